@@ -1,0 +1,5 @@
+"""`python -m clipsearch`."""
+
+from clipsearch.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""`clipsearch drop`."""
+
+import sys
+
+import click
+
+from clipsearch.cli import options
+from clipsearch.errors import UsageError
+from clipsearch.store import Store
+
+
+@click.command()
+@click.argument("name", metavar="COLLECTION")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.uri
+def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
+    """Delete a whole collection from the store; the image files stay."""
+    with Store.open(uri, token=token, create=False) as store:
+        rows = next((info.rows for info in store.collections() if info.name == name), None)
+        if rows is not None and not yes:
+            if not sys.stdin.isatty():
+                raise UsageError(f"dropping {name!r} ({rows:,} images) needs --yes")
+            click.confirm(f"Drop {name!r} with {rows:,} images?", abort=True, err=True)
+        store.drop(name)
+    click.echo(f"dropped {name}", err=True)

@@ -1,0 +1,62 @@
+"""`clipsearch duplicates`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from clipsearch.cli import options
+from clipsearch.index import Index
+from clipsearch.near_duplicates import THRESHOLD, Group
+from clipsearch.render.text import safe, shown_path
+
+
+@click.command()
+@click.option(
+    "--threshold",
+    type=float,
+    default=THRESHOLD,
+    show_default=True,
+    help="Smallest cosine of a pair.",
+)
+@options.as_json
+@options.store
+def duplicates(
+    *, threshold: float, as_json: bool, uri: str, token: str | None, collection: str
+) -> None:
+    r"""List groups of pictures that are the same to the eye, the one with most pixels first.
+
+    \b
+    clipsearch duplicates
+    clipsearch duplicates --json | jq -r ".files[1:][].path"
+    """
+    with Index.open(uri, collection=collection, token=token, create=False) as index:
+        groups = index.duplicates(threshold=threshold)
+    for group in groups:
+        click.echo(json.dumps(_as_json(group)) if as_json else _as_text(group))
+    if not groups:
+        click.echo("no duplicates", err=True)
+    elif not as_json:
+        extra = sum(len(group.photos) - 1 for group in groups)
+        click.echo(f"{len(groups):,} groups, {extra:,} pictures more than needed", err=True)
+
+
+def _as_json(group: Group) -> dict[str, object]:
+    files = [
+        {"path": str(p.path), "id": p.id, "width": p.width, "height": p.height, "size": p.size}
+        for p in group.photos
+    ]
+    return {
+        "similarity": round(group.similarity, 6),
+        "identical": group.identical,
+        "files": files,
+    }
+
+
+def _as_text(group: Group) -> str:
+    how = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
+    lines = [
+        f"  {safe(shown_path(photo.path, Path.cwd()))}  {photo.width}x{photo.height}  {photo.size / 1e3:,.0f} kB"
+        for photo in group.photos
+    ]
+    return "\n".join([how, *lines, ""])

@@ -1,0 +1,124 @@
+"""`clipsearch ingest`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from clipsearch.cli import options
+from clipsearch.cli.main import EXIT_ERROR, EXIT_SOME_FAILED
+from clipsearch.errors import UsageError
+from clipsearch.index import Index
+from clipsearch.render.text import safe
+from ingest.files import Selection, read_path_list
+from ingest.pipeline import Options
+from ingest.report import Report
+
+SHOWN_FAILURES = 20
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options.store
+@click.option("--model", help="For a new collection; see `clipsearch models`.  [default: auto]")
+@options.device
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Skip such names or paths. Repeatable."
+)
+@click.option("--all", "everything", is_flag=True, help="Also dotfiles and junk folders.")
+@click.option("--follow-links", is_flag=True, help="Also folders behind symbolic links.")
+@click.option("--prune", is_flag=True, help="Forget pictures that are gone from these folders.")
+@click.option("--force", is_flag=True, help="With --prune: even if most of them are gone.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=Options().max_pixels,
+    show_default=True,
+    help="Larger pictures fail.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@options.as_json
+def ingest(
+    *,
+    paths: tuple[str, ...],
+    uri: str,
+    token: str | None,
+    collection: str,
+    model: str | None,
+    device: str,
+    exclude: tuple[str, ...],
+    everything: bool,
+    follow_links: bool,
+    prune: bool,
+    force: bool,
+    max_pixels: int,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    r"""Store the pictures in folders and files; PATH may be - for a list on standard input.
+
+    What is known and unchanged costs a look at its date. Run it again whenever you like: it goes on
+    where it was stopped.
+
+    \b
+    clipsearch ingest ~/Pictures
+    clipsearch ingest ~/Pictures --prune --exclude "*.gif"
+    find . -name "*.jpg" -print0 | clipsearch ingest -
+    """
+    where = _paths(paths)
+    wanted = Options(
+        selection=Selection(exclude=exclude, everything=everything, follow_links=follow_links),
+        prune=prune,
+        force=force,
+        max_pixels=max_pixels,
+    )
+    hidden = quiet or not sys.stderr.isatty()
+    if dry_run and _is_new_file(uri):
+        # A rehearsal must not leave a database behind.
+        from ingest.preview import preview
+
+        report = preview(where, None, wanted)
+    else:
+        with (
+            Index.open(
+                uri, collection=collection, model=model, device=device, token=token
+            ) as index,
+            tqdm(unit=" images", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
+        ):
+            report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=bar)
+    _show(report, as_json=as_json, quiet=quiet)
+    if report.refused:
+        return EXIT_ERROR
+    return EXIT_SOME_FAILED if report.failed else 0
+
+
+def _paths(paths: tuple[str, ...]) -> list[Path]:
+    listed = read_path_list(click.get_binary_stream("stdin")) if "-" in paths else []
+    where = [Path(path) for path in paths if path != "-"] + listed
+    if not where:
+        raise UsageError("standard input named no files")
+    return where
+
+
+def _is_new_file(uri: str) -> bool:
+    return "://" not in uri and not Path(uri).expanduser().exists()
+
+
+def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    if quiet:
+        return
+    for failure in report.failed[:SHOWN_FAILURES]:
+        click.echo(f"failed: {safe(str(failure.path))}: {failure.reason}", err=True)
+    if len(report.failed) > SHOWN_FAILURES:
+        click.echo(
+            f"… and {len(report.failed) - SHOWN_FAILURES:,} more: clipsearch status --failures",
+            err=True,
+        )
+    for line in report.lines():
+        click.echo(line, err=True)

@@ -1,0 +1,102 @@
+"""The group of commands: loads a command when it is used, and turns errors into one line each."""
+
+import logging
+import sys
+from importlib import import_module
+from typing import Never
+
+import click
+
+from clipsearch import __version__
+from clipsearch.errors import ClipsearchError, UsageError
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_SOME_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+# The modules behind the commands import numpy and more, so the list that --help shows stands here.
+COMMANDS = {
+    "demo": "Try it on a few photographs that come with scikit-image.",
+    "ingest": "Store the pictures in folders and files.",
+    "query": "Find pictures by text, by picture, or by both.",
+    "similar": "Find the pictures most like one.",
+    "duplicates": "List pictures that are the same to the eye.",
+    "models": "List the models worth naming.",
+    "status": "Show what the store holds.",
+    "remove": "Forget pictures, without touching their files.",
+    "drop": "Delete a whole collection from the store.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are each imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, the way of a new user first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of that name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"clipsearch.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="clipsearch")
+def clipsearch() -> None:
+    r"""Search image collections by text, by picture, or by both.
+
+    \b
+    clipsearch ingest ~/Pictures
+    clipsearch query "bird on a wire"
+    """
+    log = logging.getLogger("clipsearch")
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        log.addHandler(_Stderr())
+
+
+class _Stderr(logging.Handler):
+    """What the library has to say, as plain lines on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+def main() -> Never:
+    """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+    try:
+        # Not standalone: click would end an interrupt with 1 and spread a usage error over lines.
+        code = clipsearch.main(prog_name="clipsearch", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "clipsearch"
+        _fail(f"{error.format_message()} (see {command} --help)", EXIT_USAGE)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except UsageError as error:
+        _fail(str(error), EXIT_USAGE)
+    except ClipsearchError as error:
+        _fail(str(error), EXIT_ERROR)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) has enough. Python would complain once more on flushing at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> Never:
+    click.echo(f"clipsearch: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,118 @@
+"""`clipsearch query`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsearch.cli import options, results
+from clipsearch.cli.units import Bytes
+from clipsearch.index import Index
+from clipsearch.query import Filters, Query, Term, parse
+from clipsearch.query.terms import as_picture, weighted
+
+FILTERS = (
+    click.option("--under", type=click.Path(path_type=Path), metavar="DIR", help="Only in that folder."),
+    click.option("--glob", metavar="PATTERN", help="Only such names, or paths if it has a slash."),
+    click.option("--after", type=click.DateTime(), metavar="DATE", help="Taken then or later."),
+    click.option("--before", type=click.DateTime(), metavar="DATE", help="Taken before then."),
+    click.option("--type", "formats", multiple=True, metavar="FORMAT", help="Such as jpeg. Repeatable."),
+    click.option("--min-width", type=click.IntRange(min=1), metavar="PIXELS"),
+    click.option("--min-height", type=click.IntRange(min=1), metavar="PIXELS"),
+    click.option("--min-bytes", type=Bytes(), metavar="SIZE", help="Of the file, such as 500kB."),
+    click.option("--max-bytes", type=Bytes(), metavar="SIZE"),
+    click.option("--filter", "expression", default="", metavar="EXPR", help="A Milvus filter expression."),
+)  # fmt: skip
+
+
+def filters(command: Any) -> Any:
+    """The options that fill a `Filters`."""
+    for option in reversed(FILTERS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[WORDS]...")
+@click.option(
+    "-i", "--image", "images", multiple=True, metavar="PATH",
+    help="Add a picture: a file, or id:… of the collection. 2:PATH weighs it. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many hits.",
+)
+@click.option(
+    "--offset", type=click.IntRange(min=0), default=0, help="Skip that many: the next page."
+)
+@click.option("--min-score", type=float, help="Leave out hits with a lower cosine.")
+@click.option("--min-z", type=float, help="Leave out hits that stand out less; 3 suits any model.")
+@click.option("--no-self", is_flag=True, help="Leave out the query's own pictures.")
+@filters
+@results.output
+@options.store
+@options.device
+def query(
+    *,
+    words: tuple[str, ...],
+    images: tuple[str, ...],
+    limit: int,
+    offset: int,
+    min_score: float | None,
+    min_z: float | None,
+    no_self: bool,
+    uri: str,
+    token: str | None,
+    collection: str,
+    device: str,
+    **rest: Any,
+) -> None:
+    r"""Find pictures by text, by picture, or by both.
+
+    Terms are added with + and taken away with -, standing alone; 2:TERM weighs one. A path is a
+    picture, all else is text. z says how far a hit stands out from the collection, in standard
+    deviations, whatever the model.
+
+    \b
+    clipsearch query "bird on a wire"
+    clipsearch query house + ./lake.jpg - people
+    clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
+    """
+    wanted = results.Output(**{name: rest.pop(name) for name in results.Output.__slots__})
+    terms = parse(words) + tuple(_image_term(image) for image in images)
+    wish = Query(
+        terms,
+        limit=limit,
+        offset=offset,
+        filters=_filters(**rest),
+        min_score=min_score,
+        min_z=min_z,
+        exclude_images=no_self,
+    )
+    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+        [hits] = index.search_many([wish])
+    pictures = [term.content for term in terms if isinstance(term.content, Path)]
+    title = " ".join(words) or " + ".join(images)
+    results.show(hits, wanted, title=title, pictures=pictures, start=offset + 1)
+
+
+def _filters(
+    *, after: datetime | None, before: datetime | None, formats: tuple[str, ...], **rest: Any
+) -> Filters:
+    return Filters(
+        taken_from=after,
+        taken_before=before,
+        formats=tuple(name.lower().replace("jpg", "jpeg") for name in formats),
+        **rest,
+    )
+
+
+def _image_term(word: str) -> Term:
+    # A file that is there is meant, whatever its name looks like.
+    weight, content = (1.0, word) if Path(word).exists() else weighted(word)
+    return Term(as_picture(content) or Path(content).expanduser(), weight)

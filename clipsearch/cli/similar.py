@@ -1,0 +1,44 @@
+"""`clipsearch similar`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsearch.cli import options, results
+from clipsearch.index import Index
+
+
+@click.command()
+@click.argument("picture", metavar="PICTURE")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many hits.",
+)
+@results.output
+@options.store
+@options.device
+def similar(
+    *,
+    picture: str,
+    limit: int,
+    uri: str,
+    token: str | None,
+    collection: str,
+    device: str,
+    **rest: Any,
+) -> None:
+    r"""Find the pictures most like one, without itself: a file, or id:… of the collection.
+
+    \b
+    clipsearch similar ./sunset.jpg
+    """
+    wanted = results.Output(**rest)
+    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+        hits = index.similar(picture, limit=limit)
+    shown = [] if picture.startswith("id:") else [Path(picture)]
+    results.show(hits, wanted, title=f"similar to {picture}", pictures=shown, start=1)

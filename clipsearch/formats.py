@@ -1,0 +1,66 @@
+"""Image formats by suffix and by first bytes; needs no image library."""
+
+import re
+
+SUFFIXES = frozenset(
+    f".{suffix}"
+    for group in (
+        ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "tif", "tiff"),
+        ("ppm", "pgm", "pbm", "pnm", "pfm", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
+        ("heic", "heics", "heif", "heifs", "hif", "avif", "avifs"),
+    )
+    for suffix in group
+)
+"""Lower-case suffixes of the formats that can be read; the content decides, not the suffix."""
+
+# mif1 and msf1 only say "some HEIF family": the compatible brands that follow know more.
+_MAGIC: list[tuple[re.Pattern[bytes], str]] = [
+    (re.compile(pattern, re.DOTALL), name)
+    for pattern, name in (
+        (rb"\xff\xd8\xff", "jpeg"),
+        (rb"\x89PNG\r\n\x1a\n", "png"),
+        (rb"RIFF....WEBP", "webp"),
+        (rb"GIF8[79]a", "gif"),
+        # "BM" alone would take texts; the reserved bytes and the header's size settle it.
+        (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
+        (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
+        (rb"P[1-6f][\s#]", "ppm"),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
+        (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),
+        (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "heif"),
+    )
+]
+
+# Common files that are pictures or get mistaken for them: naming them says what to do.
+_OTHERS: dict[str, str] = {
+    r"%PDF": "PDF",
+    r"8BPS": "Photoshop",
+    r"%!PS": "PostScript",
+    r"\xff\x0a|\0\0\0\x0cJXL ": "JPEG XL",
+    r"\0\0[\x01\x02]\0": "Windows icon",
+    r"FUJIFILMCCD-RAW|....ftypcrx ": "camera raw",
+    r"....ftyp|RIFF....AVI |\x1aE\xdf\xa3": "video",
+    r"\s*<(!doctype )?html": "HTML page",
+    r"\s*<(svg|\?xml)": "SVG or XML",
+    r"PK\x03\x04": "ZIP archive",
+}
+
+
+def sniff(head: bytes) -> str | None:
+    """The format by a file's first bytes (32 are enough), or None when it is not one of ours."""
+    for magic, name in _MAGIC:
+        if magic.match(head):
+            return name
+    return None
+
+
+def stranger(head: bytes) -> str:
+    """Why a file that `sniff` does not know is refused, by its first bytes."""
+    if not head:
+        return "the file is empty"
+    if not head.strip(b"\0"):
+        return "not an image: the file begins with zeros only"
+    for magic, name in _OTHERS.items():
+        if re.match(magic.encode("ascii"), head, re.DOTALL | re.IGNORECASE):
+            return f"unsupported format: {name}"
+    return "not an image in a known format"

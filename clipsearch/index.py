@@ -1,0 +1,254 @@
+"""The public API: one collection of pictures, and the model that made it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from PIL.Image import Image
+
+from clipsearch import settings
+from clipsearch.embed import embed_images, embed_texts
+from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.identity import canonical
+from clipsearch.images import open_image, upright
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.near_duplicates import THRESHOLD, Group, near_duplicates
+from clipsearch.query import Filters, Indexed, Query, Term, search
+from clipsearch.query.terms import Content
+from clipsearch.render import notebook
+from clipsearch.store import Collection, Store
+from clipsearch.store import filters as where
+from clipsearch.types import Hit, Vectors
+from ingest.changes import Progress
+from ingest.files import find
+from ingest.pipeline import Options, ingest
+from ingest.preview import preview
+from ingest.report import Report
+
+log = logging.getLogger("clipsearch")
+
+Picture = str | Path | Image | Indexed
+
+
+class Hits(list[Hit]):
+    """Search results, best first; a notebook shows them as pictures."""
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
+
+
+class Index:
+    """A searchable collection of pictures in a Milvus store.
+
+    Open it with `Index.open`; use it from one thread at a time, and close it, best by `with`.
+    """
+
+    def __init__(self, store: Store, name: str, model: str | None, device: str) -> None:
+        self._store = store
+        self._name = name
+        self._model = model
+        self._device = device
+        self._encoder: Encoder | None = None
+        self._collection: Collection | None = None
+        if name in {info.name for info in store.collections()}:
+            self._collection = store.collection(name)
+            self._refuse_other_model()
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | Path | None = None,
+        *,
+        collection: str | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        token: str | None = None,
+        create: bool = True,
+    ) -> Self:
+        """Open a collection of a store: a file ending in `.db`, or the address of a Milvus server.
+
+        `uri` defaults to `CLIPSEARCH_URI`, else to a file in the user's data folder; `collection` to
+        `CLIPSEARCH_COLLECTION`, else "images". A collection that does not exist is made by the first
+        `ingest`, with `model` ("auto" and None choose; see `clipsearch models`). One that exists
+        knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps.
+        With create=False a store file that does not exist is a StoreError.
+        """
+        store = Store.open(uri or settings.default_uri(), token=token, create=create)
+        try:
+            return cls(store, collection or settings.default_collection(), model, device)
+        except BaseException:
+            store.close()
+            raise
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        options: Options | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Store the pictures in folders and files that are new or changed; see `Report`.
+
+        With `dry_run` nothing is written and no model is loaded.
+        """
+        if not paths:
+            raise UsageError("nothing to ingest: give folders or files")
+        files = [Path(path).expanduser() for path in paths]
+        options = options or Options()
+        if dry_run:
+            return preview(files, self._collection, options, progress)
+        find(files, options.selection)  # a mistyped path is an error before a model is loaded
+        return ingest(files, self._writable(), self.encoder, options, progress)
+
+    def remove(self, *paths: str | Path) -> int:
+        """Forget the pictures at some paths or under folders, not touching the files; how many."""
+        collection = self.collection
+        conditions = [
+            where.either(where.path_is(path), where.under(path))
+            for path in (canonical(Path(path)) for path in paths)
+        ]
+        ids = [photo.id for condition in conditions for photo in collection.scan(condition)]
+        collection.delete(ids)
+        collection.remove_roots([canonical(Path(path)) for path in paths])
+        collection.settle()
+        return len(ids)
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: Picture | None = None,
+        weights: tuple[float, float] = (1.0, 1.0),
+        limit: int = 10,
+        offset: int = 0,
+        filters: Filters | None = None,
+        min_score: float | None = None,
+        min_z: float | None = None,
+        exclude_images: bool = False,
+    ) -> Hits:
+        """The pictures nearest to a text, to an image, or to the weighted sum of both, best first.
+
+        `weights` are those of text and image. See `Query` for the rest and its errors, and
+        `search_many` for more than two terms.
+        """
+        terms = []
+        if text is not None:
+            terms.append(Term(text, weights[0]))
+        if image is not None:
+            terms.append(Term(_content(image), weights[1]))
+        query = Query(
+            tuple(terms),
+            limit=limit,
+            offset=offset,
+            filters=filters or Filters(),
+            min_score=min_score,
+            min_z=min_z,
+            exclude_images=exclude_images,
+        )
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
+        """The hits of each query, in order; much faster than one call each."""
+        whole = [Query((Term(query),)) if isinstance(query, str) else query for query in queries]
+        return [Hits(hits) for hits in search(whole, lambda: self.encoder, self.collection)]
+
+    def similar(self, image: Picture, *, limit: int = 10) -> Hits:
+        """The pictures most like an image, without itself and its identical copies."""
+        return self.search(image=image, limit=limit, exclude_images=True)
+
+    def duplicates(self, *, threshold: float = THRESHOLD) -> list[Group]:
+        """Groups of pictures that are the same to the eye; see `near_duplicates`."""
+        return near_duplicates(self.collection, threshold)
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Texts as (n, d) float32 of length 1, in order."""
+        return embed_texts(self.encoder, texts)
+
+    def embed_images(self, images: Sequence[str | Path | Image]) -> Vectors:
+        """Picture files, or pictures in memory, as (n, d) float32 of length 1, in order.
+
+        Raises ImageError naming a file that cannot be read.
+        """
+        return embed_images(self.encoder, [_pixels(image) for image in images])
+
+    @property
+    def collection(self) -> Collection:
+        """The collection in the store; raises MissingCollectionError before the first ingest."""
+        if self._collection is None:
+            # Asks the store, which knows what else there is.
+            self._collection = self._store.collection(self._name)
+        return self._collection
+
+    @property
+    def encoder(self) -> Encoder:
+        """The collection's model, loaded when first needed."""
+        if self._encoder is None:
+            encoder = registry.load(self._model_name(), device=self._device)
+            if self._collection is not None:
+                expected = self._collection.info.model
+                if not encoder.identity.comparable(expected):
+                    raise ModelMismatchError(
+                        f"collection {self._name!r} was made by {expected.name} with other weights or "
+                        f"preprocessing ({expected.weights[:12]}, now {encoder.identity.weights[:12]}): "
+                        "restore that model, or ingest into a new collection"
+                    )
+            self._encoder = encoder
+        return self._encoder
+
+    @property
+    def model(self) -> ModelIdentity | None:
+        """The model of the collection; None before the first ingest."""
+        return self._collection.info.model if self._collection else None
+
+    def __len__(self) -> int:
+        """How many pictures the collection holds."""
+        return self._collection.count() if self._collection else 0
+
+    def close(self) -> None:
+        """Release the store; a local one can then be opened by another process."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _writable(self) -> Collection:
+        """The collection, made now if there is none."""
+        if self._collection is None:
+            self._collection = self._store.create(self._name, self.encoder.identity)
+        return self._collection
+
+    def _model_name(self) -> str:
+        if self._collection is not None:
+            return self._collection.info.model.name
+        if self._model not in (None, "auto"):
+            return self._model
+        name, reason = registry.choose_default()
+        log.info("model %s: %s", name, reason)
+        return name
+
+    def _refuse_other_model(self) -> None:
+        if self._collection is None or self._model in (None, "auto"):
+            return
+        made_by = self._collection.info.model.name
+        asked = registry.parse(self._model).name
+        if asked != made_by:
+            raise ModelMismatchError(
+                f"collection {self._name!r} was made by {made_by}, and vectors of {asked} cannot be "
+                "compared with it: leave the model out, or name another collection"
+            )
+
+
+def _content(image: Picture) -> Content:
+    """A picture as a query's term; a str names a file, or `id:…` one of the collection."""
+    if isinstance(image, str):
+        return Indexed(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
+    return image
+
+
+def _pixels(image: str | Path | Image) -> Image:
+    return upright(image) if isinstance(image, Image) else open_image(Path(image))

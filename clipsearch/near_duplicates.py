@@ -1,0 +1,84 @@
+"""Pictures that are the same to the eye: resized, recompressed, slightly edited, or plain copies."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipsearch.batches import batches
+from clipsearch.errors import UsageError
+from clipsearch.store import Collection
+from clipsearch.types import Photo, Vectors
+
+THRESHOLD = 0.97
+BLOCK = 2048  # rows a matrix product: 2,048 × 2,048 scores are 16 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Near-duplicates, the one with most pixels (then most bytes) first.
+
+    `similarity` is the smallest cosine between the first one and another; `identical` says that all
+    files have the same content.
+    """
+
+    photos: tuple[Photo, ...]
+    similarity: float
+    identical: bool
+
+
+def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> list[Group]:
+    """Groups of pictures whose embeddings have a cosine of at least `threshold`, largest first.
+
+    Exact: every pair is compared, n² / 2 products, one block of rows at a time; about 2 kB of memory
+    a picture. A picture joins the group of a better one that it resembles itself, so that chains of
+    small differences do not grow into one group. Raises UsageError unless 0 < threshold <= 1.
+    """
+    if not 0 < threshold <= 1:
+        raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
+    photos: list[Photo] = []
+    blocks: list[Vectors] = []
+    for rows in batches(collection.scan_rows(), BLOCK):
+        photos += [row.photo for row in rows]
+        blocks.append(np.stack([row.embedding for row in rows]))
+    if not photos:
+        return []
+    neighbours: defaultdict[int, dict[int, float]] = defaultdict(dict)
+    for i, j, cosine in _close_pairs(blocks, threshold):
+        neighbours[i][j] = neighbours[j][i] = cosine
+
+    best_first = sorted(neighbours, key=lambda i: _quality(photos[i]), reverse=True)
+    taken: set[int] = set()
+    groups = []
+    for leader in best_first:
+        if leader in taken:
+            continue
+        members = {i: c for i, c in neighbours[leader].items() if i not in taken}
+        taken |= {leader, *members}
+        if members:
+            group = [
+                photos[i]
+                for i in (leader, *sorted(members, key=lambda i: _quality(photos[i]), reverse=True))
+            ]
+            identical = len({photo.content_hash for photo in group}) == 1
+            groups.append(Group(tuple(group), min(members.values()), identical))
+    return sorted(groups, key=lambda group: -len(group.photos))
+
+
+def _quality(photo: Photo) -> tuple[int, int, str]:
+    return photo.width * photo.height, photo.size, photo.id
+
+
+def _close_pairs(blocks: list[Vectors], threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Every pair i < j of rows with at least that cosine."""
+    starts = np.cumsum([0, *(len(block) for block in blocks)])
+    tolerance = 1e-5  # float32 rows of equal direction have cosines a little below 1
+    for a, first in enumerate(blocks):
+        for b in range(a, len(blocks)):
+            cosines = first @ blocks[b].T
+            rows, columns = np.nonzero(cosines >= threshold - tolerance)
+            for row, column in zip(rows, columns, strict=True):
+                i, j = int(starts[a] + row), int(starts[b] + column)
+                if i < j:
+                    yield i, j, min(1.0, float(cosines[row, column]))

@@ -1,0 +1,106 @@
+"""The terms of queries as vectors: what the collection knows is fetched, the rest is embedded."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL.Image import Image
+
+from clipsearch.embed import embed_images, embed_texts
+from clipsearch.errors import ImageError, UsageError
+from clipsearch.identity import canonical, content_hash, photo_id
+from clipsearch.images import decode, upright
+from clipsearch.models.base import Encoder
+from clipsearch.query.terms import Content, Indexed, Term
+from clipsearch.store import Collection
+from clipsearch.store import filters as where
+from clipsearch.types import ImageRow, Vectors
+from clipsearch.vectors import weighted_sum
+
+
+def embed_queries(
+    queries: Sequence[Sequence[Term]], encoder: Callable[[], Encoder], collection: Collection
+) -> list[Vectors]:
+    """One (d,) float32 vector of length 1 for each query: its terms' weighted sum.
+
+    `encoder` is called only where a term needs a model: pictures that the collection holds, unchanged,
+    do not. Raises UsageError or ImageError naming a term that cannot be embedded.
+    """
+    contents = [term.content for terms in queries for term in terms]
+    vectors = iter(_embed_contents(contents, encoder, collection))
+    return [
+        weighted_sum([next(vectors) for _ in terms], [term.weight for term in terms])
+        for terms in queries
+    ]
+
+
+def stored_row(picture: Path | Indexed, collection: Collection) -> ImageRow | None:
+    """The collection's row of a picture: by id, or by path if the file is unchanged or gone."""
+    if isinstance(picture, Indexed):
+        return _row_by_id(picture.id, collection)
+    path = canonical(picture)
+    row = collection.get([photo_id(path)]).get(photo_id(path))
+    if row is None:
+        return None
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return row
+    current = (status.st_size, status.st_mtime_ns)
+    return row if current == (row.photo.size, row.photo.mtime_ns) else None
+
+
+def content_hashes(terms: Sequence[Term], collection: Collection) -> list[str]:
+    """The content hashes of the pictures among the terms, indexed or not."""
+    hashes = []
+    for content in (term.content for term in terms):
+        if isinstance(content, Path | Indexed) and (row := stored_row(content, collection)):
+            hashes.append(row.photo.content_hash)
+        elif isinstance(content, Path):
+            hashes.append(content_hash(content.expanduser().read_bytes()))
+    return hashes
+
+
+def _embed_contents(
+    contents: Sequence[Content], encoder: Callable[[], Encoder], collection: Collection
+) -> list[Vectors]:
+    vectors: dict[int, Vectors] = {}
+    texts: dict[int, str] = {}
+    images: dict[int, Image] = {}
+    for position, content in enumerate(contents):
+        if isinstance(content, str):
+            texts[position] = content
+        elif isinstance(content, Path | Indexed):
+            if row := stored_row(content, collection):
+                vectors[position] = row.embedding
+            elif isinstance(content, Path):
+                images[position] = _open(content)
+        else:
+            images[position] = upright(content)
+    # One call for all texts and one for all pictures, however many queries there are.
+    if texts:
+        vectors.update(zip(texts, embed_texts(encoder(), list(texts.values())), strict=True))
+    if images:
+        vectors.update(zip(images, embed_images(encoder(), list(images.values())), strict=True))
+    return [vectors[position] for position in range(len(contents))]
+
+
+def _open(path: Path) -> Image:
+    path = path.expanduser()
+    if not path.exists():
+        raise UsageError(f"no such picture: {path} (neither a file nor in the collection)")
+    try:
+        return decode(path).image
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _row_by_id(prefix: str, collection: Collection) -> ImageRow:
+    if len(prefix) < 6 or set(prefix) - set("0123456789abcdef"):
+        raise UsageError(f"an id is six or more of the letters 0-9a-f, not {prefix!r}")
+    matches = collection.scan_rows(where.id_prefix(prefix))
+    row = next(matches, None)
+    if row is None:
+        raise UsageError(f"no picture has an id that begins with {prefix!r}")
+    if next(matches, None) is not None:
+        raise UsageError(f"several pictures have ids that begin with {prefix!r}: give more of it")
+    return row

@@ -1,0 +1,19 @@
+"""Where things live when the user does not say."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+COLLECTION = "images"
+
+
+def default_uri() -> str:
+    """`CLIPSEARCH_URI`, else one database file in the user's data folder."""
+    configured = os.environ.get("CLIPSEARCH_URI")
+    return configured or str(Path(platformdirs.user_data_path("clipsearch")) / "clipsearch.db")
+
+
+def default_collection() -> str:
+    """`CLIPSEARCH_COLLECTION`, else "images"."""
+    return os.environ.get("CLIPSEARCH_COLLECTION") or COLLECTION

@@ -1,0 +1,65 @@
+"""The plain values that travel between the steps."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""(n, d) or (d,) float32."""
+
+Pixels: TypeAlias = NDArray[np.float32] | NDArray[np.uint8]
+"""One preprocessed picture, in the shape that its encoder asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """What a collection knows about an image file.
+
+    `width` and `height` are in pixels, upright. `taken_at` is the camera's own clock from EXIF,
+    without a time zone; None where the file does not say. `format` is the sniffed one, in lower
+    case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are the file's when it was embedded.
+    """
+
+    id: str
+    path: Path
+    content_hash: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """A row of a collection: a photo and its embedding, (d,) float32 of length 1."""
+
+    photo: Photo
+    embedding: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A search result, best first.
+
+    `score` is the cosine similarity, -1..1, comparable within one model only. `z` says by how many
+    standard deviations the score lies above the collection's average picture for this query, and
+    so means the same for every model; None where the collection is too small to say.
+    """
+
+    photo: Photo
+    score: float
+    z: float | None = None
+
+    @property
+    def id(self) -> str:
+        return self.photo.id
+
+    @property
+    def path(self) -> Path:
+        return self.photo.path

@@ -1,0 +1,183 @@
+"""The ingestion: find → known? → identify → reuse or load → encode → write, as one stream.
+
+One thread, the caller's, talks to the store and to the encoder; a pool of others reads and decodes
+a bounded number of files ahead of it.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from clipsearch.batches import batches
+from clipsearch.embed import BATCH, encode_pixels
+from clipsearch.errors import ZeroVectorError
+from clipsearch.models.base import Encoder
+from clipsearch.store import Collection
+from clipsearch.types import ImageRow, Photo
+from clipsearch.vectors import normalize
+from ingest.changes import LOOKUP, Changes, Progress
+from ingest.failures import update_failures
+from ingest.files import Selection, count
+from ingest.prune import find_gone
+from ingest.report import Report, Tally
+from ingest.steps import Identified, Loaded, NoPicture, Unsettled, load
+from ingest.workers import ordered, pool
+from ingest.writer import Writer
+
+WRITE = 256  # rows a write: what a kill can lose
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest.
+
+    `prune`: remove rows of files that are gone from the given folders; `force`: even if most are.
+    `max_pixels`: larger pictures fail, before they are decoded.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    prune: bool = False
+    force: bool = False
+    max_pixels: int = 250_000_000
+
+
+def ingest(
+    paths: Sequence[Path],
+    collection: Collection,
+    encoder: Encoder,
+    options: Options,
+    progress: Progress | None = None,
+) -> Report:
+    """Embed and store the pictures under some paths that are new or changed.
+
+    Rows are written as it goes: whatever ends it early, what was written stays and the next run goes
+    on from there. Raises UsageError on a path that does not exist, before anything is written. Files
+    that cannot be stored are in the report and never stop the others.
+    """
+    tally, started = Tally(), time.monotonic()
+    changes = Changes(paths, collection, options.selection, tally, progress)
+    if progress is not None:
+        _count_in_background(paths, options.selection, progress)
+    collection.add_roots(changes.roots)
+    try:
+        Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
+    finally:
+        update_failures(collection, tally.failed, changes.roots)
+        collection.settle()
+    if options.prune:
+        for gone in (find_gone(collection, root) for root in changes.roots):
+            if gone.refusal and not options.force:
+                tally.refused.append(gone.refusal)
+            else:
+                collection.delete(gone.ids)
+                tally.removed += len(gone.ids)
+        collection.settle()
+    return tally.report(seconds=time.monotonic() - started, dry_run=False)
+
+
+class Ingestion:
+    """The stream from changed files to rows."""
+
+    def __init__(
+        self,
+        changes: Changes,
+        collection: Collection,
+        encoder: Encoder,
+        tally: Tally,
+        max_pixels: int,
+    ) -> None:
+        self._changes = changes
+        self._collection = collection
+        self._encoder = encoder
+        self._tally = tally
+        self._load = partial(load, encoder=encoder, max_pixels=max_pixels)
+        self._writer = Writer(collection, WRITE)
+        # Content that is being embedded → the other files that have it and wait for its vector.
+        self._twins: dict[str, list[Identified]] = {}
+        self._orphans: list[Identified] = []
+
+    def run(self) -> None:
+        """Store everything that changed; what is finished gets written even on an exception."""
+        executor = pool()
+        try:
+            self._store(self._changes.identified(executor), executor)
+            while self._orphans:
+                orphans, self._orphans = self._orphans, []
+                self._store(orphans, executor)
+        finally:
+            executor.shutdown(cancel_futures=True)
+            self._writer.flush()
+
+    def _store(self, items: Iterable[Identified], executor: ThreadPoolExecutor) -> None:
+        loaded = ordered(executor, self._load, self._without_vector(items), ahead=2 * BATCH)
+        for batch in batches(self._pictures(loaded), BATCH):
+            vectors = encode_pixels(self._encoder, [item.pixels for item in batch])
+            for item, vector in zip(batch, vectors, strict=True):
+                try:
+                    row = ImageRow(item.photo, normalize(vector))
+                except ZeroVectorError:
+                    self._reject(NoPicture(item.item, "the model returned no direction for it"))
+                    continue
+                self._writer.add(row)
+                self._tally.stored += 1
+                self._changes.advance()
+                for twin in self._twins.pop(item.photo.content_hash):
+                    self._reuse(twin, row, [])
+
+    def _without_vector(self, items: Iterable[Identified]) -> Iterator[Identified]:
+        """Files whose content has no vector yet; the others get their rows here."""
+        for group in batches(items, LOOKUP):
+            known = self._changes.known_content(group)
+            stored = self._collection.get([photos[0].id for photos in known.values() if photos])
+            for item in group:
+                photos = known[item.content_hash]
+                if item.content_hash in self._twins:
+                    self._twins[item.content_hash].append(item)
+                elif row := self._writer.with_content(item.content_hash):
+                    self._reuse(item, row, photos)
+                elif photos:
+                    self._reuse(item, stored[photos[0].id], photos)
+                else:
+                    self._twins[item.content_hash] = []
+                    yield item
+
+    def _pictures(self, loaded: Iterable[Loaded | NoPicture | Unsettled]) -> Iterator[Loaded]:
+        for item in loaded:
+            if isinstance(item, Loaded):
+                yield item
+            elif isinstance(item, NoPicture):
+                self._reject(item)
+            else:
+                self._changes.fail(item.item.found.path, item.reason)
+                self._orphans += self._twins.pop(item.item.content_hash)
+
+    def _reuse(self, item: Identified, source: ImageRow, photos: Sequence[Photo]) -> None:
+        """Give a file the vector of another one with the same content."""
+        photo = replace(
+            source.photo,
+            id=item.id,
+            path=item.found.path,
+            size=item.found.size,
+            mtime_ns=item.found.mtime_ns,
+        )
+        reuse = self._changes.reuse(item, photos)
+        self._writer.add(ImageRow(photo, source.embedding), replaces=reuse.replaces)
+
+    def _reject(self, bad: NoPicture) -> None:
+        for item in (bad.item, *self._twins.pop(bad.item.content_hash)):
+            self._changes.fail(item.found.path, bad.reason)
+            if item.id in self._changes.outdated:
+                self._writer.remove(item.id)  # its row is of content that is no longer there
+
+
+def _count_in_background(paths: Sequence[Path], selection: Selection, progress: Progress) -> None:
+    """Tell a progress bar the total as soon as the names are counted, and not wait for it."""
+
+    def tell() -> None:
+        progress.total = count(paths, selection)
+
+    threading.Thread(target=tell, name="count", daemon=True).start()

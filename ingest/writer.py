@@ -1,0 +1,44 @@
+"""Rows on their way to the store, a batch at a time."""
+
+from clipsearch.store import Collection
+from clipsearch.types import ImageRow
+
+
+class Writer:
+    """Buffers rows and deletions; a kill loses what is buffered and nothing else.
+
+    A row that replaces another (a moved file's) is written before the old one goes: in between both
+    are there, never neither.
+    """
+
+    def __init__(self, collection: Collection, size: int) -> None:
+        self._collection = collection
+        self._size = size
+        self._rows: dict[str, ImageRow] = {}
+        self._by_content: dict[str, ImageRow] = {}
+        self._gone: list[str] = []
+
+    def add(self, row: ImageRow, *, replaces: str | None = None) -> None:
+        """Write a row, soon, and afterwards delete the row of the id that it replaces."""
+        self._rows[row.photo.id] = row
+        self._by_content[row.photo.content_hash] = row
+        if replaces is not None:
+            self._gone.append(replaces)
+        if len(self._rows) >= self._size:
+            self.flush()
+
+    def remove(self, photo_id: str) -> None:
+        """Delete a row, soon."""
+        self._gone.append(photo_id)
+
+    def with_content(self, content_hash: str) -> ImageRow | None:
+        """A buffered row of that content: the store does not know it yet."""
+        return self._by_content.get(content_hash)
+
+    def flush(self) -> None:
+        """Write and delete what is buffered."""
+        if self._rows:
+            self._collection.upsert(list(self._rows.values()))
+        if self._gone:
+            self._collection.delete(self._gone)
+        self._rows, self._by_content, self._gone = {}, {}, []

@@ -1,0 +1,52 @@
+"""Fixtures that many tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipsearch.store import Collection, Store
+from tests.fakes import ColourEncoder, draw
+from tests.milvus_server import milvus_server
+
+__all__ = ["milvus_server"]
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photographs beside the project; tests that need it skip without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no development data at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test asks a model hub, and none sees the user's own settings or collections."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("CLIPSEARCH_MODEL", "CLIPSEARCH_URI", "CLIPSEARCH_COLLECTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
+
+
+@pytest.fixture
+def encoder() -> ColourEncoder:
+    """A fake encoder that counts its calls."""
+    return ColourEncoder()
+
+
+@pytest.fixture
+def collection(tmp_path: Path, encoder: ColourEncoder) -> Iterator[Collection]:
+    """An empty collection for the fake encoder's vectors, in a real embedded store."""
+    with Store.open(tmp_path / "store" / "test.db") as store:
+        yield store.create("images", encoder.identity)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with red.png, green.png and blue.png."""
+    for colour in ("red", "green", "blue"):
+        draw(tmp_path / "photos" / f"{colour}.png", colour)
+    return tmp_path / "photos"
