@@ -89,13 +89,21 @@ def _heif(stream: BinaryIO) -> ImageFile:
     return opened
 
 
+class _Tiff(TiffImageFile):
+    def load_prepare(self) -> None:
+        # Given its memory, Pillow has no reason to hold the size against its own limit.
+        if self._im is None:
+            self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
+        super().load_prepare()
+
+
 _OPENERS: dict[str, Opener] = {
     "jpeg": JpegImageFile,  # of a phone's multi-picture file (MPO) this reads the first
     "png": PngImageFile,
     "webp": WebPImageFile,
     "gif": GifImageFile,
     "bmp": BmpImageFile,
-    "tiff": TiffImageFile,
+    "tiff": _Tiff,
     "ppm": PpmImageFile,
     "jpeg2000": Jpeg2KImageFile,
     "heif": _heif,

@@ -11,11 +11,12 @@ from clipsearch import settings
 from clipsearch.embed import embed_images, embed_texts
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.identity import canonical
-from clipsearch.images import open_image, upright
+from clipsearch.images import upright
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.near_duplicates import THRESHOLD, Group, near_duplicates
 from clipsearch.query import Filters, Indexed, Query, Term, search
+from clipsearch.query.embedding import open_picture
 from clipsearch.query.terms import Content
 from clipsearch.render import notebook
 from clipsearch.store import Collection, Store
@@ -251,4 +252,4 @@ def _content(image: Picture) -> Content:
 
 
 def _pixels(image: str | Path | Image) -> Image:
-    return upright(image) if isinstance(image, Image) else open_image(Path(image))
+    return upright(image) if isinstance(image, Image) else open_picture(Path(image))

@@ -6,6 +6,10 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+# In these 65535 is white, by the format or by Pillow. Elsewhere, as in TIFF, instruments of 10, 12
+# or 14 bits write their values into 16 as they are.
+_FULL_RANGE = ("PNG", "PPM", "JPEG2000")
+
 
 def to_srgb(opened: Image.Image) -> Image.Image:
     """Bring a loaded picture of any mode to mode RGB in sRGB, transparent parts white.
@@ -34,8 +38,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     finite = values[np.isfinite(values)] if image.mode == "F" else values
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     if image.mode != "F" and low >= 0 and high <= 65535:
-        # 10, 12 and 14 bit sensors write their values into 16 bits as they are.
-        bits = next(bits for bits in (8, 10, 12, 14, 16) if high < 1 << bits)
+        bits = 16
+        if image.format not in _FULL_RANGE:
+            bits = next(bits for bits in (8, 10, 12, 14, 16) if high < 1 << bits)
         grey = (values >> (bits - 8)).astype(np.uint8)
     else:
         if image.mode == "F" and low >= 0 and high <= 255:

@@ -37,11 +37,18 @@ def encoder() -> ColourEncoder:
     return ColourEncoder()
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real embedded store; opening one takes about a second, so that tests share it."""
+    with Store.open(tmp_path_factory.mktemp("store") / "shared.db") as store:
+        yield store
+
+
 @pytest.fixture
-def collection(tmp_path: Path, encoder: ColourEncoder) -> Iterator[Collection]:
-    """An empty collection for the fake encoder's vectors, in a real embedded store."""
-    with Store.open(tmp_path / "store" / "test.db") as store:
-        yield store.create("images", encoder.identity)
+def collection(store: Store, encoder: ColourEncoder) -> Iterator[Collection]:
+    """An empty collection for the fake encoder's vectors."""
+    yield store.create("images", encoder.identity)
+    store.drop("images")
 
 
 @pytest.fixture

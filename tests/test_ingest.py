@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,10 @@ def test_a_new_date_alone_embeds_nothing_and_is_noted(
     os.utime(photos / "red.png", ns=(1, 1))
     assert counts(ingest([photos], collection, encoder, DEFAULT)) == {"unchanged": 3}
     assert encoder.embedded_images == 3
-    assert collection.stamps([photo_id(photos / "red.png")])[photo_id(photos / "red.png")].mtime_ns == 1
+    assert (
+        collection.stamps([photo_id(photos / "red.png")])[photo_id(photos / "red.png")].mtime_ns
+        == 1
+    )
 
 
 def test_a_renamed_file_keeps_its_vector_and_loses_its_old_row(
@@ -235,7 +239,7 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
         draw(photos / f"{number:03}.png", (number, 100, 50))
 
     class Interrupted(ColourEncoder):
-        def encode_images(self, pixels: list[Pixels]) -> Vectors:  # type: ignore[override]
+        def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
             if self.embedded_images >= 64:
                 raise KeyboardInterrupt
             return super().encode_images(pixels)
@@ -264,7 +268,9 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
 
     monkeypatch.setattr(Path, "read_bytes", shifting)
     report = ingest([photos], collection, encoder, DEFAULT)
-    assert [(f.path.name, "changed while" in f.reason) for f in report.failed] == [("red.png", True)]
+    assert [(f.path.name, "changed while" in f.reason) for f in report.failed] == [
+        ("red.png", True)
+    ]
     assert embedding(collection, photos / "twin.png") == [1, 0, 0, 0]  # it waited for red.png
     assert names(collection) == {"green.png", "blue.png", "twin.png"}
 

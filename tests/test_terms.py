@@ -57,7 +57,11 @@ def test_a_picture_file_with_blanks_in_its_name_is_a_picture(
     assert parse(["my lake.png"]) == (Term(Path("my lake.png")),)
 
 
-@given(st.lists(st.text(st.characters(categories=("L", "Zs")), min_size=1).filter(str.strip), min_size=1))
+@given(
+    st.lists(
+        st.text(st.characters(categories=("L", "Zs")), min_size=1).filter(str.strip), min_size=1
+    )
+)
 def test_plain_words_never_change_meaning(words: list[str]) -> None:
     assert parse(words) == (Term(" ".join(words)),)
 

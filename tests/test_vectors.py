@@ -41,7 +41,9 @@ def test_a_weighted_sum_adds_unit_vectors() -> None:
     np.testing.assert_allclose(
         weighted_sum([east, north], [1, 1]), [np.sqrt(0.5), np.sqrt(0.5)], atol=1e-6
     )
-    np.testing.assert_allclose(weighted_sum([east, north], [2, -1]), [0.894427, -0.447214], atol=1e-5)
+    np.testing.assert_allclose(
+        weighted_sum([east, north], [2, -1]), [0.894427, -0.447214], atol=1e-5
+    )
 
 
 def test_terms_that_cancel_out_are_an_error() -> None:

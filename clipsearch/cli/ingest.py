@@ -97,7 +97,7 @@ def ingest(
 
 
 def _paths(paths: tuple[str, ...]) -> list[Path]:
-    listed = read_path_list(click.get_binary_stream("stdin")) if "-" in paths else []
+    listed = read_path_list(sys.stdin.buffer) if "-" in paths else []
     where = [Path(path) for path in paths if path != "-"] + listed
     if not where:
         raise UsageError("standard input named no files")

@@ -93,7 +93,7 @@ def main() -> Never:
         _fail("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader (head, less) has enough. Python would complain once more on flushing at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
 
 

@@ -70,7 +70,7 @@ def show(
     elif wanted.as_csv:
         click.echo(text.csv_text(hits), nl=False)
     elif wanted.paths or wanted.null:
-        stdout = click.get_binary_stream("stdout")
+        stdout = sys.stdout.buffer
         stdout.write(text.paths(hits, "\0" if wanted.null else "\n"))
         stdout.flush()
     elif wanted.preview:

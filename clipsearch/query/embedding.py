@@ -73,7 +73,7 @@ def _embed_contents(
             if row := stored_row(content, collection):
                 vectors[position] = row.embedding
             elif isinstance(content, Path):
-                images[position] = _open(content)
+                images[position] = open_picture(content)
         else:
             images[position] = upright(content)
     # One call for all texts and one for all pictures, however many queries there are.
@@ -84,7 +84,8 @@ def _embed_contents(
     return [vectors[position] for position in range(len(contents))]
 
 
-def _open(path: Path) -> Image:
+def open_picture(path: Path) -> Image:
+    """A picture file as an upright RGB image; raises UsageError or ImageError naming it."""
     path = path.expanduser()
     if not path.exists():
         raise UsageError(f"no such picture: {path} (neither a file nor in the collection)")

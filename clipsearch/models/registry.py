@@ -1,0 +1,75 @@
+"""From a model's name to its encoder, and which model to take where none is named.
+
+Importing this is cheap; torch and the model libraries load with the first model of their family.
+"""
+
+import os
+from collections.abc import Sequence
+
+from clipsearch.models import hub
+from clipsearch.models.base import Encoder
+from clipsearch.models.names import ModelRef, architectures, parse, unknown_model
+from clipsearch.models.specs import SPECS, ModelSpec
+
+__all__ = ["ModelRef", "ModelSpec", "choose_default", "load", "on_this_machine", "parse", "specs"]
+
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
+
+
+def load(name: str, *, device: str = "auto") -> Encoder:
+    """Load a model by any name that `parse` reads, or the default one for "auto".
+
+    `device` is "auto" (CUDA, else MPS, else CPU) or a name that torch knows; the built-in model
+    always runs on the CPU. Raises ModelError on an unknown model, missing weights or broken files.
+    """
+    ref = parse(choose_default()[0] if name == "auto" else name)
+    if ref.family == "pocket":
+        from clipsearch.models.pocket import PocketEncoder
+
+        return PocketEncoder()
+    if ref.family == "align":
+        from clipsearch.models.align import AlignEncoder
+
+        return AlignEncoder(ref, device=device)
+    if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
+        raise unknown_model(name)
+
+    from clipsearch.models.open_clip import OpenClipEncoder
+
+    return OpenClipEncoder(ref, device=device)
+
+
+def choose_default() -> tuple[str, str]:
+    """The model for a new collection where none is named, and the reason as half a sentence.
+
+    CLIPSEARCH_MODEL, else "clip" where its weights are here or the hub offers them within seconds,
+    else "pocket".
+    """
+    wanted = os.environ.get("CLIPSEARCH_MODEL", "").strip()
+    if wanted not in ("", "auto"):
+        return parse(wanted).name, "CLIPSEARCH_MODEL names it"
+    clip = next(spec for spec in SPECS if spec.alias == "clip")
+    if on_this_machine(clip):
+        return "clip", "its weights are on this machine"
+    if hub.offline():
+        return "pocket", "the weights of clip are not on this machine, and HF_HUB_OFFLINE is set"
+    if hub.answers(clip.repo):
+        megabytes = round(clip.download_bytes / 1e6)
+        return "clip", f"{hub.endpoint()} offers its weights ({megabytes} MB, downloaded once)"
+    return "pocket", f"the weights of clip are not on this machine, and {hub.endpoint()} is silent"
+
+
+def specs() -> Sequence[ModelSpec]:
+    """Models worth naming, the default first; any other that `parse` reads loads as well."""
+    return SPECS
+
+
+def on_this_machine(spec: ModelSpec) -> bool:
+    """Whether a model loads without a download."""
+    if spec.family == "pocket":
+        return True
+    open_clip = spec.family == "open_clip"
+    weights = hub.OPEN_CLIP_WEIGHTS if open_clip else hub.TRANSFORMERS_WEIGHTS
+    return hub.cached(spec.repo, weights) is not None and all(
+        hub.cached(repo, _TOKENIZERS) is not None for repo in spec.also
+    )

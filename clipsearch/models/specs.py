@@ -1,0 +1,100 @@
+"""Models worth naming: a table, so that listing them imports nothing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["open_clip", "align", "pocket"]
+
+ALIGN_REPO = "kakaobrain/align-base"
+SEE_PAGE = "see model page"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What to know of a model before loading it.
+
+    `name` is its canonical name and `alias` a shorter one; `dim` the length of its embeddings;
+    `parameters` a count in millions, 0 where nothing is downloaded; `licence` is that of the
+    weights; `repo` is where the hub keeps them, and `also` repositories with its tokenizer.
+    """
+
+    name: str
+    family: Family
+    dim: int
+    parameters: float
+    licence: str
+    note: str
+    alias: str = ""
+    repo: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def download_bytes(self) -> int:
+        """Size of the weights, which all of these publish as float32."""
+        return round(self.parameters * 4e6)
+
+
+# Dimensions and repositories are open_clip's own (model_configs, pretrained.py), and a test holds
+# them against the installed package; parameters were counted on the built models; licences are
+# those that the models' pages state.
+SPECS = (
+    ModelSpec(
+        "ViT-B-32-256/datacomp_s34b_b86k", "open_clip", 512, 151.3, "MIT",
+        "quick and good; the default where its weights can be had", alias="clip",
+        repo="laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K",
+    ),
+    ModelSpec(
+        "pocket", "pocket", 512, 0, "Apache-2.0",
+        "comes with clipsearch: no download, quickest, coarser",
+    ),
+    ModelSpec(
+        "align", "align", 640, 172.1, SEE_PAGE,
+        "ALIGN: text and image queries that may be added", repo=ALIGN_REPO,
+    ),
+    ModelSpec(
+        "ViT-B-32/openai", "open_clip", 512, 151.3, SEE_PAGE, "the first CLIP",
+        repo="timm/vit_base_patch32_clip_224.openai",
+    ),
+    ModelSpec(
+        "ViT-B-32/laion2b_s34b_b79k", "open_clip", 512, 151.3, "MIT", "as quick as clip, on LAION-2B",
+        repo="laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+    ),
+    ModelSpec(
+        "ViT-B-16/datacomp_xl_s13b_b90k", "open_clip", 512, 149.6, "MIT",
+        "smaller patches: better on small things, slower",
+        repo="laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
+    ),
+    ModelSpec(
+        "ViT-L-14/datacomp_xl_s13b_b90k", "open_clip", 768, 427.6, "MIT",
+        "much better, wants a graphics card", repo="laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
+    ),
+    ModelSpec(
+        "ViT-H-14/laion2b_s32b_b79k", "open_clip", 1024, 986.1, "MIT", "large, on LAION-2B",
+        repo="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    ),
+    ModelSpec(
+        "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k", "open_clip", 512, 366.1, "MIT",
+        "multilingual queries", repo="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
+        also=("xlm-roberta-base",),
+    ),
+    ModelSpec(
+        "ViT-B-16-SigLIP/webli", "open_clip", 768, 203.2, "Apache-2.0", "SigLIP, English",
+        repo="timm/ViT-B-16-SigLIP",
+    ),
+    ModelSpec(
+        "ViT-B-32-SigLIP2-256/webli", "open_clip", 768, 376.9, "Apache-2.0",
+        "SigLIP 2, multilingual, quick", repo="timm/ViT-B-32-SigLIP2-256",
+    ),
+    ModelSpec(
+        "ViT-B-16-SigLIP2-256/webli", "open_clip", 768, 375.2, "Apache-2.0",
+        "SigLIP 2, multilingual", repo="timm/ViT-B-16-SigLIP2-256",
+    ),
+    ModelSpec(
+        "ViT-SO400M-16-SigLIP2-384/webli", "open_clip", 1152, 1136.0, "Apache-2.0",
+        "SigLIP 2, multilingual, large", repo="timm/ViT-SO400M-16-SigLIP2-384",
+    ),
+    ModelSpec(
+        "MobileCLIP2-S2/dfndr2b", "open_clip", 512, 99.2, SEE_PAGE, "made for phones: small and quick",
+        repo="timm/MobileCLIP2-S2-OpenCLIP",
+    ),
+)  # fmt: skip

@@ -1,0 +1,14 @@
+"""Where photos and their vectors are kept: Milvus Lite on a file, or a Milvus server.
+
+with Store.open("photos.db") as store:
+    photos = store.create("photos", encoder.identity)
+    photos.upsert(rows)
+    hits = photos.search(query, limit=10)
+"""
+
+from clipsearch.store.catalog import CollectionInfo, Failure
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Stamp, photo_id
+from clipsearch.store.store import Store
+
+__all__ = ["Collection", "CollectionInfo", "Failure", "Stamp", "Store", "photo_id"]

@@ -1,0 +1,264 @@
+"""The only importer of pymilvus: calls with their traps handled, and its errors translated."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipsearch.errors import StoreError, UsageError
+from clipsearch.store import localfile
+from clipsearch.store.layout import Layout
+from clipsearch.store.lite import PARSER
+from clipsearch.store.rows import PHOTO_FIELDS, Row
+from clipsearch.types import Vectors
+
+MAX_RESULTS = 16_384
+"""Rows of one query, and offset + limit of one search, on every Milvus."""
+
+CONNECT_SECONDS = 5.0
+CALL_SECONDS = 300.0
+"""Without a limit pymilvus asks a dead server again for minutes."""
+
+WRITE_ROWS = 2_000
+"""Rows of one upsert: Milvus Lite 2.5.1 needs 25 s for 4,000."""
+
+RESERVE_BYTES = 64 << 20
+"""Free disk that a local write leaves: Milvus Lite 2.5.1 hangs for ever on a full one."""
+
+ROW_BYTES = 4_096
+"""Disk of a row beside its vector, generously (the vector is stored about twice)."""
+
+_STRONG = {"consistency_level": "Strong", "timeout": CALL_SECONDS}
+
+
+class Client:
+    """One connection to Milvus. Not for several threads at once, nor across a fork."""
+
+    def __init__(self, uri: str, *, path: Path | None, token: str | None, create: bool) -> None:
+        """Connect to the server at `uri`, or start Milvus Lite on `path`."""
+        self.uri = re.sub(r"//[^/@]*@", "//", uri)  # shown in messages: without a password
+        self._address = uri
+        self.path = path
+        self._milvus: Any = None
+        self._loaded: set[str] = set()
+        self._server = localfile.acquire(path, create=create) if path else None
+        self._token = token
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect; end Milvus Lite where this was its last user. More than once is fine."""
+        if self._milvus is not None:
+            self._milvus.close()
+            self._milvus = None
+        if self._server is not None and self.path is not None:
+            self._server = None
+            localfile.release(self.path)
+
+    def names(self) -> list[str]:
+        """All collections of Milvus, ours or not."""
+        with self._calling():
+            return sorted(self._live().list_collections(timeout=CALL_SECONDS))
+
+    def create(self, name: str, layout: Layout) -> None:
+        """Make a collection with its index and load it."""
+        self._need_room(0)
+        with self._calling():
+            milvus, kinds = self._live(), _pymilvus().DataType
+            schema = milvus.create_schema(auto_id=False, enable_dynamic_field=False)
+            for field, length in layout.texts.items():
+                schema.add_field(
+                    field, kinds.VARCHAR, max_length=length, is_primary=field == layout.key
+                )
+            for field in layout.numbers:
+                schema.add_field(field, kinds.INT64)
+            schema.add_field(layout.vector, kinds.FLOAT_VECTOR, dim=layout.dim)
+            graph = layout.graph and self.path is None
+            index = milvus.prepare_index_params()
+            index.add_index(
+                layout.vector,
+                index_name=layout.vector,
+                index_type="HNSW" if graph else "FLAT",
+                metric_type="COSINE",
+                params={"M": 16, "efConstruction": 200} if graph else {},
+            )
+            milvus.create_collection(
+                name, schema=schema, index_params=index, num_shards=1, timeout=CALL_SECONDS
+            )
+            self._loaded.add(name)
+
+    def fields(self, name: str) -> dict[str, int | None]:
+        """The fields of a collection, and the dimension of those that are vectors."""
+        with self._calling():
+            description = self._live().describe_collection(name, timeout=CALL_SECONDS)
+            return {f["name"]: f.get("params", {}).get("dim") for f in description["fields"]}
+
+    def drop(self, name: str) -> None:
+        """Delete a collection."""
+        with self._calling():
+            self._live().drop_collection(name, timeout=CALL_SECONDS)
+            self._loaded.discard(name)
+
+    def upsert(self, name: str, rows: Sequence[Row]) -> None:
+        """Write rows of different keys, replacing those of the same key."""
+        for part in chunks(rows, WRITE_ROWS):
+            vectors = sum(
+                v.nbytes for row in part for v in row.values() if isinstance(v, np.ndarray)
+            )
+            self._need_room(2 * vectors + len(part) * ROW_BYTES)
+            with self._calling():
+                self._ready(name).upsert(name, list(part), timeout=CALL_SECONDS)
+
+    def delete(self, name: str, keys: Sequence[str]) -> None:
+        """Delete rows by their primary keys."""
+        for part in chunks(keys, WRITE_ROWS):
+            with self._calling():
+                self._ready(name).delete(name, ids=list(part), timeout=CALL_SECONDS)
+
+    def flush(self, name: str) -> None:
+        """Make a server seal what was written, so that its index comes to cover it."""
+        with self._calling():
+            self._live().flush(name, timeout=CALL_SECONDS)
+
+    def count(self, name: str, where: str = "") -> int:
+        """How many rows match, after every write so far."""
+        with self._calling((name, where)):
+            found = self._ready(name).query(
+                name, filter=where, output_fields=["count(*)"], **_STRONG
+            )
+            return int(found[0]["count(*)"])
+
+    def query(self, name: str, where: str, fields: Sequence[str], limit: int) -> list[Row]:
+        """Up to `limit` rows that match, in no order that could be relied on."""
+        with self._calling():
+            found = self._ready(name).query(
+                name, filter=where, output_fields=list(fields), limit=limit, **_STRONG
+            )
+            return [dict(row) for row in found]
+
+    def search(
+        self,
+        name: str,
+        queries: Vectors,
+        *,
+        vector: str,
+        limit: int,
+        offset: int,
+        where: str,
+        fields: Sequence[str],
+    ) -> list[list[tuple[float, Row]]]:
+        """For each of (n, d) queries the nearest rows with their cosine, best first."""
+        # HNSW must look at `ef` rows to find `limit`; at least 64 keeps short lists exact enough.
+        breadth = {} if self.path else {"ef": max(64, limit + offset)}
+        with self._calling((name, where)):
+            found = self._ready(name).search(
+                name,
+                list(queries),
+                filter=where,
+                limit=limit,
+                anns_field=vector,
+                output_fields=list(fields),
+                search_params={"metric_type": "COSINE", "offset": offset, "params": breadth},
+                **_STRONG,
+            )
+            return [[(float(hit["distance"]), hit["entity"]) for hit in hits] for hits in found]
+
+    def _connect(self) -> None:
+        address = self._server.address if self._server else self._address
+        options = {"token": self._token} if self._token else {}
+        try:
+            self._milvus = _pymilvus().MilvusClient(
+                address, timeout=CONNECT_SECONDS, dedicated=True, **options
+            )
+        except _foreign() as error:
+            raise StoreError(f"no Milvus answers at {self.uri}: {_line(error)}") from error
+        self._loaded.clear()
+
+    def _live(self) -> Any:
+        if self._milvus is None:
+            raise StoreError(f"the store {self.uri} is closed")
+        if self._server is not None and not self._server.alive():
+            self._server.restart()
+            self._milvus.close()
+            self._connect()
+        return self._milvus
+
+    def _ready(self, name: str) -> Any:
+        """Connected, with the collection loaded: a new process must load before it reads."""
+        milvus = self._live()
+        if name not in self._loaded:
+            milvus.load_collection(name, timeout=CALL_SECONDS)
+            self._loaded.add(name)
+        return milvus
+
+    def _need_room(self, size: int) -> None:
+        if self.path is not None and localfile.free_bytes(self.path) < size + RESERVE_BYTES:
+            raise StoreError(
+                f"the disk of {self.path} is full: nothing was written; make room "
+                f"({(size + RESERVE_BYTES) >> 20} MB) and run again"
+            )
+
+    @contextmanager
+    def _calling(self, blame: tuple[str, str] | None = None) -> Iterator[None]:
+        """Translate what pymilvus raises; `blame` is a collection and the caller's filter on it."""
+        try:
+            yield
+        except _foreign() as error:
+            died = self._server is not None and not self._server.alive()
+            said = self._server.last_words() if self._server is not None else ""
+            reason = said if died or said.startswith(PARSER) else _line(error)
+            if blame and blame[1] and self._answers_unfiltered(blame[0]):
+                raise UsageError(
+                    f"Milvus cannot read the filter {_short(blame[1])!r}: {reason} "
+                    f"(fields: {', '.join(PHOTO_FIELDS)})"
+                ) from error
+            if died:
+                raise StoreError(f"{self.uri}: Milvus Lite ended: {reason}; run again") from error
+            raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
+
+    def _answers_unfiltered(self, name: str) -> bool:
+        """Whether it was the filter: every Milvus has another error for each kind of bad filter."""
+        try:
+            self.count(name)
+        except StoreError:
+            return False
+        return True
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Consecutive parts of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _pymilvus() -> Any:
+    """Import it now: half a second, and it sets up a log of tracebacks that are translated here."""
+    import pymilvus
+
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
+    return pymilvus
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    grpc: Any = importlib.import_module("grpc")  # a dependency of pymilvus, without types
+    return (_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
+
+
+def _line(error: Exception) -> str:
+    """The message of a foreign error as one line of sensible length."""
+    return _short(str(getattr(error, "message", "") or error) or type(error).__name__)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:299] + "…"

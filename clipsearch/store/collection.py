@@ -1,0 +1,239 @@
+"""One collection: the photos and vectors of one model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import UsageError
+from clipsearch.store import filters
+from clipsearch.store.catalog import Catalog, CollectionInfo, Failure
+from clipsearch.store.client import MAX_RESULTS, Client, chunks
+from clipsearch.store.rows import (
+    EMBEDDING,
+    PHOTO_FIELDS,
+    Row,
+    Stamp,
+    check_embeddings,
+    check_queries,
+    to_image_row,
+    to_photo,
+    to_row,
+)
+from clipsearch.types import Hit, ImageRow, Photo, Vectors
+
+KEYS = 4_000
+"""Keys in one filter: a server takes 0.2 s for any of them, Milvus Lite 11 ms a thousand."""
+
+PAGE_BYTES = 16 << 20
+"""Vectors of one page; a message to a server holds 64 MB."""
+
+HITS = 100_000
+"""Hits of one call: more queries than that make for several calls."""
+
+RAISE_ROWS = 10_000
+"""How many rows may be written before the lower bound in the catalog follows."""
+
+_DIGITS = "0123456789abcdef"
+
+
+class Collection:
+    """The photos of one model. For one thread at a time.
+
+    Every read sees every write before it. The catalog holds a lower bound of the rows: lowered
+    before rows may go, raised after they came, so that fewer rows than that mean damage.
+    """
+
+    def __init__(self, client: Client, catalog: Catalog, info: CollectionInfo) -> None:
+        """Use `Store.create` or `Store.collection` instead."""
+        self._client = client
+        self._catalog = catalog
+        self._info = info
+        self._written = 0  # since the lower bound was last raised
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the catalog knows: the model, a lower bound of the rows, the roots."""
+        return self._info
+
+    def count(self, where: str = "") -> int:
+        """How many rows match the filter."""
+        return self._client.count(self._info.name, where)
+
+    def stamps(self, ids: Sequence[str]) -> dict[str, Stamp]:
+        """Size, time and hash of the photos with these ids; unknown ids are absent."""
+        fields = ["id", "size", "mtime_ns", "content_hash"]
+        return {
+            row["id"]: Stamp(int(row["size"]), int(row["mtime_ns"]), row["content_hash"])
+            for row in self._by_id(ids, fields, KEYS)
+        }
+
+    def get(self, ids: Sequence[str]) -> dict[str, ImageRow]:
+        """The rows with these ids, with their embeddings; unknown ids are absent."""
+        size = min(KEYS, self._page(vectors=True))
+        rows = self._by_id(ids, [*PHOTO_FIELDS, EMBEDDING], size)
+        return {row["id"]: to_image_row(row) for row in rows}
+
+    def find_content(self, hashes: Sequence[str]) -> dict[str, list[Photo]]:
+        """All photos of each content hash; hashes without any are absent."""
+        found: dict[str, list[Photo]] = {}
+        for part in chunks(list(dict.fromkeys(hashes)), KEYS // 4):  # a hash may have many copies
+            for row in self._rows(filters.content_is_one_of(part), PHOTO_FIELDS, vectors=False):
+                photo = to_photo(row)
+                found.setdefault(photo.content_hash, []).append(photo)
+        return found
+
+    def scan(self, where: str = "") -> Iterator[Photo]:
+        """Every photo that matches, each once, a page in memory at a time, in no order."""
+        yield from map(to_photo, self._scan(where, PHOTO_FIELDS, vectors=False))
+
+    def scan_rows(self, where: str = "") -> Iterator[ImageRow]:
+        """Every row that matches, with its embedding, each once, a page in memory at a time."""
+        fields = (*PHOTO_FIELDS, EMBEDDING)
+        yield from map(to_image_row, self._scan(where, fields, vectors=True))
+
+    def upsert(self, rows: Sequence[ImageRow]) -> None:
+        """Write rows, replacing those of the same id; of equal ids in `rows` the last one wins.
+
+        Raises VectorError on an embedding that is not (dim,) float32 of length 1, and StoreError
+        on a field that does not fit or a full disk, before anything is written.
+        """
+        check_embeddings(rows, self._info.model.dim)
+        entities = list({row.photo.id: to_row(row) for row in rows}.values())
+        # A replaced row is gone for a moment, and a kill may come in that moment.
+        guarded = entities if self._client.path and self._info.rows else []
+        replaced = sum(
+            self.count(filters.id_is_one_of([row["id"] for row in part]))
+            for part in chunks(guarded, KEYS)
+        )
+        if replaced:
+            self._set_floor(max(0, self._info.rows - replaced))
+        self._client.upsert(self._info.name, entities)
+        self._written += len(entities)
+        if replaced or self._written >= RAISE_ROWS:
+            self._set_floor(self.count())
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete the photos with these ids; unknown ids are no error."""
+        unique = list(dict.fromkeys(ids))
+        if unique:
+            self._set_floor(max(0, self._info.rows - len(unique)))
+            self._client.delete(self._info.name, unique)
+
+    def search(
+        self, queries: Vectors, *, limit: int, offset: int = 0, where: str = ""
+    ) -> list[list[Hit]]:
+        """For each of (n, d) or (d,) queries the nearest photos that match, best first.
+
+        Raises UsageError on a limit below 1, offset + limit above 16,384, or a filter that Milvus
+        cannot read; VectorError on another dimension, zero or NaN.
+        """
+        return [
+            [Hit(to_photo(row), score) for score, row in hits]
+            for hits in self._search(queries, limit, offset, where, PHOTO_FIELDS)
+        ]
+
+    def scores(self, queries: Vectors, *, limit: int, where: str = "") -> list[NDArray[np.float32]]:
+        """For each of (n, d) or (d,) queries the cosines of the nearest photos, best first.
+
+        Without the photos, and so much quicker for many; raises as `search` does.
+        """
+        return [
+            np.array([score for score, _ in hits], dtype=np.float32)
+            for hits in self._search(queries, limit, 0, where, ["id"])
+        ]
+
+    def add_roots(self, roots: Sequence[Path]) -> None:
+        """Remember folders that were ingested."""
+        self._catalog.add_roots(self._info.name, roots)
+        self._info = replace(self._info, roots=tuple(sorted({*self._info.roots, *roots})))
+
+    def remove_roots(self, roots: Sequence[Path]) -> None:
+        """Forget folders."""
+        self._catalog.remove_roots(self._info.name, roots)
+        kept = tuple(root for root in self._info.roots if root not in set(roots))
+        self._info = replace(self._info, roots=kept)
+
+    def record_failures(self, failures: Sequence[Failure]) -> None:
+        """Remember files that could not be ingested, each with its last reason only."""
+        self._catalog.add_failures(self._info.name, failures)
+
+    def clear_failures(self, paths: Sequence[Path]) -> None:
+        """Forget files that are fine now, or gone; others are no error."""
+        self._catalog.remove_failures(self._info.name, paths)
+
+    def failures(self) -> list[Failure]:
+        """The remembered files, by path."""
+        return self._catalog.failures(self._info.name)
+
+    def settle(self) -> None:
+        """Close an ingestion: note the true count, and let a server index what was written."""
+        if self._written:
+            self._client.flush(self._info.name)
+        self._set_floor(self.count())
+
+    def _set_floor(self, rows: int) -> None:
+        if rows != self._info.rows:
+            self._catalog.set_rows(self._info.name, rows)
+            self._info = replace(self._info, rows=rows)
+        self._written = 0
+
+    def _by_id(self, ids: Sequence[str], fields: Sequence[str], size: int) -> Iterator[Row]:
+        for part in chunks(list(dict.fromkeys(ids)), size):
+            where = filters.id_is_one_of(part)
+            yield from self._client.query(self._info.name, where, fields, len(part))
+
+    def _page(self, *, vectors: bool) -> int:
+        """Rows of one query."""
+        fitting = PAGE_BYTES // (4 * self._info.model.dim) if vectors else MAX_RESULTS
+        return min(MAX_RESULTS, fitting)
+
+    def _scan(self, where: str, fields: Sequence[str], *, vectors: bool) -> Iterator[Row]:
+        """All rows that match, by the first digits of their ids.
+
+        Ids are hashes, so each beginning has about as many. Unlike pages with a limit this relies
+        on no order of the results, which Milvus does not promise.
+        """
+        pages = self.count(where) / (self._page(vectors=vectors) / 2)  # also refuses a bad filter
+        digits = max(0, math.ceil(math.log(pages, len(_DIGITS)))) if pages > 0 else 0
+        for number in range(len(_DIGITS) ** digits):
+            beginning = f"{number:0{digits}x}" if digits else ""
+            yield from self._rows(where, fields, vectors=vectors, beginning=beginning)
+
+    def _rows(
+        self, where: str, fields: Sequence[str], *, vectors: bool, beginning: str = ""
+    ) -> Iterator[Row]:
+        """All rows that match and whose id has this beginning; longer ones where they are many."""
+        page = self._page(vectors=vectors)
+        filtered = filters.every(where, filters.id_range(beginning))
+        found = self._client.query(self._info.name, filtered, fields, page)
+        if len(found) < page:
+            yield from found
+            return
+        for digit in _DIGITS:
+            yield from self._rows(where, fields, vectors=vectors, beginning=beginning + digit)
+
+    def _search(
+        self, queries: Vectors, limit: int, offset: int, where: str, fields: Sequence[str]
+    ) -> Iterator[list[tuple[float, Row]]]:
+        if limit < 1 or offset < 0 or offset + limit > MAX_RESULTS:
+            raise UsageError(
+                f"limit {limit} from offset {offset}: need 1 or more, and {MAX_RESULTS} in all at most"
+            )
+        vectors = check_queries(queries, self._info.model.dim)
+        size = max(1, HITS // limit)
+        for start in range(0, len(vectors), size):
+            yield from self._client.search(
+                self._info.name,
+                vectors[start : start + size],
+                vector=EMBEDDING,
+                limit=limit,
+                offset=offset,
+                where=where,
+                fields=fields,
+            )

@@ -1,0 +1,160 @@
+"""Milvus Lite as a child process that owns one file: checked, locked, started, ended.
+
+pymilvus would start it too, but then waits half a second each time, passes on its noise and every
+Ctrl-C of the terminal, and lets the second of three processes delete the lock of the first, so that
+the third writes to the same file. The binary's arguments are those of 2.5.1, the last native one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from pathlib import Path
+from typing import IO
+
+from clipsearch.errors import DamagedStoreError, StoreError
+from clipsearch.store.lock import FileLock
+
+READY_SECONDS = 60.0
+END_SECONDS = 10.0
+PARSER = "line "
+"""How the parser of filters begins to say what is wrong: `line 1:5 no viable alternative at …`."""
+
+SOCKET_BYTES = 100
+"""A Unix socket's address holds 108 bytes on Linux, 104 on macOS."""
+
+
+def library() -> Path | None:
+    """The folder of the native server; None where only the Python rewrite (3.x) is installed."""
+    spec = importlib.util.find_spec("milvus_lite")  # importing it would warn about pkg_resources
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (Path(folder) / "lib" / "milvus").is_file():
+            return Path(folder) / "lib"
+    return None
+
+
+class LiteServer:
+    """A running native Milvus Lite; the file stays locked until `close`."""
+
+    def __init__(self, path: Path, lib: Path) -> None:
+        """Start it on this existing or new file; raise StoreError where that fails."""
+        self.path = path
+        self._lib = lib
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), path)
+        self._folder = _short_folder()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 open until `close`
+        self._heard = 0
+        self._processes: list[subprocess.Popen[bytes]] = []
+        # A store that nobody closed ends with its last reference, or with the program.
+        self._end = weakref.finalize(
+            self, _end, os.getpid(), self._processes, self._lock, self._folder, self._log
+        )
+        try:
+            self.restart()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """Where pymilvus connects; stays the same over `restart`."""
+        return f"unix:{self._folder}/s"
+
+    def alive(self) -> bool:
+        """Whether the process runs: 2.5.1 dies of some malformed filters."""
+        return bool(self._processes) and self._processes[-1].poll() is None
+
+    def restart(self) -> None:
+        """Start the process (again) and wait until it listens."""
+        Path(self._folder, "s").unlink(missing_ok=True)
+        names = ("DYLD_LIBRARY_PATH",) if sys.platform == "darwin" else ("LD_LIBRARY_PATH",)
+        paths = {
+            n: os.pathsep.join(filter(None, (str(self._lib), os.environ.get(n)))) for n in names
+        }
+        process = subprocess.Popen(
+            # It ends by itself once nobody holds the lock, so that a kill leaves no orphan.
+            [self._lib / "milvus", self.path, self.address, "ERROR", self._lock.path],
+            env={**os.environ, **paths},
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # or Ctrl-C would end it under a batch being written
+        )
+        self._processes.append(process)
+        deadline = time.monotonic() + READY_SECONDS
+        while not _listens(f"{self._folder}/s"):
+            if not self.alive():
+                raise self._failure()
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"{self.path}: Milvus Lite did not start within {READY_SECONDS:.0f} s"
+                )
+            time.sleep(0.004)
+
+    def last_words(self) -> str:
+        """What it last wrote since this was last asked; its filter parser's words come first."""
+        size = os.fstat(self._log.fileno()).st_size
+        # Reading at an offset: the process writes at the position that this file object shares.
+        text = os.pread(self._log.fileno(), size - self._heard, self._heard)
+        self._heard = size
+        lines = [line.strip() for line in text.decode(errors="replace").split("\n") if line.strip()]
+        parser = [line for line in lines if line.startswith(PARSER)]
+        return parser[-1] if parser else lines[-1].split("[]", 1)[-1] if lines else ""
+
+    def close(self) -> None:
+        """End the process and give the file free; more than once is fine."""
+        self._end()
+
+    def _failure(self) -> StoreError:
+        said = self.last_words()
+        if "not a database" in said or "malformed" in said:
+            return DamagedStoreError(
+                f"{self.path} is damaged: restore it, or delete it and ingest again"
+            )
+        return StoreError(f"{self.path}: Milvus Lite did not start: {said or 'no reason'}")
+
+
+def _end(
+    owner: int,
+    processes: list[subprocess.Popen[bytes]],
+    lock: FileLock,
+    folder: str,
+    log: IO[bytes],
+) -> None:
+    if os.getpid() != owner:  # a forked child must not end its parent's server
+        return
+    lock.release()
+    for process in processes:
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    log.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder() -> str:
+    """A private folder whose socket has a short enough name."""
+    folder = tempfile.mkdtemp(prefix="clipsearch-")
+    if len(os.fsencode(folder)) + 2 > SOCKET_BYTES:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="clipsearch-", dir="/tmp")
+    return folder
+
+
+def _listens(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+        return True

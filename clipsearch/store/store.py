@@ -1,0 +1,165 @@
+"""A store: the collections at one address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from clipsearch.errors import (
+    DamagedStoreError,
+    MissingCollectionError,
+    StoreError,
+    UsageError,
+)
+from clipsearch.models.base import ModelIdentity
+from clipsearch.store import localfile
+from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
+from clipsearch.store.client import Client
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import photo_layout
+
+SCHEMES = ("http://", "https://", "tcp://")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+class Store:
+    """Milvus Lite on a file, or a Milvus server. A context manager; for one thread at a time.
+
+    Do not use it in a child made by fork: start threads, or spawn processes.
+    """
+
+    def __init__(self, client: Client) -> None:
+        """Use `Store.open` instead."""
+        self._client = client
+        self._catalog = Catalog(client)
+
+    @classmethod
+    def open(cls, uri: str | Path, *, token: str | None = None, create: bool = True) -> Store:
+        """Open `photos.db` (any path that ends in .db) or a server's address.
+
+        With `create` a missing file and its folder are made. Raises UsageError on anything else,
+        StoreError where the file is locked, foreign, read-only or (create=False) missing, or the
+        server silent; DamagedStoreError where the file is broken.
+        """
+        text = str(uri)
+        if text.startswith(SCHEMES):
+            client = Client(text, path=None, token=token, create=create)
+        elif "://" in text:
+            raise UsageError(f"{text}: a server's address begins with {', '.join(SCHEMES)}")
+        elif not text.endswith(".db"):
+            raise UsageError(
+                f"{text}: a local store must be a file name that ends in .db, a server an address "
+                f"such as http://127.0.0.1:19530"
+            )
+        else:
+            path = Path(text).expanduser().absolute()
+            client = Client(str(path), path=path, token=token, create=create)
+        try:
+            return cls(client)
+        except BaseException:
+            client.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def uri(self) -> str:
+        """The server's address, or the absolute path of the file."""
+        return self._client.uri
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is Milvus Lite."""
+        return self._client.path is not None
+
+    def collections(self) -> list[CollectionInfo]:
+        """The collections, by name; those that are only half made or half dropped are left out."""
+        there = set(self._client.names())
+        infos = (self._catalog.info(name) for name in self._catalog.names() if name in there)
+        return [info for info in infos if info is not None]
+
+    def create(self, name: str, model: ModelIdentity) -> Collection:
+        """Make an empty collection for vectors of this model; raise StoreError where it exists."""
+        check_name(name)
+        there, known = name in self._client.names(), name in self._catalog.names()
+        if there and known:
+            raise StoreError(f"the collection {name!r} exists already")
+        layout = photo_layout(model.dim)
+        if there:
+            # Left by a kill between the two steps below, or somebody else's.
+            if self._client.fields(name).keys() != layout.names or self._client.count(name):
+                raise StoreError(_foreign(name))
+            self._client.drop(name)
+        self._client.create(name, layout)
+        self._catalog.remove(name)  # what a kill in `drop` left
+        self._catalog.add(name, model)
+        return self.collection(name)
+
+    def collection(self, name: str) -> Collection:
+        """Open a collection.
+
+        Raises MissingCollectionError, naming those there are; StoreError on one that clipsearch
+        did not make, or a newer one made; DamagedStoreError where a local one lost rows.
+        """
+        check_name(name)
+        there, info = name in self._client.names(), self._catalog.info(name)
+        if there and info is None:
+            raise StoreError(_foreign(name))
+        if info is None or (not there and not info.rows):
+            names = [known.name for known in self.collections()]
+            have = (
+                f"there are {', '.join(names)}" if names else "there are none: ingest photos first"
+            )
+            raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {have}")
+        rows = self._client.count(name) if there else 0
+        if not there or (self.is_local and rows < info.rows):
+            raise DamagedStoreError(
+                f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
+                f"more were written; restore a copy, or `clipsearch drop` it and ingest again"
+            )
+        return Collection(self._client, self._catalog, info)
+
+    def drop(self, name: str) -> None:
+        """Delete a collection, its vectors and all that is known of it; the photos stay."""
+        check_name(name)
+        there, known = name in self._client.names(), name in self._catalog.names()
+        if there and not known:
+            raise StoreError(_foreign(name))
+        if not known:
+            self.collection(name)  # says what is missing
+        self._catalog.set_rows(name, 0)  # or a kill after the next line would look like damage
+        if there:
+            self._client.drop(name)
+        self._catalog.remove(name)
+
+    def disk_bytes(self) -> int | None:
+        """The size of a local store; None for a server."""
+        return localfile.disk_bytes(self._client.path) if self._client.path else None
+
+    def close(self) -> None:
+        """Disconnect, and end Milvus Lite; more than once is fine."""
+        self._client.close()
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless Milvus takes it as a collection's name and it is not the catalog."""
+    if not _NAME.fullmatch(name) or name == CATALOG:
+        raise UsageError(
+            f"{name!r} cannot be a collection: letters, digits and _ only, not a digit first, 255 at "
+            f"most, and not {CATALOG}"
+        )
+
+
+def _foreign(name: str) -> str:
+    return f"the collection {name!r} was not made by clipsearch: use another name"

@@ -1,0 +1,31 @@
+"""Run every check, the quick ones first: `python -m tests [PYTEST ARGUMENTS]`.
+
+Stops at the first that fails, with its exit status.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CHECKS = (
+    ["ruff", "check"],
+    ["ruff", "format", "--check"],
+    ["mypy"],
+    ["pytest", *sys.argv[1:]],  # last, so that its summary is the last line
+)
+
+
+def main() -> int:
+    """The exit status of the first check that fails, or 0."""
+    for check in CHECKS:
+        print("+", *check, flush=True)
+        status = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, check=False).returncode
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The Python API as a caller sees it."""
+
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import clipsearch
+from clipsearch import ClipsearchError, Filters, Hit, Hits, Index, Indexed, Query, Term
+from clipsearch.errors import (
+    MissingCollectionError,
+    ModelError,
+    ModelMismatchError,
+    StoreError,
+    UsageError,
+)
+from clipsearch.identity import photo_id
+from clipsearch.models import registry
+from ingest.pipeline import Options
+from tests.fakes import ColourEncoder, draw
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
+    """The names of the models that were loaded; all of them are the fake encoder."""
+    names: list[str] = []
+
+    def load(name: str, *, device: str = "auto") -> ColourEncoder:
+        names.append(name)
+        return encoder
+
+    monkeypatch.setattr(registry, "load", load)
+    return names
+
+
+@pytest.fixture
+def index(tmp_path: Path, photos: Path, loaded: list[str]) -> Index:
+    """An index of red.png, green.png and blue.png, closed and opened again."""
+    with Index.open(tmp_path / "photos.db", model="pocket") as index:
+        index.ingest(photos)
+    loaded.clear()
+    return Index.open(tmp_path / "photos.db")
+
+
+def test_the_public_names_are_all_there_and_documented() -> None:
+    for name in clipsearch.__all__:
+        public = getattr(clipsearch, name)
+        assert inspect.getdoc(public), name
+    assert set(clipsearch.__all__) <= set(dir(clipsearch))
+    with pytest.raises(AttributeError, match="nonsense"):
+        clipsearch.nonsense  # noqa: B018
+
+
+def test_search_by_text_by_picture_and_by_both(index: Index, photos: Path) -> None:
+    with index:
+        assert index.search("green")[0].path.name == "green.png"
+        assert index.search(image=photos / "blue.png")[0].path.name == "blue.png"
+        assert index.search(image=str(photos / "blue.png"), limit=1)[0].path.name == "blue.png"
+        both = index.search("red", image=photos / "blue.png", weights=(1, 2))
+        assert [hit.path.name for hit in both] == ["blue.png", "red.png", "green.png"]
+        by_id = index.search(image=f"id:{photo_id(photos / 'red.png')}")
+        assert by_id == index.search(image=Indexed(photo_id(photos / "red.png")))
+        in_memory = index.search(image=Image.new("RGB", (9, 9), "red"))
+        assert in_memory[0].path.name == "red.png"
+        assert index.search("red", filters=Filters(glob="g*"))[0].path.name == "green.png"
+
+
+def test_many_queries(index: Index) -> None:
+    with index:
+        many = index.search_many(["red", Query((Term("green"),), limit=1)])
+        assert [len(hits) for hits in many] == [3, 1]
+        assert index.search_many([]) == []
+
+
+def test_similar_leaves_out_the_picture_itself(index: Index, photos: Path) -> None:
+    with index:
+        names = {hit.path.name for hit in index.similar(photos / "red.png")}
+        assert names == {"green.png", "blue.png"}
+
+
+def test_length_model_and_embeddings(index: Index, photos: Path) -> None:
+    with index:
+        assert len(index) == 3
+        assert index.model is not None
+        assert index.model.name == "pocket"
+        texts, images = index.embed_texts(["red", "blue"]), index.embed_images([photos / "red.png"])
+        assert texts.shape == (2, 4)
+        assert images.dtype == np.float32
+        np.testing.assert_allclose(images, [[1, 0, 0, 0]], atol=1e-6)
+
+
+def test_hits_are_plain_values_that_a_notebook_shows(index: Index) -> None:
+    with index:
+        hits = index.search("red")
+    assert isinstance(hits, Hits)
+    assert isinstance(hits[0], Hit)
+    assert "<img" in hits._repr_html_()
+
+
+def test_the_model_is_loaded_only_when_needed(
+    index: Index, photos: Path, loaded: list[str]
+) -> None:
+    with index:
+        index.similar(photos / "red.png")
+        index.remove(photos / "red.png")
+        assert loaded == []
+        index.search("red")
+        index.search("green")
+        assert loaded == ["pocket"]
+
+
+def test_remove_forgets_files_and_folders(index: Index, photos: Path) -> None:
+    with index:
+        assert index.remove(photos / "red.png") == 1
+        assert (photos / "red.png").is_file()
+        assert index.remove(photos) == 2
+        assert len(index) == 0
+        assert index.collection.info.roots == ()
+        assert index.remove(photos) == 0
+
+
+def test_another_model_is_refused_before_anything_is_written(
+    tmp_path: Path, index: Index, photos: Path, encoder: ColourEncoder
+) -> None:
+    index.close()
+    with pytest.raises(ModelMismatchError, match="made by pocket"):
+        Index.open(tmp_path / "photos.db", model="align")
+    with Index.open(tmp_path / "photos.db") as same_name:
+        encoder.identity = ColourEncoder(weights="0ther").identity
+        draw(photos / "new.png", (1, 2, 3))
+        with pytest.raises(ModelMismatchError, match="other weights"):
+            same_name.ingest(photos)
+        assert len(same_name) == 3
+
+
+def test_nothing_is_made_by_an_ingestion_that_cannot_begin(
+    tmp_path: Path, photos: Path, loaded: list[str]
+) -> None:
+    with Index.open(tmp_path / "new.db", model="pocket") as index:
+        with pytest.raises(UsageError, match="no such file or folder"):
+            index.ingest(tmp_path / "nowhere")
+        with pytest.raises(UsageError, match="nothing to ingest"):
+            index.ingest()
+        assert loaded == []
+        with pytest.raises(MissingCollectionError):
+            index.search("red")
+        assert len(index) == 0
+
+
+def test_an_unknown_model_makes_no_collection(tmp_path: Path, photos: Path) -> None:
+    with Index.open(tmp_path / "new.db", model="ViT-B-32/laion2b_s34b_b79z") as index:
+        with pytest.raises(ModelError, match="did you mean"):
+            index.ingest(photos)
+        assert index._store.collections() == []
+
+
+def test_a_dry_run_writes_nothing_and_loads_nothing(
+    tmp_path: Path, photos: Path, loaded: list[str]
+) -> None:
+    with Index.open(tmp_path / "new.db", model="pocket") as index:
+        report = index.ingest(photos, dry_run=True)
+        assert (report.stored, report.dry_run, len(index)) == (3, True, 0)
+    assert loaded == []
+
+
+def test_a_report_is_json(tmp_path: Path, photos: Path, loaded: list[str]) -> None:
+    (photos / "bad.png").write_bytes(b"")
+    with Index.open(tmp_path / "new.db", model="pocket") as index:
+        report = index.ingest(photos, options=Options())
+    read = json.loads(json.dumps(report.as_json()))
+    assert (read["stored"], read["found"]) == (3, 4)
+    assert read["failed"] == [{"path": str(photos / "bad.png"), "reason": "the file is empty"}]
+
+
+def test_a_store_that_is_not_there_is_an_error_when_asked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store"):
+        Index.open(tmp_path / "nowhere.db", create=False)
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_every_error_of_ours_has_one_base(index: Index) -> None:
+    with index, pytest.raises(ClipsearchError):
+        index.search()

@@ -1,0 +1,201 @@
+"""The one-way street of the modules, and where heavy packages may load.
+
+A new module is one more word in TIERS, unless it lies in a package that is already there.
+"""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A module imports from the rows above its own, and from its own package; never from its row.
+TIERS = (
+    "clipsearch.errors clipsearch.types clipsearch.batches clipsearch.formats clipsearch.identity"
+    " clipsearch.pixels clipsearch.settings",
+    "clipsearch.vectors clipsearch.images clipsearch.models.base",
+    "clipsearch.models clipsearch.store",
+    "clipsearch.embed clipsearch.near_duplicates",
+    "clipsearch.query",
+    "clipsearch.render",
+    "ingest",
+    "clipsearch.index",
+    "clipsearch.cli",
+)
+TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
+
+# The doors: what they export loads when it is first used, and nobody inside comes in through them.
+DOORS = {"clipsearch", "clipsearch.__main__"}
+
+# Packages that take a second or more to load, and the only modules that import them.
+OWNERS = {
+    "huggingface_hub": {
+        "clipsearch.models.hub",
+        "clipsearch.models.loading",
+        "clipsearch.models.open_clip",
+    },
+    "open_clip": {"clipsearch.models.open_clip"},
+    "openvino": {"clipsearch.models.openvino"},
+    "pymilvus": {"clipsearch.store.client"},
+    "tokenizers": {"clipsearch.models.pocket"},
+    "torch": {"clipsearch.models.align", "clipsearch.models.torch"},
+    "transformers": {"clipsearch.models.align"},
+}
+
+# These load theirs at once, so only a function may import them, or another one of these.
+HEAVY_MODULES = {
+    "clipsearch.models.align",
+    "clipsearch.models.loading",
+    "clipsearch.models.open_clip",
+    "clipsearch.models.torch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported name; `runs` is when: with its module ("at once"), in a call, or never."""
+
+    target: str
+    line: int
+    runs: str
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Every module of the two packages by its dotted name."""
+    files = (path for top in ("clipsearch", "ingest") for path in (ROOT / top).rglob("*.py"))
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in files
+    }
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(sources()[module].read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(module: str) -> tuple[Import, ...]:
+    """Each import statement of a module, anywhere in it, with the module that it names."""
+
+    def visit(node: ast.AST, runs: str) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.Import(names=names):
+                    yield from (Import(name.name, child.lineno, runs) for name in names)
+                case ast.ImportFrom(module=source, names=names, level=level):
+                    assert level == 0, f"{module}:{child.lineno} import by the full name"
+                    for name in names:
+                        if name.name == "__version__":  # a string, there before anything loads
+                            continue
+                        inner = f"{source}.{name.name}"
+                        target = inner if inner in sources() else str(source)
+                        yield Import(target, child.lineno, runs)
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    yield from visit(child, "in a call" if runs == "at once" else runs)
+                case ast.If(test=test, body=body, orelse=orelse) if "TYPE_CHECKING" in ast.dump(
+                    test
+                ):
+                    yield from visit(ast.Module(body, []), "never")
+                    yield from visit(ast.Module(orelse, []), runs)
+                case _:
+                    yield from visit(child, runs)
+
+    return tuple(visit(tree_of(module), "at once"))
+
+
+def unit_of(module: str) -> str | None:
+    """The entry of TIERS that holds a module: itself or the nearest package around it."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((name for name in names if name in TIER_OF), None)
+
+
+def is_ours(target: str) -> bool:
+    return (ROOT / target.split(".")[0]).is_dir()
+
+
+def package(target: str) -> str:
+    return target.split(".")[0]
+
+
+@pytest.mark.parametrize("module", sorted(sources().keys() - DOORS))
+def test_a_module_imports_only_from_tiers_below(module: str) -> None:
+    unit = unit_of(module)
+    assert unit, f"{module} has no tier: add it to TIERS"
+    wrong = [
+        f"line {one.line}: {one.target}"
+        for one in imports_of(module)
+        if is_ours(one.target)
+        and (below := unit_of(one.target)) != unit
+        and (below is None or TIER_OF[below] >= TIER_OF[unit])
+    ]
+    assert not wrong, f"{module} is in tier {TIER_OF[unit]}, but imports upwards: {wrong}"
+
+
+def test_every_entry_of_the_table_exists() -> None:
+    assert TIER_OF.keys() <= sources().keys()
+    assert set().union(*OWNERS.values()) <= sources().keys()
+
+
+@pytest.mark.parametrize("heavy", OWNERS)
+def test_only_its_owners_import_a_heavy_package(heavy: str) -> None:
+    importers = {
+        module
+        for module in sources()
+        if any(package(one.target) == heavy and one.runs != "never" for one in imports_of(module))
+    }
+    assert importers == OWNERS[heavy]
+
+
+def test_heavy_packages_load_with_their_owners_and_no_other_module() -> None:
+    loading: set[str] = set()
+    before = None
+    while loading != before:  # until no further module turns out to import one of them
+        before = set(loading)
+        loading |= {
+            module
+            for module in sources()
+            for one in imports_of(module)
+            if one.runs == "at once" and (package(one.target) in OWNERS or one.target in loading)
+        }
+    assert loading == HEAVY_MODULES
+
+
+def test_only_images_opens_pictures() -> None:
+    def opens(module: str) -> bool:
+        """Whether it calls `Image.open` or names a decoder of Pillow's."""
+        calls = {
+            ast.unparse(node)
+            for node in ast.walk(tree_of(module))
+            if isinstance(node, ast.Attribute)
+        }
+        decoders = re.compile(r"PIL\.\w+Plugin|pillow_heif|pi_heif")
+        return bool(calls & {"Image.open", "PIL.Image.open"}) or any(
+            decoders.match(one.target) for one in imports_of(module)
+        )
+
+    assert {module for module in sources() if opens(module)} == {"clipsearch.images"}
+
+
+@pytest.mark.parametrize("command", ["-c 'import clipsearch'", "-m clipsearch --help"])
+def test_the_doors_open_quickly(command: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", *shlex.split(command)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
+    assert "clipsearch" in loaded
+    assert not loaded & {"numpy", *OWNERS}
