@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from tests.fakes import ColourEncoder, draw
 from tests.milvus_server import milvus_server
 
 __all__ = ["milvus_server"]
+
+# Its library reads this when it is imported, before any fixture.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,9 +27,8 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test asks a model hub, and none sees the user's own settings or collections."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the user's own settings or collections."""
     for name in ("CLIPSEARCH_MODEL", "CLIPSEARCH_URI", "CLIPSEARCH_COLLECTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch.identity import photo_id
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import photo_id
 from clipsearch.types import ImageRow, Photo
 
 DIM = 4

@@ -115,7 +115,7 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     assert hashlib.sha256(content).hexdigest().startswith(identity.weights)
     assert (identity.name, identity.dim) == (f"align:{folder}", 40)
     assert identity.preprocessing == (
-        "resized to 96x96 px, resample 2, centre 80x80, x * 0.00784314 - 1"
+        "resized to 96x96 px, bilinear, centre 80x80, x * 0.00784314 - 1"
     )
 
 
@@ -131,6 +131,11 @@ def _strip_tower(folder: Path) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
 
 
+def _drop_processor(folder: Path) -> None:
+    for path in folder.glob("*processor_config.json"):  # transformers 4 named it differently
+        path.unlink()
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
     "no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
@@ -138,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "cannot be loaded"),
     "no tensors": (lambda f: (f / "model.safetensors").write_bytes(b"?"), "cannot be loaded"),
     "half a model": (_strip_tower, "not those of an ALIGN model"),
-    "no processor": (lambda f: (f / "processor_config.json").unlink(), "cannot be loaded"),
+    "no processor": (_drop_processor, "cannot be loaded"),
 }
 
 

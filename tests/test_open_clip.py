@@ -217,6 +217,10 @@ def test_missing_weights_offline_say_what_to_try(
 def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
     with pytest.raises(ModelError, match=r"did you mean ViT-B-32/laion2b_s34b_b79k"):
         load("ViT-B-32/laion2b_s34b_b97k")
+    with pytest.raises(ModelError, match=r"there are RN101/openai, RN101/yfcc15m; "):
+        load("RN101/webli")
+    with pytest.raises(ModelError, match=r"no weights of ViT-S-32 are published"):
+        load("ViT-S-32/openai")
 
 
 def test_an_unknown_device_is_told(vit: Path) -> None:

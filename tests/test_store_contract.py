@@ -16,7 +16,8 @@ from clipsearch.errors import (
     UsageError,
     VectorError,
 )
-from clipsearch.store import Collection, Failure, Stamp, Store, filters, photo_id
+from clipsearch.identity import photo_id
+from clipsearch.store import Collection, Failure, Stamp, Store, filters
 from clipsearch.types import ImageRow
 from tests.rows import DIM, MODEL, many, row
 
@@ -45,13 +46,32 @@ RUN = f"test_{uuid4().hex[:12]}"
 
 
 @pytest.fixture
-def name() -> str:
+def name(store: Store) -> Iterator[str]:
     """A name that no other test and no other run has."""
-    return f"{RUN}_{next(_numbers)}"
+    name = f"{RUN}_{next(_numbers)}"
+    yield name
+    if name in [info.name for info in store.collections()]:
+        store.drop(name)  # a server needs time for every collection that it keeps loaded
+
+
+@pytest.fixture(scope="module")
+def reused(store: Store) -> Collection:
+    return store.create(f"{RUN}_reused", MODEL)
 
 
 @pytest.fixture
-def photos(store: Store, name: str) -> Collection:
+def photos(reused: Collection) -> Collection:
+    """An empty collection, the same every time: a server needs seconds to make one."""
+    reused.delete([photo.id for photo in reused.scan()])
+    reused.clear_failures([failure.path for failure in reused.failures()])
+    reused.remove_roots(reused.info.roots)
+    reused.settle()
+    return reused
+
+
+@pytest.fixture
+def own(store: Store, name: str) -> Collection:
+    """An empty collection that the test may drop or spoil."""
     return store.create(name, MODEL)
 
 
@@ -125,11 +145,24 @@ def test_a_scan_gives_every_row_once(full: Collection) -> None:
 def test_a_scan_gives_every_row_once_in_small_pages(
     full: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.collection.PAGE_BYTES", 4 * DIM * 700)
-    rows = {r.photo.id: r for r in full.scan_rows()}
-    assert len(rows) == len(list(full.scan_rows())) == len(MANY)
+    monkeypatch.setattr("clipsearch.store.collection.PAGE_BYTES", 4 * DIM * 900)
+    rows = list(full.scan_rows())  # 714 a page
+    found = {r.photo.id: r.embedding for r in rows}
+    assert len(found) == len(rows) == len(MANY)
     for r in MANY[::97]:
-        np.testing.assert_array_equal(rows[r.photo.id].embedding, r.embedding)
+        np.testing.assert_array_equal(found[r.photo.id], r.embedding)
+
+
+def test_a_scan_gives_every_row_once_where_ids_are_uneven(
+    photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        ImageRow(replace(r.photo, id=f"{n:02x}".ljust(32, "0")), r.embedding)
+        for n, r in enumerate(MANY[:90])
+    ]
+    photos.upsert(rows)
+    monkeypatch.setattr("clipsearch.store.collection.PAGE_BYTES", 4 * DIM * 80)
+    assert sorted(r.photo.id for r in photos.scan_rows()) == [r.photo.id for r in rows]
 
 
 def test_rows_may_be_deleted_during_a_scan(photos: Collection) -> None:
@@ -234,7 +267,7 @@ def test_a_field_that_does_not_fit_is_refused(photos: Collection) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["size >", "path like 3", "nothing == 3", 'size == "x"', "((", "size + 1", "1 == 1"]
+    "where", ["size >", "path like 3", "nothing == 3", 'size == "x"', "((", "size + 1"]
 )
 def test_a_malformed_filter_is_the_callers_mistake_and_harms_nothing(
     full: Collection, where: str
@@ -251,7 +284,8 @@ def test_a_malformed_filter_is_the_callers_mistake_and_harms_nothing(
     assert full.count() == len(MANY)
 
 
-def test_the_catalog_knows_the_collection(store: Store, photos: Collection, name: str) -> None:
+def test_the_catalog_knows_the_collection(store: Store, photos: Collection) -> None:
+    name = photos.info.name
     photos.upsert(MANY[:7])
     photos.add_roots([Path("/b"), Path("/a")])
     photos.add_roots([Path("/a")])
@@ -297,27 +331,25 @@ def test_the_row_count_is_a_lower_bound_at_every_moment(photos: Collection, stor
     assert store.collection(name).info.rows == 120
 
 
-def test_a_missing_collection_names_those_there_are(
-    store: Store, photos: Collection, name: str
-) -> None:
-    with pytest.raises(MissingCollectionError, match=name):
+def test_a_missing_collection_names_those_there_are(store: Store, photos: Collection) -> None:
+    with pytest.raises(MissingCollectionError, match=photos.info.name):
         store.collection(f"{RUN}_missing")
     with pytest.raises(MissingCollectionError):
         store.drop(f"{RUN}_missing")
 
 
-def test_a_collection_is_made_once(store: Store, photos: Collection, name: str) -> None:
+def test_a_collection_is_made_once(store: Store, own: Collection, name: str) -> None:
     with pytest.raises(StoreError, match="exists"):
         store.create(name, MODEL)
 
 
 def test_a_dropped_collection_is_gone_with_all_that_was_known(
-    store: Store, photos: Collection, name: str
+    store: Store, own: Collection, name: str
 ) -> None:
-    photos.upsert(MANY[:10])
-    photos.add_roots([Path("/a")])
-    photos.record_failures([Failure(Path("/a/b.jpg"), "empty")])
-    photos.settle()
+    own.upsert(MANY[:10])
+    own.add_roots([Path("/a")])
+    own.record_failures([Failure(Path("/a/b.jpg"), "empty")])
+    own.settle()
     store.drop(name)
     assert name not in [info.name for info in store.collections()]
     fresh = store.create(name, replace(MODEL, dim=8))
@@ -336,9 +368,9 @@ def test_a_name_that_milvus_refuses_is_refused_first(store: Store, bad: str) -> 
 
 
 def test_a_collection_of_somebody_else_is_left_alone(
-    store: Store, photos: Collection, name: str
+    store: Store, own: Collection, name: str
 ) -> None:
-    photos.upsert(MANY[:3])
+    own.upsert(MANY[:3])
     store._catalog.remove(name)
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.collection(name)
@@ -346,22 +378,22 @@ def test_a_collection_of_somebody_else_is_left_alone(
         store.create(name, MODEL)
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.drop(name)
-    assert photos.count() == 3
-    store._catalog.add(name, MODEL)  # so that the fixture drops it
+    assert own.count() == 3
+    store._catalog.add(name, MODEL)  # so that it is dropped
 
 
 def test_a_kill_while_making_a_collection_does_no_harm(
-    store: Store, photos: Collection, name: str
+    store: Store, own: Collection, name: str
 ) -> None:
     store._catalog.remove(name)  # as if killed before the catalog was written
     assert store.create(name, MODEL).count() == 0
 
 
 def test_a_kill_while_dropping_a_collection_does_no_harm(
-    store: Store, photos: Collection, name: str
+    store: Store, own: Collection, name: str
 ) -> None:
-    photos.upsert(MANY[:3])
-    photos.settle()
+    own.upsert(MANY[:3])
+    own.settle()
     store._catalog.set_rows(name, 0)
     store._client.drop(name)  # as if killed before the catalog was written
     assert name not in [info.name for info in store.collections()]
@@ -372,11 +404,13 @@ def test_a_kill_while_dropping_a_collection_does_no_harm(
 
 
 def test_a_collection_of_a_newer_clipsearch_is_refused(
-    store: Store, photos: Collection, name: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, own: Collection, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", 0)
-    with pytest.raises(StoreError, match="newer clipsearch"):
-        store.collection(name)
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", 0)
+        assert store.collections() == []
+        with pytest.raises(StoreError, match="newer clipsearch"):
+            store.collection(name)
 
 
 def test_a_store_opened_again_has_everything(address: str, store: Store, name: str) -> None:

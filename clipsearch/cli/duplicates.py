@@ -24,7 +24,9 @@ from clipsearch.render.text import safe, shown_path
 def duplicates(
     *, threshold: float, as_json: bool, uri: str, token: str | None, collection: str
 ) -> None:
-    r"""List groups of pictures that are the same to the eye, the one with most pixels first.
+    r"""List pictures that are the same to the eye.
+
+    In each group the one with most pixels comes first.
 
     \b
     clipsearch duplicates

@@ -59,9 +59,9 @@ def ingest(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    r"""Store the pictures in folders and files; PATH may be - for a list on standard input.
+    r"""Store the pictures in folders and files.
 
-    What is known and unchanged costs a look at its date. Run it again whenever you like: it goes on
+    PATH may be - for a list on standard input, by lines or NUL bytes. What is known and unchanged costs a look at its date. Run it again whenever you like: it goes on
     where it was stopped.
 
     \b

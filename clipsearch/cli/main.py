@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Never
 
@@ -17,15 +19,15 @@ EXIT_INTERRUPTED = 130
 
 # The modules behind the commands import numpy and more, so the list that --help shows stands here.
 COMMANDS = {
-    "demo": "Try it on a few photographs that come with scikit-image.",
+    "demo": "Ingest a few real photographs and search them by text, by picture and by both.",
     "ingest": "Store the pictures in folders and files.",
     "query": "Find pictures by text, by picture, or by both.",
     "similar": "Find the pictures most like one.",
     "duplicates": "List pictures that are the same to the eye.",
-    "models": "List the models worth naming.",
-    "status": "Show what the store holds.",
-    "remove": "Forget pictures, without touching their files.",
-    "drop": "Delete a whole collection from the store.",
+    "models": "List the models worth naming, and which of them are on this machine.",
+    "status": "Show the collections of a store: model, pictures, folders, failures, disk.",
+    "remove": "Forget pictures, or all under a folder, without touching their files.",
+    "drop": "Delete a whole collection from the store; the image files stay.",
 }
 
 
@@ -59,6 +61,8 @@ def clipsearch() -> None:
     clipsearch ingest ~/Pictures
     clipsearch query "bird on a wire"
     """
+    # Pillow warns of damaged metadata in pictures that it reads all the same.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     log = logging.getLogger("clipsearch")
     log.setLevel(logging.INFO)
     if not log.handlers:
@@ -72,11 +76,11 @@ class _Stderr(logging.Handler):
         click.echo(record.getMessage(), err=True)
 
 
-def main() -> Never:
-    """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+def main(arguments: Sequence[str] | None = None) -> Never:
+    """Run the command line, `sys.argv` by default, and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
     try:
         # Not standalone: click would end an interrupt with 1 and spread a usage error over lines.
-        code = clipsearch.main(prog_name="clipsearch", standalone_mode=False)
+        code = clipsearch.main(arguments, prog_name="clipsearch", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
@@ -91,10 +95,6 @@ def main() -> Never:
         _fail(str(error), EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader (head, less) has enough. Python would complain once more on flushing at exit.
-        sys.stdout = None
-        sys.exit(0)
 
 
 def _fail(message: str, code: int) -> Never:

@@ -32,7 +32,9 @@ def similar(
     device: str,
     **rest: Any,
 ) -> None:
-    r"""Find the pictures most like one, without itself: a file, or id:… of the collection.
+    r"""Find the pictures most like one.
+
+    PICTURE is a file, or id:… of the collection; it and its identical copies are left out.
 
     \b
     clipsearch similar ./sunset.jpg

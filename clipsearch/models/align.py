@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from transformers import AlignConfig, AlignModel, AlignProcessor
+from transformers.image_utils import PILImageResampling
 from transformers.utils import logging as transformers_logging
 
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
 from clipsearch.models.names import ModelRef
 from clipsearch.models.torch import PRECISION, batch, infer, pick_device
-from clipsearch.models.weights import digest
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _describe(config: Mapping[str, Any]) -> str:
     steps = []
     if config["do_resize"]:
         steps.append("resized to {width}x{height} px".format(**config["size"]))
-        steps.append(f"resample {int(config['resample'])}")
+        steps.append(PILImageResampling(config["resample"]).name.lower())
     if config["do_center_crop"]:
         steps.append("centre {width}x{height}".format(**config["crop_size"]))
     if config["do_rescale"]:

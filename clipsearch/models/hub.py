@@ -25,8 +25,10 @@ def offline() -> bool:
 
 
 def endpoint() -> str:
-    """The address of the hub: HF_ENDPOINT, or the public one."""
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    """The address of the hub: HF_ENDPOINT, or the one that the hub's library knows."""
+    from huggingface_hub.constants import ENDPOINT
+
+    return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
 def cache_folder() -> Path:

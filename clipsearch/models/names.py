@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from clipsearch.models.specs import ALIGN_REPO, SPECS, Family
 
 ALIASES = {spec.alias: spec.name for spec in SPECS if spec.alias}
 
+_LISTING = "`clipsearch models` lists good ones"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -87,32 +88,44 @@ def architectures() -> frozenset[str]:
     return frozenset(path.stem for path in configs)
 
 
-def unknown_model(name: str, known: Iterable[str] = ()) -> ModelError:
-    """The error for a model that does not exist, with the nearest of `known` or of all names."""
+def unknown_tag(ref: ModelRef, tags: Sequence[str]) -> ModelError:
+    """The error for an architecture that has no weights of this tag, with the nearest it has."""
+    near = difflib.get_close_matches(ref.tag, tags)
+    if not tags:
+        hint = f"no weights of {ref.arch} are published; "
+    elif near:
+        hint = f"did you mean {' or '.join(f'{ref.arch}/{tag}' for tag in near)}? "
+    else:
+        hint = f"there are {', '.join(f'{ref.arch}/{tag}' for tag in tags)}; "
+    return ModelError(f"unknown model {ref.name!r}: {hint}{_LISTING}")
+
+
+def unknown_model(name: str) -> ModelError:
+    """The error for a name of no known form or architecture, with the nearest good one."""
     if name and Path(name).expanduser().is_dir():
         return ModelError(
             f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
         )
-    arch, _, tag = name.rpartition("/")
+    good = [*ALIASES, *(spec.name for spec in SPECS)]
     archs = architectures()
     if name in archs:
-        example = next(
-            (spec.name for spec in SPECS if spec.name.startswith(f"{name}/")), f"{name}/TAG"
-        )
+        example = next((each for each in good if each.startswith(f"{name}/")), f"{name}/TAG")
         return ModelError(
             f"model {name!r} does not say which weights: write {example}, for instance"
         )
-    names = list(known) or [*ALIASES, *(spec.name for spec in SPECS)]
-    if arch and not known:
-        names += [f"{each}/{tag}" for each in archs]
-    spelled = {each.lower(): each for each in names}
-    near = [spelled[each] for each in difflib.get_close_matches(name.lower(), spelled, cutoff=0.6)]
-    # A long tag makes any architecture look near: it must be near by itself.
-    if arch and not known:
+    arch, _, tag = name.rpartition("/")
+    spelled = {each.lower(): each for each in good}
+    if arch:
+        spelled |= {f"{each}/{tag}".lower(): f"{each}/{tag}" for each in archs}
+    near = [spelled[each] for each in difflib.get_close_matches(name.lower(), spelled)]
+    if arch:
+        # A long tag makes any architecture look near: it must be near by itself. Of those, only
+        # the listed ones are sure to exist with this tag.
         near = [each for each in near if difflib.get_close_matches(arch, [each.rpartition("/")[0]])]
+        near = [each for each in near if each in good] or near[:1]
     if not near and len(name) > 2:
-        near = [each for each in names if name.lower() in each.lower()][:3]
+        near = [each for each in good if name.lower() in each.lower()][:3]
     if not near and _REPO.fullmatch(name):
         near = [f"hf-hub:{name}"]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return ModelError(f"unknown model {name!r}: {hint}`clipsearch models` lists good ones")
+    return ModelError(f"unknown model {name!r}: {hint}{_LISTING}")

@@ -13,10 +13,10 @@ from open_clip.factory import _find_checkpoint_in_dir
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
-from clipsearch.models.names import ModelRef, unknown_model
+from clipsearch.models.names import ModelRef, unknown_tag
 from clipsearch.models.torch import PRECISION, batch, infer, pick_device
-from clipsearch.models.weights import digest
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def _source(ref: ModelRef) -> _Source:
         return _Source(f"hf-hub:{ref.repo}", _read_config(ref, Path(path)), repo=ref.repo)
     published = open_clip.get_pretrained_cfg(ref.arch, ref.tag)
     if not published:
-        tags = open_clip.list_pretrained_tags_by_model(ref.arch)
-        raise unknown_model(ref.name, known=[f"{ref.arch}/{tag}" for tag in tags])
+        raise unknown_tag(ref, open_clip.list_pretrained_tags_by_model(ref.arch))
     repo, _, file = published["hf_hub"].rpartition("/")
     # The library prefers the safe twin of a pickled file.
     weights = (str(Path(file).with_suffix(".safetensors")), file) if file else hub.OPEN_CLIP_WEIGHTS

@@ -8,7 +8,7 @@ with Store.open("photos.db") as store:
 
 from clipsearch.store.catalog import CollectionInfo, Failure
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Stamp, photo_id
+from clipsearch.store.rows import Stamp
 from clipsearch.store.store import Store
 
-__all__ = ["Collection", "CollectionInfo", "Failure", "Stamp", "Store", "photo_id"]
+__all__ = ["Collection", "CollectionInfo", "Failure", "Stamp", "Store"]

@@ -13,6 +13,7 @@ descriptions (3.2), so this is the one way that works everywhere.
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,11 +23,12 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError
+from clipsearch.identity import photo_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
 from clipsearch.store.client import Client
 from clipsearch.store.layout import Layout
-from clipsearch.store.rows import path_text, photo_id, text_path
+from clipsearch.store.rows import path_text, text_path
 
 CATALOG = "clipsearch_catalog"
 SCHEMA_VERSION = 1
@@ -35,6 +37,8 @@ SCHEMA_VERSION = 1
 REASON_LENGTH = 1_000
 _LAYOUT = Layout({"key": 512, "value": 65_535}, (), "nothing", 2, graph=False)
 _NOTHING = np.array([1, 0], dtype=np.float32)  # Milvus wants a vector in every row
+_HEX = "0123456789abcdef"
+_NAMES = string.ascii_letters + string.digits + "_/"
 _PAGE = 1_000  # values may be 64 KB each, and a message 64 MB
 
 
@@ -80,15 +84,18 @@ class Catalog:
         return _info(name, values[keys[0]], values.get(keys[1], 0), roots)
 
     def infos(self) -> list[CollectionInfo]:
-        """What is known of all, by name: `info` of each, but in three questions."""
+        """What is known of all, by name; those of a newer clipsearch are left out."""
         entries, rows = self._read("collection/"), self._read("rows/")
-        roots: dict[str, list[str]] = {}
-        for key, root in self._read("root/").items():
-            roots.setdefault(key.split("/")[1], []).append(root)
         names = sorted(key.partition("/")[2] for key in entries)
         return [
-            _info(name, entries[f"collection/{name}"], rows.get(f"rows/{name}", 0), roots.get(name, []))
+            _info(
+                name,
+                entries[f"collection/{name}"],
+                rows.get(f"rows/{name}", 0),
+                self._read(f"root/{name}/").values(),
+            )
             for name in names
+            if entries[f"collection/{name}"]["schema_version"] <= SCHEMA_VERSION
         ]
 
     def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
@@ -143,14 +150,12 @@ class Catalog:
 
     def _read(self, prefix: str) -> dict[str, Any]:
         """All values whose key begins with `prefix`."""
-        values: dict[str, Any] = {}
-        after = filters.key_prefix(prefix)
-        while self._exists:
-            page = self._query(after, _PAGE)
-            values |= page
-            if len(page) < _PAGE:
-                break
-            after = ...
+        values = self._query(filters.key_prefix(prefix), _PAGE) if self._exists else {}
+        if len(values) < _PAGE:
+            return values
+        values = self._get([prefix])
+        for character in _HEX if prefix.count("/") == 2 else _NAMES:
+            values |= self._read(prefix + character)
         return values
 
     def _query(self, where: str, limit: int) -> dict[str, Any]:

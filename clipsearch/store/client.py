@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.store import localfile
 from clipsearch.store.layout import Layout
 from clipsearch.store.lite import PARSER
+from clipsearch.store.message import line, short
 from clipsearch.store.rows import PHOTO_FIELDS, Row
 from clipsearch.types import Vectors
 
@@ -48,6 +51,7 @@ class Client:
         self.path = path
         self._milvus: Any = None
         self._loaded: set[str] = set()
+        _pymilvus()  # before Milvus Lite 3, which imports it too
         self._server = localfile.acquire(path, create=create) if path else None
         self._token = token
         try:
@@ -181,7 +185,7 @@ class Client:
                 address, timeout=CONNECT_SECONDS, dedicated=True, **options
             )
         except _foreign() as error:
-            raise StoreError(f"no Milvus answers at {self.uri}: {_line(error)}") from error
+            raise StoreError(f"no Milvus answers at {self.uri}: {line(error)}") from error
         self._loaded.clear()
 
     def _live(self) -> Any:
@@ -216,10 +220,10 @@ class Client:
         except _foreign() as error:
             died = self._server is not None and not self._server.alive()
             said = self._server.last_words() if self._server is not None else ""
-            reason = said if died or said.startswith(PARSER) else _line(error)
+            reason = said if died or said.startswith(PARSER) else line(error)
             if blame and blame[1] and self._answers_unfiltered(blame[0]):
                 raise UsageError(
-                    f"Milvus cannot read the filter {_short(blame[1])!r}: {reason} "
+                    f"Milvus cannot read the filter {short(blame[1])!r}: {reason} "
                     f"(fields: {', '.join(PHOTO_FIELDS)})"
                 ) from error
             if died:
@@ -242,23 +246,24 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _pymilvus() -> Any:
-    """Import it now: half a second, and it sets up a log of tracebacks that are translated here."""
-    import pymilvus
-
+    """The module, imported at the first call (half a second), its log of tracebacks off."""
+    if "pymilvus" not in sys.modules:
+        # It refuses to be imported where this names a file, as many tutorials have it.
+        before = os.environ.get("MILVUS_URI")
+        os.environ["MILVUS_URI"] = ""
+        try:
+            import pymilvus
+        finally:
+            del os.environ["MILVUS_URI"]
+            if before is not None:
+                os.environ["MILVUS_URI"] = before
+    else:
+        import pymilvus
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     return pymilvus
 
 
 def _foreign() -> tuple[type[Exception], ...]:
-    grpc: Any = importlib.import_module("grpc")  # a dependency of pymilvus, without types
+    """What a call may raise: its own errors, and those of gRPC where it forgets to wrap them."""
+    grpc: Any = importlib.import_module("grpc")
     return (_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
-
-
-def _line(error: Exception) -> str:
-    """The message of a foreign error as one line of sensible length."""
-    return _short(str(getattr(error, "message", "") or error) or type(error).__name__)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:299] + "…"

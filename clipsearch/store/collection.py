@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from clipsearch.store.catalog import Catalog, CollectionInfo, Failure
 from clipsearch.store.client import MAX_RESULTS, Client, chunks
 from clipsearch.store.rows import (
     EMBEDDING,
+    ID_LENGTH,
     PHOTO_FIELDS,
     Row,
     Stamp,
@@ -39,7 +40,8 @@ HITS = 100_000
 RAISE_ROWS = 10_000
 """How many rows may be written before the lower bound in the catalog follows."""
 
-_DIGITS = "0123456789abcdef"
+IDS = 16**ID_LENGTH
+"""Ids as numbers are below this."""
 
 
 class Collection:
@@ -194,29 +196,30 @@ class Collection:
         return min(MAX_RESULTS, fitting)
 
     def _scan(self, where: str, fields: Sequence[str], *, vectors: bool) -> Iterator[Row]:
-        """All rows that match, by the first digits of their ids.
+        """All rows that match, by ranges of their ids.
 
-        Ids are hashes, so each beginning has about as many. Unlike pages with a limit this relies
-        on no order of the results, which Milvus does not promise.
+        Ids are hashes, so equal ranges hold about equally many. Unlike pages with a limit this
+        relies on no order of the results, which Milvus does not promise.
         """
-        pages = self.count(where) / (self._page(vectors=vectors) / 2)  # also refuses a bad filter
-        digits = max(0, math.ceil(math.log(pages, len(_DIGITS)))) if pages > 0 else 0
-        for number in range(len(_DIGITS) ** digits):
-            beginning = f"{number:0{digits}x}" if digits else ""
-            yield from self._rows(where, fields, vectors=vectors, beginning=beginning)
+        matching = self.count(where)  # also refuses a bad filter
+        ranges = 1 + int(matching / (0.8 * self._page(vectors=vectors)))
+        bounds = [IDS * number // ranges for number in range(ranges + 1)]
+        for low, high in pairwise(bounds):
+            yield from self._rows(where, fields, vectors=vectors, low=low, high=high)
 
     def _rows(
-        self, where: str, fields: Sequence[str], *, vectors: bool, beginning: str = ""
+        self, where: str, fields: Sequence[str], *, vectors: bool, low: int = 0, high: int = IDS
     ) -> Iterator[Row]:
-        """All rows that match and whose id has this beginning; longer ones where they are many."""
+        """All rows that match with low <= id < high; halves of the range where they are many."""
         page = self._page(vectors=vectors)
-        filtered = filters.every(where, filters.id_range(beginning))
+        filtered = filters.every(where, filters.id_range(low, high))
         found = self._client.query(self._info.name, filtered, fields, page)
         if len(found) < page:
             yield from found
             return
-        for digit in _DIGITS:
-            yield from self._rows(where, fields, vectors=vectors, beginning=beginning + digit)
+        middle = (low + high) // 2
+        yield from self._rows(where, fields, vectors=vectors, low=low, high=middle)
+        yield from self._rows(where, fields, vectors=vectors, low=middle, high=high)
 
     def _search(
         self, queries: Vectors, limit: int, offset: int, where: str, fields: Sequence[str]

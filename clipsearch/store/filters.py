@@ -5,7 +5,7 @@ Milvus Lite takes escapes in strings only for the quote and the backslash.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -101,9 +101,9 @@ def at_most(field: str, value: int) -> str:
     return f"{_number(field)} <= {int(value)}"
 
 
-def id_range(prefix: str) -> str:
-    """Rows whose id begins with `prefix`; all rows for the empty one."""
-    return _begins("id", prefix) if prefix else 'id >= ""'
+def id_range(low: int, high: int) -> str:
+    """Rows whose id, read as a number, is `low` or more and below `high`."""
+    return f'id >= "{low:0{ID_LENGTH}x}" and id <= "{high - 1:0{ID_LENGTH}x}"'
 
 
 def key_prefix(prefix: str) -> str:
@@ -127,21 +127,3 @@ def _number(field: str) -> str:
     if field not in NUMBERS:
         raise UsageError(f"{field!r} is not a number of a photo: {', '.join(NUMBERS)}")
     return field
-
-
-__all__: Sequence[str] = [
-    "NUMBERS",
-    "at_least",
-    "at_most",
-    "content_is_one_of",
-    "every",
-    "format_is_one_of",
-    "id_is_one_of",
-    "id_prefix",
-    "not_content",
-    "path_is",
-    "quote",
-    "taken_before",
-    "taken_from",
-    "under",
-]

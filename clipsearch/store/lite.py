@@ -74,14 +74,14 @@ class LiteServer:
     def restart(self) -> None:
         """Start the process (again) and wait until it listens."""
         Path(self._folder, "s").unlink(missing_ok=True)
-        names = ("DYLD_LIBRARY_PATH",) if sys.platform == "darwin" else ("LD_LIBRARY_PATH",)
-        paths = {
-            n: os.pathsep.join(filter(None, (str(self._lib), os.environ.get(n)))) for n in names
-        }
+        search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+        libraries = os.pathsep.join(filter(None, (str(self._lib), os.environ.get(search))))
+        # It scatters log files over TMPDIR, and needs HOME/.cache, which it clears when it ends.
+        own = {search: libraries, "HOME": self._folder, "TMPDIR": self._folder}
         process = subprocess.Popen(
             # It ends by itself once nobody holds the lock, so that a kill leaves no orphan.
             [self._lib / "milvus", self.path, self.address, "ERROR", self._lock.path],
-            env={**os.environ, **paths},
+            env={**os.environ, **own},
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,11 +63,6 @@ def photo_layout(dim: int) -> Layout:
         dim=dim,
         graph=True,
     )
-
-
-def photo_id(path: Path) -> str:
-    """The key of the photo at this absolute path: 32 hex digits of the hash of its bytes."""
-    return hashlib.blake2b(os.fsencode(path.absolute()), digest_size=ID_LENGTH // 2).hexdigest()
 
 
 def path_text(path: Path) -> str:

@@ -86,8 +86,7 @@ class Store:
     def collections(self) -> list[CollectionInfo]:
         """The collections, by name; those that are only half made or half dropped are left out."""
         there = set(self._client.names())
-        infos = (self._catalog.info(name) for name in self._catalog.names() if name in there)
-        return [info for info in infos if info is not None]
+        return [info for info in self._catalog.infos() if info.name in there]
 
     def create(self, name: str, model: ModelIdentity) -> Collection:
         """Make an empty collection for vectors of this model; raise StoreError where it exists."""
@@ -101,10 +100,10 @@ class Store:
             if self._client.fields(name).keys() != layout.names or self._client.count(name):
                 raise StoreError(_foreign(name))
             self._client.drop(name)
+        if known:
+            self._catalog.remove(name)  # left by a kill in `drop`
         self._client.create(name, layout)
-        self._catalog.remove(name)  # what a kill in `drop` left
-        self._catalog.add(name, model)
-        return self.collection(name)
+        return Collection(self._client, self._catalog, self._catalog.add(name, model))
 
     def collection(self, name: str) -> Collection:
         """Open a collection.
