@@ -14,7 +14,7 @@ from clipsearch.vectors import normalize
 
 T = TypeVar("T")
 
-BATCH = 32
+BATCH = 64
 
 
 def encode_pixels(encoder: Encoder, pixels: Sequence[Pixels]) -> Vectors:

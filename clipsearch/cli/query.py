@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from clipsearch.cli import options, results
-from clipsearch.cli.units import Bytes
+from clipsearch.cli.units import size
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.terms import as_picture, weighted
@@ -20,8 +20,8 @@ FILTERS = (
     click.option("--type", "formats", multiple=True, metavar="FORMAT", help="Such as jpeg. Repeatable."),
     click.option("--min-width", type=click.IntRange(min=1), metavar="PIXELS"),
     click.option("--min-height", type=click.IntRange(min=1), metavar="PIXELS"),
-    click.option("--min-bytes", type=Bytes(), metavar="SIZE", help="Of the file, such as 500kB."),
-    click.option("--max-bytes", type=Bytes(), metavar="SIZE"),
+    click.option("--min-bytes", type=size, metavar="SIZE", help="Of the file, such as 500kB."),
+    click.option("--max-bytes", type=size, metavar="SIZE"),
     click.option("--filter", "expression", default="", metavar="EXPR", help="A Milvus filter expression."),
 )  # fmt: skip
 

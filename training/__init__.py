@@ -1,0 +1,1 @@
+"""Building the embedded model; nothing here is imported when the library runs."""

@@ -1,0 +1,87 @@
+"""From torch modules to OpenVINO graphs, and to the files that the package ships."""
+
+import hashlib
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+MAX_TOKENS = 256
+COMPRESSED_FROM = 65_536  # numbers in a matrix; a smaller one weighs nothing
+SHIPPED = ("image.xml", "image.bin", "text.xml", "text.bin", "tokenizer.json")
+
+
+def _openvino() -> Any:
+    # Importing openvino reports the import to its makers, over the network, when this is found.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def _convert(module: nn.Module, example: tuple[Tensor, ...], shape: list[int]) -> Any:
+    ov = _openvino()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's tracer: deprecated, and constants that are meant
+        shapes = [ov.PartialShape(shape)] * len(example)
+        return ov.convert_model(module.eval(), example_input=example, input=shapes)
+
+
+def image_graph(module: nn.Module) -> Any:
+    """Convert an ImageTrunk or ImageSide for any number of pictures and views."""
+    example = torch.zeros(3, 2, 224, 224, 3, dtype=torch.uint8)
+    return _convert(module, (example,), [-1, -1, 224, 224, 3])
+
+
+def text_graph(module: nn.Module) -> Any:
+    """Convert a MiniLM or TextSide for any number and length of texts."""
+    example = torch.ones(2, 5, dtype=torch.int64)
+    return _convert(module, (example, example), [-1, -1])
+
+
+def compress_rows(model: Any) -> None:
+    """Replace large float matrices by int8 and one scale a row, in place.
+
+    A row is an output of a linear layer or a word of the vocabulary; either keeps its own range.
+    """
+    ov = _openvino()
+    ops = ov.opset13
+    for node in model.get_ops():
+        if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
+            continue
+        data = node.data
+        if data.ndim != 2 or data.size < COMPRESSED_FROM:
+            continue
+        scale = np.maximum(np.abs(data).max(1, keepdims=True) / 127, 1e-12).astype(np.float32)
+        small = ops.constant(np.rint(data / scale).astype(np.int8))
+        restored = ops.multiply(ops.convert(small, "f32"), ops.constant(scale))
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(restored.output(0))
+
+
+def save_graph(model: Any, path: Path, *, half: bool = True) -> None:
+    """Write `path` (.xml) and its .bin; floats become float16 unless `half` is False."""
+    _openvino().save_model(model, path, compress_to_fp16=half)
+
+
+def load_tokenizer(source: bytes) -> Tokenizer:
+    """Read tokenizer.json; pad to the longest text of a batch and cut at the model's limit."""
+    tokenizer = Tokenizer.from_str(source.decode("utf-8"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+def save_manifest(folder: Path, *, dim: int) -> None:
+    """Write what identifies the model: the hash of the shipped files is taken here, once."""
+    digest = hashlib.sha256()
+    for name in SHIPPED:
+        digest.update((folder / name).read_bytes())
+    manifest = {"dim": dim, "weights": digest.hexdigest()[:32]}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")

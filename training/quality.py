@@ -1,0 +1,48 @@
+"""How good a model is, on pictures that its fit never saw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Share of queries (percent) whose right answer is among the first 1, 5 and 10."""
+
+    at1: float
+    at5: float
+    at10: float
+
+    def __str__(self) -> str:
+        return f"{self.at1:.1f} / {self.at5:.1f} / {self.at10:.1f}"
+
+
+def _recall(ranks: NDArray[np.integer]) -> Recall:
+    return Recall(*(100 * float((ranks < k).mean()) for k in (1, 5, 10)))
+
+
+def text_to_image(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> Recall:
+    """Every caption (n, d) searches the pictures (m, d); `owner` (n,) is its own picture's row.
+
+    Rows have length 1. Pictures beyond the captioned ones are distractors.
+    """
+    scores = texts @ images.T
+    own = scores[np.arange(len(texts)), owner]
+    return _recall((scores > own[:, None]).sum(1))
+
+
+def image_to_text(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> Recall:
+    """Every captioned picture searches the captions; any of its own is right."""
+    scores = images[: owner.max() + 1] @ texts.T
+    mine = owner[None, :] == np.arange(len(scores))[:, None]
+    best = np.where(mine, scores, -np.inf).max(1)
+    return _recall((scores > best[:, None]).sum(1))
+
+
+def top1(images: Matrix, classes: Matrix, labels: Sequence[int]) -> float:
+    """Percent of pictures (n, d) whose nearest class text (c, d) is their label."""
+    return 100 * float(((images @ classes.T).argmax(1) == np.asarray(labels)).mean())

