@@ -50,13 +50,13 @@ def demo(*, uri: str, token: str | None, model: str, sheet: Path) -> None:
             report = index.ingest(*(photos / name for name in PHOTOGRAPHS), progress=bar)
         for line in report.lines():
             click.echo(line)
-        cat, rocket = photos / "chelsea.png", photos / "rocket.jpg"
+        motorcycle, moon = photos / "motorcycle_left.png", photos / "moon.png"
         searches = {
             'text: "a cup of coffee"': (Term("a cup of coffee"),),
-            "picture: chelsea.png": (Term(cat),),
-            'both: "an astronaut" + rocket.jpg': (Term("an astronaut"), Term(rocket)),
+            "picture: motorcycle_left.png": (Term(motorcycle),),
+            'both: "stars at night" + moon.png': (Term("stars at night"), Term(moon)),
         }
-        found = index.search_many([Query(terms, limit=5) for terms in searches.values()])
+        found = index.search_many([Query(terms, limit=4) for terms in searches.values()])
     sections = []
     for (title, terms), hits in zip(searches.items(), found, strict=True):
         click.echo(f"\n{title}\n{text.table(hits, relative_to=photos)}")
@@ -64,7 +64,7 @@ def demo(*, uri: str, token: str | None, model: str, sheet: Path) -> None:
         sections.append(Section(title, hits, pictures))
     write_sheet(sheet, sections)
     click.echo(f"\ncontact sheet: {sheet}")
-    click.echo(f'next: clipsearch query "the moon" --collection {COLLECTION}')
+    click.echo(f'next: clipsearch query "a cat" --collection {COLLECTION}')
 
 
 def _photographs() -> Path:
