@@ -1,4 +1,4 @@
-"""How quickly a folder is ingested, and ingested again: `python benchmarks/ingest.py FOLDER`.
+"""How quickly a folder is ingested, and ingested again: `python -m benchmarks.ingest FOLDER`.
 
 Both runs and a bare loop (decode, preprocess, encode, nothing else, one thread) happen in this one
 process, so that the ratios hold on a machine whose speed drifts.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from clipsearch.index import Hits, Index
     from clipsearch.query import Filters, Indexed, Query, Term
     from clipsearch.types import Hit, Photo
+    from ingest.files import Selection
+    from ingest.pipeline import Options
+    from ingest.report import Report
 
 __all__ = [
     "ClipsearchError",
@@ -25,8 +28,11 @@ __all__ = [
     "Hits",
     "Index",
     "Indexed",
+    "Options",
     "Photo",
     "Query",
+    "Report",
+    "Selection",
     "Term",
 ]
 
@@ -40,8 +46,11 @@ _HOMES = {
     "Hits": "clipsearch.index",
     "Index": "clipsearch.index",
     "Indexed": "clipsearch.query",
+    "Options": "ingest.pipeline",
     "Photo": "clipsearch.types",
     "Query": "clipsearch.query",
+    "Report": "ingest.report",
+    "Selection": "ingest.files",
     "Term": "clipsearch.query",
 }
 

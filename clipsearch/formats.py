@@ -2,15 +2,23 @@
 
 import re
 
-SUFFIXES = frozenset(
-    f".{suffix}"
-    for group in (
-        ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "tif", "tiff"),
-        ("ppm", "pgm", "pbm", "pnm", "pfm", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
-        ("heic", "heics", "heif", "heifs", "hif", "avif", "avifs"),
-    )
-    for suffix in group
-)
+_SUFFIXES = {
+    "jpeg": ("jpg", "jpeg", "jpe", "jfif", "mpo"),
+    "png": ("png", "apng"),
+    "webp": ("webp",),
+    "gif": ("gif",),
+    "bmp": ("bmp",),
+    "tiff": ("tif", "tiff"),
+    "ppm": ("ppm", "pgm", "pbm", "pnm", "pfm"),
+    "jpeg2000": ("jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
+    "heif": ("heif", "heic", "heics", "heifs", "hif"),
+    "avif": ("avif", "avifs"),
+}
+
+FORMATS = tuple(_SUFFIXES)
+"""The names that `sniff` gives."""
+
+SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix in suffixes)
 """Lower-case suffixes of the formats that can be read; the content decides, not the suffix."""
 
 # mif1 and msf1 only say "some HEIF family": the compatible brands that follow know more.
@@ -51,6 +59,15 @@ def sniff(head: bytes) -> str | None:
     for magic, name in _MAGIC:
         if magic.match(head):
             return name
+    return None
+
+
+def format_named(name: str) -> str | None:
+    """The format, as `sniff` calls it, by its name or one of its suffixes in any case."""
+    name = name.strip().lower().removeprefix(".")
+    for known, suffixes in _SUFFIXES.items():
+        if name == known or name in suffixes:
+            return known
     return None
 
 

@@ -30,6 +30,9 @@ from clipsearch.errors import ImageError
 from clipsearch.formats import sniff, stranger
 from clipsearch.pixels import to_srgb
 
+MAX_PIXELS = 250_000_000
+"""More need too much memory: about 1 GB while a picture is decoded."""
+
 Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
 
 
@@ -50,7 +53,7 @@ class Decoded:
 
 
 def decode(
-    source: Path | bytes, *, max_pixels: int = 250_000_000, min_side: int | None = None
+    source: Path | bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
 ) -> Decoded:
     """Read an image file, or its bytes, as upright sRGB pixels; safe in threads.
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, SupportsIndex, overload
 
 from PIL.Image import Image
 
@@ -23,6 +23,7 @@ from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
 from clipsearch.types import Hit, Vectors
 from ingest.changes import Progress
+from ingest.failures import forget_failures
 from ingest.files import find
 from ingest.pipeline import Options, ingest
 from ingest.preview import preview
@@ -39,6 +40,15 @@ class Hits(list[Hit]):
     def _repr_html_(self) -> str:
         return notebook.html(self)
 
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> "Hits": ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> "Hit | Hits":
+        """A hit, or hits that still show as pictures."""
+        found = super().__getitem__(index)
+        return found if isinstance(found, Hit) else Hits(found)
+
 
 class Index:
     """A searchable collection of pictures in a Milvus store.
@@ -52,10 +62,8 @@ class Index:
         self._model = model
         self._device = device
         self._encoder: Encoder | None = None
-        self._collection: Collection | None = None
-        if name in {info.name for info in store.collections()}:
-            self._collection = store.collection(name)
-            self._refuse_other_model()
+        self._collection: Collection | None = store.find(name)
+        self._refuse_other_model()
 
     @classmethod
     def open(
@@ -100,19 +108,19 @@ class Index:
         options = options or Options()
         if dry_run:
             return preview(files, self._collection, options, progress)
-        find(files, options.selection)  # a mistyped path is an error before a model is loaded
+        # A mistyped path is an error before a model is loaded.
+        find(files, options.selection, strict=options.strict)
         return ingest(files, self._writable(), self.encoder, options, progress)
 
     def remove(self, *paths: str | Path) -> int:
         """Forget the pictures at some paths or under folders, not touching the files; how many."""
         collection = self.collection
-        conditions = [
-            where.either(where.path_is(path), where.under(path))
-            for path in (canonical(Path(path)) for path in paths)
-        ]
-        ids = [photo.id for condition in conditions for photo in collection.scan(condition)]
-        collection.delete(ids)
-        collection.remove_roots([canonical(Path(path)) for path in paths])
+        places = [canonical(Path(path)) for path in paths]
+        conditions = [where.either(where.path_is(path), where.under(path)) for path in places]
+        ids = {photo.id for condition in conditions for photo in collection.scan(condition)}
+        collection.delete(list(ids))
+        collection.remove_roots([root for root in collection.info.roots if _is_in(root, places)])
+        forget_failures(collection, places)
         collection.settle()
         return len(ids)
 
@@ -203,6 +211,11 @@ class Index:
         """The model of the collection; None before the first ingest."""
         return self._collection.info.model if self._collection else None
 
+    def __repr__(self) -> str:
+        """Store, collection, and how many pictures of which model."""
+        made_by = f", {len(self):,} pictures by {self.model.name}" if self.model else ", empty"
+        return f"<Index {self._name!r} in {self._store.uri}{made_by}>"
+
     def __len__(self) -> int:
         """How many pictures the collection holds."""
         return self._collection.count() if self._collection else 0
@@ -249,6 +262,10 @@ def _content(image: Picture) -> Content:
     if isinstance(image, str):
         return Indexed(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
     return image
+
+
+def _is_in(path: Path, places: Sequence[Path]) -> bool:
+    return any(place in (path, *path.parents) for place in places)
 
 
 def _pixels(image: str | Path | Image) -> Image:

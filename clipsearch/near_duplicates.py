@@ -31,38 +31,42 @@ class Group:
 def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> list[Group]:
     """Groups of pictures whose embeddings have a cosine of at least `threshold`, largest first.
 
-    Exact: every pair is compared, n² / 2 products, one block of rows at a time; about 2 kB of memory
-    a picture. A picture joins the group of a better one that it resembles itself, so that chains of
-    small differences do not grow into one group. Raises UsageError unless 0 < threshold <= 1.
+    Exact: every pair of different contents is compared, n² / 2 products, one block of rows at a
+    time; about 3 kB of memory a picture. A picture joins the group of a better one that it resembles
+    itself, so that chains of small differences do not grow into one group. Raises UsageError unless
+    0 < threshold <= 1.
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
-    photos: list[Photo] = []
+    copies: dict[str, list[Photo]] = {}  # of one content; the order is that of the vectors' rows
     blocks: list[Vectors] = []
     for rows in batches(collection.scan_rows(), BLOCK):
-        photos += [row.photo for row in rows]
-        blocks.append(np.stack([row.embedding for row in rows]))
-    if not photos:
-        return []
+        new = []
+        for row in rows:
+            if row.photo.content_hash not in copies:
+                copies[row.photo.content_hash] = []
+                new.append(row.embedding)
+            copies[row.photo.content_hash].append(row.photo)
+        if new:
+            blocks.append(np.stack(new))
+    contents = [sorted(photos, key=_quality, reverse=True) for photos in copies.values()]
     neighbours: defaultdict[int, dict[int, float]] = defaultdict(dict)
     for i, j, cosine in _close_pairs(blocks, threshold):
         neighbours[i][j] = neighbours[j][i] = cosine
 
-    best_first = sorted(neighbours, key=lambda i: _quality(photos[i]), reverse=True)
     taken: set[int] = set()
     groups = []
-    for leader in best_first:
+    for leader in sorted(
+        range(len(contents)), key=lambda i: _quality(contents[i][0]), reverse=True
+    ):
         if leader in taken:
             continue
         members = {i: c for i, c in neighbours[leader].items() if i not in taken}
         taken |= {leader, *members}
-        if members:
-            group = [
-                photos[i]
-                for i in (leader, *sorted(members, key=lambda i: _quality(photos[i]), reverse=True))
-            ]
-            identical = len({photo.content_hash for photo in group}) == 1
-            groups.append(Group(tuple(group), min(members.values()), identical))
+        photos = [photo for i in (leader, *members) for photo in contents[i]]
+        if len(photos) > 1:
+            photos.sort(key=_quality, reverse=True)
+            groups.append(Group(tuple(photos), min(members.values(), default=1.0), not members))
     return sorted(groups, key=lambda group: -len(group.photos))
 
 

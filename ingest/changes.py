@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from clipsearch.batches import batches
-from clipsearch.identity import canonical, photo_id
+from clipsearch.identity import photo_id
 from clipsearch.store import Collection, Failure
 from clipsearch.types import Photo
-from ingest.files import Found, Selection, find
+from ingest.files import Found, Problem
 from ingest.prune import can_have_moved
 from ingest.report import Tally
 from ingest.steps import Identified, Rejected, identify
@@ -28,43 +26,52 @@ class Progress(Protocol):
     def update(self, n: float) -> object: ...
 
 
-class Kind(Enum):
-    """How a file whose content is known comes to be there."""
+class Known:
+    """The collection's photos of one content, [] where it has none."""
 
-    UNCHANGED = "only its date changed"
-    MOVED = "the file that had this content is gone"
-    COPIED = "another file has this content"
+    def __init__(self, photos: Sequence[Photo], roots: Sequence[Path]) -> None:
+        self._photos = photos
+        self._ids = {photo.id for photo in photos}
+        # Each is looked at once, however many files turn up with this content.
+        self._moved = (photo for photo in photos if can_have_moved(photo.path, roots))
 
+    def __contains__(self, photo_id: str) -> bool:
+        return photo_id in self._ids
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """How a file gets the vector of known content; `replaces` is the id of a moved file's old row."""
+    def __bool__(self) -> bool:
+        return bool(self._photos)
 
-    kind: Kind
-    replaces: str | None = None
+    @property
+    def any_id(self) -> str:
+        """The id of one of them."""
+        return self._photos[0].id
+
+    def moved_from(self) -> Photo | None:
+        """The next one whose file is gone, if there is one left."""
+        return next(self._moved, None)
 
 
 class Changes:
-    """The files under some paths that differ from what a collection holds, counted as they are found.
+    """The files that differ from what a collection holds, counted as they are found.
 
-    A collection of None is one that does not exist yet. Raises UsageError on a path that does not
-    exist, before anything is read.
+    `roots` are the folders among them; a collection of None is one that does not exist yet. What
+    this remembers grows with what changed, not with what is there.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        files: Iterator[Found | Problem],
+        roots: Sequence[Path],
         collection: Collection | None,
-        selection: Selection,
         tally: Tally,
         progress: Progress | None = None,
     ) -> None:
-        self._files = find(paths, selection)
+        self._files = files
         self._collection = collection
         self._tally = tally
         self._progress = progress
         self._moved_from: set[str] = set()
-        self.roots = [canonical(path) for path in paths if path.is_dir()]
+        self.roots = roots
         self.outdated: set[str] = set()  # ids whose row is of older content than the file's
 
     def identified(self, executor: ThreadPoolExecutor) -> Iterator[Identified]:
@@ -75,25 +82,25 @@ class Changes:
             else:
                 yield item
 
-    def known_content(self, items: Sequence[Identified]) -> dict[str, list[Photo]]:
-        """The collection's photos of each file's content, by content hash; [] where there is none."""
+    def known_content(self, items: Sequence[Identified]) -> dict[str, Known]:
+        """What the collection has of each file's content, by content hash."""
         hashes = list({item.content_hash for item in items})
-        known = self._collection.find_content(hashes) if self._collection else {}
-        return {content: known.get(content, []) for content in hashes}
+        photos = self._collection.find_content(hashes) if self._collection else {}
+        return {content: Known(photos.get(content, []), self.roots) for content in hashes}
 
-    def reuse(self, item: Identified, photos: Sequence[Photo]) -> Reuse:
-        """Decide and count how a file came to have the content of those photos."""
+    def reuse(self, item: Identified, known: Known) -> str | None:
+        """Count how a file came to have known content; the id of the old row where it was moved."""
         self.advance()
-        if any(photo.id == item.id for photo in photos):
+        if item.id in known:
             self._tally.unchanged += 1
-            return Reuse(Kind.UNCHANGED)
-        for photo in photos:
-            if photo.id not in self._moved_from and can_have_moved(photo.path, self.roots):
-                self._moved_from.add(photo.id)
+            return None
+        while old := known.moved_from():
+            if old.id not in self._moved_from:
+                self._moved_from.add(old.id)
                 self._tally.moved += 1
-                return Reuse(Kind.MOVED, replaces=photo.id)
+                return old.id
         self._tally.copied += 1
-        return Reuse(Kind.COPIED)
+        return None
 
     def fail(self, path: Path, reason: str) -> None:
         """Count a file that cannot be stored."""

@@ -3,23 +3,34 @@
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from glob import escape
+from pathlib import Path
+
+from clipsearch.identity import anchored
 
 
 class Excluded:
-    """Whether a path relative to the root matches one of the globs; false without any."""
+    """Whether a file or folder matches one of the globs, as `Selection` says; false without any."""
 
     def __init__(self, globs: Sequence[str]) -> None:
         cleaned = [glob.replace(os.sep, "/").rstrip("/") for glob in globs]
         self._names = [glob for glob in cleaned if glob and "/" not in glob]
         self._paths = [glob.strip("/").split("/") for glob in cleaned if "/" in glob]
+        self._places = [  # with all below: a walk may also begin there
+            [*map(escape, folder.parts), *rest.split("/"), "**"]
+            for folder, rest in filter(None, map(anchored, cleaned))
+        ]
 
     def __bool__(self) -> bool:
-        return bool(self._names or self._paths)
+        return bool(self._names or self._paths or self._places)
 
-    def __call__(self, relative: str) -> bool:
+    def __call__(self, path: str, relative: str) -> bool:
+        """By its absolute path and by the one relative to where the walk began."""
         parts = relative.split("/")
-        return any(fnmatch(parts[-1], glob) for glob in self._names) or any(
-            _matches(parts, glob) for glob in self._paths
+        return (
+            any(fnmatch(parts[-1], glob) for glob in self._names)
+            or any(_matches(parts, glob) for glob in self._paths)
+            or any(_matches(Path(path).parts, glob) for glob in self._places)
         )
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
 from clipsearch.formats import SUFFIXES, sniff
+from clipsearch.identity import canonical, expanded, is_folder
 from ingest.exclude import Excluded
 
 JUNK = frozenset(
@@ -33,7 +34,7 @@ JUNK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to ingest. `path` is absolute: its folder resolved, its own name kept (also a link's).
+    """A file to ingest, by its canonical path.
 
     `size` (bytes) and `mtime_ns` are those of the file that a link points to.
     """
@@ -45,7 +46,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that was asked for and cannot be read: a folder, a broken link, a vanished file."""
+    """Something that was asked for and cannot be read: a folder, a broken link, a missing file."""
 
     path: Path
     reason: str
@@ -56,8 +57,9 @@ class Selection:
     """What to take from folders; files named one by one are always taken.
 
     A glob of `exclude` without "/" matches a file's or folder's name at any depth; one with "/"
-    matches the path relative to the folder that was asked for, where "*" stays within one name and
-    "**" crosses folders. An excluded folder is not entered.
+    matches the path relative to the folder that was asked for, and one that begins with "/" or "~"
+    also the absolute path; there "*" stays within one name and "**" crosses folders. Nothing in an
+    excluded folder is taken.
     """
 
     exclude: tuple[str, ...] = ()
@@ -69,18 +71,28 @@ Start: TypeAlias = tuple[str, os.stat_result]
 Item: TypeAlias = "Start | os.DirEntry[str] | Problem"
 
 
-def find(paths: Sequence[Path], selection: Selection) -> Iterator[Found | Problem]:
+def find(
+    paths: Sequence[Path], selection: Selection, *, strict: bool = True
+) -> Iterator[Found | Problem]:
     """Yield the image files in and among `paths`, each once, folders in sorted order.
 
     From folders come files with a known suffix, and files without any suffix whose first bytes are
-    a known format's. Raises UsageError at once, before anything is yielded, on a missing path.
+    a known format's. A missing path is a Problem. With `strict`, for paths that a person typed, it
+    is a UsageError at once, before anything is yielded.
     """
-    return _found(_starts(paths), selection)
+    if strict:
+        _refuse_missing(paths)
+    return _found(paths, selection)
 
 
 def count(paths: Sequence[Path], selection: Selection) -> int:
-    """How many files `find` would yield, from names alone, without a stat for each."""
-    return sum(not isinstance(item, Problem) for item in _items(_starts(paths), selection))
+    """How many files and problems `find` would yield now: no stat for each file in a folder."""
+    return sum(1 for _ in _items(paths, selection))
+
+
+def roots(paths: Sequence[Path]) -> list[Path]:
+    """The folders among the paths, canonical, each once; never raises."""
+    return list(dict.fromkeys(canonical(path) for path in map(expanded, paths) if is_folder(path)))
 
 
 def read_path_list(stream: BinaryIO) -> list[Path]:
@@ -96,31 +108,43 @@ def read_path_list(stream: BinaryIO) -> list[Path]:
     return [Path(os.fsdecode(name)) for name in names if name]
 
 
-def _starts(paths: Sequence[Path]) -> list[Start | Problem]:
-    """What was asked for: absolute path and status, each once; UsageError on a missing one."""
-    starts: dict[str, Start | Problem] = {}
+def _refuse_missing(paths: Sequence[Path]) -> None:
+    for path in map(expanded, paths):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not path.is_symlink():
+                raise UsageError(f"no such file or folder: {path}{_near_miss(path)}") from error
+        except OSError:
+            pass  # a problem of this one path
+        except ValueError as error:  # a NUL inside
+            raise UsageError(f"not a path: {str(path)!r}") from error
+
+
+def _starts(paths: Sequence[Path]) -> Iterator[Start | Problem]:
+    """What was asked for: canonical path and status."""
     folders: dict[str, str] = {}  # resolving costs more than the stat
-    for path in paths:
+    for path in map(expanded, paths):
         try:
             status = path.stat()
-            if stat.S_ISDIR(status.st_mode):
-                where = os.path.realpath(path)
-            else:
-                parent, name = os.path.split(path)
-                if parent not in folders:
-                    folders[parent] = os.path.realpath(parent)
-                where = os.path.join(folders[parent], name)  # noqa: PTH118 - Path is too slow here
-            starts.setdefault(where, (where, status))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if path.is_symlink():
-                starts.setdefault(str(path), Problem(path.absolute(), "the link points to nothing"))
-                continue
-            raise UsageError(f"no such file or folder: {path}{_near_miss(path)}") from error
-        except OSError as error:
-            starts.setdefault(str(path), Problem(path.absolute(), _reason(error)))
-        except ValueError as error:  # a NUL inside
-            raise UsageError(f"not a path: {path!r}") from error
-    return list(starts.values())
+        except (OSError, ValueError) as error:
+            yield Problem(canonical(path), _unseen(path, error))
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield str(canonical(path)), status
+            continue
+        parent, name = os.path.split(path)
+        if parent not in folders:
+            folders[parent] = str(canonical(Path(parent)))
+        yield os.path.join(folders[parent], name), status  # noqa: PTH118 - Path is too slow here
+
+
+def _unseen(path: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "not a path"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "the link points to nothing" if path.is_symlink() else "no such file"
+    return _reason(error)
 
 
 def _near_miss(path: Path) -> str:
@@ -139,8 +163,8 @@ def _near_miss(path: Path) -> str:
     return f" (did you mean {missing.parent / names[near[0]]}?)" if near else ""
 
 
-def _found(starts: list[Start | Problem], selection: Selection) -> Iterator[Found | Problem]:
-    for item in _items(starts, selection):
+def _found(paths: Sequence[Path], selection: Selection) -> Iterator[Found | Problem]:
+    for item in _items(paths, selection):
         if isinstance(item, Problem):
             yield item
             continue
@@ -156,10 +180,10 @@ def _found(starts: list[Start | Problem], selection: Selection) -> Iterator[Foun
         yield Found(Path(where), status.st_size, status.st_mtime_ns)
 
 
-def _items(starts: list[Start | Problem], selection: Selection) -> Iterator[Item]:
-    several = len(starts) > 1
+def _items(paths: Sequence[Path], selection: Selection) -> Iterator[Item]:
+    several = len(paths) > 1
     seen: set[str] = set()  # roots may overlap; within one, `_walk` enters each folder once
-    for start in starts:
+    for start in _starts(paths):
         items: Iterable[Item] = [start]
         if isinstance(start, tuple):
             where, status = start
@@ -200,7 +224,7 @@ def _walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Proble
             name = entry.name
             if name.startswith(".") and not selection.everything:
                 continue
-            if excluded and excluded(relative + name):
+            if excluded and excluded(entry.path, relative + name):
                 continue
             try:
                 if entry.is_dir(follow_symlinks=selection.follow_links):

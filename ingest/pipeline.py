@@ -4,6 +4,7 @@ One thread, the caller's, talks to the store and to the encoder; a pool of other
 a bounded number of files ahead of it.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,18 +16,22 @@ from pathlib import Path
 from clipsearch.batches import batches
 from clipsearch.embed import BATCH, encode_pixels
 from clipsearch.errors import ZeroVectorError
+from clipsearch.identity import canonical
+from clipsearch.images import MAX_PIXELS
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
-from clipsearch.types import ImageRow, Photo
+from clipsearch.types import ImageRow
 from clipsearch.vectors import normalize
-from ingest.changes import LOOKUP, Changes, Progress
-from ingest.failures import update_failures
-from ingest.files import Selection, count
+from ingest.changes import LOOKUP, Changes, Known, Progress
+from ingest.failures import forget_failures
+from ingest.files import Selection, count, find, roots
 from ingest.prune import find_gone
 from ingest.report import Report, Tally
 from ingest.steps import Identified, Loaded, NoPicture, Unsettled, load
 from ingest.workers import ordered, pool
 from ingest.writer import Writer
+
+log = logging.getLogger("clipsearch")
 
 WRITE = 256  # rows a write: what a kill can lose
 
@@ -36,13 +41,15 @@ class Options:
     """How to ingest.
 
     `prune`: remove rows of files that are gone from the given folders; `force`: even if most are.
-    `max_pixels`: larger pictures fail, before they are decoded.
+    `max_pixels`: larger pictures fail, before they are decoded. `strict`: a path that does not exist
+    is a UsageError, for paths that somebody typed; else one more failure, for lists of a program.
     """
 
     selection: Selection = field(default_factory=Selection)
     prune: bool = False
     force: bool = False
-    max_pixels: int = 250_000_000
+    max_pixels: int = MAX_PIXELS
+    strict: bool = True
 
 
 def ingest(
@@ -59,22 +66,25 @@ def ingest(
     that cannot be stored are in the report and never stop the others.
     """
     tally, started = Tally(), time.monotonic()
-    changes = Changes(paths, collection, options.selection, tally, progress)
+    files = find(paths, options.selection, strict=options.strict)
+    changes = Changes(files, roots(paths), collection, tally, progress)
     if progress is not None:
         _count_in_background(paths, options.selection, progress)
     collection.add_roots(changes.roots)
     try:
         Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
+    except BaseException:
+        log.warning("stopped with %s stored; the next run goes on from there", f"{tally.stored:,}")
+        raise
+    else:
+        forget_failures(collection, [*changes.roots, *map(canonical, paths)])
     finally:
-        update_failures(collection, tally.failed, changes.roots)
+        collection.record_failures(tally.failed)
         collection.settle()
     if options.prune:
-        for gone in (find_gone(collection, root) for root in changes.roots):
-            if gone.refusal and not options.force:
-                tally.refused.append(gone.refusal)
-            else:
-                collection.delete(gone.ids)
-                tally.removed += len(gone.ids)
+        gone = find_gone(collection, changes.roots, force=options.force)
+        collection.delete(gone.ids)
+        tally.removed, tally.refused = len(gone.ids), gone.refusals
         collection.settle()
     return tally.report(seconds=time.monotonic() - started, dry_run=False)
 
@@ -126,21 +136,22 @@ class Ingestion:
                 self._tally.stored += 1
                 self._changes.advance()
                 for twin in self._twins.pop(item.photo.content_hash):
-                    self._reuse(twin, row, [])
+                    self._reuse(twin, row, Known([], []))
 
     def _without_vector(self, items: Iterable[Identified]) -> Iterator[Identified]:
         """Files whose content has no vector yet; the others get their rows here."""
         for group in batches(items, LOOKUP):
-            known = self._changes.known_content(group)
-            stored = self._collection.get([photos[0].id for photos in known.values() if photos])
+            self._writer.store_is_asked()
+            contents = self._changes.known_content(group)
+            stored = self._collection.get([known.any_id for known in contents.values() if known])
             for item in group:
-                photos = known[item.content_hash]
+                known = contents[item.content_hash]
                 if item.content_hash in self._twins:
                     self._twins[item.content_hash].append(item)
-                elif row := self._writer.with_content(item.content_hash):
-                    self._reuse(item, row, photos)
-                elif photos:
-                    self._reuse(item, stored[photos[0].id], photos)
+                elif (row := self._writer.with_content(item.content_hash)) or (
+                    known and (row := stored.get(known.any_id))
+                ):
+                    self._reuse(item, row, known)
                 else:
                     self._twins[item.content_hash] = []
                     yield item
@@ -155,7 +166,7 @@ class Ingestion:
                 self._changes.fail(item.item.found.path, item.reason)
                 self._orphans += self._twins.pop(item.item.content_hash)
 
-    def _reuse(self, item: Identified, source: ImageRow, photos: Sequence[Photo]) -> None:
+    def _reuse(self, item: Identified, source: ImageRow, known: Known) -> None:
         """Give a file the vector of another one with the same content."""
         photo = replace(
             source.photo,
@@ -164,8 +175,8 @@ class Ingestion:
             size=item.found.size,
             mtime_ns=item.found.mtime_ns,
         )
-        reuse = self._changes.reuse(item, photos)
-        self._writer.add(ImageRow(photo, source.embedding), replaces=reuse.replaces)
+        old = self._changes.reuse(item, known)
+        self._writer.add(ImageRow(photo, source.embedding), replaces=old)
 
     def _reject(self, bad: NoPicture) -> None:
         for item in (bad.item, *self._twins.pop(bad.item.content_hash)):

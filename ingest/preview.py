@@ -7,6 +7,7 @@ from pathlib import Path
 from clipsearch.batches import batches
 from clipsearch.store import Collection
 from ingest.changes import LOOKUP, Changes, Progress
+from ingest.files import find, roots
 from ingest.pipeline import Options
 from ingest.prune import find_gone
 from ingest.report import Report, Tally
@@ -24,7 +25,8 @@ def preview(
     A collection of None is one that does not exist yet.
     """
     tally, started = Tally(), time.monotonic()
-    changes = Changes(paths, collection, options.selection, tally, progress)
+    files = find(paths, options.selection, strict=options.strict)
+    changes = Changes(files, roots(paths), collection, tally, progress)
     seen: set[str] = set()
     moved: set[str] = set()
     with pool() as executor:
@@ -32,16 +34,13 @@ def preview(
             known = changes.known_content(group)
             for item in group:
                 if known[item.content_hash] or item.content_hash in seen:
-                    if old := changes.reuse(item, known[item.content_hash]).replaces:
+                    if old := changes.reuse(item, known[item.content_hash]):
                         moved.add(old)
                 else:
                     seen.add(item.content_hash)
                     tally.stored += 1
                     changes.advance()
     if options.prune and collection is not None:
-        for gone in (find_gone(collection, root, without=moved) for root in changes.roots):
-            if gone.refusal and not options.force:
-                tally.refused.append(gone.refusal)
-            else:
-                tally.removed += len(gone.ids)
+        gone = find_gone(collection, changes.roots, without=moved, force=options.force)
+        tally.removed, tally.refused = len(gone.ids), gone.refusals
     return tally.report(seconds=time.monotonic() - started, dry_run=True)

@@ -1,5 +1,6 @@
 """Rows of files that are gone, and when to doubt it."""
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,38 +13,45 @@ SUSPICIOUS = 10  # so many missing files at once are no longer somebody tidying 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The ids of a root's rows whose files are gone, of `known` rows in all."""
+    """The ids of rows to remove, and why others whose files seem gone are kept."""
 
-    root: Path
-    ids: tuple[str, ...]
-    known: int
-
-    @property
-    def refusal(self) -> str:
-        """Why it would be rash to remove them, or "": an unmounted disk looks like an empty folder."""
-        missing = len(self.ids)
-        if 2 * missing > self.known and (missing >= SUSPICIOUS or missing == self.known):
-            return (
-                f"nothing removed: {missing:,} of the {self.known:,} pictures under {self.root} are gone, "
-                "which looks like a disk that is not mounted; --force removes them all the same"
-            )
-        return ""
+    ids: list[str]
+    refusals: list[str]
 
 
-def find_gone(collection: Collection, root: Path, *, without: Set[str] = frozenset()) -> Gone:
-    """Every row under a root whose file does not exist any more, but for the ids in `without`.
+def find_gone(
+    collection: Collection,
+    roots: Sequence[Path],
+    *,
+    without: Set[str] = frozenset(),
+    force: bool = False,
+) -> Gone:
+    """Every row under the roots whose file does not exist any more, but for the ids in `without`.
 
-    A file that only cannot be seen (a folder without permission) is not gone.
+    A file that only cannot be seen (a folder without permission) is not gone. A disk that is not
+    mounted looks like an empty folder: so nothing is removed, unless by `force`, that was under a
+    folder which is empty now, or under a root of which more than half is gone.
     """
-    known = 0
-    ids: list[str] = []
-    for photo in collection.scan(where.under(root)):
-        if photo.id in without:
-            continue
-        known += 1
-        if is_gone(photo.path):
-            ids.append(photo.id)
-    return Gone(root, tuple(ids), known)
+    gone: dict[str, Path] = {}
+    doubted: set[str] = set()
+    refusals: list[str] = []
+    for root in roots:
+        known = 0
+        missing: dict[str, Path] = {}
+        for photo in collection.scan(where.under(root)):
+            if photo.id not in without:
+                known += 1
+                if is_gone(photo.path):
+                    missing[photo.id] = photo.path
+        gone |= missing
+        for folder, ids in _emptied(root, known, missing).items():
+            if not force and not doubted.issuperset(ids):
+                doubted |= ids
+                refusals.append(
+                    f"nothing removed under {folder}: {len(ids):,} pictures are gone at once, which "
+                    "looks like a disk that is not mounted; --force removes them all the same"
+                )
+    return Gone([id_ for id_ in gone if id_ not in doubted], refusals)
 
 
 def is_gone(path: Path) -> bool:
@@ -58,5 +66,30 @@ def is_gone(path: Path) -> bool:
 
 
 def can_have_moved(path: Path, roots: Sequence[Path]) -> bool:
-    """Whether a missing file was moved rather than its disk unplugged: the place it left is still there."""
-    return is_gone(path) and (path.parent.is_dir() or any(root in path.parents for root in roots))
+    """Whether a missing file was moved, rather than its disk unplugged: what was around it is there."""
+    return is_gone(path) and (
+        _holds_something(path.parent)
+        or any(root in path.parents and _holds_something(root) for root in roots)
+    )
+
+
+def _emptied(root: Path, known: int, missing: dict[str, Path]) -> dict[Path, set[str]]:
+    """The ids of missing files by the folder that looks like an unmounted disk."""
+    few = len(missing) < min(SUSPICIOUS, known)
+    if 2 * len(missing) > known and not few:
+        return {root: set(missing)}
+    folders: defaultdict[Path, set[str]] = defaultdict(set)
+    for id_, path in missing.items():
+        folders[next(parent for parent in path.parents if not is_gone(parent))].add(id_)
+    return {
+        folder: ids
+        for folder, ids in folders.items()
+        if len(ids) >= SUSPICIOUS and not _holds_something(folder)
+    }
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return next(folder.iterdir(), None) is not None
+    except OSError:
+        return False

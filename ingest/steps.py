@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 
 from clipsearch.errors import ImageError
-from clipsearch.identity import content_hash, photo_id
+from clipsearch.identity import content_hash, file_hash, photo_id
 from clipsearch.images import decode
 from clipsearch.models.base import Encoder
 from clipsearch.types import Photo, Pixels
 from ingest.files import Found
+
+# Bytes of a file for each pixel that a picture may have: 16 bits, four channels, nothing packed.
+BYTES_A_PIXEL = 8
+# A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
+LONGEST_SHAPE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +63,34 @@ class Unsettled:
 def identify(found: Found) -> Identified | Rejected:
     """Hash a file's content."""
     try:
-        return Identified(found, content_hash(found.path.read_bytes()))
+        with found.path.open("rb") as file:  # in pieces: nothing says yet that it is a picture
+            return Identified(found, file_hash(file))
     except OSError as error:
         return Rejected(found, _reason(error))
 
 
 def load(item: Identified, *, encoder: Encoder, max_pixels: int) -> Loaded | NoPicture | Unsettled:
     """Decode and preprocess a file, after making sure that it still is what was identified."""
+    if item.found.size > BYTES_A_PIXEL * max_pixels:
+        return NoPicture(item, f"too large to be a picture of {max_pixels:,} pixels at most")
     try:
         data = item.found.path.read_bytes()
     except OSError as error:
         return Unsettled(item, _reason(error))
+    except MemoryError:
+        return Unsettled(item, "not enough memory to read it")
     if content_hash(data) != item.content_hash:
         return Unsettled(item, "changed while it was read: ingest it again")
     try:
         decoded = decode(data, max_pixels=max_pixels)
     except ImageError as error:
         return NoPicture(item, str(error))
+    if max(decoded.width, decoded.height) > LONGEST_SHAPE * min(decoded.width, decoded.height):
+        return NoPicture(item, f"too long a stripe: {decoded.width} x {decoded.height}")
+    try:
+        pixels = encoder.preprocess(decoded.image)
+    except Exception as error:  # noqa: BLE001 - whatever a model's own code raises, for this file
+        return NoPicture(item, f"the model cannot take it ({error})")
     photo = Photo(
         id=item.id,
         path=item.found.path,
@@ -86,7 +102,7 @@ def load(item: Identified, *, encoder: Encoder, max_pixels: int) -> Loaded | NoP
         format=decoded.format,
         taken_at=decoded.taken_at,
     )
-    return Loaded(item, photo, encoder.preprocess(decoded.image))
+    return Loaded(item, photo, pixels)
 
 
 def _reason(error: OSError) -> str:

@@ -15,13 +15,13 @@ class Writer:
         self._collection = collection
         self._size = size
         self._rows: dict[str, ImageRow] = {}
-        self._by_content: dict[str, ImageRow] = {}
+        self._recent: dict[str, ImageRow] = {}  # by content
         self._gone: list[str] = []
 
     def add(self, row: ImageRow, *, replaces: str | None = None) -> None:
         """Write a row, soon, and afterwards delete the row of the id that it replaces."""
         self._rows[row.photo.id] = row
-        self._by_content[row.photo.content_hash] = row
+        self._recent[row.photo.content_hash] = row
         if replaces is not None:
             self._gone.append(replaces)
         if len(self._rows) >= self._size:
@@ -32,8 +32,12 @@ class Writer:
         self._gone.append(photo_id)
 
     def with_content(self, content_hash: str) -> ImageRow | None:
-        """A buffered row of that content: the store does not know it yet."""
-        return self._by_content.get(content_hash)
+        """A row of that content that was added since the store was last asked."""
+        return self._recent.get(content_hash)
+
+    def store_is_asked(self) -> None:
+        """Remember no row any more but those that the store cannot know yet."""
+        self._recent = {row.photo.content_hash: row for row in self._rows.values()}
 
     def flush(self) -> None:
         """Write and delete what is buffered."""
@@ -41,4 +45,4 @@ class Writer:
             self._collection.upsert(list(self._rows.values()))
         if self._gone:
             self._collection.delete(self._gone)
-        self._rows, self._by_content, self._gone = {}, {}, []
+        self._rows, self._gone = {}, []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipsearch.identity import photo_id
 from clipsearch.store import Collection
@@ -261,8 +262,8 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
     seen: list[str] = []
 
     def shifting(self: Path) -> bytes:
-        seen.append(self.name)
-        if self.name == "red.png" and seen.count("red.png") == 2:
+        if self.name == "red.png" and not seen:  # identified, and now about to be decoded
+            seen.append(self.name)
             draw(self, "green", size=(50, 50))
         return read(self)
 
@@ -337,3 +338,108 @@ def test_vectors_of_a_thousand_files_stay_with_their_files(
         expected = np.array([*colours.pop(row.photo.path), 0], float)
         np.testing.assert_allclose(row.embedding, expected / np.linalg.norm(expected), atol=1e-5)
     assert not colours
+
+
+def test_a_copy_far_from_its_original_is_not_embedded_again(
+    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    for number in range(450):
+        draw(
+            tmp_path / "p" / f"{number:03}.png",
+            (1 + number % 200, 1 + number // 200, 9),
+            size=(4, 4),
+        )
+    shutil.copy(tmp_path / "p" / "000.png", tmp_path / "p" / "zzz.png")
+    report = ingest([tmp_path / "p"], collection, encoder, DEFAULT)
+    assert counts(report) == {"stored": 450, "copied": 1}
+    assert encoder.embedded_images == 450
+
+
+def test_a_linked_root_is_the_folder_that_it_leads_to(
+    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    link = tmp_path / "Pictures"
+    link.symlink_to(photos)
+    ingest([link], collection, encoder, DEFAULT)
+    assert collection.info.roots == (photos,)
+    (photos / "red.png").unlink()
+    report = ingest([link], collection, encoder, Options(prune=True))
+    assert counts(report) == {"unchanged": 2, "removed": 1}
+
+
+def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
+    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    for disk, pictures in (("nas1", 20), ("nas2", 12)):
+        for number in range(pictures):
+            draw(tmp_path / "p" / disk / f"{number}.png", (number + 1, 9, pictures))
+    draw(tmp_path / "p" / "album" / "one.png", "red")
+    ingest([tmp_path / "p"], collection, encoder, DEFAULT)
+    before = collection.count()
+    shutil.rmtree(tmp_path / "p" / "nas2")
+    (tmp_path / "p" / "nas2").mkdir()
+    shutil.rmtree(tmp_path / "p" / "album")
+    report = ingest([tmp_path / "p"], collection, encoder, Options(prune=True))
+    assert report.removed == 1  # an album that somebody deleted leaves no empty folder
+    assert "nas2" in report.refused[0]
+    assert collection.count() == before - 1
+    forced = ingest([tmp_path / "p"], collection, encoder, Options(prune=True, force=True))
+    assert (forced.removed, forced.refused) == (12, ())
+
+
+def test_an_empty_mount_point_is_not_where_a_copy_moved_from(
+    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    original = draw(tmp_path / "disk" / "a.png", (9, 8, 7))
+    ingest([tmp_path / "disk"], collection, encoder, DEFAULT)
+    shutil.copy(original, photos / "a.png")
+    original.unlink()  # as if unplugged: the folder is there, and empty
+    report = ingest([photos], collection, encoder, DEFAULT)
+    assert (report.copied, report.moved) == (1, 0)
+
+
+def test_a_picture_that_the_model_cannot_take_fails_alone(
+    photos: Path, collection: Collection
+) -> None:
+    class Picky(ColourEncoder):
+        def preprocess(self, image: Image.Image) -> Pixels:
+            if image.getpixel((0, 0)) == (255, 0, 0):
+                raise MemoryError("too large for me")
+            return super().preprocess(image)
+
+    draw(photos / "stripe.png", "red", size=(3000, 2))
+    report = ingest([photos], collection, Picky(), DEFAULT)
+    assert report.stored == 2
+    reasons = {failure.path.name: failure.reason for failure in report.failed}
+    assert "too large for me" in reasons["red.png"]
+    assert "too long a stripe: 3000 x 2" in reasons["stripe.png"]
+
+
+def test_a_failure_is_not_forgotten_by_a_run_over_another_folder(
+    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    (photos / "bad.png").write_bytes(b"")
+    ingest([photos], collection, encoder, DEFAULT)
+    elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7)).parent
+    ingest([elsewhere], collection, encoder, DEFAULT)
+    assert [failure.path.name for failure in collection.failures()] == ["bad.png"]
+
+
+def test_many_copies_cost_no_more_than_many_pictures(
+    photos: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    lstat = Path.lstat
+
+    def counted(self: Path) -> os.stat_result:
+        looks.append(self)
+        return lstat(self)
+
+    for number in range(300):
+        shutil.copy(photos / "red.png", photos / f"{number:03}.png")
+    ingest([photos], collection, encoder, DEFAULT)
+    for number in range(300):
+        shutil.copy(photos / "red.png", photos / f"new {number:03}.png")
+    monkeypatch.setattr(Path, "lstat", counted)
+    assert ingest([photos], collection, encoder, DEFAULT).copied == 300
+    assert len(looks) < 1000

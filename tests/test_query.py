@@ -14,8 +14,10 @@ from clipsearch.identity import photo_id
 from clipsearch.query import Filters, Indexed, Query, Term, search
 from clipsearch.store import Collection
 from clipsearch.types import Hit
+from clipsearch.vectors import normalize
 from ingest.pipeline import Options, ingest
 from tests.fakes import ColourEncoder, draw
+from tests.rows import many
 
 
 @pytest.fixture
@@ -231,3 +233,16 @@ def test_file_names_that_are_not_utf8_come_back_exactly(
     [hit] = find(collection, encoder, Term("red"))
     assert hit.path == Path(odd)
     assert hit.path.is_file()
+
+
+def test_z_is_measured_on_a_sample_of_a_large_collection(
+    collection: Collection, encoder: ColourEncoder
+) -> None:
+    pictures = many(5000)
+    collection.upsert(pictures)  # and nobody settles it, as after a kill
+    hits = find(collection, encoder, Term("red"))
+    scores = np.stack([picture.embedding for picture in pictures]) @ normalize(
+        encoder.encode_texts(["red"])[0]
+    )
+    expected = (hits[0].score - scores.mean()) / scores.std()
+    assert hits[0].z == pytest.approx(expected, rel=0.15)

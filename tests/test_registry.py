@@ -153,22 +153,33 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache, and no word about the network."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_test")  # not the user's own
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     return tmp_path
 
 
 @contextmanager
-def serving(status: int = 200, *, commit: str | None = "c0ffee") -> Iterator[tuple[str, list[str]]]:
-    """A hub on 127.0.0.1 that answers every request alike; its address and what it was asked."""
+def serving(
+    status: int = 200, *, commit: str | None = "c0ffee", token: str = "", **headers: str
+) -> Iterator[tuple[str, list[str]]]:
+    """A hub on 127.0.0.1 that answers every request alike; its address and what it was asked.
+
+    With a token it knows no repository without it.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             asked.append(self.path)
-            self.send_response(status)
-            if commit:
+            allowed = token in self.headers.get("Authorization", "")
+            self.send_response(status if allowed else 401)
+            if commit and allowed:
                 self.send_header("X-Repo-Commit", commit)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
+
+        do_GET = do_HEAD  # what older Pythons make of a redirection
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
@@ -223,6 +234,43 @@ def test_pocket_is_the_default_where_the_answer_is_not_a_hubs(
         assert choose_default()[0] == "pocket"
 
 
+def test_a_repository_without_a_readme_is_offered(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(404, X_Error_Code="EntryNotFound") as (address, _):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        hub.require("clip", CLIP_REPO, hub.OPEN_CLIP_WEIGHTS)
+    with serving(404, X_Error_Code="RepoNotFound") as (address, _):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        assert not hub.answers(CLIP_REPO)
+
+
+def test_a_private_repository_is_offered_to_whom_it_belongs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(token="hf_secret") as (address, _):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setenv("HF_TOKEN", "hf_other")
+        assert not hub.answers(CLIP_REPO)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        assert hub.answers(CLIP_REPO)
+
+
+def test_the_token_goes_to_no_other_host(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving() as (elsewhere, asked), serving(token="hf_secret") as (private, refused):
+        for other, offers in ((elsewhere, True), (private, False)):
+            with serving(307, commit=None, Location=f"{other}/renamed") as (address, _):
+                monkeypatch.setenv("HF_ENDPOINT", address)
+                assert hub.answers(CLIP_REPO) is offers
+        assert asked == refused == ["/renamed"]
+        # One that names the commit has said enough.
+        with serving(302, Location=f"{private}/file") as (address, _):
+            monkeypatch.setenv("HF_ENDPOINT", address)
+            assert hub.answers(CLIP_REPO)
+        assert refused == ["/renamed"]
+
+
 def test_pocket_is_the_default_where_nobody_listens(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +292,19 @@ def test_a_hub_that_never_answers_is_not_waited_for(
         start = time.perf_counter()
         assert choose_default()[0] == "pocket"
         assert time.perf_counter() - start < hub.ANSWER_SECONDS + 2
+
+
+def test_for_a_model_that_was_named_a_hub_is_given_longer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub.NAMED_SECONDS > hub.ANSWER_SECONDS
+    with create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(hub, "NAMED_SECONDS", 0.2)
+        start = time.perf_counter()
+        with pytest.raises(ModelError, match="does not answer"):
+            hub.require("clip", CLIP_REPO, hub.OPEN_CLIP_WEIGHTS)
+        assert 0.2 <= time.perf_counter() - start < hub.ANSWER_SECONDS
 
 
 def test_a_model_is_here_when_all_its_parts_are(home: Path) -> None:

@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipsearch.render.text import (
-    FIELDS,
-    csv_text,
-    display_width,
-    json_line,
-    paths,
-    safe,
-    shorten,
-    table,
-)
+from clipsearch.render.text import FIELDS, csv_text, display_width, json_line, paths, shorten, table
+from clipsearch.terminal import safe
 from clipsearch.types import Hit, Photo
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

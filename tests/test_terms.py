@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
 from clipsearch.query import Indexed, Term, parse
+from clipsearch.query.terms import split_weight
 from tests.fakes import draw
 
 
@@ -27,6 +28,22 @@ from tests.fakes import draw
         (["at night", "+", "3:lake.JPG"], [Term("at night"), Term(Path("lake.JPG"), 3)]),
         (["at", "night", "lake.jpg"], [Term("at night"), Term(Path("lake.jpg"))]),
         (["id:0123abcd", "-", "dog"], [Term(Indexed("0123abcd")), Term("dog", -1)]),
+        (["at", "night", "2:lake.jpg"], [Term("at night"), Term(Path("lake.jpg"), 2)]),
+        (["at", "2:dog"], [Term("at 2:dog")]),
+        (["2:20230501.jpg"], [Term(Path("20230501.jpg"), 2)]),
+        (["-", ".5:1000268201_693b08cb0e.jpg"], [Term(Path("1000268201_693b08cb0e.jpg"), -0.5)]),
+        (["2:./9.x"], [Term(Path("9.x"), 2)]),
+        (["2:id:0123abcd"], [Term(Indexed("0123abcd"), 2)]),
+        (
+            ["./a.jpg", "-", "people", "./b.jpg"],
+            [Term(Path("a.jpg")), Term("people", -1), Term(Path("b.jpg"))],
+        ),
+        (["-", "a.jpg", "dog"], [Term(Path("a.jpg"), -1), Term("dog")]),
+        (["IMG_1.MPO", "scan.hif"], [Term(Path("IMG_1.MPO")), Term(Path("scan.hif"))]),
+        (["~$x.jpg"], [Term(Path("~$x.jpg"))]),
+        (["x" * 5000], [Term("x" * 5000)]),
+        (["x" * 300 + ".jpg"], [Term(Path("x" * 300 + ".jpg"))]),
+        (["x y" * 200 + ".jpg"], [Term("x y" * 200 + ".jpg")]),
         ([], []),
         (["鳥", "電線"], [Term("鳥 電線")]),
     ],
@@ -55,6 +72,18 @@ def test_a_picture_file_with_blanks_in_its_name_is_a_picture(
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "my lake.png")
     assert parse(["my lake.png"]) == (Term(Path("my lake.png")),)
+
+
+def test_a_file_that_is_there_is_meant_and_no_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "2:lake.png")
+    (tmp_path / "2:dog").touch()
+    assert parse(["2:lake.png", "+", "2:dog"]) == (Term(Path("2:lake.png")), Term("dog", 2))
+    assert split_weight("2:lake.png") == (1, "2:lake.png")
+    assert split_weight("2:20230501.jpg") == (2, "20230501.jpg")
+    assert split_weight("2:" + "x" * 5000) == (2, "x" * 5000)
 
 
 @given(

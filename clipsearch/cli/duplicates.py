@@ -8,7 +8,8 @@ import click
 from clipsearch.cli import options
 from clipsearch.index import Index
 from clipsearch.near_duplicates import THRESHOLD, Group
-from clipsearch.render.text import safe, shown_path
+from clipsearch.render.text import shown_path
+from clipsearch.terminal import safe
 
 
 @click.command()

@@ -11,7 +11,7 @@ from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_ERROR, EXIT_SOME_FAILED
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
-from clipsearch.render.text import safe
+from clipsearch.terminal import safe
 from ingest.files import Selection, read_path_list
 from ingest.pipeline import Options
 from ingest.report import Report
@@ -75,6 +75,7 @@ def ingest(
         prune=prune,
         force=force,
         max_pixels=max_pixels,
+        strict="-" not in paths,
     )
     hidden = quiet or not sys.stderr.isatty()
     if dry_run and _is_new_file(uri):
@@ -89,7 +90,8 @@ def ingest(
             ) as index,
             tqdm(unit=" images", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
         ):
-            report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=bar)
+            progress = None if hidden else bar
+            report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
     _show(report, as_json=as_json, quiet=quiet)
     if report.refused:
         return EXIT_ERROR
@@ -114,7 +116,7 @@ def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
     if quiet:
         return
     for failure in report.failed[:SHOWN_FAILURES]:
-        click.echo(f"failed: {safe(str(failure.path))}: {failure.reason}", err=True)
+        click.echo(f"failed: {safe(f'{failure.path}: {failure.reason}')}", err=True)
     if len(report.failed) > SHOWN_FAILURES:
         click.echo(
             f"… and {len(report.failed) - SHOWN_FAILURES:,} more: clipsearch status --failures",

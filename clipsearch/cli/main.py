@@ -1,5 +1,6 @@
 """The group of commands: loads a command when it is used, and turns errors into one line each."""
 
+import io
 import logging
 import sys
 import warnings
@@ -11,6 +12,7 @@ import click
 
 from clipsearch import __version__
 from clipsearch.errors import ClipsearchError, UsageError
+from clipsearch.terminal import safe
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -73,11 +75,14 @@ class _Stderr(logging.Handler):
     """What the library has to say, as plain lines on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        click.echo(safe(record.getMessage()), err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run the command line, `sys.argv` by default, and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows takes few of a file name's letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Not standalone: click would end an interrupt with 1 and spread a usage error over lines.
         code = clipsearch.main(arguments, prog_name="clipsearch", standalone_mode=False)
@@ -93,10 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         _fail(str(error), EXIT_USAGE)
     except ClipsearchError as error:
         _fail(str(error), EXIT_ERROR)
+    except OSError as error:  # of a disk or a pipe, in a place that has no better words for it
+        _fail(
+            f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}",
+            EXIT_ERROR,
+        )
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> Never:
-    click.echo(f"clipsearch: {message}", err=True)
+    click.echo(f"clipsearch: {safe(message)}", err=True)
     sys.exit(code)

@@ -1,6 +1,5 @@
 """`clipsearch query`."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,14 @@ from clipsearch.cli import options, results
 from clipsearch.cli.units import size
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, Term, parse
-from clipsearch.query.terms import as_picture, weighted
+from clipsearch.query.terms import as_picture, split_weight
 
 FILTERS = (
     click.option("--under", type=click.Path(path_type=Path), metavar="DIR", help="Only in that folder."),
     click.option("--glob", metavar="PATTERN", help="Only such names, or paths if it has a slash."),
-    click.option("--after", type=click.DateTime(), metavar="DATE", help="Taken then or later."),
-    click.option("--before", type=click.DateTime(), metavar="DATE", help="Taken before then."),
-    click.option("--type", "formats", multiple=True, metavar="FORMAT", help="Such as jpeg. Repeatable."),
+    click.option("--after", "taken_from", type=click.DateTime(), metavar="DATE", help="Taken then or later."),
+    click.option("--before", "taken_before", type=click.DateTime(), metavar="DATE", help="Taken before then."),
+    click.option("--type", "formats", multiple=True, metavar="FORMAT", help="jpeg, heic, … Repeatable."),
     click.option("--min-width", type=click.IntRange(min=1), metavar="PIXELS"),
     click.option("--min-height", type=click.IntRange(min=1), metavar="PIXELS"),
     click.option("--min-bytes", type=size, metavar="SIZE", help="Of the file, such as 500kB."),
@@ -89,7 +88,7 @@ def query(
         terms,
         limit=limit,
         offset=offset,
-        filters=_filters(**rest),
+        filters=Filters(**rest),
         min_score=min_score,
         min_z=min_z,
         exclude_images=no_self,
@@ -101,18 +100,6 @@ def query(
     results.show(hits, wanted, title=title, pictures=pictures, start=offset + 1)
 
 
-def _filters(
-    *, after: datetime | None, before: datetime | None, formats: tuple[str, ...], **rest: Any
-) -> Filters:
-    return Filters(
-        taken_from=after,
-        taken_before=before,
-        formats=tuple(name.lower().replace("jpg", "jpeg") for name in formats),
-        **rest,
-    )
-
-
 def _image_term(word: str) -> Term:
-    # A file that is there is meant, whatever its name looks like.
-    weight, content = (1.0, word) if Path(word).exists() else weighted(word)
-    return Term(as_picture(content) or Path(content).expanduser(), weight)
+    weight, name = split_weight(word)
+    return Term(as_picture(name), weight)

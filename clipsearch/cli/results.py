@@ -15,6 +15,7 @@ from clipsearch.render import preview as terminal
 from clipsearch.render import sheet as contact_sheet
 from clipsearch.render import text, viewer
 from clipsearch.render.section import Section
+from clipsearch.terminal import safe
 from clipsearch.types import Hit
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,7 +82,7 @@ def show(
     if not hits:
         click.echo("no picture matches", err=True)
     if wanted.sheet:
-        click.echo(f"contact sheet: {text.safe(str(wanted.sheet))}", err=True)
+        click.echo(f"contact sheet: {safe(str(wanted.sheet))}", err=True)
     if wanted.open_ and hits:
         viewer.open_files([hit.path for hit in hits])
 

@@ -7,6 +7,7 @@ import click
 
 from clipsearch.cli import options, results
 from clipsearch.index import Index
+from clipsearch.query.terms import as_picture
 
 
 @click.command()
@@ -40,7 +41,8 @@ def similar(
     clipsearch similar ./sunset.jpg
     """
     wanted = results.Output(**rest)
+    wish = as_picture(picture)
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
-        hits = index.similar(picture, limit=limit)
-    shown = [] if picture.startswith("id:") else [Path(picture)]
+        hits = index.similar(wish, limit=limit)
+    shown = [wish] if isinstance(wish, Path) else []
     results.show(hits, wanted, title=f"similar to {picture}", pictures=shown, start=1)

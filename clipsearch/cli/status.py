@@ -5,8 +5,10 @@ import json
 import click
 
 from clipsearch.cli import options
-from clipsearch.render.text import safe
+from clipsearch.cli.main import EXIT_ERROR
+from clipsearch.errors import StoreError
 from clipsearch.store import Collection, Store
+from clipsearch.terminal import safe
 
 SHOWN = 5
 
@@ -15,28 +17,38 @@ SHOWN = 5
 @options.uri
 @click.option("--failures", "all_failures", is_flag=True, help="List every file that failed.")
 @options.as_json
-def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) -> None:
+def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) -> int:
     """Show the collections of a store: model, pictures, folders, failures, disk."""
     with Store.open(uri, token=token, create=False) as store:
-        collections = [store.collection(info.name) for info in store.collections()]
+        collections = {info.name: _open(store, info.name) for info in store.collections()}
         disk = store.disk_bytes()
         if as_json:
-            described = [_as_json(collection) for collection in collections]
+            described = [_as_json(name, opened) for name, opened in collections.items()]
             click.echo(json.dumps({"uri": store.uri, "disk_bytes": disk, "collections": described}))
-            return
-        size = "" if disk is None else f", {disk / 1e6:,.1f} MB"
-        click.echo(f"store {store.uri}{size}")
-        for collection in collections:
-            _show(collection, SHOWN if not all_failures else None)
-        if not collections:
-            click.echo("no collections: `clipsearch ingest FOLDER` makes one")
+        else:
+            size = "" if disk is None else f", {disk / 1e6:,.1f} MB"
+            click.echo(f"store {safe(store.uri)}{size}")
+            for name, opened in collections.items():
+                _show(name, opened, SHOWN if not all_failures else None)
+            if not collections:
+                click.echo("no collections: `clipsearch ingest FOLDER` makes one")
+    return EXIT_ERROR if any(isinstance(c, StoreError) for c in collections.values()) else 0
 
 
-def _as_json(collection: Collection) -> dict[str, object]:
-    info = collection.info
+def _open(store: Store, name: str) -> Collection | StoreError:
+    try:
+        return store.collection(name)
+    except StoreError as error:  # one that is damaged must not hide the others
+        return error
+
+
+def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
+    if isinstance(opened, StoreError):
+        return {"name": name, "error": str(opened)}
+    info = opened.info
     return {
-        "name": info.name,
-        "images": collection.count(),
+        "name": name,
+        "images": opened.known_count(),
         "model": info.model.name,
         "dim": info.model.dim,
         "weights": info.model.weights,
@@ -45,21 +57,24 @@ def _as_json(collection: Collection) -> dict[str, object]:
         "schema_version": info.schema_version,
         "created_at": info.created_at,
         "roots": [str(root) for root in info.roots],
-        "failures": [{"path": str(f.path), "reason": f.reason} for f in collection.failures()],
+        "failures": [{"path": str(f.path), "reason": f.reason} for f in opened.failures()],
     }
 
 
-def _show(collection: Collection, most: int | None) -> None:
-    info = collection.info
-    click.echo(f"\n{info.name}: {collection.count():,} images")
+def _show(name: str, opened: Collection | StoreError, most: int | None) -> None:
+    if isinstance(opened, StoreError):
+        click.echo(f"\n{name}: {safe(str(opened))}")
+        return
+    info = opened.info
+    click.echo(f"\n{name}: {opened.known_count():,} images")
     click.echo(
         f"  model     {info.model.name}, {info.model.dim} dimensions, {info.model.precision}"
     )
     click.echo(f"  created   {info.created_at}")
     for root in info.roots:
         click.echo(f"  folder    {safe(str(root))}")
-    failures = collection.failures()
+    failures = opened.failures()
     for failure in failures[:most]:
-        click.echo(f"  failed    {safe(str(failure.path))}: {failure.reason}")
+        click.echo(f"  failed    {safe(str(failure.path))}: {safe(failure.reason)}")
     if most is not None and len(failures) > most:
         click.echo(f"  failed    … and {len(failures) - most:,} more: --failures lists them")

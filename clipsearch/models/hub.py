@@ -1,12 +1,15 @@
 """The model hub as seen from this machine: what it already has, and whether the hub answers."""
 
-import http.client
 import os
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
+from email.message import Message
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
+from typing import IO
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from clipsearch.errors import ModelError
 
@@ -15,7 +18,9 @@ OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 ANSWER_SECONDS = 2.5
-"""How long `answers` waits: a person waits for it before anything else happens."""
+"""How long the choice of a default waits: a person waits for it before anything else happens."""
+NAMED_SECONDS = 10.0
+"""How long to wait for a model that was asked for by name: without it there is only an error."""
 
 
 def offline() -> bool:
@@ -57,17 +62,27 @@ def cached(repo: str, names: Sequence[str]) -> Path | None:
 
 
 def answers(repo: str, *, seconds: float = ANSWER_SECONDS) -> bool:
-    """Whether the hub offers this repository, asked with one HEAD request; False after `seconds`."""
+    """Whether the hub offers this repository to this user; False after `seconds`.
+
+    Asked with one HEAD request, which the hub may redirect.
+    """
+    from huggingface_hub import get_token
+
     found = threading.Event()
-    request = urllib.request.Request(f"{endpoint()}/{repo}/resolve/main/README.md", method="HEAD")
+    request = Request(f"{endpoint()}/{repo}/resolve/main/README.md", method="HEAD")
+    if token := get_token():
+        request.add_header("Authorization", f"Bearer {token}")
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:
-                # A log-in page of a hotel answers too; only a hub names the commit.
-                if answer.headers.get("X-Repo-Commit"):
+            try:
+                answer = build_opener(_Redirects).open(request, timeout=seconds)
+            except HTTPError as error:  # also a redirection, and a repository without that file
+                answer = error
+            with answer:
+                if _knows(answer.headers):
                     found.set()
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, HTTPException, ValueError):
             pass
         finally:
             done.set()
@@ -80,6 +95,25 @@ def answers(repo: str, *, seconds: float = ANSWER_SECONDS) -> bool:
     return found.is_set()
 
 
+class _Redirects(HTTPRedirectHandler):
+    """Follows a renamed repository, but not to its files, and takes the token to no other host."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if _knows(headers):
+            return None
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            following.remove_header("Authorization")
+        return following
+
+
+def _knows(headers: Message) -> bool:
+    # A log-in page of a hotel answers too; only a hub names the commit.
+    return bool(headers.get("X-Repo-Commit")) and headers.get("X-Error-Code") != "RepoNotFound"
+
+
 def require(model: str, repo: str, names: Sequence[str]) -> None:
     """Raise ModelError at once where none of the files is here and the hub cannot give them.
 
@@ -89,7 +123,7 @@ def require(model: str, repo: str, names: Sequence[str]) -> None:
         return
     if offline():
         reason = "HF_HUB_OFFLINE forbids to ask the hub"
-    elif not answers(repo):
+    elif not answers(repo, seconds=NAMED_SECONDS):
         reason = f"{endpoint()} does not offer it or does not answer"
     else:
         return

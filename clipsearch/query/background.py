@@ -33,7 +33,7 @@ class Background:
 
 def backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background | None]:
     """One Background for each row of (n, d) queries; None where the collection is too small."""
-    rows = collection.info.rows
+    rows = collection.count()
     if rows < FEWEST:
         return [None] * len(queries)
     # Ids are hashes, so a range of them is a random sample that needs no storing and never ages.

@@ -7,7 +7,7 @@ from PIL.Image import Image
 
 from clipsearch.embed import embed_images, embed_texts
 from clipsearch.errors import ImageError, UsageError
-from clipsearch.identity import canonical, content_hash, photo_id
+from clipsearch.identity import canonical, expanded, file_hash, photo_id
 from clipsearch.images import decode, upright
 from clipsearch.models.base import Encoder
 from clipsearch.query.terms import Content, Indexed, Term
@@ -34,7 +34,7 @@ def embed_queries(
 
 
 def stored_row(picture: Path | Indexed, collection: Collection) -> ImageRow | None:
-    """The collection's row of a picture: by id, or by path if the file is unchanged or gone."""
+    """The collection's row of a picture: by id, or by path unless the file is seen to have changed."""
     if isinstance(picture, Indexed):
         return _row_by_id(picture.id, collection)
     path = canonical(picture)
@@ -43,21 +43,25 @@ def stored_row(picture: Path | Indexed, collection: Collection) -> ImageRow | No
         return None
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:  # gone, or out of sight
         return row
     current = (status.st_size, status.st_mtime_ns)
     return row if current == (row.photo.size, row.photo.mtime_ns) else None
 
 
-def content_hashes(terms: Sequence[Term], collection: Collection) -> list[str]:
-    """The content hashes of the pictures among the terms, indexed or not."""
-    hashes = []
+def not_own(terms: Sequence[Term], collection: Collection) -> str:
+    """A filter that leaves out the rows of the pictures among the terms, and their identical copies."""
+    conditions = []
     for content in (term.content for term in terms):
+        if isinstance(content, Path):
+            # Its row may be of older content than the file's.
+            conditions.append(where.not_id(photo_id(canonical(content))))
         if isinstance(content, Path | Indexed) and (row := stored_row(content, collection)):
-            hashes.append(row.photo.content_hash)
+            conditions.append(where.not_content(row.photo.content_hash))
         elif isinstance(content, Path):
-            hashes.append(content_hash(content.expanduser().read_bytes()))
-    return hashes
+            with expanded(content).open("rb") as file:
+                conditions.append(where.not_content(file_hash(file)))
+    return where.every(*conditions)
 
 
 def _embed_contents(
@@ -86,17 +90,19 @@ def _embed_contents(
 
 def open_picture(path: Path) -> Image:
     """A picture file as an upright RGB image; raises UsageError or ImageError naming it."""
-    path = path.expanduser()
-    if not path.exists():
-        raise UsageError(f"no such picture: {path} (neither a file nor in the collection)")
+    path = expanded(path)
     try:
         return decode(path).image
     except ImageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise UsageError(
+                f"no such picture: {path} (neither a file nor in the collection)"
+            ) from error
         raise ImageError(f"{path}: {error}") from error
 
 
 def _row_by_id(prefix: str, collection: Collection) -> ImageRow:
-    if len(prefix) < 6 or set(prefix) - set("0123456789abcdef"):
+    if len(prefix) < 6:
         raise UsageError(f"an id is six or more of the letters 0-9a-f, not {prefix!r}")
     matches = collection.scan_rows(where.id_prefix(prefix))
     row = next(matches, None)

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 
+from clipsearch.errors import UsageError
+from clipsearch.formats import FORMATS, format_named
+from clipsearch.identity import anchored, canonical
 from clipsearch.store import filters as where
 from clipsearch.types import Photo
 
@@ -13,10 +17,13 @@ from clipsearch.types import Photo
 class Filters:
     """Conditions that all must hold; the empty one lets every picture through.
 
-    `under`: a folder. `glob`: a pattern for the whole path, or for the name where it has no slash.
+    `under`: a folder. `glob`: a pattern in any case, for the name where it has no slash, else for
+    the path; "*" crosses slashes, `2023/*.jpg` matches at any depth, `~/2023/*.jpg` and
+    `/data/*.jpg` from there (what precedes the first wildcard in the file system's own case).
     `taken_from` (inclusive) and `taken_before` (exclusive): the camera's clock; pictures without a
-    date match neither. `formats`: sniffed ones, such as "jpeg". `min_width`, `min_height`: pixels,
-    upright. `min_bytes`, `max_bytes`: of the file, inclusive. `expression`: a Milvus filter.
+    date match neither. `formats`: "jpeg", or a suffix such as "jpg" or "heic"; the content counts.
+    `min_width`, `min_height`: pixels, upright. `min_bytes`, `max_bytes`: of the file, inclusive.
+    `expression`: a Milvus filter. Raises UsageError on an unknown format.
     """
 
     under: Path | None = None
@@ -30,11 +37,18 @@ class Filters:
     max_bytes: int | None = None
     expression: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "formats", tuple(map(_format, self.formats)))
+        if self.glob is not None:
+            object.__setattr__(self, "glob", _whole(self.glob))
+
     def where(self) -> str:
-        """All but the glob, as a Milvus filter expression ("" for no condition)."""
+        """All as a Milvus filter expression ("" for no condition); of the glob only its folder."""
         conditions = [self.expression]
         if self.under is not None:
-            conditions.append(where.under(self.under.expanduser().resolve()))
+            conditions.append(where.under(canonical(self.under)))
+        if self.glob is not None and (anchor := anchored(self.glob)):
+            conditions.append(where.under(anchor[0]))
         if self.taken_from is not None:
             conditions.append(where.taken_from(self.taken_from))
         if self.taken_before is not None:
@@ -57,4 +71,19 @@ class Filters:
         if self.glob is None:
             return True
         subject = photo.path.as_posix() if "/" in self.glob else photo.path.name
-        return fnmatchcase(subject, self.glob)
+        return fnmatchcase(subject.lower(), self.glob.lower())
+
+
+def _format(name: str) -> str:
+    if known := format_named(name):
+        return known
+    raise UsageError(f"unknown format {name!r}: {', '.join(FORMATS)}")
+
+
+def _whole(glob: str) -> str:
+    """A glob with a slash as one for whole paths; stays the same when done again."""
+    if anchor := anchored(glob):
+        folder, rest = anchor
+        return (Path(escape(str(folder))) / rest).as_posix()
+    glob = Path(glob).as_posix()
+    return f"*/{glob}" if "/" in glob and not glob.startswith("*") else glob

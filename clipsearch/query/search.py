@@ -11,7 +11,7 @@ from clipsearch.batches import batches
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
 from clipsearch.query.background import backgrounds
-from clipsearch.query.embedding import content_hashes, embed_queries
+from clipsearch.query.embedding import embed_queries, not_own
 from clipsearch.query.filters import Filters
 from clipsearch.query.terms import Term
 from clipsearch.store import Collection
@@ -84,10 +84,8 @@ def search(
 
 
 def _where(query: Query, collection: Collection) -> str:
-    conditions = [query.filters.where()]
-    if query.exclude_images:
-        conditions += [where.not_content(h) for h in content_hashes(query.terms, collection)]
-    return where.every(*conditions)
+    own = not_own(query.terms, collection) if query.exclude_images else ""
+    return where.every(query.filters.where(), own)
 
 
 def _is_close(hit: Hit, query: Query) -> bool:

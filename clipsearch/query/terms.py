@@ -10,12 +10,10 @@ from typing import TypeAlias
 from PIL.Image import Image
 
 from clipsearch.errors import UsageError
+from clipsearch.formats import SUFFIXES
+from clipsearch.identity import expanded, is_file
 
-PICTURE_SUFFIX = re.compile(
-    r"\.(jpe?g|png|webp|gif|bmp|tiff?|p[pgbn]m|jp2|j2k|jpx|hei[cf]|avif)$", re.IGNORECASE
-)
-# "16:9" is a text, "2:dog" a weight: what follows the colon must not go on with a number.
-WEIGHTED = re.compile(r"(?P<weight>\d+\.?\d*|\.\d+):(?P<content>[^\d\s].*)", re.DOTALL)
+_WEIGHTED = re.compile(r"(\d+\.?\d*|\.\d+):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def parse(words: Sequence[str]) -> tuple[Term, ...]:
 
     Words in a row are one text: `bird on a wire`. `+` and `-`, standing alone, add and subtract
     terms: `house + ./lake.jpg - people`. `2:dog` weighs a term. A word that names a picture file
-    or begins with `id:` is a picture.
+    or begins with `id:` is a picture, always a term of its own.
     """
     terms: list[Term] = []
     text: list[str] = []
@@ -59,25 +57,28 @@ def parse(words: Sequence[str]) -> tuple[Term, ...]:
     expecting = False  # an operator that still wants its term
 
     def close_text() -> None:
+        nonlocal sign
         if text:
             terms.append(Term(" ".join(text), sign * weight))
             text.clear()
+            sign = 1.0
 
     for word in words:
         if word in ("+", "-"):
             if expecting:
                 raise UsageError(f"'{word}' follows another operator: a term must stand between")
             close_text()
-            sign, weight, expecting = (1.0 if word == "+" else -1.0), 1.0, True
+            sign, expecting = (1.0 if word == "+" else -1.0), True
             continue
-        factor, content = weighted(word) if not text else (1.0, word)
-        if picture := as_picture(content):
+        factor, name = split_weight(word)
+        if _looks_like_picture(name):
             close_text()
-            terms.append(Term(picture, sign * factor))
-            sign, weight = 1.0, 1.0
+            terms.append(Term(as_picture(name), sign * factor))
+            sign = 1.0
+        elif text:
+            text.append(word)
         else:
-            if not text:
-                weight = factor
+            weight, content = _weighted_text(word)
             text.append(content)
         expecting = False
     if expecting:
@@ -86,30 +87,31 @@ def parse(words: Sequence[str]) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def weighted(word: str) -> tuple[float, str]:
-    """`2:dog` as (2.0, "dog"); a word without a weight as (1.0, word)."""
-    match = WEIGHTED.fullmatch(word)
-    return (float(match["weight"]), match["content"]) if match else (1.0, word)
+def split_weight(word: str) -> tuple[float, str]:
+    """`2:lake.jpg` as (2.0, "lake.jpg"); (1.0, word) without a weight, or where a file has that name."""
+    match = None if is_file(Path(word)) else _WEIGHTED.fullmatch(word)
+    return (float(match[1]), match[2]) if match else (1.0, word)
 
 
-def as_picture(word: str) -> Path | Indexed | None:
-    """The picture that a word names, or None where it is text.
-
-    A word that looks like a path is one, so that a mistyped `./lake.jpg` is an error and not a
-    search for that text.
-    """
-    if word.startswith("id:"):
-        return Indexed(word.removeprefix("id:"))
-    looks_like_path = word.startswith(("./", "../", "/", "~/", ".\\", "..\\"))
-    if (
-        looks_like_path
-        or (PICTURE_SUFFIX.search(word) and " " not in word)
-        or _is_picture_file(word)
-    ):
-        return Path(word).expanduser()
-    return None
+def as_picture(name: str) -> Path | Indexed:
+    """The picture that a path or `id:…` names."""
+    if name.startswith("id:"):
+        return Indexed(name.removeprefix("id:"))
+    return expanded(Path(name))
 
 
-def _is_picture_file(word: str) -> bool:
+def _looks_like_picture(name: str) -> bool:
+    """Whether a word names a picture, there or not: a mistyped `./lake.jpg` is no text to search for."""
+    if name.startswith(("id:", "./", "../", "/", "~/", ".\\", "..\\")):
+        return True
     # Only with a picture's suffix: a folder or file called "dog" must not capture the text "dog".
-    return bool(PICTURE_SUFFIX.search(word)) and Path(word).is_file()
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and (" " not in name or is_file(path))
+
+
+def _weighted_text(word: str) -> tuple[float, str]:
+    match = _WEIGHTED.fullmatch(word)
+    # "16:9" is a text: what follows a weight must not go on with a number.
+    if match and not re.match(r"[\d\s]", match[2]):
+        return float(match[1]), match[2]
+    return 1.0, word

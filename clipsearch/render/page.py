@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from clipsearch.render.section import Cell, Section, cells
-from clipsearch.render.text import safe
 from clipsearch.render.thumbnail import thumbnails
+from clipsearch.terminal import safe
 
 # Every colour of the grid comes from the text around it, so it fits light and dark pages alike.
 GRID_CSS = """\

@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 from PIL import Image
 
 from clipsearch.errors import UsageError
-from clipsearch.render.text import safe, shown_path, shown_scores
+from clipsearch.render.text import shown_path, shown_scores
 from clipsearch.render.thumbnail import thumbnails
+from clipsearch.terminal import safe
 from clipsearch.types import Hit
 
 Protocol: TypeAlias = Literal["kitty", "iterm", "blocks"]

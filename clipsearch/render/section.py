@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.render.text import safe, shown_scores
+from clipsearch.render.text import shown_scores
+from clipsearch.terminal import safe
 from clipsearch.types import Hit
 
 

@@ -14,12 +14,16 @@ from clipsearch.errors import UsageError
 from clipsearch.render.lettering import Lettering, plain_font
 from clipsearch.render.page import page
 from clipsearch.render.section import Cell, Section, cells
-from clipsearch.render.text import safe, shorten
+from clipsearch.render.text import shorten
 from clipsearch.render.thumbnail import thumbnails
+from clipsearch.terminal import safe
 
-PICTURES = {".png": 2**31 - 1, ".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
-"""The picture suffixes that `write_sheet` knows, with the pixels a side that the format holds."""
+PICTURES = {".png": 65_535, ".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
+"""The picture suffixes that `write_sheet` knows, with the most pixels a side: those that the format
+holds; PNG holds more, but nobody's memory does."""
 PAGES = (".html", ".htm")
+
+COLUMNS, CELL = 5, 224
 
 _PAPER = "#ffffff"
 _TILE = "#f1f1f0"  # behind pictures that do not fill their square
@@ -72,12 +76,18 @@ class _Layout:
     def width(self) -> int:
         return self.columns * (self.cell + self.gap) - self.gap + 2 * self.margin
 
+    def height(self, sections: Sequence[int]) -> int:
+        """Of a sheet with sections of these heights."""
+        return sum(sections) + 2 * self.margin - 2 * self.gap
+
     def section_height(self, count: int) -> int:
         rows = ceil(count / self.columns)
         return self.header + (rows * self.row if rows else self.line * 2) + self.gap
 
 
-def sheet_image(sections: Sequence[Section], *, columns: int = 5, cell: int = 224) -> Image.Image:
+def sheet_image(
+    sections: Sequence[Section], *, columns: int = COLUMNS, cell: int = CELL
+) -> Image.Image:
     """Draw the sections below each other as one RGB picture on white.
 
     Each picture is shown whole in a square of `cell` pixels, `columns` squares a row, over its
@@ -91,9 +101,7 @@ def sheet_image(sections: Sequence[Section], *, columns: int = 5, cell: int = 22
     words += [safe(section.title) for section in sections]
     layout = _Layout(columns, cell, plain_font("".join(words)))
     heights = [layout.section_height(len(group)) for group in groups]
-    sheet = Image.new(
-        "RGB", (layout.width, sum(heights) + 2 * layout.margin - 2 * layout.gap), _PAPER
-    )
+    sheet = Image.new("RGB", (layout.width, layout.height(heights)), _PAPER)
     canvas = ImageDraw.Draw(sheet)
     pictures = thumbnails([one.path for group in groups for one in group], (cell, cell))
     top = layout.margin
@@ -122,13 +130,14 @@ def write_sheet(path: Path, sections: Sequence[Section]) -> None:
             part.write_text(page(sections), encoding="utf-8")
     elif suffix in PICTURES:
         with _new_file(path) as part:
-            image = sheet_image(sections)
-            longest, limit = max(image.size), PICTURES[suffix]
-            if longest > limit:
+            layout, limit = _Layout(COLUMNS, CELL, None), PICTURES[suffix]
+            height = layout.height([layout.section_height(len(cells(one))) for one in sections])
+            if height > limit:  # before anything is drawn: it may not fit into memory either
                 raise UsageError(
-                    f"cannot write {safe(str(path))}: the sheet is {longest:,} pixels high and"
-                    f" {suffix} holds {limit:,}; name a .html file, or ask for fewer results"
+                    f"cannot write {safe(str(path))}: the sheet would be {height:,} pixels high and"
+                    f" {suffix} takes {limit:,}; name a .html file, or ask for fewer results"
                 )
+            image = sheet_image(sections)
             if suffix in {".jpg", ".jpeg"}:
                 image.save(part, "jpeg", quality=90, subsampling=0)
             else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from clipsearch.terminal import safe
 from clipsearch.types import Hit
 
 FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
@@ -16,17 +17,6 @@ FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "
 
 ELLIPSIS = "…"
 _MIN_PATH = 16  # columns; a narrower path says nothing, so a narrower terminal wraps instead
-_JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of Persian, Hindi and emoji
-
-
-def safe(text: str) -> str:
-    r"""Show every character that could act on a terminal or hide in it as an escape.
-
-    Control characters, line breaks, bidi controls, unassigned and private characters become
-    `\x1b` or `\u202e`; a byte of a file name that is no UTF-8 becomes `\xff`. All other text,
-    spaces and joiners included, stays as it is.
-    """
-    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
 
 
 def display_width(text: str) -> int:
@@ -131,17 +121,6 @@ def _values(hit: Hit) -> tuple[str | float | None, ...]:
         None if photo.taken_at is None else photo.taken_at.isoformat(),
         photo.size,
     )
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    if character.isprintable() or unicodedata.category(character) == "Zs" or character in _JOINERS:
-        return character
-    if 0xDC80 <= code <= 0xDCFF:  # how Python carries an undecodable byte (PEP 383)
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _columns(character: str) -> int:

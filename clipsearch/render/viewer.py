@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 from clipsearch.errors import UsageError
-from clipsearch.render.text import safe
+from clipsearch.terminal import safe
 
 _INSTEAD = "use --sheet FILE.html, or --paths, to see the results otherwise"
 

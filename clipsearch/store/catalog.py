@@ -66,9 +66,9 @@ class Catalog:
     """Keys and values of one store; made when first written."""
 
     def __init__(self, client: Client) -> None:
-        """Look whether it is there."""
+        """Without a call: whether it is there is asked when it is read."""
         self._client = client
-        self._exists = CATALOG in client.names()
+        self._seen = False
 
     def names(self) -> list[str]:
         """The collections that have an entry."""
@@ -146,11 +146,11 @@ class Catalog:
 
     def _get(self, keys: Sequence[str]) -> dict[str, Any]:
         where = f"key in [{', '.join(map(filters.quote, keys))}]"
-        return self._query(where, len(keys)) if self._exists else {}
+        return self._query(where, len(keys)) if self._exists() else {}
 
     def _read(self, prefix: str) -> dict[str, Any]:
         """All values whose key begins with `prefix`."""
-        values = self._query(filters.key_prefix(prefix), _PAGE) if self._exists else {}
+        values = self._query(filters.key_prefix(prefix), _PAGE) if self._exists() else {}
         if len(values) < _PAGE:
             return values
         values = self._get([prefix])
@@ -163,9 +163,8 @@ class Catalog:
         return {row["key"]: json.loads(row["value"]) for row in rows}
 
     def _write(self, values: dict[str, Any]) -> None:
-        if not self._exists:
+        if not self._exists():
             self._client.create(CATALOG, _LAYOUT)
-            self._exists = True
         self._client.upsert(
             CATALOG,
             [
@@ -175,8 +174,13 @@ class Catalog:
         )
 
     def _delete(self, keys: Sequence[str]) -> None:
-        if self._exists and keys:
+        if keys and self._exists():
             self._client.delete(CATALOG, keys)
+
+    def _exists(self) -> bool:
+        """Whether this process or another has made it; it is never dropped."""
+        self._seen = self._seen or CATALOG in self._client.names()
+        return self._seen
 
 
 def _info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> CollectionInfo:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.store import localfile
 from clipsearch.store.layout import Layout
 from clipsearch.store.lite import PARSER
+from clipsearch.store.localfile import LocalServer
 from clipsearch.store.message import line, short
 from clipsearch.store.rows import PHOTO_FIELDS, Row
 from clipsearch.types import Vectors
@@ -52,8 +54,14 @@ class Client:
         self._milvus: Any = None
         self._loaded: set[str] = set()
         _pymilvus()  # before Milvus Lite 3, which imports it too
-        self._server = localfile.acquire(path, create=create) if path else None
         self._token = token
+        self._server: LocalServer | None = None
+        if path is not None:
+            self._server = localfile.acquire(path, create=create)
+            # A store that nobody closed gives the file free with its last reference.
+            self._release = weakref.finalize(
+                self, localfile.release, self._server.path, os.getpid()
+            )
         try:
             self._connect()
         except BaseException:
@@ -65,9 +73,8 @@ class Client:
         if self._milvus is not None:
             self._milvus.close()
             self._milvus = None
-        if self._server is not None and self.path is not None:
-            self._server = None
-            localfile.release(self.path)
+        if self._server is not None:
+            self._release()
 
     def names(self) -> list[str]:
         """All collections of Milvus, ours or not."""
@@ -76,8 +83,8 @@ class Client:
 
     def create(self, name: str, layout: Layout) -> None:
         """Make a collection with its index and load it."""
-        self._need_room(0)
         with self._calling():
+            self._need_room(0)
             milvus, kinds = self._live(), _pymilvus().DataType
             schema = milvus.create_schema(auto_id=False, enable_dynamic_field=False)
             for field, length in layout.texts.items():
@@ -119,8 +126,8 @@ class Client:
             vectors = sum(
                 v.nbytes for row in part for v in row.values() if isinstance(v, np.ndarray)
             )
-            self._need_room(2 * vectors + len(part) * ROW_BYTES)
             with self._calling():
+                self._need_room(2 * vectors + len(part) * ROW_BYTES)
                 self._ready(name).upsert(name, list(part), timeout=CALL_SECONDS)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
@@ -142,6 +149,12 @@ class Client:
             )
             return int(found[0]["count(*)"])
 
+    def is_loaded(self, name: str) -> bool:
+        """Whether it can be read at once; else a server first loads it into its memory."""
+        with self._calling():
+            state = self._live().get_load_state(name, timeout=CALL_SECONDS)["state"]
+            return bool(state == _pymilvus().client.types.LoadState.Loaded)
+
     def query(self, name: str, where: str, fields: Sequence[str], limit: int) -> list[Row]:
         """Up to `limit` rows that match, in no order that could be relied on."""
         with self._calling():
@@ -162,8 +175,7 @@ class Client:
         fields: Sequence[str],
     ) -> list[list[tuple[float, Row]]]:
         """For each of (n, d) queries the nearest rows with their cosine, best first."""
-        # HNSW must look at `ef` rows to find `limit`; at least 64 keeps short lists exact enough.
-        breadth = {} if self.path else {"ef": max(64, limit + offset)}
+        breadth = {} if self.path else {"ef": search_breadth(limit + offset)}
         with self._calling((name, where)):
             found = self._ready(name).search(
                 name,
@@ -184,6 +196,8 @@ class Client:
             self._milvus = _pymilvus().MilvusClient(
                 address, timeout=CONNECT_SECONDS, dedicated=True, **options
             )
+        except ValueError as error:
+            raise UsageError(f"{self.uri} is not the address of a server: {line(error)}") from error
         except _foreign() as error:
             raise StoreError(f"no Milvus answers at {self.uri}: {line(error)}") from error
         self._loaded.clear()
@@ -220,7 +234,7 @@ class Client:
         except _foreign() as error:
             died = self._server is not None and not self._server.alive()
             said = self._server.last_words() if self._server is not None else ""
-            reason = said if died or said.startswith(PARSER) else line(error)
+            reason = short(said) if died or said.startswith(PARSER) else line(error)
             if blame and blame[1] and self._answers_unfiltered(blame[0]):
                 raise UsageError(
                     f"Milvus cannot read the filter {short(blame[1])!r}: {reason} "
@@ -237,6 +251,15 @@ class Client:
         except StoreError:
             return False
         return True
+
+
+def search_breadth(results: int) -> int:
+    """How many rows HNSW keeps in view (`ef`) to find this many, of which Milvus takes 32,768.
+
+    Twice as many, since with just as many it misses some of the last; at least 128, so that short
+    lists are nearly exact; a power of two, so that most pages of one search agree with each other.
+    """
+    return max(128, 1 << (2 * results - 1).bit_length())
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -264,6 +287,8 @@ def _pymilvus() -> Any:
 
 
 def _foreign() -> tuple[type[Exception], ...]:
-    """What a call may raise: its own errors, and those of gRPC where it forgets to wrap them."""
+    """What a call may raise: its own errors, those of gRPC where it forgets to wrap them, and
+    those of a disk or of starting Milvus Lite again.
+    """
     grpc: Any = importlib.import_module("grpc")
-    return (_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
+    return (_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError)

@@ -57,6 +57,7 @@ class Collection:
         self._catalog = catalog
         self._info = info
         self._written = 0  # since the lower bound was last raised
+        self._flushed = True
 
     @property
     def info(self) -> CollectionInfo:
@@ -66,6 +67,11 @@ class Collection:
     def count(self, where: str = "") -> int:
         """How many rows match the filter."""
         return self._client.count(self._info.name, where)
+
+    def known_count(self) -> int:
+        """How many rows; a lower bound where a server would have to load them all to count."""
+        counted = self._client.path is not None or self._client.is_loaded(self._info.name)
+        return self.count() if counted else self._info.rows
 
     def stamps(self, ids: Sequence[str]) -> dict[str, Stamp]:
         """Size, time and hash of the photos with these ids; unknown ids are absent."""
@@ -116,9 +122,10 @@ class Collection:
         if replaced:
             self._set_floor(max(0, self._info.rows - replaced))
         self._client.upsert(self._info.name, entities)
+        self._flushed = False
         self._written += len(entities)
         if replaced or self._written >= RAISE_ROWS:
-            self._set_floor(self.count())
+            self._raise_floor()
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete the photos with these ids; unknown ids are no error."""
@@ -175,15 +182,19 @@ class Collection:
 
     def settle(self) -> None:
         """Close an ingestion: note the true count, and let a server index what was written."""
-        if self._written:
+        if not self._flushed:
             self._client.flush(self._info.name)
+            self._flushed = True
+        self._raise_floor()
+
+    def _raise_floor(self) -> None:
         self._set_floor(self.count())
+        self._written = 0
 
     def _set_floor(self, rows: int) -> None:
         if rows != self._info.rows:
             self._catalog.set_rows(self._info.name, rows)
             self._info = replace(self._info, rows=rows)
-        self._written = 0
 
     def _by_id(self, ids: Sequence[str], fields: Sequence[str], size: int) -> Iterator[Row]:
         for part in chunks(list(dict.fromkeys(ids)), size):

@@ -61,6 +61,11 @@ def id_prefix(prefix: str) -> str:
     return _begins("id", prefix.lower())
 
 
+def not_id(photo_id: str) -> str:
+    """All but one photo."""
+    return f"id != {quote(photo_id)}"
+
+
 def id_below(bound: str) -> str:
     """Photos whose id is less than these hex digits: a random sample, since ids are hashes."""
     return f"id < {quote(bound)}"

@@ -15,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import weakref
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.store.lock import FileLock
+from clipsearch.store.message import short
 
 READY_SECONDS = 60.0
 END_SECONDS = 10.0
@@ -47,20 +48,17 @@ class LiteServer:
         """Start it on this existing or new file; raise StoreError where that fails."""
         self.path = path
         self._lib = lib
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"), path)
-        self._folder = _short_folder()
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 open until `close`
         self._heard = 0
         self._processes: list[subprocess.Popen[bytes]] = []
-        # A store that nobody closed ends with its last reference, or with the program.
-        self._end = weakref.finalize(
-            self, _end, os.getpid(), self._processes, self._lock, self._folder, self._log
-        )
-        try:
+        with ExitStack() as ending:  # from its end: without the lock the process goes by itself
+            self._folder = _short_folder()
+            ending.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._log: IO[bytes] = ending.enter_context(tempfile.TemporaryFile())
+            ending.callback(self._await_end)
+            self._lock = FileLock(path.with_name(f".{path.name}.lock"), path)
+            ending.callback(self._lock.release)
             self.restart()
-        except BaseException:
-            self.close()
-            raise
+            self._ending = ending.pop_all()
 
     @property
     def address(self) -> str:
@@ -72,7 +70,7 @@ class LiteServer:
         return bool(self._processes) and self._processes[-1].poll() is None
 
     def restart(self) -> None:
-        """Start the process (again) and wait until it listens."""
+        """Start the process (again) and wait until it listens; raise StoreError or OSError."""
         Path(self._folder, "s").unlink(missing_ok=True)
         search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
         libraries = os.pathsep.join(filter(None, (str(self._lib), os.environ.get(search))))
@@ -111,7 +109,15 @@ class LiteServer:
 
     def close(self) -> None:
         """End the process and give the file free; more than once is fine."""
-        self._end()
+        self._ending.close()
+
+    def _await_end(self) -> None:
+        for process in self._processes:
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _failure(self) -> StoreError:
         said = self.last_words()
@@ -119,27 +125,7 @@ class LiteServer:
             return DamagedStoreError(
                 f"{self.path} is damaged: restore it, or delete it and ingest again"
             )
-        return StoreError(f"{self.path}: Milvus Lite did not start: {said or 'no reason'}")
-
-
-def _end(
-    owner: int,
-    processes: list[subprocess.Popen[bytes]],
-    lock: FileLock,
-    folder: str,
-    log: IO[bytes],
-) -> None:
-    if os.getpid() != owner:  # a forked child must not end its parent's server
-        return
-    lock.release()
-    for process in processes:
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    log.close()
-    shutil.rmtree(folder, ignore_errors=True)
+        return StoreError(f"{self.path}: Milvus Lite did not start: {short(said) or 'no reason'}")
 
 
 def _short_folder() -> str:

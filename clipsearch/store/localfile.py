@@ -8,12 +8,14 @@ import os
 import shutil
 import sqlite3
 import threading
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.store.lite import LiteServer, library
+from clipsearch.store.message import line
 
 SQLITE = b"SQLite format 3\x00"
 OUR_TABLE = "collection_meta"
@@ -23,29 +25,37 @@ OUR_TABLE = "collection_meta"
 class LocalServer(Protocol):
     """A Milvus Lite that serves one path."""
 
+    path: Path
+
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """Where pymilvus connects."""
 
-    def alive(self) -> bool: ...
+    def alive(self) -> bool:
+        """Whether it still runs."""
 
-    def restart(self) -> None: ...
+    def restart(self) -> None:
+        """Start it again at the same address; raise StoreError or OSError where that fails."""
 
-    def last_words(self) -> str: ...
+    def last_words(self) -> str:
+        """What it wrote to its log since this was last asked, or the line that matters of it."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End it and give the path free."""
 
 
 class PythonServer:
     """Milvus Lite 3.x: threads of this process that serve a folder on a port of 127.0.0.1."""
 
     def __init__(self, path: Path) -> None:
+        """Start it on this existing or new folder; raise StoreError where that fails."""
         try:
             manager: Any = importlib.import_module("milvus_lite.server_manager")
         except ImportError as error:
             raise StoreError(
-                f"no Milvus Lite to open {path}: install milvus-lite ({error})"
+                f"no Milvus Lite to open {path}: install milvus-lite ({line(error)})"
             ) from error
-        self._path = path
+        self.path = path
         self._manager = manager.server_manager_instance
         log = logging.getLogger("milvus_lite")
         log.setLevel(logging.CRITICAL + 1)  # it logs tracebacks of what is translated here
@@ -57,45 +67,61 @@ class PythonServer:
         self.address: str = address
 
     def alive(self) -> bool:
+        """Always: it is this process."""
         return True
 
     def restart(self) -> None:
-        raise StoreError(f"{self._path}: Milvus Lite does not answer any more")
+        """Never needed."""
+        raise StoreError(f"{self.path}: Milvus Lite does not answer any more")
 
     def last_words(self) -> str:
+        """Nothing: its errors say it all."""
         return ""
 
     def close(self) -> None:
-        self._manager.release_server(str(self._path))
+        """Stop its threads and give the folder free."""
+        self._manager.release_server(str(self.path))
 
 
-_servers: dict[Path, tuple[LocalServer, int]] = {}
-_guard = threading.Lock()
+_servers: dict[Path, LocalServer] = {}
+_users: Counter[Path] = Counter()
+_guard = threading.RLock()  # the garbage collector may call `release` within a call of `acquire`
 
 
 def acquire(path: Path, *, create: bool) -> LocalServer:
-    """The server of this path, shared within the process; `release` it as often as acquired."""
-    path = path.resolve()
-    with _guard:
-        if path in _servers:
-            server, users = _servers[path]
-        else:
-            lib = library()
-            check(path, native=lib is not None, create=create)
-            server, users = (LiteServer(path, lib) if lib else PythonServer(path)), 0
-        _servers[path] = server, users + 1
-        return server
+    """The server of this path, shared within the process; `release` it as often as acquired.
+
+    Raises StoreError where it cannot be opened, or with create=False does not exist.
+    """
+    try:
+        place = path.resolve()
+        with _guard:
+            _users[place] += 1  # first, so that a release of others meanwhile does not end it
+            try:
+                if place not in _servers:
+                    _servers[place] = _start(place, create=create)
+                return _servers[place]
+            except BaseException:
+                _users[place] -= 1
+                raise
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+        raise StoreError(f"{path} cannot be opened: {line(error)}") from error
 
 
-def release(path: Path) -> None:
-    """Give back what `acquire` gave; the last one ends the server."""
-    path = path.resolve()
+def release(place: Path, owner: int) -> None:
+    """Give back the server of this `path` in process `owner`; the last user ends it."""
+    if os.getpid() != owner:  # a forked child must not end its parent's server
+        return
     with _guard:
-        server, users = _servers.pop(path)
-        if users > 1:
-            _servers[path] = server, users - 1
-        else:
-            server.close()
+        _users[place] -= 1
+        if not _users[place]:
+            _servers.pop(place).close()
+
+
+def _start(path: Path, *, create: bool) -> LocalServer:
+    lib = library()
+    check(path, native=lib is not None, create=create)
+    return LiteServer(path, lib) if lib else PythonServer(path)
 
 
 def disk_bytes(path: Path) -> int:
@@ -162,7 +188,7 @@ def _check_file(path: Path) -> None:
         with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error as error:
-        raise _damaged(path, str(error)) from error
+        raise _damaged(path, line(error)) from error
     if tables and OUR_TABLE not in tables:
         raise StoreError(
             f"{path} is a SQLite database of another program: use another name (it was not touched)"

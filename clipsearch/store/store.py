@@ -18,6 +18,7 @@ from clipsearch.store import localfile
 from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
 from clipsearch.store.client import Client
 from clipsearch.store.collection import Collection
+from clipsearch.store.message import line
 from clipsearch.store.rows import photo_layout
 
 SCHEMES = ("http://", "https://", "tcp://")
@@ -54,7 +55,10 @@ class Store:
                 f"such as http://127.0.0.1:19530"
             )
         else:
-            path = Path(text).expanduser().absolute()
+            try:
+                path = Path(text).expanduser().absolute()
+            except RuntimeError as error:  # ~ of an unknown user
+                raise UsageError(f"{text}: {line(error)}") from error
             client = Client(str(path), path=path, token=token, create=create)
         try:
             return cls(client)
@@ -84,50 +88,63 @@ class Store:
         return self._client.path is not None
 
     def collections(self) -> list[CollectionInfo]:
-        """The collections, by name; those that are only half made or half dropped are left out."""
+        """The collections, by name, damaged ones too.
+
+        Those only half made or half dropped are left out, and those of a newer clipsearch.
+        """
         there = set(self._client.names())
-        return [info for info in self._catalog.infos() if info.name in there]
+        return [info for info in self._catalog.infos() if info.rows or info.name in there]
 
     def create(self, name: str, model: ModelIdentity) -> Collection:
         """Make an empty collection for vectors of this model; raise StoreError where it exists."""
-        check_name(name)
-        there, known = name in self._client.names(), name in self._catalog.names()
-        if there and known:
+        if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
         layout = photo_layout(model.dim)
-        if there:
+        if name in self._client.names():
             # Left by a kill between the two steps below, or somebody else's.
             if self._client.fields(name).keys() != layout.names or self._client.count(name):
                 raise StoreError(_foreign(name))
             self._client.drop(name)
-        if known:
-            self._catalog.remove(name)  # left by a kill in `drop`
+        self._catalog.remove(name)  # what a kill in `drop` left
         self._client.create(name, layout)
         return Collection(self._client, self._catalog, self._catalog.add(name, model))
 
-    def collection(self, name: str) -> Collection:
-        """Open a collection.
+    def find(self, name: str) -> Collection | None:
+        """Open a collection; None where clipsearch has made none.
 
-        Raises MissingCollectionError, naming those there are; StoreError on one that clipsearch
-        did not make, or a newer one made; DamagedStoreError where a local one lost rows.
+        Raises StoreError on one of a newer clipsearch; DamagedStoreError where one is gone that had
+        rows, or a local one lost rows.
         """
         check_name(name)
-        there, info = name in self._client.names(), self._catalog.info(name)
-        if there and info is None:
-            raise StoreError(_foreign(name))
-        if info is None or (not there and not info.rows):
-            names = [known.name for known in self.collections()]
-            have = (
-                f"there are {', '.join(names)}" if names else "there are none: ingest photos first"
-            )
-            raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {have}")
-        rows = self._client.count(name) if there else 0
-        if not there or (self.is_local and rows < info.rows):
+        info = self._catalog.info(name)
+        if info is None:
+            return None
+        there = name in self._client.names()
+        if not there and not info.rows:
+            return None  # left by a kill in `drop`
+        # Only local files get damaged without a word, and a server may have to load all to count.
+        rows = (self._client.count(name) if self.is_local else info.rows) if there else 0
+        if rows < info.rows:
             raise DamagedStoreError(
                 f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
-                f"more were written; restore a copy, or `clipsearch drop` it and ingest again"
+                f"more were written; restore a copy, or `clipsearch drop {name} --yes` and ingest "
+                f"again"
             )
         return Collection(self._client, self._catalog, info)
+
+    def collection(self, name: str) -> Collection:
+        """Open a collection that must be there.
+
+        Raises as `find` does; also MissingCollectionError, naming those there are, and StoreError
+        on one that clipsearch did not make.
+        """
+        if (found := self.find(name)) is not None:
+            return found
+        if name in self._client.names():
+            raise StoreError(_foreign(name))
+        names = [known.name for known in self.collections()]
+        have = f"there are {', '.join(names)}" if names else "there are none: ingest photos first"
+        raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {have}")
 
     def drop(self, name: str) -> None:
         """Delete a collection, its vectors and all that is known of it; the photos stay."""

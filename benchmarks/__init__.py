@@ -1,0 +1,1 @@
+"""Claims about speed, each measured by one command that runs both sides."""
