@@ -179,7 +179,8 @@ def serving(
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
 
-        do_GET = do_HEAD  # what older Pythons make of a redirection
+        def do_GET(self) -> None:  # what older Pythons make of a redirection
+            self.do_HEAD()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

@@ -10,6 +10,14 @@ from clipsearch import settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+limit = click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many hits.",
+)
 device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),

@@ -38,14 +38,7 @@ def filters(command: Any) -> Any:
     "-i", "--image", "images", multiple=True, metavar="PATH",
     help="Add a picture: a file, or id:… of the collection. 2:PATH weighs it. Repeatable.",
 )  # fmt: skip
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="How many hits.",
-)
+@options.limit
 @click.option(
     "--offset", type=click.IntRange(min=0), default=0, help="Skip that many: the next page."
 )

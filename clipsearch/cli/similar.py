@@ -12,14 +12,7 @@ from clipsearch.query.terms import as_picture
 
 @click.command()
 @click.argument("picture", metavar="PICTURE")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="How many hits.",
-)
+@options.limit
 @results.output
 @options.store
 @options.device
