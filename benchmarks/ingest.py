@@ -15,7 +15,8 @@ from clipsearch import Index
 from clipsearch.batches import batches
 from clipsearch.embed import BATCH, encode_pixels
 from clipsearch.images import decode
-from ingest.files import Found, Selection, find
+from ingest.files import Found, find
+from ingest.walk import Selection
 
 BARE = 1000  # pictures of the bare loop
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from clipsearch.index import Hits, Index
     from clipsearch.query import Filters, Indexed, Query, Term
     from clipsearch.types import Hit, Photo
-    from ingest.files import Selection
     from ingest.pipeline import Options
     from ingest.report import Report
+    from ingest.walk import Selection
 
 __all__ = [
     "ClipsearchError",
@@ -50,7 +50,7 @@ _HOMES = {
     "Photo": "clipsearch.types",
     "Query": "clipsearch.query",
     "Report": "ingest.report",
-    "Selection": "ingest.files",
+    "Selection": "ingest.walk",
     "Term": "clipsearch.query",
 }
 

@@ -104,7 +104,7 @@ class Index:
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
-        files = [Path(path).expanduser() for path in paths]
+        files = [Path(path) for path in paths]
         options = options or Options()
         if dry_run:
             return preview(files, self._collection, options, progress)

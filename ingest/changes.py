@@ -9,10 +9,11 @@ from clipsearch.batches import batches
 from clipsearch.identity import photo_id
 from clipsearch.store import Collection, Failure
 from clipsearch.types import Photo
-from ingest.files import Found, Problem
+from ingest.files import Found
 from ingest.prune import can_have_moved
 from ingest.report import Tally
 from ingest.steps import Identified, Rejected, identify
+from ingest.walk import Problem
 from ingest.workers import ordered
 
 LOOKUP = 512  # files a question to the store

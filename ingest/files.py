@@ -10,26 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
-from clipsearch.formats import SUFFIXES, sniff
 from clipsearch.identity import canonical, expanded, is_folder
-from ingest.exclude import Excluded
-
-JUNK = frozenset(
-    {
-        "@eadir",  # Synology
-        "@recycle",  # QNAP
-        "#recycle",
-        "$recycle.bin",
-        "system volume information",
-        "lost+found",
-        "__macosx",
-        "node_modules",
-        "thumbnails",
-        "thumbnail",
-        "thumbs",
-    }
-)
-"""Lower-case names of folders that hold no photographs of their own; dotfolders are junk anyway."""
+from ingest.walk import Problem, Selection, reason, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +24,6 @@ class Found:
     path: Path
     size: int
     mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that was asked for and cannot be read: a folder, a broken link, a missing file."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What to take from folders; files named one by one are always taken.
-
-    A glob of `exclude` without "/" matches a file's or folder's name at any depth; one with "/"
-    matches the path relative to the folder that was asked for, and one that begins with "/" or "~"
-    also the absolute path; there "*" stays within one name and "**" crosses folders. Nothing in an
-    excluded folder is taken.
-    """
-
-    exclude: tuple[str, ...] = ()
-    everything: bool = False  # also dotfiles and junk folders
-    follow_links: bool = False  # symlinks to folders
 
 
 Start: TypeAlias = tuple[str, os.stat_result]
@@ -144,7 +103,7 @@ def _unseen(path: Path, error: OSError | ValueError) -> str:
         return "not a path"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "the link points to nothing" if path.is_symlink() else "no such file"
-    return _reason(error)
+    return reason(error)
 
 
 def _near_miss(path: Path) -> str:
@@ -175,7 +134,7 @@ def _found(paths: Sequence[Path], selection: Selection) -> Iterator[Found | Prob
             try:
                 status = item.stat()
             except OSError as error:
-                yield Problem(Path(where), _reason(error))
+                yield Problem(Path(where), reason(error))
                 continue
         yield Found(Path(where), status.st_size, status.st_mtime_ns)
 
@@ -188,7 +147,7 @@ def _items(paths: Sequence[Path], selection: Selection) -> Iterator[Item]:
         if isinstance(start, tuple):
             where, status = start
             if stat.S_ISDIR(status.st_mode):
-                items = _walk(where, selection)
+                items = walk(where, selection)
             elif not stat.S_ISREG(status.st_mode):
                 items = [Problem(Path(where), "not a regular file")]
         for item in items:
@@ -198,82 +157,3 @@ def _items(paths: Sequence[Path], selection: Selection) -> Iterator[Item]:
                     continue
                 seen.add(where)
             yield item
-
-
-def _walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem]:
-    """Candidate files below a folder: in each folder the files by name, then its folders."""
-    excluded = Excluded(selection.exclude)
-    entered: set[tuple[int, int] | str] = set()
-    pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
-    while pending:
-        folder, relative = pending.pop()
-        try:
-            status = Path(folder).stat()
-            # Some Windows file systems have no numbers; there a folder's own path must do.
-            identity = (status.st_dev, status.st_ino) if status.st_ino else folder
-            if identity in entered:  # a loop, or a second way to the same folder
-                continue
-            entered.add(identity)
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
-        except OSError as error:
-            yield Problem(Path(folder), f"cannot list the folder: {_reason(error)}")
-            continue
-        below: list[tuple[str, str]] = []
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") and not selection.everything:
-                continue
-            if excluded and excluded(entry.path, relative + name):
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=selection.follow_links):
-                    if selection.everything or name.lower() not in JUNK:
-                        # Resolved, so that a file has one path whichever way led to it.
-                        at = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-                        below.append((at, f"{relative}{name}/"))
-                elif _is_candidate(entry):
-                    yield entry
-            except OSError as error:
-                yield Problem(Path(entry.path), _reason(error))
-        pending.extend(reversed(below))
-
-
-def _is_candidate(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry that is no folder is a file of a known format; raises OSError if unclear."""
-    name = entry.name
-    suffix = _suffix(name)
-    if suffix and suffix not in SUFFIXES:
-        return False
-    if not entry.is_file():  # a pipe, a socket, a device: opening one could wait for ever
-        if suffix and entry.is_symlink() and not Path(entry.path).exists():
-            raise OSError(0, "the link points to nothing")
-        return False
-    return bool(suffix) or _sniffs(entry.path)
-
-
-def _suffix(name: str) -> str:
-    """The lower-case suffix with its dot, or "" (also for ".name" and "name.")."""
-    stem, dot, suffix = name.lstrip(".").rpartition(".")
-    return f".{suffix.lower()}" if dot and suffix and stem else ""
-
-
-def _sniffs(path: str) -> bool:
-    # Not blocking, should a pipe have taken the file's place meanwhile.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        handle = os.open(path, flags)
-    except OSError:  # nothing says that it is a picture, so it is no failure either
-        return False
-    try:
-        return sniff(os.read(handle, 32)) is not None
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "it vanished meanwhile"
-    return (error.strerror or str(error)).lower()

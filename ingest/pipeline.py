@@ -24,10 +24,11 @@ from clipsearch.types import ImageRow
 from clipsearch.vectors import normalize
 from ingest.changes import LOOKUP, Changes, Known, Progress
 from ingest.failures import forget_failures
-from ingest.files import Selection, count, find, roots
+from ingest.files import count, find, roots
 from ingest.prune import find_gone
 from ingest.report import Report, Tally
 from ingest.steps import Identified, Loaded, NoPicture, Unsettled, load
+from ingest.walk import Selection
 from ingest.workers import ordered, pool
 from ingest.writer import Writer
 

@@ -181,6 +181,8 @@ def test_duplicates_are_listed(ingested: Run, photos: Path) -> None:
     ("arguments", "code", "message"),
     [
         ("ingest nowhere", 2, "no such file or folder"),
+        ("ingest ~$x.jpg", 2, "no such file or folder"),
+        ("ingest photos --uri ~nosuch/x.db", 2, "nosuch"),
         ("ingest", 2, "Missing argument"),
         ("ingest photos --model nonsense --collection other", 1, "unknown model"),
         ("ingest photos --model align", 1, "made by pocket"),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
 from clipsearch.formats import SUFFIXES, sniff
-from ingest.files import Found, Problem, Selection, count, find, read_path_list, roots
+from ingest.files import Found, count, find, read_path_list, roots
+from ingest.walk import Problem, Selection
 
 PLAIN = Selection()
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(24)

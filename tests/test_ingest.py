@@ -12,10 +12,10 @@ from PIL import Image
 from clipsearch.identity import photo_id
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
-from ingest.files import Selection
 from ingest.pipeline import Options, ingest
 from ingest.preview import preview
 from ingest.report import Report
+from ingest.walk import Selection
 from tests.fakes import ColourEncoder, draw
 
 DEFAULT = Options()

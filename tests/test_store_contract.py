@@ -331,11 +331,26 @@ def test_the_row_count_is_a_lower_bound_at_every_moment(photos: Collection, stor
     assert store.collection(name).info.rows == 120
 
 
+def test_settling_flushes_what_was_written_before_a_deletion(
+    photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(photos._client, "flush", flushed.append)
+    photos.upsert(MANY[:10])
+    photos.delete([MANY[0].photo.id])
+    photos.settle()
+    assert flushed == [photos.info.name]
+    photos.delete([MANY[1].photo.id])
+    photos.settle()
+    assert flushed == [photos.info.name]
+
+
 def test_a_missing_collection_names_those_there_are(store: Store, photos: Collection) -> None:
     with pytest.raises(MissingCollectionError, match=photos.info.name):
         store.collection(f"{RUN}_missing")
     with pytest.raises(MissingCollectionError):
         store.drop(f"{RUN}_missing")
+    assert store.find(f"{RUN}_missing") is None
 
 
 def test_a_collection_is_made_once(store: Store, own: Collection, name: str) -> None:
@@ -409,8 +424,9 @@ def test_a_collection_of_a_newer_clipsearch_is_refused(
     with monkeypatch.context() as patch:
         patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", 0)
         assert store.collections() == []
-        with pytest.raises(StoreError, match="newer clipsearch"):
-            store.collection(name)
+        for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
+            with pytest.raises(StoreError, match="newer clipsearch"):
+                look(name)
 
 
 def test_a_store_opened_again_has_everything(address: str, store: Store, name: str) -> None:

@@ -1,5 +1,6 @@
 """A store on a file: what is wrong with it, who has it, and what is left behind."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError
-from clipsearch.store import Store
-from clipsearch.store.lite import library
+from clipsearch.index import Index
+from clipsearch.store import Store, localfile
+from clipsearch.store.lite import LiteServer, library
 from tests.rows import MODEL, many
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +71,13 @@ def refuses(path: Path, *, reason: str, kind: type[StoreError] = StoreError) -> 
     assert not list(path.parent.glob(".*.lock"))
 
 
-@pytest.mark.parametrize("uri", ["photos", "photos.sqlite", "/tmp/", "s3://bucket/photos.db"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("photos", "photos.sqlite", "/tmp/", "s3://bucket/photos.db"),
+        *("http://127.0.0.1:abc", "http://127.0.0.1:99999", "~no such user/photos.db"),
+    ],
+)
 def test_an_address_of_neither_kind_is_refused(uri: str) -> None:
     with pytest.raises(UsageError, match=uri):
         Store.open(uri)
@@ -153,13 +161,28 @@ def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with Store.open(path) as store:
         store._client.delete("photos", [row.photo.id for row in many(300)[:5]])
-    with Store.open(path) as store, pytest.raises(DamagedStoreError, match="295 rows, but 300"):
-        store.collection("photos")
     with Store.open(path) as store:
-        store._client.drop("photos")
-        with pytest.raises(DamagedStoreError, match="0 rows"):
+        with pytest.raises(
+            DamagedStoreError, match=r"295 rows, but 300.*clipsearch drop photos --yes"
+        ):
             store.collection("photos")
         store.drop("photos")
+        assert store.create("photos", MODEL).count() == 0
+
+
+def test_a_collection_that_vanished_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with Store.open(path) as store:
+        store._client.drop("photos")
+        for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
+            with pytest.raises(DamagedStoreError, match="0 rows, but 300"):
+                look("photos")
+        assert [info.name for info in store.collections()] == ["photos"]
+    with pytest.raises(DamagedStoreError, match="0 rows, but 300"):
+        Index.open(path, collection="photos")
+    with Store.open(path) as store:
+        store.drop("photos")
+        assert store.find("photos") is None
         assert store.create("photos", MODEL).count() == 0
 
 
@@ -182,6 +205,35 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Store.open(tmp_path / "file" / "photos.db")
 
 
+def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.db"
+    loop.symlink_to(loop)
+    for path in (tmp_path / ("x" * 300 + ".db"), loop):
+        with pytest.raises(StoreError, match=path.name):
+            Store.open(path)
+
+
+@native
+def test_a_milvus_lite_that_cannot_run_is_named_and_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "milvus").touch(mode=0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsearch.store.localfile.library", lambda: tmp_path)
+        refuses(tmp_path / "photos.db", reason=r"Permission denied.*milvus")
+    filled(tmp_path / "photos.db", rows=3)
+
+
+@native
+def test_no_room_for_temporary_files_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+        refuses(tmp_path / "photos.db", reason="No such file or directory")
+    filled(tmp_path / "photos.db", rows=3)
+
+
 @native
 def test_a_store_in_use_is_refused_to_every_other_process(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
@@ -202,6 +254,66 @@ def test_a_store_may_be_opened_twice_in_one_process(tmp_path: Path) -> None:
     second.close()
     with pytest.raises(StoreError, match="closed"):
         second.collections()
+
+
+def test_a_store_sees_the_first_collection_that_another_one_makes(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "photos.db") as early, Store.open(tmp_path / "photos.db") as late:
+        assert early.collections() == []
+        late.create("photos", MODEL)
+        assert [info.name for info in early.collections()] == ["photos"]
+
+
+@native
+def test_a_store_that_nobody_closed_is_free_when_it_is_forgotten(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    store = Store.open(path)
+    with Store.open(path):
+        pass
+    with pytest.raises(StoreError, match="open in another process"), open_elsewhere(path):
+        pass
+    del store
+    gc.collect()
+    with open_elsewhere(path):
+        pass
+
+
+@contextmanager
+def open_elsewhere(path: Path) -> Iterator[None]:
+    """Open the store in another process; raise what it said where it could not."""
+    code = "import sys; from clipsearch.store import Store; Store.open(sys.argv[1]).close()"
+    with python(code, path) as process:
+        said = process.communicate()[0]
+    if process.returncode:
+        raise StoreError(said)
+    yield
+
+
+@native
+def test_a_forked_child_does_not_end_the_store_of_its_parent(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from clipsearch.store import Store
+store = Store.open(sys.argv[1])
+if not os.fork():
+    sys.exit()
+os.wait()
+print(store.collection("photos").count())
+"""
+    with python(code, filled(tmp_path / "photos.db", rows=7)) as process:
+        assert process.communicate()[0].splitlines()[-1] == "7"
+
+
+@native
+def test_all_stores_on_a_file_go_on_when_its_process_died(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db", rows=7)
+    with Store.open(path) as first, Store.open(path) as second:
+        collections = [store.collection("photos") for store in (first, second)]
+        server = localfile._servers[path.resolve()]
+        assert isinstance(server, LiteServer)
+        for _ in range(3):
+            server._processes[-1].kill()
+            server._processes[-1].wait()
+            assert [photos.count() for photos in collections] == [7, 7]
 
 
 @native

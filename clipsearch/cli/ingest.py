@@ -10,11 +10,13 @@ from tqdm import tqdm
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_ERROR, EXIT_SOME_FAILED
 from clipsearch.errors import UsageError
+from clipsearch.identity import expanded
 from clipsearch.index import Index
 from clipsearch.terminal import safe
-from ingest.files import Selection, read_path_list
+from ingest.files import read_path_list
 from ingest.pipeline import Options
 from ingest.report import Report
+from ingest.walk import Selection
 
 SHOWN_FAILURES = 20
 
@@ -107,7 +109,7 @@ def _paths(paths: tuple[str, ...]) -> list[Path]:
 
 
 def _is_new_file(uri: str) -> bool:
-    return "://" not in uri and not Path(uri).expanduser().exists()
+    return "://" not in uri and not expanded(Path(uri)).exists()
 
 
 def _show(report: Report, *, as_json: bool, quiet: bool) -> None:

@@ -50,7 +50,7 @@ class Client:
     def __init__(self, uri: str, *, path: Path | None, token: str | None, create: bool) -> None:
         """Connect to the server at `uri`, or start Milvus Lite on `path`."""
         self.uri = re.sub(r"//[^/@]*@", "//", uri)  # shown in messages: without a password
-        self._address = uri
+        self._address = uri  # later, that of the Milvus Lite it is connected to
         self.path = path
         self._milvus: Any = None
         self._loaded: set[str] = set()
@@ -201,15 +201,18 @@ class Client:
             raise UsageError(f"{self.uri} is not the address of a server: {line(error)}") from error
         except _foreign() as error:
             raise StoreError(f"no Milvus answers at {self.uri}: {line(error)}") from error
+        self._address = address
         self._loaded.clear()
 
     def _live(self) -> Any:
         if self._milvus is None:
             raise StoreError(f"the store {self.uri} is closed")
-        if self._server is not None and not self._server.alive():
-            self._server.restart()
-            self._milvus.close()
-            self._connect()
+        if self._server is not None:
+            if not self._server.alive():
+                self._server.restart()
+            if self._address != self._server.address:  # restarted by this client or another
+                self._milvus.close()
+                self._connect()
         return self._milvus
 
     def _ready(self, name: str) -> Any:

@@ -62,8 +62,8 @@ class LiteServer:
 
     @property
     def address(self) -> str:
-        """Where pymilvus connects; stays the same over `restart`."""
-        return f"unix:{self._folder}/s"
+        """Where pymilvus connects; another one after each `restart`."""
+        return f"unix:{self._socket}"
 
     def alive(self) -> bool:
         """Whether the process runs: 2.5.1 dies of some malformed filters."""
@@ -71,7 +71,8 @@ class LiteServer:
 
     def restart(self) -> None:
         """Start the process (again) and wait until it listens; raise StoreError or OSError."""
-        Path(self._folder, "s").unlink(missing_ok=True)
+        # A new name: for a second gRPC lets nobody connect to one where that has just failed.
+        self._socket = f"{self._folder}/{len(self._processes)}"
         search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
         libraries = os.pathsep.join(filter(None, (str(self._lib), os.environ.get(search))))
         # It scatters log files over TMPDIR, and needs HOME/.cache, which it clears when it ends.
@@ -88,7 +89,7 @@ class LiteServer:
         )
         self._processes.append(process)
         deadline = time.monotonic() + READY_SECONDS
-        while not _listens(f"{self._folder}/s"):
+        while not _listens(self._socket):
             if not self.alive():
                 raise self._failure()
             if time.monotonic() > deadline:
@@ -131,7 +132,7 @@ class LiteServer:
 def _short_folder() -> str:
     """A private folder whose socket has a short enough name."""
     folder = tempfile.mkdtemp(prefix="clipsearch-")
-    if len(os.fsencode(folder)) + 2 > SOCKET_BYTES:
+    if len(os.fsencode(folder)) + 8 > SOCKET_BYTES:
         Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix="clipsearch-", dir="/tmp")
     return folder

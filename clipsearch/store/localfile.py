@@ -35,7 +35,7 @@ class LocalServer(Protocol):
         """Whether it still runs."""
 
     def restart(self) -> None:
-        """Start it again at the same address; raise StoreError or OSError where that fails."""
+        """Start it again, maybe at another address; raise StoreError or OSError."""
 
     def last_words(self) -> str:
         """What it wrote to its log since this was last asked, or the line that matters of it."""

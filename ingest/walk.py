@@ -1,0 +1,129 @@
+"""Folders walked: the files in them that may be pictures."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsearch.formats import SUFFIXES, sniff
+from ingest.exclude import Excluded
+
+JUNK = frozenset(
+    {
+        "@eadir",  # Synology
+        "@recycle",  # QNAP
+        "#recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__macosx",
+        "node_modules",
+        "thumbnails",
+        "thumbnail",
+        "thumbs",
+    }
+)
+"""Lower-case names of folders that hold no photographs of their own; dotfolders are junk anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was asked for and cannot be read: a folder, a broken link, a missing file."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to take from folders; files named one by one are always taken.
+
+    A glob of `exclude` without "/" matches a file's or folder's name at any depth; one with "/"
+    matches the path relative to the folder that was asked for, and one that begins with "/" or "~"
+    also the absolute path; there "*" stays within one name and "**" crosses folders. Nothing in an
+    excluded folder is taken.
+    """
+
+    exclude: tuple[str, ...] = ()
+    everything: bool = False  # also dotfiles and junk folders
+    follow_links: bool = False  # symlinks to folders
+
+
+def walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem]:
+    """Candidate files below a folder: in each folder the files by name, then its folders."""
+    excluded = Excluded(selection.exclude)
+    entered: set[tuple[int, int] | str] = set()
+    pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
+    while pending:
+        folder, relative = pending.pop()
+        try:
+            status = Path(folder).stat()
+            # Some Windows file systems have no numbers; there a folder's own path must do.
+            identity = (status.st_dev, status.st_ino) if status.st_ino else folder
+            if identity in entered:  # a loop, or a second way to the same folder
+                continue
+            entered.add(identity)
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Problem(Path(folder), f"cannot list the folder: {reason(error)}")
+            continue
+        below: list[tuple[str, str]] = []
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") and not selection.everything:
+                continue
+            if excluded and excluded(entry.path, relative + name):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=selection.follow_links):
+                    if selection.everything or name.lower() not in JUNK:
+                        # Resolved, so that a file has one path whichever way led to it.
+                        at = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                        below.append((at, f"{relative}{name}/"))
+                elif _is_candidate(entry):
+                    yield entry
+            except OSError as error:
+                yield Problem(Path(entry.path), reason(error))
+        pending.extend(reversed(below))
+
+
+def _is_candidate(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry that is no folder is a file of a known format; raises OSError if unclear."""
+    name = entry.name
+    suffix = _suffix(name)
+    if suffix and suffix not in SUFFIXES:
+        return False
+    if not entry.is_file():  # a pipe, a socket, a device: opening one could wait for ever
+        if suffix and entry.is_symlink() and not Path(entry.path).exists():
+            raise OSError(0, "the link points to nothing")
+        return False
+    return bool(suffix) or _sniffs(entry.path)
+
+
+def _suffix(name: str) -> str:
+    """The lower-case suffix with its dot, or "" (also for ".name" and "name.")."""
+    stem, dot, suffix = name.lstrip(".").rpartition(".")
+    return f".{suffix.lower()}" if dot and suffix and stem else ""
+
+
+def _sniffs(path: str) -> bool:
+    # Not blocking, should a pipe have taken the file's place meanwhile.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError:  # nothing says that it is a picture, so it is no failure either
+        return False
+    try:
+        return sniff(os.read(handle, 32)) is not None
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def reason(error: OSError) -> str:
+    """What happened, in a few words."""
+    if isinstance(error, FileNotFoundError):
+        return "it vanished meanwhile"
+    return (error.strerror or str(error)).lower()
