@@ -7,7 +7,7 @@ import numpy as np
 from PIL.Image import Image
 
 from clipsearch.batches import batches
-from clipsearch.errors import VectorError
+from clipsearch.errors import UsageError, VectorError
 from clipsearch.models.base import Encoder
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
@@ -35,7 +35,9 @@ def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """Texts as (n, d) float32 of length 1, in order."""
+    """Texts as (n, d) float32 of length 1, in order; raises UsageError on a single str."""
+    if isinstance(texts, str):
+        raise UsageError("give a list of texts, not one text")
 
     def encode(batch: Sequence[str]) -> Vectors:
         return _checked(encoder.encode_texts(batch), len(batch), encoder.identity.dim)

@@ -84,7 +84,8 @@ class Index:
         knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps.
         With create=False a store file that does not exist is a StoreError.
         """
-        store = Store.open(uri or settings.default_uri(), token=token, create=create)
+        where = settings.default_uri() if uri is None else uri
+        store = Store.open(where, token=token, create=create)
         try:
             return cls(store, collection or settings.default_collection(), model, device)
         except BaseException:
@@ -205,6 +206,10 @@ class Index:
                     )
             self._encoder = encoder
         return self._encoder
+
+    def load(self) -> None:
+        """Load the model now rather than when it is first needed; the log tells which it is."""
+        self.encoder  # noqa: B018
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -1,5 +1,6 @@
 """Pictures that are the same to the eye: resized, recompressed, slightly edited, or plain copies."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from clipsearch.errors import UsageError
 from clipsearch.store import Collection
 from clipsearch.types import Photo, Vectors
 
-THRESHOLD = 0.97
+THRESHOLD = 0.99
 BLOCK = 2048  # rows a matrix product: 2,048 × 2,048 scores are 16 MB
 
 
@@ -33,8 +34,8 @@ def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> lis
 
     Exact: every pair of different contents is compared, n² / 2 products, one block of rows at a
     time; about 3 kB of memory a picture. A picture joins the group of a better one that it resembles
-    itself, so that chains of small differences do not grow into one group. Raises UsageError unless
-    0 < threshold <= 1.
+    itself, so that chains of small differences do not grow into one group. Files that are gone are
+    left out. Raises UsageError unless 0 < threshold <= 1.
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
@@ -43,6 +44,8 @@ def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> lis
     for rows in batches(collection.scan_rows(), BLOCK):
         new = []
         for row in rows:
+            if not os.path.lexists(row.photo.path):
+                continue
             if row.photo.content_hash not in copies:
                 copies[row.photo.content_hash] = []
                 new.append(row.embedding)

@@ -48,8 +48,8 @@ class Hit:
     """A search result, best first.
 
     `score` is the cosine similarity, -1..1, comparable within one model only. `z` says by how many
-    standard deviations the score lies above the collection's average picture for this query, and
-    so means the same for every model; None where the collection is too small to say.
+    standard deviations the score lies above that of the collection's middle picture for this query,
+    and so means the same for every model; None where the collection is too small to say.
     """
 
     photo: Photo

@@ -189,6 +189,8 @@ def test_duplicates_are_listed(ingested: Run, photos: Path) -> None:
         ("query", 2, "the query is empty"),
         ("query dog -n 0", 2, "--limit"),
         ("query dog -n 99999", 2, "16384"),
+        ("query 0:dog", 2, "weight of 0"),
+        ("query bad\udcff", 2, "not valid Unicode"),
         ("query dog -n many", 2, "--limit"),
         ("query nan:dog -n 1 --min-score nan", 2, "finite"),
         ("query dog + dog - 2:dog", 1, "cancel"),
@@ -257,11 +259,15 @@ def test_a_killed_ingestion_goes_on_where_it_was(run: Run, tmp_path: Path) -> No
     assert json.loads(run("status", "--json").stdout)["collections"][0]["images"] == 1000
 
 
-def test_an_interrupt_keeps_what_is_done_and_ends_with_130(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_is_done_and_ends_with_130(
+    run: Run, tmp_path: Path, end: signal.Signals
+) -> None:
     process = start_ingesting(tmp_path)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "the next run goes on from there" in said
     assert said.splitlines()[-1] == "clipsearch: interrupted"
     assert "Traceback" not in said
     assert json.loads(run("status", "--json").stdout)["collections"][0]["images"] > 0
@@ -272,6 +278,7 @@ def test_the_list_of_commands_tells_what_each_one_tells_of_itself() -> None:
         command = clipsearch.get_command(click.Context(clipsearch), name)
         assert command is not None
         assert (command.help or "").split("\n\n")[0] == short
+        assert "\\b" not in command.get_help(click.Context(command))
 
 
 def test_models_are_listed(run: Run) -> None:

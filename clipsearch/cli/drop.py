@@ -20,6 +20,8 @@ def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
         if rows is not None and not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"dropping {name!r} ({rows:,} images) needs --yes")
-            click.confirm(f"Drop {name!r} with {rows:,} images?", abort=True, err=True)
+            if not click.confirm(f"Drop {name!r} with {rows:,} images?", err=True):
+                click.echo(f"kept {name}", err=True)
+                return
         store.drop(name)
     click.echo(f"dropped {name}", err=True)

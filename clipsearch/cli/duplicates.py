@@ -25,13 +25,14 @@ from clipsearch.terminal import safe
 def duplicates(
     *, threshold: float, as_json: bool, uri: str, token: str | None, collection: str
 ) -> None:
-    r"""List pictures that are the same to the eye.
+    """List pictures that are the same to the eye.
 
-    In each group the one with most pixels comes first.
+    In each group the one with most pixels comes first. Look before you delete: groups that are not
+    of identical files were made by what the model sees, which may be the same in different pictures.
 
     \b
     clipsearch duplicates
-    clipsearch duplicates --json | jq -r ".files[1:][].path"
+    clipsearch duplicates --threshold 0.98 --json
     """
     with Index.open(uri, collection=collection, token=token, create=False) as index:
         groups = index.duplicates(threshold=threshold)
@@ -40,8 +41,8 @@ def duplicates(
     if not groups:
         click.echo("no duplicates", err=True)
     elif not as_json:
-        extra = sum(len(group.photos) - 1 for group in groups)
-        click.echo(f"{len(groups):,} groups, {extra:,} pictures more than needed", err=True)
+        identical = sum(group.identical for group in groups)
+        click.echo(f"{len(groups):,} groups, {identical:,} of identical files", err=True)
 
 
 def _as_json(group: Group) -> dict[str, object]:

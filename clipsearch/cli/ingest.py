@@ -1,6 +1,7 @@
 """`clipsearch ingest`."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from clipsearch.errors import UsageError
 from clipsearch.identity import expanded
 from clipsearch.index import Index
 from clipsearch.terminal import safe
-from ingest.files import read_path_list
+from ingest.files import find, read_path_list
 from ingest.pipeline import Options
+from ingest.preview import preview
 from ingest.report import Report
 from ingest.walk import Selection
 
@@ -41,7 +43,7 @@ SHOWN_FAILURES = 20
     help="Larger pictures fail.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell of failures only.")
 @options.as_json
 def ingest(
     *,
@@ -61,7 +63,7 @@ def ingest(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    r"""Store the pictures in folders and files.
+    """Store the pictures in folders and files.
 
     PATH may be - for a list on standard input, by lines or NUL bytes. What is known and unchanged costs a look at its date. Run it again whenever you like: it goes on
     where it was stopped.
@@ -80,20 +82,22 @@ def ingest(
         strict="-" not in paths,
     )
     hidden = quiet or not sys.stderr.isatty()
+    if quiet:
+        logging.getLogger("clipsearch").setLevel(logging.WARNING)
+    find(
+        where, wanted.selection, strict=wanted.strict
+    )  # a mistyped path leaves no new store behind
     if dry_run and _is_new_file(uri):
-        # A rehearsal must not leave a database behind.
-        from ingest.preview import preview
-
-        report = preview(where, None, wanted)
+        report = preview(where, None, wanted)  # a rehearsal leaves no database behind
     else:
-        with (
-            Index.open(
-                uri, collection=collection, model=model, device=device, token=token
-            ) as index,
-            tqdm(unit=" images", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
-        ):
-            progress = None if hidden else bar
-            report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
+        with Index.open(
+            uri, collection=collection, model=model, device=device, token=token
+        ) as index:
+            if not dry_run:
+                index.load()  # what it says of the model stands above the bar
+            with tqdm(unit=" images", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar:
+                progress = None if hidden else bar
+                report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
     _show(report, as_json=as_json, quiet=quiet)
     if report.refused:
         return EXIT_ERROR
@@ -101,7 +105,7 @@ def ingest(
 
 
 def _paths(paths: tuple[str, ...]) -> list[Path]:
-    listed = read_path_list(sys.stdin.buffer) if "-" in paths else []
+    listed = read_path_list(sys.stdin.buffer) if "-" in paths and sys.stdin else []
     where = [Path(path) for path in paths if path != "-"] + listed
     if not where:
         raise UsageError("standard input named no files")
@@ -115,8 +119,6 @@ def _is_new_file(uri: str) -> bool:
 def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.as_json()))
-    if quiet:
-        return
     for failure in report.failed[:SHOWN_FAILURES]:
         click.echo(f"failed: {safe(f'{failure.path}: {failure.reason}')}", err=True)
     if len(report.failed) > SHOWN_FAILURES:
@@ -124,5 +126,5 @@ def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
             f"… and {len(report.failed) - SHOWN_FAILURES:,} more: clipsearch status --failures",
             err=True,
         )
-    for line in report.lines():
+    for line in report.refused if quiet else report.lines():
         click.echo(line, err=True)

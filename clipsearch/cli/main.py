@@ -2,10 +2,13 @@
 
 import io
 import logging
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Never
 
 import click
@@ -57,7 +60,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="clipsearch")
 def clipsearch() -> None:
-    r"""Search image collections by text, by picture, or by both.
+    """Search image collections by text, by picture, or by both.
 
     \b
     clipsearch ingest ~/Pictures
@@ -80,6 +83,11 @@ class _Stderr(logging.Handler):
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run the command line, `sys.argv` by default, and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, a shutdown: what is done gets written
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    if sys.stdout is None:  # closed by the shell
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):  # a pipe on Windows takes few of a file name's letters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

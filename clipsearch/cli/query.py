@@ -43,7 +43,7 @@ def filters(command: Any) -> Any:
     "--offset", type=click.IntRange(min=0), default=0, help="Skip that many: the next page."
 )
 @click.option("--min-score", type=float, help="Leave out hits with a lower cosine.")
-@click.option("--min-z", type=float, help="Leave out hits that stand out less; 3 suits any model.")
+@click.option("--min-z", type=float, help="Leave out hits that stand out less; 4 suits any model.")
 @click.option("--no-self", is_flag=True, help="Leave out the query's own pictures.")
 @filters
 @results.output
@@ -64,7 +64,7 @@ def query(
     device: str,
     **rest: Any,
 ) -> None:
-    r"""Find pictures by text, by picture, or by both.
+    """Find pictures by text, by picture, or by both.
 
     Terms are added with + and taken away with -, standing alone; 2:TERM weighs one. A path is a
     picture, all else is text. z says how far a hit stands out from the collection, in standard

@@ -11,7 +11,7 @@ from clipsearch.index import Index
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
 def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: str) -> None:
-    r"""Forget pictures, or all under a folder, without touching their files.
+    """Forget pictures, or all under a folder, without touching their files.
 
     They need not exist any more.
 

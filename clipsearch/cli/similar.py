@@ -26,7 +26,7 @@ def similar(
     device: str,
     **rest: Any,
 ) -> None:
-    r"""Find the pictures most like one.
+    """Find the pictures most like one.
 
     PICTURE is a file, or id:… of the collection; it and its identical copies are left out.
 

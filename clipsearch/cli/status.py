@@ -67,9 +67,7 @@ def _show(name: str, opened: Collection | StoreError, most: int | None) -> None:
         return
     info = opened.info
     click.echo(f"\n{name}: {opened.known_count():,} images")
-    click.echo(
-        f"  model     {info.model.name}, {info.model.dim} dimensions, {info.model.precision}"
-    )
+    click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
     click.echo(f"  created   {info.created_at}")
     for root in info.roots:
         click.echo(f"  folder    {safe(str(root))}")

@@ -2,7 +2,8 @@
 
 Raw cosines of one model cannot be compared with another's (CLIP's good matches lie near 0.3), nor
 those of two queries. So a sample of the collection is scored with the same query, and a hit's `z`
-says by how many of the sample's standard deviations it lies above the sample's mean.
+says by how many standard deviations it lies above the middle of the sample. Both are taken from the
+sample's lower half, since the pictures that match would raise the mean and widen the deviation.
 """
 
 from collections.abc import Sequence
@@ -16,19 +17,20 @@ from clipsearch.types import Vectors
 
 SAMPLE = 1000  # the deviation of 1,000 scores is known to 2 %
 FEWEST = 20  # below this a deviation says nothing
+BELOW = 15.87  # percent of a normal distribution that lie a deviation or more below its middle
 ID_SPACE = 16**8
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Mean and standard deviation of a query's scores over a sample of the collection."""
+    """Median and standard deviation of a query's scores over pictures that it does not mean."""
 
-    mean: float
+    median: float
     deviation: float
 
     def z(self, score: float) -> float:
-        """Standard deviations above the mean."""
-        return (score - self.mean) / self.deviation
+        """Standard deviations above the median."""
+        return (score - self.median) / self.deviation
 
 
 def backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background | None]:
@@ -48,5 +50,6 @@ def backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background
 def _background(scores: Vectors) -> Background | None:
     if len(scores) < FEWEST:
         return None
-    deviation = float(np.std(scores))
-    return Background(float(np.mean(scores)), deviation) if deviation > 1e-6 else None
+    below, median = np.percentile(scores, (BELOW, 50))
+    deviation = float(median - below)
+    return Background(float(median), deviation) if deviation > 1e-6 else None

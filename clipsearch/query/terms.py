@@ -40,8 +40,15 @@ class Term:
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
             raise UsageError(f"a weight must be a finite number, not {self.weight}")
-        if isinstance(self.content, str) and not self.content.strip():
-            raise UsageError("the query text is empty")
+        if self.weight == 0:
+            raise UsageError("a weight of 0 leaves the term out: drop the term")
+        if isinstance(self.content, str):
+            if not self.content.strip():
+                raise UsageError("the query text is empty")
+            if not self.content.isascii() and any(
+                "\ud800" <= letter <= "\udfff" for letter in self.content
+            ):
+                raise UsageError(f"the query text is not valid Unicode: {self.content!r}")
 
 
 def parse(words: Sequence[str]) -> tuple[Term, ...]:
