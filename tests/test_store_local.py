@@ -149,6 +149,16 @@ def test_a_file_without_its_end_is_damaged(tmp_path: Path) -> None:
 
 
 @native
+def test_a_file_with_broken_pages_is_damaged_before_anything_is_written_to_it(
+    tmp_path: Path,
+) -> None:
+    path = filled(tmp_path / "photos.db")
+    with path.open("r+b") as file:
+        file.seek(4 * 4096)
+        file.write(os.urandom(2 * 4096))
+    refuses(path, reason="damaged", kind=DamagedStoreError)
+
+
 def test_a_file_with_a_broken_schema_is_damaged(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with path.open("r+b") as file:

@@ -18,6 +18,9 @@ from clipsearch.store.lite import LiteServer, library
 from clipsearch.store.message import line
 
 SQLITE = b"SQLite format 3\x00"
+CHECKED_BYTES = 32 << 20
+"""Files up to this size are checked page by page before they may be written to: half a second."""
+
 OUR_TABLE = "collection_meta"
 """A table that Milvus Lite 2.5 makes when it first opens a file."""
 
@@ -157,7 +160,7 @@ def check(path: Path, *, native: bool, create: bool) -> None:
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(f"{path} is not readable and writable for you")
     if native:
-        _check_file(path)
+        _check_file(path, every_page=create and path.stat().st_size <= CHECKED_BYTES)
     elif path.is_file():
         raise StoreError(
             f"{path} is a file; Milvus Lite 3 keeps a store in a folder: use another name"
@@ -166,7 +169,7 @@ def check(path: Path, *, native: bool, create: bool) -> None:
         raise StoreError(f"{path} is a folder of something else than Milvus Lite: use another name")
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, *, every_page: bool) -> None:
     if not path.is_file():
         kind = "a store of Milvus Lite 3" if (path / "collections").is_dir() else "a folder"
         raise StoreError(f"{path} is {kind}, which Milvus Lite 2.5 cannot open: use another name")
@@ -187,6 +190,10 @@ def _check_file(path: Path) -> None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if every_page:
+                [(answer,)] = connection.execute("PRAGMA quick_check(1)")
+                if answer != "ok":
+                    raise _damaged(path, line(answer))
     except sqlite3.Error as error:
         raise _damaged(path, line(error)) from error
     if tables and OUR_TABLE not in tables:
