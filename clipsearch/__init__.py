@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clipsearch.errors import ClipsearchError
-    from clipsearch.index import Hits, Index
+    from clipsearch.hits import Hits
+    from clipsearch.index import Index
     from clipsearch.query import Filters, Indexed, Query, Term
     from clipsearch.types import Hit, Photo
     from ingest.pipeline import Options
@@ -43,7 +44,7 @@ _HOMES = {
     "ClipsearchError": "clipsearch.errors",
     "Filters": "clipsearch.query",
     "Hit": "clipsearch.types",
-    "Hits": "clipsearch.index",
+    "Hits": "clipsearch.hits",
     "Index": "clipsearch.index",
     "Indexed": "clipsearch.query",
     "Options": "ingest.pipeline",

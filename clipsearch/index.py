@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, SupportsIndex, overload
+from typing import Self
 
 from PIL.Image import Image
 
 from clipsearch import settings
 from clipsearch.embed import embed_images, embed_texts
 from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.hits import Hits
 from clipsearch.identity import canonical
 from clipsearch.images import upright
 from clipsearch.models import registry
@@ -18,10 +19,9 @@ from clipsearch.near_duplicates import THRESHOLD, Group, near_duplicates
 from clipsearch.query import Filters, Indexed, Query, Term, search
 from clipsearch.query.embedding import open_picture
 from clipsearch.query.terms import Content
-from clipsearch.render import notebook
 from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
-from clipsearch.types import Hit, Vectors
+from clipsearch.types import Vectors
 from ingest.changes import Progress
 from ingest.failures import forget_failures
 from ingest.files import find
@@ -32,22 +32,6 @@ from ingest.report import Report
 log = logging.getLogger("clipsearch")
 
 Picture = str | Path | Image | Indexed
-
-
-class Hits(list[Hit]):
-    """Search results, best first; a notebook shows them as pictures."""
-
-    def _repr_html_(self) -> str:
-        return notebook.html(self)
-
-    @overload
-    def __getitem__(self, index: SupportsIndex, /) -> Hit: ...
-    @overload
-    def __getitem__(self, index: slice, /) -> "Hits": ...
-    def __getitem__(self, index: SupportsIndex | slice, /) -> "Hit | Hits":
-        """A hit, or hits that still show as pictures."""
-        found = super().__getitem__(index)
-        return found if isinstance(found, Hit) else Hits(found)
 
 
 class Index:

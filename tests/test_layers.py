@@ -26,6 +26,7 @@ TIERS = (
     "clipsearch.embed clipsearch.near_duplicates",
     "clipsearch.query",
     "clipsearch.render",
+    "clipsearch.hits",
     "ingest",
     "clipsearch.index",
     "clipsearch.cli",
