@@ -237,7 +237,8 @@ class Collection:
     ) -> Iterator[list[tuple[float, Row]]]:
         if limit < 1 or offset < 0 or offset + limit > MAX_RESULTS:
             raise UsageError(
-                f"limit {limit} from offset {offset}: need 1 or more, and {MAX_RESULTS} in all at most"
+                f"Milvus gives 1 to {MAX_RESULTS:,} hits, counted from the very first: limit {limit} after "
+                f"{offset} is out of that"
             )
         vectors = check_queries(queries, self._info.model.dim)
         size = max(1, HITS // limit)

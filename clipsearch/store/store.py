@@ -143,7 +143,11 @@ class Store:
         if name in self._client.names():
             raise StoreError(_foreign(name))
         names = [known.name for known in self.collections()]
-        have = f"there are {', '.join(names)}" if names else "there are none: ingest photos first"
+        have = (
+            f"there are {', '.join(map(repr, names))}"
+            if names
+            else "there are none: ingest photos first"
+        )
         raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {have}")
 
     def drop(self, name: str) -> None:
