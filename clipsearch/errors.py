@@ -3,7 +3,8 @@
     ClipsearchError
     ├── UsageError            a value that the caller gave cannot be used
     ├── ImageError            a file cannot be read as a picture
-    ├── ModelError            a model is unknown, missing or broken
+    ├── ModelError            a model is missing or broken
+    │   └── UnknownModelError     no model has that name (also a UsageError)
     ├── VectorError           numbers that are no embedding
     │   └── ZeroVectorError   a row has no direction (zero, NaN or infinite)
     └── StoreError            the database cannot be opened, read or written
@@ -29,6 +30,10 @@ class ImageError(ClipsearchError):
 
 class ModelError(ClipsearchError):
     """A model is unknown, its weights are missing, or its files are broken."""
+
+
+class UnknownModelError(ModelError, UsageError):
+    """No model has that name."""
 
 
 class VectorError(ClipsearchError, ValueError):

@@ -11,7 +11,7 @@ from clipsearch import settings
 from clipsearch.embed import embed_images, embed_texts
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.hits import Hits
-from clipsearch.identity import canonical
+from clipsearch.identity import canonical, photo_id
 from clipsearch.images import upright
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
@@ -23,8 +23,7 @@ from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
 from clipsearch.types import Vectors
 from ingest.changes import Progress
-from ingest.failures import forget_failures
-from ingest.files import find
+from ingest.files import find, require_any
 from ingest.pipeline import Options, ingest
 from ingest.preview import preview
 from ingest.report import Report
@@ -93,21 +92,27 @@ class Index:
         options = options or Options()
         if dry_run:
             return preview(files, self._collection, options, progress)
-        # A mistyped path is an error before a model is loaded.
-        find(files, options.selection, strict=options.strict)
+        # A mistyped path is an error before a model is loaded, and an empty folder makes no collection.
+        found = find(files, options.selection, strict=options.strict)
+        if self._collection is None:
+            require_any(found, files)
         return ingest(files, self._writable(), self.encoder, options, progress)
 
     def remove(self, *paths: str | Path) -> int:
-        """Forget the pictures at some paths or under folders, not touching the files; how many."""
+        """Forget the pictures, stored or failed, at some paths or under folders; how many.
+
+        The files stay as they are, and need not be there any more.
+        """
         collection = self.collection
         places = [canonical(Path(path)) for path in paths]
         conditions = [where.either(where.path_is(path), where.under(path)) for path in places]
         ids = {photo.id for condition in conditions for photo in collection.scan(condition)}
         collection.delete(list(ids))
         collection.remove_roots([root for root in collection.info.roots if _is_in(root, places)])
-        forget_failures(collection, places)
+        failed = [f.path for f in collection.failures() if _is_in(f.path, places)]
+        collection.clear_failures(failed)
         collection.settle()
-        return len(ids)
+        return len(ids | {photo_id(path) for path in failed})
 
     def search(
         self,
@@ -178,6 +183,10 @@ class Index:
     @property
     def encoder(self) -> Encoder:
         """The collection's model, loaded when first needed."""
+        return self.load()
+
+    def load(self) -> Encoder:
+        """Load the model, unless it is; the log tells which one a new collection gets."""
         if self._encoder is None:
             encoder = registry.load(self._model_name(), device=self._device)
             if self._collection is not None:
@@ -190,10 +199,6 @@ class Index:
                     )
             self._encoder = encoder
         return self._encoder
-
-    def load(self) -> None:
-        """Load the model now rather than when it is first needed; the log tells which it is."""
-        self.encoder  # noqa: B018
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -30,7 +30,7 @@ def weighted_sum(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vector
 
     The sum of a text and an image embedding is a query for both (Jia et al. 2021, "Scaling Up
     Visual and Vision-Language Representation Learning With Noisy Text Supervision", section 5.4).
-    Raises UsageError on a weight that is not finite, ZeroVectorError where the terms cancel out.
+    Raises UsageError on a weight that is not finite and on weights that are all 0, ZeroVectorError where the terms cancel out.
     """
     if not vectors or len(vectors) != len(weights):
         raise VectorError(
@@ -38,8 +38,10 @@ def weighted_sum(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vector
         )
     if not np.all(np.isfinite(weights)):
         raise UsageError(f"a weight must be a finite number, not {list(weights)}")
+    if not np.any(weights):
+        raise UsageError("every weight is 0: nothing is left to search for")
     total = np.asarray(weights, dtype=np.float64) @ normalize(np.stack(vectors)).astype(np.float64)
     # 1e-6 is the noise of float32 rows: below it "dog" - "dog" would search for rounding errors.
-    if np.linalg.norm(total) < 1e-6 * np.abs(weights).sum() or not np.any(weights):
+    if np.linalg.norm(total) < 1e-6 * np.abs(weights).sum():
         raise ZeroVectorError("the terms of the query cancel each other out")
     return normalize(total)

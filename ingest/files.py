@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
+from clipsearch.formats import FORMATS
 from clipsearch.identity import canonical, expanded, is_folder
 from ingest.walk import Problem, Selection, reason, walk
 
@@ -42,6 +43,16 @@ def find(
     if strict:
         _refuse_missing(paths)
     return _found(paths, selection)
+
+
+def require_any(found: Iterator[Found | Problem], paths: Sequence[Path]) -> None:
+    """Raise UsageError where nothing was found: the first ingestion of an empty folder is a mistake."""
+    if next(found, None) is None:
+        where = ", ".join(map(str, paths[:3])) + (" and others" if len(paths) > 3 else "")
+        raise UsageError(
+            f"no pictures in {where}: looked for {', '.join(sorted(FORMATS))}; --all also takes "
+            "dotfiles and junk folders"
+        )
 
 
 def count(paths: Sequence[Path], selection: Selection) -> int:

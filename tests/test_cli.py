@@ -184,15 +184,18 @@ def test_duplicates_are_listed(ingested: Run, photos: Path) -> None:
         ("ingest ~$x.jpg", 2, "no such file or folder"),
         ("ingest photos --uri ~nosuch/x.db", 2, "nosuch"),
         ("ingest", 2, "Missing argument"),
-        ("ingest photos --model nonsense --collection other", 1, "unknown model"),
+        ("ingest photos --model nonsense --collection other", 2, "unknown model"),
         ("ingest photos --model align", 1, "made by pocket"),
         ("query", 2, "the query is empty"),
         ("query dog -n 0", 2, "--limit"),
         ("query dog -n 99999", 2, "16,384"),
-        ("query 0:dog", 2, "weight of 0"),
+        ("query 0:dog", 2, "every weight is 0"),
+        ("query nan:dog", 2, "finite"),
+        ("query 1e999:dog", 2, "finite"),
+        ("query dog --under nowhere", 2, "nothing is stored under nowhere"),
         ("query bad\udcff", 2, "not valid Unicode"),
         ("query dog -n many", 2, "--limit"),
-        ("query nan:dog -n 1 --min-score nan", 2, "finite"),
+        ("query dog -n 1 --min-score nan", 2, "finite"),
         ("query dog + dog - 2:dog", 1, "cancel"),
         ("query dog --filter wdth>", 2, "wdth"),
         ("query dog --after yesterday", 2, "--after"),
@@ -227,12 +230,34 @@ def test_a_query_before_any_ingestion_says_what_to_do(run: Run) -> None:
     assert "clipsearch ingest" in one_line(done.stderr)
 
 
-def test_an_empty_folder_is_no_error(run: Run, tmp_path: Path) -> None:
+def test_a_first_ingestion_that_finds_nothing_says_so_and_leaves_nothing(
+    run: Run, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     done = run("ingest", "empty")
-    assert done.returncode == 0
-    assert "no pictures found" in done.stderr
-    assert "no picture matches" in run("query", "dog").stderr
+    assert done.returncode == 2
+    assert "no pictures in empty: looked for avif, bmp," in one_line(done.stderr)
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_empty_folder_is_no_error_once_there_is_a_collection(
+    ingested: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = ingested("ingest", "empty")
+    assert (done.returncode, "no pictures found" in done.stderr) == (0, True)
+
+
+def test_remove_forgets_failures_and_names_what_it_does_not_know(
+    ingested: Run, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert ingested("ingest", "notes.txt").returncode == 3
+    done = ingested("remove", "notes.txt", photos / "red.png", "nowhere")
+    assert done.returncode == 2
+    assert "2 removed" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("has nothing at nowhere")
+    assert json.loads(ingested("status", "--json").stdout)["collections"][0]["failures"] == []
 
 
 def start_ingesting(tmp_path: Path) -> subprocess.Popen[str]:

@@ -50,8 +50,9 @@ def test_terms_that_cancel_out_are_an_error() -> None:
     dog = normalize(np.random.default_rng(0).normal(size=512))
     with pytest.raises(ZeroVectorError, match="cancel"):
         weighted_sum([dog, dog], [1, -1])
-    with pytest.raises(ZeroVectorError, match="cancel"):
+    with pytest.raises(UsageError, match="every weight is 0"):
         weighted_sum([dog], [0])
+    np.testing.assert_array_equal(weighted_sum([dog, -dog], [1, 0]), dog)
 
 
 def test_weights_must_be_finite_and_one_a_vector() -> None:

@@ -14,7 +14,7 @@ from clipsearch.errors import UsageError
 from clipsearch.identity import expanded
 from clipsearch.index import Index
 from clipsearch.terminal import safe
-from ingest.files import find, read_path_list
+from ingest.files import find, read_path_list, require_any
 from ingest.pipeline import Options
 from ingest.preview import preview
 from ingest.report import Report
@@ -84,9 +84,10 @@ def ingest(
     hidden = quiet or not sys.stderr.isatty()
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
-    find(
-        where, wanted.selection, strict=wanted.strict
-    )  # a mistyped path leaves no new store behind
+    # Neither a mistyped path nor an empty folder leaves a new store behind.
+    found = find(where, wanted.selection, strict=wanted.strict)
+    if _is_new_file(uri):
+        require_any(found, where)
     if dry_run and _is_new_file(uri):
         report = preview(where, None, wanted)  # a rehearsal leaves no database behind
     else:

@@ -7,6 +7,8 @@ import click
 
 from clipsearch.cli import options, results
 from clipsearch.cli.units import size
+from clipsearch.errors import UsageError
+from clipsearch.identity import expanded, is_folder
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.terms import as_picture, split_weight
@@ -88,6 +90,9 @@ def query(
     )
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         [hits] = index.search_many([wish])
+    under = wish.filters.under
+    if not hits and under and not is_folder(expanded(under)):
+        raise UsageError(f"nothing is stored under {under}, and no such folder is there")
     pictures = [term.content for term in terms if isinstance(term.content, Path)]
     title = " ".join(words) or " + ".join(images)
     results.show(hits, wanted, title=title, pictures=pictures, start=offset + 1)

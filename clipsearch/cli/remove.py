@@ -19,7 +19,8 @@ def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: s
     clipsearch remove ~/Pictures/private
     """
     with Index.open(uri, collection=collection, token=token, create=False) as index:
-        removed = index.remove(*paths)
-    if not removed:
-        raise UsageError(f"the collection {collection!r} has nothing at {', '.join(paths)}")
-    click.echo(f"{removed:,} removed", err=True)
+        removed = {path: index.remove(path) for path in paths}
+    if total := sum(removed.values()):
+        click.echo(f"{total:,} removed", err=True)
+    if nothing := [path for path, count in removed.items() if not count]:
+        raise UsageError(f"the collection {collection!r} has nothing at {', '.join(nothing)}")

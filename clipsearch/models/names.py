@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from clipsearch.errors import ModelError
+from clipsearch.errors import ModelError, UnknownModelError
 from clipsearch.models.specs import ALIGN_REPO, SPECS, Family
 
 ALIASES = {spec.alias: spec.name for spec in SPECS if spec.alias}
@@ -100,17 +100,17 @@ def unknown_tag(ref: ModelRef, tags: Sequence[str]) -> ModelError:
     return ModelError(f"unknown model {ref.name!r}: {hint}{_LISTING}")
 
 
-def unknown_model(name: str) -> ModelError:
+def unknown_model(name: str) -> UnknownModelError:
     """The error for a name of no known form or architecture, with the nearest good one."""
     if name and Path(name).expanduser().is_dir():
-        return ModelError(
+        return UnknownModelError(
             f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
         )
     good = [*ALIASES, *(spec.name for spec in SPECS)]
     archs = architectures()
     if name in archs:
         example = next((each for each in good if each.startswith(f"{name}/")), f"{name}/TAG")
-        return ModelError(
+        return UnknownModelError(
             f"model {name!r} does not say which weights: write {example}, for instance"
         )
     arch, _, tag = name.rpartition("/")
@@ -128,4 +128,4 @@ def unknown_model(name: str) -> ModelError:
     if not near and _REPO.fullmatch(name):
         near = [f"hf-hub:{name}"]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return ModelError(f"unknown model {name!r}: {hint}{_LISTING}")
+    return UnknownModelError(f"unknown model {name!r}: {hint}{_LISTING}")

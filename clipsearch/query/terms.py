@@ -13,7 +13,10 @@ from clipsearch.errors import UsageError
 from clipsearch.formats import SUFFIXES
 from clipsearch.identity import expanded, is_file
 
-_WEIGHTED = re.compile(r"(\d+\.?\d*|\.\d+):(.+)", re.DOTALL)
+# nan and inf too: they are to be refused, not searched for.
+_WEIGHTED = re.compile(
+    r"((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf):(.+)", re.DOTALL | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,6 @@ class Term:
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
             raise UsageError(f"a weight must be a finite number, not {self.weight}")
-        if self.weight == 0:
-            raise UsageError("a weight of 0 leaves the term out: drop the term")
         if isinstance(self.content, str):
             if not self.content.strip():
                 raise UsageError("the query text is empty")
