@@ -1,7 +1,6 @@
 """What is new about some files, as a collection sees it."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +11,10 @@ from clipsearch.types import Photo
 from ingest.files import Found
 from ingest.prune import can_have_moved
 from ingest.report import Tally
+from ingest.stamps import Stamps
 from ingest.steps import Identified, Rejected, identify
 from ingest.walk import Problem
-from ingest.workers import ordered
+from ingest.workers import Pool, ordered
 
 LOOKUP = 512  # files a question to the store
 
@@ -69,15 +69,16 @@ class Changes:
     ) -> None:
         self._files = files
         self._collection = collection
+        self._stamps = Stamps(collection)
         self._tally = tally
         self._progress = progress
         self._moved_from: set[str] = set()
         self.roots = roots
         self.outdated: set[str] = set()  # ids whose row is of older content than the file's
 
-    def identified(self, executor: ThreadPoolExecutor) -> Iterator[Identified]:
+    def identified(self, pool: Pool) -> Iterator[Identified]:
         """Files that are new or changed, with the hash of their content."""
-        for item in ordered(executor, identify, self._pending(), ahead=LOOKUP):
+        for item in ordered(pool, identify, self._pending(), ahead=LOOKUP):
             if isinstance(item, Rejected):
                 self.fail(item.found.path, item.reason)
             else:
@@ -122,10 +123,10 @@ class Changes:
                     found[photo_id(item.path)] = item
                 else:
                     self.fail(item.path, item.reason)
-            stamps = self._collection.stamps(list(found)) if self._collection else {}
+            stamps = self._stamps.of(list(found))
             for id_, item in found.items():
                 stamp = stamps.get(id_)
-                if stamp and (stamp.size, stamp.mtime_ns) == (item.size, item.mtime_ns):
+                if stamp == (item.size, item.mtime_ns):
                     self._tally.unchanged += 1
                     self.advance()
                     continue

@@ -1,14 +1,13 @@
 """The ingestion: find → known? → identify → reuse or load → encode → write, as one stream.
 
-One thread, the caller's, talks to the store and to the encoder; a pool of others reads and decodes
-a bounded number of files ahead of it.
+One thread, the caller's, talks to the store; a pool of others reads and decodes a bounded number of
+files ahead of it, and one more keeps the encoder busy meanwhile.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from clipsearch.identity import canonical
 from clipsearch.images import MAX_PIXELS
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
-from clipsearch.types import ImageRow
+from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import normalize
 from ingest.changes import LOOKUP, Changes, Known, Progress
 from ingest.failures import forget_failures
@@ -29,7 +28,7 @@ from ingest.prune import find_gone
 from ingest.report import Report, Tally
 from ingest.steps import Identified, Loaded, NoPicture, Unsettled, load
 from ingest.walk import Selection
-from ingest.workers import ordered, pool
+from ingest.workers import Pool, ordered
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
@@ -113,20 +112,20 @@ class Ingestion:
 
     def run(self) -> None:
         """Store everything that changed; what is finished gets written even on an exception."""
-        executor = pool()
         try:
-            self._store(self._changes.identified(executor), executor)
-            while self._orphans:
-                orphans, self._orphans = self._orphans, []
-                self._store(orphans, executor)
+            with Pool() as pool, Pool(threads=1, most=1) as encoding:
+                self._store(self._changes.identified(pool), pool, encoding)
+                while self._orphans:
+                    orphans, self._orphans = self._orphans, []
+                    self._store(orphans, pool, encoding)
         finally:
-            executor.shutdown(cancel_futures=True)
             self._writer.flush()
 
-    def _store(self, items: Iterable[Identified], executor: ThreadPoolExecutor) -> None:
-        loaded = ordered(executor, self._load, self._without_vector(items), ahead=2 * BATCH)
-        for batch in batches(self._pictures(loaded), BATCH):
-            vectors = encode_pixels(self._encoder, [item.pixels for item in batch])
+    def _store(self, items: Iterable[Identified], pool: Pool, encoding: Pool) -> None:
+        loaded = ordered(pool, self._load, self._without_vector(items), ahead=2 * BATCH)
+        pictures = batches(self._pictures(loaded), BATCH)
+        # While one batch is encoded, this thread gathers the next one and writes the one before.
+        for batch, vectors in ordered(encoding, self._encode, pictures, ahead=2):
             for item, vector in zip(batch, vectors, strict=True):
                 try:
                     row = ImageRow(item.photo, normalize(vector))
@@ -138,6 +137,9 @@ class Ingestion:
                 self._changes.advance()
                 for twin in self._twins.pop(item.photo.content_hash):
                     self._reuse(twin, row, Known([], []))
+
+    def _encode(self, batch: Sequence[Loaded]) -> tuple[Sequence[Loaded], Vectors]:
+        return batch, encode_pixels(self._encoder, [item.pixels for item in batch])
 
     def _without_vector(self, items: Iterable[Identified]) -> Iterator[Identified]:
         """Files whose content has no vector yet; the others get their rows here."""

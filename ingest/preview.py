@@ -11,7 +11,7 @@ from ingest.files import find, roots
 from ingest.pipeline import Options
 from ingest.prune import find_gone
 from ingest.report import Report, Tally
-from ingest.workers import pool
+from ingest.workers import Pool
 
 
 def preview(
@@ -29,8 +29,8 @@ def preview(
     changes = Changes(files, roots(paths), collection, tally, progress)
     seen: set[str] = set()
     moved: set[str] = set()
-    with pool() as executor:
-        for group in batches(changes.identified(executor), LOOKUP):
+    with Pool() as pool:
+        for group in batches(changes.identified(pool), LOOKUP):
             known = changes.known_content(group)
             for item in group:
                 if known[item.content_hash] or item.content_hash in seen:

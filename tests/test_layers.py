@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
     "clipsearch.errors clipsearch.types clipsearch.batches clipsearch.formats clipsearch.identity"
-    " clipsearch.pixels clipsearch.settings clipsearch.terminal",
+    " clipsearch.cores clipsearch.pixels clipsearch.settings clipsearch.terminal",
     "clipsearch.vectors clipsearch.images clipsearch.models.base",
     "clipsearch.models clipsearch.store",
     "clipsearch.embed clipsearch.near_duplicates",

@@ -98,12 +98,32 @@ class Collection:
 
     def scan(self, where: str = "") -> Iterator[Photo]:
         """Every photo that matches, each once, a page in memory at a time, in no order."""
-        yield from map(to_photo, self._scan(where, PHOTO_FIELDS, vectors=False))
+        yield from map(to_photo, self._scan(where, self._photo_fields, vectors=False))
+
+    def scan_stamps(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Id, and size (bytes) with mtime (ns), of every photo, each once; several times as quick as `scan`."""
+        for row in self._scan("", ["id", "size", "mtime_ns"], vectors=False):
+            yield row["id"], (int(row["size"]), int(row["mtime_ns"]))
 
     def scan_rows(self, where: str = "") -> Iterator[ImageRow]:
         """Every row that matches, with its embedding, each once, a page in memory at a time."""
-        fields = (*PHOTO_FIELDS, EMBEDDING)
+        fields = (*self._photo_fields, EMBEDDING)
         yield from map(to_image_row, self._scan(where, fields, vectors=True))
+
+    def tags(self) -> Counter[str]:
+        """How many photos have each tag; raises StoreError as `require_tags` does."""
+        self.require_tags()
+        rows = self._scan("", ["id", TAGS], vectors=False)
+        return Counter(str(tag) for row in rows for tag in row[TAGS])
+
+    def require_tags(self) -> None:
+        """Raise StoreError where this collection was made by a clipsearch without tags."""
+        if not self._has_tags:
+            raise StoreError(
+                f"the collection {self._info.name!r} was made before there were tags, and Milvus "
+                "cannot add a field to it: ingest into a new one (--collection NAME), or `clipsearch "
+                f"drop {self._info.name}` and ingest again; all else still works with it"
+            )
 
     def upsert(self, rows: Sequence[ImageRow]) -> None:
         """Write rows, replacing those of the same id; of equal ids in `rows` the last one wins.
