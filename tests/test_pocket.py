@@ -43,10 +43,10 @@ def test_the_shipped_files_stay_under_sixty_megabytes() -> None:
     assert (WEIGHTS / "MODEL_CARD.md").is_file()
 
 
-def test_a_picture_becomes_two_views_whatever_its_shape(pocket: PocketEncoder) -> None:
+def test_a_picture_becomes_a_square_whatever_its_shape(pocket: PocketEncoder) -> None:
     for size in [(1, 1), (3, 900), (900, 3), (224, 224), (4000, 2500)]:
         pixels = pocket.preprocess(Image.new("RGB", size, "red"))
-        assert pixels.shape == (2, 224, 224, 3)
+        assert pixels.shape == (224, 224, 3)
         assert pixels.dtype == np.uint8
         assert (pixels == [255, 0, 0]).all()
 
@@ -93,7 +93,7 @@ def test_nothing_in_gives_nothing_out(pocket: PocketEncoder) -> None:
 
 def test_foreign_arrays_are_refused(pocket: PocketEncoder) -> None:
     good = pocket.preprocess(drawn(10))
-    for bad in (good[:1], good.astype(np.float32), np.zeros((2, 3, 224, 224), np.uint8)):
+    for bad in (good[:1], good.astype(np.float32), np.zeros((3, 224, 224), np.uint8)):
         with pytest.raises(VectorError, match="preprocess"):
             pocket.encode_images([good, bad])
 
@@ -113,7 +113,7 @@ def test_threads_share_one_encoder() -> None:
 def test_pieces_of_a_batch_give_what_the_whole_gives(pocket: PocketEncoder) -> None:
     pixels = np.stack([pocket.preprocess(drawn(hue)) for hue in range(0, 250, 50)])
     whole = Graph(WEIGHTS / "image.xml")(pixels)
-    np.testing.assert_allclose(Graph(WEIGHTS / "image.xml", chunk=2)(pixels), whole, atol=1e-5)
+    np.testing.assert_allclose(Graph(WEIGHTS / "image.xml", chunk=2)(pixels), whole, atol=1e-3)
 
 
 def test_a_text_query_imports_neither_torch_nor_the_image_tower() -> None:

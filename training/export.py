@@ -12,9 +12,15 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from clipsearch.models.asked import ask
+from clipsearch.models.pocket import SIDE
+
 MAX_TOKENS = 256
 COMPRESSED_FROM = 65_536  # numbers in a matrix; a smaller one weighs nothing
-SHIPPED = ("image.xml", "image.bin", "text.xml", "text.bin", "tokenizer.json")
+SHIPPED = (
+    *("image.xml", "image.bin", "head.xml", "head.bin"),
+    *("text.xml", "text.bin", "tokenizer.json"),
+)
 
 
 def _openvino() -> Any:
@@ -25,24 +31,37 @@ def _openvino() -> Any:
     return openvino
 
 
-def _convert(module: nn.Module, example: tuple[Tensor, ...], shape: list[int]) -> Any:
+def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[int]]) -> Any:
     ov = _openvino()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's tracer: deprecated, and constants that are meant
-        shapes = [ov.PartialShape(shape)] * len(example)
-        return ov.convert_model(module.eval(), example_input=example, input=shapes)
+        partial = [ov.PartialShape(shape) for shape in shapes]
+        return ov.convert_model(module.eval(), example_input=example, input=partial)
 
 
 def image_graph(module: nn.Module) -> Any:
-    """Convert an ImageTrunk or ImageSide for any number of pictures and views."""
-    example = torch.zeros(3, 2, 224, 224, 3, dtype=torch.uint8)
-    return _convert(module, (example,), [-1, -1, 224, 224, 3])
+    """Convert what takes uint8 pictures (n, 224, 224, 3), for any number of them."""
+    return _convert(
+        module, (torch.zeros(3, SIDE, SIDE, 3, dtype=torch.uint8),), [[-1, SIDE, SIDE, 3]]
+    )
 
 
-def text_graph(module: nn.Module) -> Any:
-    """Convert a MiniLM or TextSide for any number and length of texts."""
-    example = torch.ones(2, 5, dtype=torch.int64)
-    return _convert(module, (example, example), [-1, -1])
+def row_graph(module: nn.Module, length: int) -> Any:
+    """Convert what takes rows of numbers (n, length)."""
+    return _convert(module, (torch.rand(3, length),), [[-1, length]])
+
+
+def text_graph(module: nn.Module, *, asks: bool = False) -> Any:
+    """Convert what takes token ids and mask, for any number and length of texts.
+
+    With `asks`, it takes the letters and shares of `clipsearch.models.asked.ask` as well.
+    """
+    tokens = torch.ones(2, 5, dtype=torch.int64)
+    if not asks:
+        return _convert(module, (tokens, tokens), [[-1, -1], [-1, -1]])
+    letters, shares = map(torch.from_numpy, ask(["the word love", "a dog"]))
+    shapes = [[-1, -1], [-1, -1], [-1, *letters.shape[1:]], [-1, *shares.shape[1:]]]
+    return _convert(module, (tokens, tokens, letters, shares), shapes)
 
 
 def compress_rows(model: Any) -> None:
@@ -78,10 +97,10 @@ def load_tokenizer(source: bytes) -> Tokenizer:
     return tokenizer
 
 
-def save_manifest(folder: Path, *, dim: int) -> None:
+def save_manifest(folder: Path, *, dim: int, scale: float) -> None:
     """Write what identifies the model: the hash of the shipped files is taken here, once."""
     digest = hashlib.sha256()
     for name in SHIPPED:
         digest.update((folder / name).read_bytes())
-    manifest = {"dim": dim, "weights": digest.hexdigest()[:32]}
+    manifest = {"dim": dim, "weights": digest.hexdigest()[:32], "logit_scale": scale}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")

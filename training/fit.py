@@ -1,79 +1,162 @@
-"""Closed-form joining of two feature spaces: weighted, ridged canonical correlation analysis.
+"""Training the heads on cached features: seeded, resumable, on the CPU or a GPU."""
+# mypy: allow-subclassing-any
 
-Hotelling 1936 ("Relations between two sets of variates"): the directions of both sides that
-correlate most over the pairs. Scaling each by its correlation makes the inner product of both
-projections the best guess of one side from the other.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
 
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """An affine map (x - centre) @ matrix, from `centre` (d,) and `matrix` (d, k)."""
-
-    centre: Array
-    matrix: Array
-
-    def __call__(self, x: NDArray[np.floating]) -> Array:
-        """Map (n, d) to (n, k)."""
-        return (x - self.centre) @ self.matrix
+from training.corpus import Batch, Corpus
+from training.heads import ImageHead, Places, Sizes, TextHead
+from training.losses import contrastive, distil, family_shares
+from training.noise import hide, shake
+from training.words import Words
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """Matching rows of both sides: image (n, d), text (n, e), weight (n,)."""
+class Recipe:
+    """All that a fit depends on, besides the data.
 
-    image: Array
-    text: Array
-    weight: Array
+    `batch` captioned pictures a step, and `extra` others; the weights are those of the losses:
+    of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
+    are the share of pictures and the strength of the noise on features (see `training.noise`).
+    """
+
+    epochs: int = 10
+    batch: int = 512
+    extra: int = 128
+    rate: float = 1e-3
+    decay: float = 0.05
+    classes: float = 0.5
+    families: float = 0.4
+    names: float = 0.3
+    largest_family: int = 60
+    hide: float = 0.7
+    shake: float = 0.3
+    sizes: Sizes = field(default_factory=Sizes)
+    seed: int = 0
 
 
-def join(parts: Sequence[Pairs]) -> Pairs:
-    """Put several sets of pairs below one another."""
-    return Pairs(
-        np.concatenate([p.image for p in parts]),
-        np.concatenate([p.text for p in parts]),
-        np.concatenate([p.weight for p in parts]),
+class Heads(nn.Module):
+    """Both learned ends, and the two temperatures of the losses."""
+
+    def __init__(self, places: Places, image: ImageHead, text: TextHead) -> None:
+        super().__init__()
+        self.places, self.image, self.text = places, image, text
+        self.captions_scale = nn.Parameter(torch.tensor(math.log(1 / 0.05)))
+        self.names_scale = nn.Parameter(torch.tensor(math.log(1 / 0.06)))
+
+    def see(self, places: Tensor, pooled: Tensor) -> Tensor:
+        """Cached features → (n, dim)."""
+        return self.image(self.places(self.places.scaled(places)), pooled)
+
+
+def train(
+    heads: Heads,
+    corpus: Corpus,
+    words: Words,
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+) -> None:
+    """Train `heads` in place; with `checkpoint`, go on from where a stopped run was.
+
+    A checkpoint of another recipe is ignored. Matrix products of the places run in bfloat16.
+    """
+    heads.to(device)
+    words = words.to(device)
+    steps = corpus.steps(recipe.batch)
+    optimizer = torch.optim.AdamW(_groups(heads, recipe.decay), lr=recipe.rate, betas=(0.9, 0.98))
+    total = recipe.epochs * steps
+
+    def rate(step: int) -> float:
+        return min(1.0, (step + 1) / 20) * (0.51 + 0.49 * math.cos(math.pi * step / total))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    parts: dict[str, Any] = {"heads": heads, "optimizer": optimizer, "schedule": schedule}
+    first = _restore(checkpoint, recipe, parts)
+    with tqdm(total=total, initial=first * steps, unit="step") as bar:
+        for epoch in range(first, recipe.epochs):
+            torch.manual_seed(recipe.seed * 1000 + epoch)  # so that a resumed run is the same run
+            draw = np.random.default_rng([recipe.seed, epoch])
+            order = corpus.order(draw)
+            heads.train()
+            for step in range(steps):
+                chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
+                batch = corpus.batch(chosen, recipe.extra, draw)
+                batch = Batch(*(part.to(device) for part in batch))
+                value = loss(heads, batch, words, recipe)
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+                schedule.step()
+                for scale in (heads.captions_scale, heads.names_scale):
+                    scale.data.clamp_(max=math.log(100))
+                bar.set_postfix(epoch=epoch, loss=f"{float(value.detach()):.2f}")
+                bar.update()
+            if checkpoint is not None:
+                state = {name: part.state_dict() for name, part in parts.items()}
+                torch.save({"recipe": asdict(recipe), "epoch": epoch + 1, **state}, checkpoint)
+    heads.eval()
+
+
+def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
+    """The weighted sum of all losses on one batch."""
+    seen = heads.places.scaled(batch.places.bfloat16())
+    seen = hide(shake(seen, recipe.shake), recipe.hide)
+    with torch.autocast(batch.places.device.type, dtype=torch.bfloat16):
+        places = heads.places(seen)
+    images = heads.image(places.float(), batch.pooled, recipe.shake)
+    count, captions = batch.sentences.shape[:2]
+    said = heads.text(batch.sentences.flatten(0, 1))
+    same = batch.owners[:, None] == batch.owners.repeat_interleave(captions)[None]
+    scale = heads.captions_scale.exp()
+    value = contrastive(images[:count], said, same, scale)
+
+    probabilities = heads.image.classifier(batch.pooled).softmax(1)
+    names_scale = heads.names_scale.exp()
+    kind = 0 if torch.rand(()) < 0.5 else int(torch.randint(len(words.classes), ()))
+    value = value + recipe.classes * distil(
+        images, heads.text(words.classes[kind]), probabilities, names_scale
     )
-
-
-def _whitener(cov: Array, ridge: float) -> Array:
-    """Return the symmetric inverse square root of `cov` + ridge × its mean variance, (d, d)."""
-    values, vectors = np.linalg.eigh(cov + ridge * np.trace(cov) / len(cov) * np.eye(len(cov)))
-    root: Array = (vectors / np.sqrt(values)) @ vectors.T
-    return root
-
-
-def fit_cca(
-    pairs: Pairs, dim: int, *, ridge_image: float, ridge_text: float, power: float = 1.0
-) -> tuple[Linear, Linear]:
-    """Fit both projections to `dim` dimensions; directions are scaled by correlation ** power."""
-    w = pairs.weight / pairs.weight.sum()
-    image_centre, text_centre = w @ pairs.image, w @ pairs.text
-    x, y = pairs.image - image_centre, pairs.text - text_centre
-    xw = x * w[:, None]
-    image_white = _whitener(xw.T @ x, ridge_image)
-    text_white = _whitener((y * w[:, None]).T @ y, ridge_text)
-    left, correlations, right = np.linalg.svd(image_white @ (xw.T @ y) @ text_white)
-    scale = correlations[:dim] ** power
-    # A singular vector's sign is arbitrary; fixing it keeps builds alike across LAPACK versions.
-    signs = np.sign(left[np.abs(left[:, :dim]).argmax(0), np.arange(dim)])
-    return (
-        Linear(image_centre, image_white @ left[:, :dim] * (scale * signs)),
-        Linear(text_centre, text_white @ right[:dim].T * (scale * signs)),
+    shares = family_shares(probabilities, words.members, recipe.largest_family)
+    kind = int(torch.randint(len(words.families), ()))
+    value = value + recipe.families * distil(
+        images, heads.text(words.families[kind]), shares, names_scale
     )
+    if len(batch.named):
+        same = batch.keys[:, None] == batch.keys[None]
+        named = distil(
+            images[batch.named],
+            heads.text(batch.names),
+            same / same.sum(1, keepdim=True),
+            scale,
+        )
+        value = value + recipe.names * named
+    return value
 
 
-def fit_pca(x: Array, dim: int) -> Linear:
-    """Fit the `dim` directions of largest variance of (n, d)."""
-    centre = x.mean(0)
-    _, vectors = np.linalg.eigh((x - centre).T @ (x - centre))
-    top = vectors[:, ::-1][:, :dim]
-    return Linear(centre, top * np.sign(top[np.abs(top).argmax(0), np.arange(dim)]))
+def _groups(heads: Heads, decay: float) -> list[dict[str, Any]]:
+    # Only matrices decay: centres and temperatures have nothing to be pulled to.
+    live = [p for p in heads.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in live if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in live if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _restore(path: Path | None, recipe: Recipe, parts: dict[str, Any]) -> int:
+    if path is None or not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state["recipe"] != asdict(recipe):
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["epoch"])

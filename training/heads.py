@@ -1,122 +1,133 @@
-"""The learned ends of both towers, and each side as one torch module from raw input to vector.
+"""The learned ends of both towers, as torch modules on what the towers say.
 
-A vector has two halves: the first holds what the captions taught, the second what ImageNet's 1,000
-classes say about the input. For pictures the second counts CLASS_WEIGHT as much in a cosine; for
-texts it counts more the more the text is like few class names: a noun more than a sentence.
+The image side looks at three things: the tower's own summary of the picture (`pooled`), ImageNet's
+class probabilities, and a grid of 7x7 places, each with what four stages of the tower and the
+colours there say. Either side is a linear map, which starts in closed form, plus a residual
+network, which starts at nothing.
 """
-# mypy: allow-subclassing-any
+# mypy: allow-subclassing-any, allow-untyped-decorators
 
+import copy
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from training.fit import Linear
-from training.towers import EfficientNetLite0, MiniLM
+from training.colours import colour_map
+from training.vision import HEAD, EfficientNetLite, Taps
 
-FEATURES = 1280 + 1000
+GRID = 7
+PLACES = GRID * GRID
+CLASSES = 1000
 LOGIT_TEMPERATURE = 1.5
 PROBABILITY_SCALE = 40.0  # brings √p to about the spread of the pooled features
-NAME_TEMPERATURE = 0.08
-CLASS_WEIGHT = 0.4
+SENTENCE = 384
+SENTENCE_SCALE = 15.0  # a sentence vector less the mean has entries of about 1/20
+QUERIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """What a fit finds: a projection a half and side, and the 1,000 class names (1000, 384)."""
+class Sizes:
+    """Widths: the vector, a place's hidden layer, the residual layers, and dropout in training."""
 
-    image: Linear
-    text: Linear
-    names: NDArray[np.float64]
-    image_classes: Linear
-    text_classes: Linear
-
-
-def image_features(pooled: Tensor, logits: Tensor) -> Tensor:
-    """From (n, views, 1280) and (n, views, 1000): (n, 3280), FEATURES numbers and then √p."""
-    soft = (logits / LOGIT_TEMPERATURE).softmax(-1).sqrt()
-    features = torch.cat([pooled, PROBABILITY_SCALE * soft], -1)
-    return torch.cat([features.mean(1), logits.softmax(-1).mean(1).sqrt()], -1)
+    dim: int = 448
+    place: int = 640
+    image: int = 768
+    text: int = 1024
+    dropout: float = 0.3
 
 
-def class_features(sentences: Tensor, names: Tensor) -> Tensor:
-    """√probability of each class name, (n, 1000), for sentence vectors (n, 384) of length 1."""
-    return (sentences @ names.T / NAME_TEMPERATURE).softmax(-1).sqrt()
+def place_features(tower: EfficientNetLite, pixels: Tensor) -> tuple[Tensor, Tensor, Taps]:
+    """uint8 (n, 224, 224, 3) RGB → places (n, 49, channels), pooled (n, 1280) and the taps."""
+    taps = tower(pixels.permute(0, 3, 1, 2))
+    maps = [taps.seventh, taps.sixth, F.avg_pool2d(taps.fifth, 2), F.avg_pool2d(taps.third, 4)]
+    places = torch.cat([*maps, colour_map(pixels, GRID)], 1).flatten(2).transpose(1, 2)
+    return places, tower.classify(taps.seventh)[0], taps
 
 
-class _Affine(nn.Module):
-    def __init__(self, linear: Linear) -> None:
+class Places(nn.Module):
+    """Places (n, 49, channels) → (n, QUERIES × width): hidden features, averaged by attention."""
+
+    def __init__(self, mean: Tensor, spread: Tensor, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.from_numpy(linear.matrix.T.copy()).float())
-        # The centre goes into the bias, in double precision: features are large, differences small.
-        self.bias = nn.Parameter(torch.from_numpy(-linear.centre @ linear.matrix).float())
+        self.mean, self.spread = nn.Buffer(mean), nn.Buffer(spread)
+        self.hidden = nn.Linear(len(mean), width)
+        self.position = nn.Parameter(torch.randn(PLACES, width) * 0.02)
+        self.query = nn.Linear(width, QUERIES)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+    def scaled(self, places: Tensor) -> Tensor:
+        """Bring each channel to mean 0 and spread 1, in the precision of `places`."""
+        return (places - self.mean.to(places.dtype)) / self.spread.to(places.dtype)
 
+    def forward(self, scaled: Tensor) -> Tensor:
+        h = F.relu(self.hidden(scaled) + self.position)
+        weight = self.query(h).softmax(1)  # (n, 49, QUERIES)
+        return (weight.transpose(1, 2) @ h).flatten(1)
 
-def _halves(learned: Tensor, classes: Tensor) -> Tensor:
-    return F.normalize(torch.cat([F.normalize(learned), CLASS_WEIGHT**0.5 * classes], 1))
+    @torch.no_grad()
+    def folded(self) -> "Places":
+        """The same for places that were not scaled: one pass over them less."""
+        same = copy.deepcopy(self)
+        same.hidden.weight.div_(self.spread)
+        same.hidden.bias.sub_(same.hidden.weight @ self.mean)
+        return same
 
 
 class ImageHead(nn.Module):
-    """What `image_features` gives, (n, 3280) → (n, 512) of length 1."""
+    """What Places gives (n, QUERIES × place) and pooled (n, 1280) → (n, dim) of length 1."""
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, classifier: nn.Linear, centre: Tensor, spread: Tensor, sizes: Sizes) -> None:
         super().__init__()
-        self.learned, self.classes = _Affine(fitted.image), _Affine(fitted.image_classes)
+        self.classifier = classifier.requires_grad_(requires_grad=False)
+        self.centre, self.spread = nn.Buffer(centre), nn.Buffer(spread)
+        self.linear = _quiet(nn.Linear(HEAD + CLASSES, sizes.dim))
+        self.up = nn.Linear(HEAD + CLASSES, sizes.image)
+        self.down = _silent(nn.Linear(sizes.image, sizes.dim))
+        self.norm = nn.LayerNorm(QUERIES * sizes.place)
+        self.places_up = nn.Linear(QUERIES * sizes.place, sizes.place)
+        self.places_down = _silent(nn.Linear(sizes.place, sizes.dim))
+        self.drop = nn.Dropout(sizes.dropout)
 
-    def forward(self, seen: Tensor) -> Tensor:
-        features, soft = seen[:, :FEATURES], seen[:, FEATURES:]
-        return _halves(self.learned(features), F.normalize(self.classes(soft)))
+    def forward(self, places: Tensor, pooled: Tensor, noise: float = 0.0) -> Tensor:
+        x = image_features(pooled, self.classifier(pooled)) - self.centre
+        if noise:
+            x = x * (1 + noise * torch.randn_like(x))
+        whole = self.down(self.drop(F.gelu(self.up(self.drop(x / self.spread)))))
+        parts = F.gelu(self.places_up(self.drop(self.norm(places))))
+        return F.normalize(self.linear(x) + whole + self.places_down(self.drop(parts)), dim=1)
 
 
 class TextHead(nn.Module):
-    """Sentence vectors (n, 384) of length 1 → (n, 512) of length 1."""
+    """Sentence vectors (n, 384) of length 1 → (n, dim) of length 1."""
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, centre: Tensor, sizes: Sizes) -> None:
         super().__init__()
-        self.names = nn.Parameter(torch.from_numpy(fitted.names).float())
-        self.learned, self.classes = _Affine(fitted.text), _Affine(fitted.text_classes)
+        self.centre = nn.Buffer(centre)
+        self.linear = _quiet(nn.Linear(SENTENCE, sizes.dim))
+        self.up = nn.Linear(SENTENCE, sizes.text)
+        self.down = _silent(nn.Linear(sizes.text, sizes.dim))
+        self.drop = nn.Dropout(sizes.dropout)
 
     def forward(self, sentences: Tensor) -> Tensor:
-        classes = class_features(sentences, self.names)
-        return _halves(self.learned(sentences), self.classes(classes))
+        x = sentences - self.centre
+        bent = self.down(self.drop(F.gelu(self.up(self.drop(x * SENTENCE_SCALE)))))
+        return F.normalize(self.linear(x) + bent, dim=1)
 
 
-class ImageTrunk(nn.Module):
-    """uint8 (n, views, 224, 224, 3) RGB → (n, 3280), averaged over any number of views."""
-
-    def __init__(self, tower: EfficientNetLite0) -> None:
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        views = pixels.shape[1]
-        pooled, logits = self.tower(pixels.flatten(0, 1).permute(0, 3, 1, 2))
-        return image_features(pooled.reshape(-1, views, 1280), logits.reshape(-1, views, 1000))
+def image_features(pooled: Tensor, logits: Tensor) -> Tensor:
+    """What the linear map of a picture starts from: (n, 2280), pooled features and √p."""
+    soft = (logits / LOGIT_TEMPERATURE).softmax(-1).sqrt()
+    return torch.cat([pooled, PROBABILITY_SCALE * soft], -1)
 
 
-class ImageSide(nn.Module):
-    """uint8 (n, views, 224, 224, 3) RGB → (n, 512)."""
-
-    def __init__(self, tower: EfficientNetLite0, fitted: Fitted) -> None:
-        super().__init__()
-        self.trunk, self.head = ImageTrunk(tower), ImageHead(fitted)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.head(self.trunk(pixels))
+def _quiet(layer: nn.Linear) -> nn.Linear:
+    nn.init.normal_(layer.weight, std=1e-4)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
-class TextSide(nn.Module):
-    """Token ids and mask, (n, length) int64 → (n, 512)."""
-
-    def __init__(self, tower: MiniLM, fitted: Fitted) -> None:
-        super().__init__()
-        self.tower, self.head = tower, TextHead(fitted)
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.head(self.tower(ids, mask))
+def _silent(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

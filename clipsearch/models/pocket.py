@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipsearch.errors import ModelError, VectorError
+from clipsearch.models.asked import ask
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.openvino import Graph
 from clipsearch.types import Pixels, Vectors
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights" / "pocket"
 SIDE = 224
-PIXELS = (2, SIDE, SIDE, 3)  # views, height, width, RGB
-PREPROCESSING = "whole picture squashed, and middle 7/8 of the short side; bicubic 224x224 RGB"
+PIXELS = (SIDE, SIDE, 3)  # height, width, RGB
+PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
+LOGIT_SCALE = 21.0
+"""Where the manifest has none."""
+
 PRECISION = "images in bfloat16 where the processor has it, else float32; texts in float32"
 
 
@@ -33,7 +37,9 @@ class PocketEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
-        self._image = Graph(folder / "image.xml", fast=True, chunk=2)
+        self._image = Graph(folder / "image.xml", fast=True, chunk=4)
+        # What follows the tower is large matrices: a whole batch reads them once.
+        self._head = Graph(folder / "head.xml", fast=True)
         # A query is one text: float32 costs it nothing that one would notice.
         self._text = Graph(folder / "text.xml")
 
@@ -49,23 +55,26 @@ class PocketEncoder:
             precision=PRECISION,
         )
 
-    def preprocess(self, image: "Image") -> Pixels:
-        """Turn one upright RGB picture into its two views, (2, 224, 224, 3) uint8; safe in threads.
+    @property
+    def logit_scale(self) -> float:
+        """The scale of cosines at which probabilities come true, as `training/scale.py` finds it."""
+        return float(self._manifest.get("logit_scale", LOGIT_SCALE))
 
-        The whole picture, squashed, loses nothing at the sides; the middle square, seven eighths
-        of the short side, keeps proportions.
+    @property
+    def side(self) -> int:
+        """Pixels a side of what the model sees."""
+        return SIDE
+
+    def preprocess(self, image: "Image") -> Pixels:
+        """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.
+
+        The whole picture, squashed to a square: nothing at its sides is lost.
         """
         from PIL.Image import Resampling
 
-        width, height = image.size
-        half = min(width, height) * 7 / 16
-        middle = (width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
         # The gap lets Pillow average whole pixels first: several times faster on large pictures.
-        views = [
-            image.resize((SIDE, SIDE), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-            for box in (None, middle)
-        ]
-        return np.stack([np.asarray(view, dtype=np.uint8) for view in views])
+        view = image.resize((SIDE, SIDE), Resampling.BICUBIC, reducing_gap=3.0)
+        return np.asarray(view, dtype=np.uint8)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed n arrays of `preprocess` as (n, 512) float32; raise VectorError on others."""
@@ -77,7 +86,7 @@ class PocketEncoder:
                     f"pocket takes uint8 arrays of shape {PIXELS} from preprocess(), "
                     f"not {array.dtype} {array.shape}"
                 )
-        return self._image(np.stack(pixels))
+        return self._head(self._image(np.stack(pixels)))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, 512) float32; what a text has beyond its first 256 tokens is cut."""
@@ -86,7 +95,7 @@ class PocketEncoder:
         encodings = self._tokenizer.encode_batch(list(texts))
         ids = np.array([e.ids for e in encodings], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
-        return self._text(ids, mask)
+        return self._text(ids, mask, *ask(texts))
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""The part of the embedded model that reads: drawn words, what they teach, and its two sides."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from clipsearch.models.asked import ALPHABET, ask, spell  # noqa: E402
+from training.canvases import GRID, NOTHING, Canvas, Studio  # noqa: E402
+from training.fonts import Hands, faces  # noqa: E402
+from training.reading import (  # noqa: E402
+    TAPS,
+    AskingSide,
+    Reader,
+    ReadingSide,
+    Speller,
+    Summary,
+)
+from training.vocabulary import Vocabulary, held_out  # noqa: E402
+
+WORDS = Vocabulary(("river", "stone", "cloud"), ("dog", "street"))
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    folder = Path("/usr/share/fonts")
+    try:
+        found = faces([folder])
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    photo = tmp_path_factory.mktemp("photos") / "grey.png"
+    Image.new("RGB", (300, 240), (120, 130, 140)).save(photo)
+    hands = [Hands.of(found, test=test) for test in (False, True)]
+    return Studio([photo], WORDS, next(h for h in hands if h.families), {})
+
+
+def canvases(studio: Studio, count: int) -> list[Canvas]:
+    return [studio.canvas(np.random.default_rng([1, row])) for row in range(count)]
+
+
+def test_one_seed_draws_one_canvas(studio: Studio) -> None:
+    for first, second in zip(canvases(studio, 4), canvases(studio, 4), strict=True):
+        assert (first.pixels == second.pixels).all()
+        assert (first.cells == second.cells).all()
+        assert first.words == second.words
+
+
+def test_cells_spell_the_words_that_are_drawn(studio: Studio) -> None:
+    spelled = 0
+    for canvas in canvases(studio, 12):
+        word, letter, start, end = canvas.cells
+        for row, column in np.argwhere(word != NOTHING):
+            said = canvas.words[word[row, column]]
+            if said.isalpha() and len(said) <= 8:  # in numbers, points and signs take a place
+                at = start[row, column]
+                assert said[at] == ALPHABET[letter[row, column]]
+                assert end[row, column] == len(said) - 1 - at
+                spelled += 1
+        assert (word[letter != NOTHING] != NOTHING).all()
+    assert spelled > 100
+
+
+def test_words_for_tests_are_never_taught() -> None:
+    rng = np.random.default_rng(0)
+    assert not any(held_out(WORDS.word(rng)) for _ in range(200))
+    assert all(held_out(WORDS.word(rng, test=True)) for _ in range(20))
+
+
+def test_every_picture_weighs_the_same() -> None:
+    side = ReadingSide(Reader(), Summary()).eval()
+    second, third = torch.randn(2, TAPS[0], 56, 56), torch.randn(2, TAPS[1], GRID, GRID)
+    with torch.no_grad():
+        lengths = side(second, third).norm(dim=1)
+    assert torch.allclose(lengths, torch.ones(2), atol=1e-5)
+
+
+def test_a_query_that_asks_for_nothing_is_nothing() -> None:
+    side = AskingSide(Speller()).eval()
+    queries = ["the word love", "a photo of 'LOVE'", "a dog on the beach"]
+    letters, shares = (torch.from_numpy(part) for part in ask(queries))
+    with torch.no_grad():
+        said = side(letters, shares)
+    assert torch.allclose(said[0], said[1])
+    assert said[0].norm() > 1
+    assert not said[2].any()
+
+
+def test_the_order_of_letters_counts() -> None:
+    with torch.no_grad():
+        dog, god = Speller().eval()(torch.from_numpy(spell(["dog", "god"])))
+    assert torch.dot(dog, god) < 0.999

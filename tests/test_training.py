@@ -1,0 +1,165 @@
+"""Training the embedded model: splits without leaks, losses, noise, and runs that go on."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from training.corpus import Captioned, Corpus, Named  # noqa: E402
+from training.ends import principal  # noqa: E402
+from training.features import Seen  # noqa: E402
+from training.fit import Heads, Recipe, train  # noqa: E402
+from training.heads import PLACES, ImageHead, Places, Sizes, TextHead  # noqa: E402
+from training.losses import contrastive, family_shares  # noqa: E402
+from training.material import trial_rows  # noqa: E402
+from training.noise import hide, shake  # noqa: E402
+from training.quality import image_to_text, precision, text_to_image, top1  # noqa: E402
+from training.sources import Photograph  # noqa: E402
+from training.start import closed_form  # noqa: E402
+from training.views import VIEWS  # noqa: E402
+from training.vision import HEAD, stages  # noqa: E402
+from training.words import Words  # noqa: E402
+
+CHANNELS = 8
+RECIPE = Recipe(epochs=2, batch=4, extra=2, sizes=Sizes(dim=300, place=8, image=8, text=8))
+
+
+def small_corpus() -> Corpus:
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(8, VIEWS, PLACES * CHANNELS + HEAD)).astype(np.float16)
+    sentences = torch.nn.functional.normalize(torch.randn(8, 5, 384), dim=2)
+    seen = Seen(rows)
+    told = Captioned(seen, range(6), sentences[:6], repeat=2)
+    return Corpus([told], [Named(seen, [6, 7], sentences[6:, 0], [0, 1])])
+
+
+def small_heads() -> Heads:
+    torch.manual_seed(0)
+    sizes = RECIPE.sizes
+    return Heads(
+        Places(torch.zeros(CHANNELS), torch.ones(CHANNELS), sizes.place),
+        ImageHead(torch.nn.Linear(HEAD, 1000), torch.zeros(2280), torch.ones(2280), sizes),
+        TextHead(torch.zeros(384), sizes),
+    )
+
+
+def some_words() -> Words:
+    members = torch.zeros(2, 1000)
+    members[0, :3] = 1
+    members[1, 5:400] = 1
+    return Words(torch.randn(4, 1000, 384), torch.randn(3, 2, 384), members)
+
+
+def test_a_trial_is_measured_on_nothing_that_it_learnt_from() -> None:
+    flickr = [
+        Photograph(Path(f"{n}.jpg"), ("a",), "val" if n < 100 else "train") for n in range(1000)
+    ]
+    learnt, held = trial_rows(flickr, 140, 1000)
+    assert not set(learnt.flickr) & set(held.flickr)
+    assert set(learnt.flickr) | set(held.flickr) == set(range(1000))
+    assert set(range(100)) <= set(held.flickr)
+    assert not set(learnt.coco) & set(held.coco)
+    assert not set(learnt.backgrounds) & set(held.backgrounds)
+    assert not learnt.objects
+    assert trial_rows(flickr, 140, 1000) == (learnt, held)
+
+
+def test_the_closed_form_finds_what_both_sides_share() -> None:
+    draw = torch.Generator().manual_seed(0)
+    shared = torch.randn(500, 3, generator=draw)
+    images = torch.cat([shared, torch.randn(500, 5, generator=draw)], 1)
+    texts = torch.cat([torch.randn(500, 4, generator=draw), shared * 2], 1)
+    start = closed_form(images, texts, texts)
+    seen = torch.nn.functional.normalize((images - start.image_centre) @ start.image, dim=1)
+    said = torch.nn.functional.normalize((texts - start.text_centre) @ start.text, dim=1)
+    own = ((seen @ said.T).argmax(1) == torch.arange(500)).float().mean()
+    assert own > 0.3  # of 500
+
+
+def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None:
+    images = torch.eye(3)
+    texts = images.repeat_interleave(2, 0)
+    same = torch.arange(3)[:, None] == torch.arange(3).repeat_interleave(2)[None]
+    scale = torch.tensor(50.0)
+    right = contrastive(images, texts, same, scale)
+    wrong = contrastive(images, texts.roll(2, 0), same, scale)
+    assert right < 0.7  # ln 2 for a choice of two right texts, halved with 0 for the way back
+    assert wrong > 10
+
+
+def test_families_too_large_to_look_like_something_get_no_share() -> None:
+    probabilities = torch.full((1, 4), 0.25)
+    members = torch.tensor([[1.0, 1, 0, 0], [1, 1, 1, 1]])
+    shares = family_shares(probabilities, members, 3)
+    assert shares[0, 0] == pytest.approx(1, abs=0.01)
+    assert shares[0, 1] == 0
+
+
+def test_noise_hides_a_rectangle_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    places = torch.ones(50, PLACES, 2)
+    assert (hide(places, 0.0) == places).all()
+    hidden = (hide(places, 1.0)[..., 0] == 0).sum(1)
+    assert (hidden >= 1).all()
+    assert (hidden <= 16).all()
+    shaken = shake(places, 0.3)
+    assert shaken.mean() == pytest.approx(1, abs=0.15)
+    assert (shaken == shaken[:, :1]).all()  # one factor for all places of a picture
+
+
+def test_folding_changes_nothing() -> None:
+    torch.manual_seed(0)
+    part = Places(torch.randn(CHANNELS), torch.rand(CHANNELS) + 0.5, 8)
+    places = torch.randn(3, PLACES, CHANNELS)
+    torch.testing.assert_close(part.folded()(places), part(part.scaled(places)))
+
+
+def test_a_run_that_was_stopped_ends_where_a_whole_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    corpus, words = small_corpus(), some_words()
+    whole, parts = small_heads(), small_heads()
+    train(whole, corpus, words, RECIPE)
+
+    path = tmp_path / "run.pt"
+    epochs = iter([corpus.order])
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "order", lambda draw: next(epochs)(draw))
+        with pytest.raises(StopIteration):  # in the second epoch
+            train(parts, corpus, words, RECIPE, checkpoint=path)
+    resumed = small_heads()
+    train(resumed, corpus, words, RECIPE, checkpoint=path)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict())
+
+    other = small_heads()
+    train(other, corpus, words, dataclasses.replace(RECIPE, seed=7), checkpoint=path)
+    assert not torch.equal(other.image.linear.weight, whole.image.linear.weight)
+
+
+def test_directions_are_orthogonal_and_longest_first() -> None:
+    x = torch.randn(200, 6) * torch.tensor([5.0, 4, 3, 2, 1, 0.5])
+    found = principal(x, 3)
+    torch.testing.assert_close(found.T @ found, torch.eye(3), atol=1e-5, rtol=0)
+    lengths = (x @ found).norm(dim=0)
+    assert (lengths.diff() < 0).all()
+
+
+def test_variants_of_the_tower_have_the_published_shapes() -> None:
+    assert [stage[3] for stage in stages("lite0")] == [16, 24, 40, 80, 112, 192, 320]
+    assert [stage[3] for stage in stages("lite2")] == [16, 24, 48, 88, 120, 208, 352]
+    assert sum(stage[4] for stage in stages("lite0")) == 16
+    assert sum(stage[4] for stage in stages("lite2")) == 21
+
+
+def test_measures_count_what_they_say() -> None:
+    images, texts = np.eye(3), np.eye(3)[[0, 1, 1]]
+    owner = np.array([0, 1, 2])
+    assert text_to_image(texts, images, owner).at1 == pytest.approx(200 / 3)
+    assert image_to_text(texts, images, owner).at1 == pytest.approx(200 / 3, abs=34)
+    assert top1(images, images, [0, 1, 1]) == pytest.approx(200 / 3)
+    vectors = np.array([[1.0, 0], [0.99, 0.1], [0, 1], [0.1, 0.99]])
+    assert precision(vectors, np.array([0, 0, 1, 1]), 1) == 100

@@ -1,0 +1,96 @@
+"""MiniLM-L6, the pretrained text tower, as a plain torch module.
+
+A BERT encoder (Devlin et al. 2018) of six layers and 384 dimensions, distilled (Wang et al. 2020)
+and tuned for sentence similarity.
+"""
+# mypy: allow-subclassing-any
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+
+class Attention(nn.Module):
+    """Self-attention of BERT; mask (n, 1, 1, length) is added to the scores."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
+        self.norm = nn.LayerNorm(dim, eps=1e-12)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        def split(y: Tensor) -> Tensor:
+            return y.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (n, heads, length, dim/heads)
+
+        q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
+        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1]) + mask
+        return self.norm(x + self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2)))
+
+
+class Layer(nn.Module):
+    """One post-norm encoder layer."""
+
+    def __init__(self, dim: int, heads: int, inner: int) -> None:
+        super().__init__()
+        self.attention = Attention(dim, heads)
+        self.up, self.down = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-12)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.attention(x, mask)
+        return self.norm(x + self.down(F.gelu(self.up(x))))
+
+
+class MiniLM(nn.Module):
+    """Token ids and attention mask, both (n, length) int64 → mean token vector (n, 384), length 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.positions = nn.Embedding(30522, 384), nn.Embedding(512, 384)
+        self.types = nn.Embedding(2, 384)
+        self.norm = nn.LayerNorm(384, eps=1e-12)
+        self.layers = nn.ModuleList(Layer(384, 12, 1536) for _ in range(6))
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        places = torch.arange(ids.shape[1], device=ids.device)
+        x = self.norm(self.words(ids) + self.positions(places) + self.types.weight[0])
+        keep = mask.to(x.dtype)
+        bias = (1 - keep)[:, None, None, :] * -1e4  # finite in every precision, and enough
+        for layer in self.layers:
+            x = layer(x, bias)
+        total = (x * keep[:, :, None]).sum(1)
+        return F.normalize(total, dim=1)  # the sum and the mean have one direction
+
+
+_BERT_NAMES = (
+    ("embeddings.word_embeddings", "words"),
+    ("embeddings.position_embeddings", "positions"),
+    ("embeddings.token_type_embeddings", "types"),
+    ("embeddings.LayerNorm", "norm"),
+    ("encoder.layer.", "layers."),
+    ("attention.self.", "attention."),
+    ("attention.output.dense", "attention.out"),
+    ("attention.output.LayerNorm", "attention.norm"),
+    ("intermediate.dense", "up"),
+    ("output.dense", "down"),
+    ("output.LayerNorm", "norm"),
+)
+
+
+def load_text_tower(weights: Mapping[str, Tensor]) -> MiniLM:
+    """Build the text tower from BERT's state dict; raise RuntimeError where a name does not fit."""
+    renamed = {}
+    for name, value in weights.items():
+        if name.startswith("pooler.") or name == "embeddings.position_ids":
+            continue  # the sentence vector is the mean over tokens
+        for old, new in _BERT_NAMES:
+            name = name.replace(old, new)
+        renamed[name] = value
+    tower = MiniLM()
+    tower.load_state_dict(renamed, strict=True)
+    tower.eval().requires_grad_(requires_grad=False)
+    return tower

@@ -1,0 +1,91 @@
+"""What packed files find, by the encoder that the product uses: the numbers of the model card.
+
+    python -m training.shipped --data ../shared/data --model .cache/training/trial
+
+The trial never saw these photographs; the model that ships has seen all but Flickr8k's own 500.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+
+from clipsearch.images import decode
+from clipsearch.models.pocket import WEIGHTS, PocketEncoder
+from clipsearch.types import Vectors
+from clipsearch.vectors import normalize
+from training.material import trial_rows
+from training.quality import image_to_text, precision, text_to_image, top1
+from training.sources import Photograph, captioned
+from training.words import photo_of
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+BATCH = 64
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
+@click.option("--model", type=FOLDER, default=WEIGHTS, show_default=True)
+def main(data: Path, model: Path) -> None:
+    for line in lines(data, PocketEncoder(model)):
+        click.echo(line)
+
+
+def lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
+    """Measure, and say each result in a line."""
+    flickr, coco = captioned(data / "flickr8k"), captioned(data / "coco")
+    others = sorted((data / "backgrounds").glob("*.*"))
+    _, held = trial_rows(flickr, len(coco), len(others))
+    val = [row for row in flickr if row.split != "train"]
+    for name, rows in (("val 500", val), ("1,000", [flickr[i] for i in held.flickr])):
+        seen = see(encoder, [row.path for row in rows])
+        texts, owner = _captions(rows)
+        said = say(encoder, texts)
+        yield f"Flickr8k {name}: {text_to_image(said, seen, owner)}"
+        yield f"Flickr8k {name}, image→text: {image_to_text(said, seen, owner)}"
+    rows = [coco[i] for i in held.coco]
+    paths = [row.path for row in rows] + [others[i] for i in held.backgrounds]
+    texts, owner = _captions(rows)
+    found = text_to_image(say(encoder, texts), see(encoder, paths), owner)
+    yield f"COCO {len(rows)} among {len(paths)}: {found}"
+
+    objects = sorted((data / "objects").glob("*/*.jpg"))
+    kinds = sorted({path.parent.name for path in objects})
+    names = [kind.replace("_", " ").lower() for kind in kinds]
+    right = [kinds.index(path.parent.name) for path in objects]
+    seen = see(encoder, objects)
+    yield f"objects, prompt: {top1(seen, say(encoder, [photo_of(n) for n in names]), right):.1f}"
+    yield f"objects, bare: {top1(seen, say(encoder, names), right):.1f}"
+    yield f"objects, nearest 5 of the same class: {precision(seen, np.array(right), 5):.1f}"
+    grocery = sorted((data / "grocery").glob("*/*"))
+    labels = np.unique([path.parent.name for path in grocery], return_inverse=True)[1]
+    yield f"grocery, nearest of the same label: {precision(see(encoder, grocery), labels, 1):.1f}"
+
+
+def see(encoder: PocketEncoder, paths: Sequence[Path]) -> Vectors:
+    """Embed files: (n, d) of length 1."""
+    parts = []
+    with ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(paths), BATCH):
+            pixels = pool.map(
+                lambda p: encoder.preprocess(decode(p).image), paths[start : start + BATCH]
+            )
+            parts.append(encoder.encode_images(list(pixels)))
+    return normalize(np.concatenate(parts))
+
+
+def say(encoder: PocketEncoder, texts: Sequence[str]) -> Vectors:
+    """Embed texts: (n, d) of length 1."""
+    parts = [encoder.encode_texts(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
+    return normalize(np.concatenate(parts))
+
+
+def _captions(rows: Sequence[Photograph]) -> tuple[list[str], np.ndarray]:
+    texts = [caption for row in rows for caption in row.captions]
+    return texts, np.repeat(np.arange(len(rows)), [len(row.captions) for row in rows])
+
+
+if __name__ == "__main__":
+    main()
