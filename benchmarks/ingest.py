@@ -1,61 +1,139 @@
-"""How quickly a folder is ingested, and ingested again: `python -m benchmarks.ingest FOLDER`.
+"""How quickly photographs are ingested: `python -m benchmarks.ingest [--peers] [--model NAME]`.
 
-Both runs and a bare loop (decode, preprocess, encode, nothing else, one thread) happen in this one
-process, so that the ratios hold on a machine whose speed drifts.
+Large and small photographs, each against the bound that the machine sets: `1 / (1/encode + 1/decode)`
+pictures a second, from two bare loops that keep all cores busy. With `--peers` also against rclip and
+clip-retrieval, whole commands each, with the same architecture and the same weights. All take turns
+in one run, so that the ratios hold on a machine whose speed drifts; of each the best run counts.
 """
 
+import argparse
 import json
+import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from clipsearch import Index
+from benchmarks.checkpoint import ARCHITECTURE, CACHE, WEIGHTS, checkpoint
+from benchmarks.peers import Peer, clip_retrieval, rclip
+from benchmarks.photos import LARGE, SMALL, make
+from clipsearch import cores
 from clipsearch.batches import batches
 from clipsearch.embed import BATCH, encode_pixels
 from clipsearch.images import decode
-from ingest.files import Found, find
-from ingest.walk import Selection
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder
+from clipsearch.types import Pixels
+from ingest.steps import SHARPNESS
+from ingest.workers import Pool, ordered
 
-BARE = 1000  # pictures of the bare loop
+ROUNDS = 3
 
 
-def bare_seconds(index: Index, folder: Path) -> float:
-    """Seconds a picture, for as many pictures as the bare loop takes."""
-    files = [item.path for item in find([folder], Selection()) if isinstance(item, Found)][:BARE]
-    encoder = index.encoder
-    encode_pixels(encoder, [encoder.preprocess(decode(files[0]).image)])  # compiles the model
+def bare(encoder: Encoder, photos: Sequence[Path]) -> float:
+    """Seconds if decoding and encoding shared the cores and nothing else cost anything."""
+
+    def pixels(path: Path) -> Pixels:
+        side = SHARPNESS * encoder.side
+        return encoder.preprocess(decode(path.read_bytes(), min_side=side).image)
+
+    with Pool(threads=cores.available(), most=cores.available()) as pool:
+        started = time.perf_counter()
+        decoded = list(ordered(pool, pixels, photos, ahead=2 * BATCH))
+        decoding = time.perf_counter() - started
+    encode_pixels(encoder, decoded[:2])  # compiles the model
     started = time.perf_counter()
-    for batch in batches(files, BATCH):
-        encode_pixels(encoder, [encoder.preprocess(decode(path).image) for path in batch])
-    return (time.perf_counter() - started) / len(files)
+    for batch in batches(decoded, BATCH):
+        encode_pixels(encoder, batch)
+    return decoding + time.perf_counter() - started
 
 
-def main(folder: Path, model: str) -> None:
+def ours(photos: Path, model: str, *, again: bool = False) -> float:
+    """Seconds of `clipsearch ingest`, from start to end."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "clipsearch", "ingest", str(photos), "--model", model]
+        command += ["--uri", str(Path(scratch, "benchmark.db"))]
+        for _ in range(2 if again else 1):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            seconds = time.perf_counter() - started
+        return seconds
+
+
+def rclips(photos: Path, peer: Peer) -> float:
+    """Seconds of rclip: it indexes a folder before its first query."""
+    for database in Path(peer.environment["RCLIP_DATADIR"]).glob("db.sqlite3*"):
+        database.unlink()
+    started = time.perf_counter()
+    peer.run("-m", "rclip", "--filepath-only", "a dog", folder=photos)
+    return time.perf_counter() - started
+
+
+def clip_retrievals(photos: Path, peer: Peer) -> float:
+    """Seconds of clip-retrieval's inference, with a worker process a core."""
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = {
+            "input_dataset": str(photos),
+            "output_folder": scratch,
+            "clip_model": f"open_clip:{ARCHITECTURE}/{checkpoint() / WEIGHTS}",
+            "use_jit": False,
+            "enable_text": False,
+            "batch_size": BATCH,
+            "num_prepro_workers": cores.available(),
+        }
+        program = f"from clip_retrieval import clip_inference; clip_inference(**{arguments!r})"
+        started = time.perf_counter()
+        peer.run("-c", program)
+        return time.perf_counter() - started
+
+
+def main() -> None:
     """Print a table and write it as JSON."""
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Index.open(Path(scratch, "benchmark.db"), model=model) as index,
-    ):
-        bare = bare_seconds(index, folder)
-        first = index.ingest(folder)
-        again = index.ingest(folder)
-    result = {
-        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        "model": model,
-        "pictures": first.stored,
-        "bare images/s": round(1 / bare, 1),
-        "ingest images/s": round(first.stored / first.seconds, 1),
-        "ingest : bare": round(bare * first.stored / first.seconds, 2),
-        "again, seconds": round(again.seconds, 2),
-        "again, embedded": again.stored,
-        "again : first": round(again.seconds / first.seconds, 4),
-    }
-    for name, value in result.items():
-        print(f"{name:>18}  {value}")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--large", type=int, default=100, help="photographs of 12 megapixels")
+    parser.add_argument("--small", type=int, default=1000, help="photographs of 500 x 375")
+    parser.add_argument("--model", default="", help=f"{ARCHITECTURE} with random weights if none")
+    parser.add_argument("--peers", action="store_true", help="also rclip and clip-retrieval")
+    wanted = parser.parse_args()
+    os.environ["CLIPSEARCH_WARM"] = ""
+
+    model = wanted.model or f"local-dir:{checkpoint()}"
+    encoder = registry.load(model)
+    rows = []
+    for kind, count, size in (("large", wanted.large, LARGE), ("small", wanted.small, SMALL)):
+        folder = make(CACHE / f"{kind}-{count}", count, size)
+        sides: dict[str, Callable[[], float]] = {
+            "bound": partial(bare, encoder, sorted(folder.iterdir())),
+            "clipsearch": partial(ours, folder, model),
+            "clipsearch again": partial(ours, folder, model, again=True),
+        }
+        if wanted.peers:
+            sides["rclip"] = partial(rclips, folder, rclip())
+            sides["clip-retrieval"] = partial(clip_retrievals, folder, clip_retrieval())
+        seconds = defaultdict(list)
+        for _ in range(ROUNDS):
+            for name, run in sides.items():
+                seconds[name].append(run())
+        for name, runs in seconds.items():
+            ratio = min(runs) / min(seconds["clipsearch"])
+            row = {
+                "photos": f"{count} {kind}",
+                "tool": name,
+                "seconds": round(min(runs), 2),
+                "images/s": round(count / min(runs), 1),
+                "x clipsearch's time": round(ratio, 2),
+            }
+            rows.append(row)
+            print("  ".join(f"{value:>18}" for value in row.values()), flush=True)
+    machine = f"{platform.machine()}, {cores.available()} cores, {platform.system()}"
+    result = {"machine": machine, "model": wanted.model or ARCHITECTURE, "table": rows}
     Path("benchmark-ingest.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "pocket")
+    main()

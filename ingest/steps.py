@@ -11,6 +11,11 @@ from ingest.files import Found
 
 # Bytes of a file for each pixel that a picture may have: 16 bits, four channels, nothing packed.
 BYTES_A_PIXEL = 8
+SHARPNESS = 2
+"""A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many times the pixels
+that the model takes: a vector then has a cosine of 0.998 or more to that of the full picture (see
+benchmarks/decode.py), and a photograph of 12 megapixels takes half the time."""
+
 # A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
 LONGEST_SHAPE = 200
 
@@ -82,7 +87,7 @@ def load(item: Identified, *, encoder: Encoder, max_pixels: int) -> Loaded | NoP
     if content_hash(data) != item.content_hash:
         return Unsettled(item, "changed while it was read: ingest it again")
     try:
-        decoded = decode(data, max_pixels=max_pixels)
+        decoded = decode(data, max_pixels=max_pixels, min_side=SHARPNESS * encoder.side)
     except ImageError as error:
         return NoPicture(item, str(error))
     if max(decoded.width, decoded.height) > LONGEST_SHAPE * min(decoded.width, decoded.height):

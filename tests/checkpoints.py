@@ -68,6 +68,36 @@ def siglip() -> dict[str, Any]:
     return config
 
 
+def mobile_clip() -> dict[str, Any]:
+    """open_clip's own config of MobileCLIP-S1 on a convolutional tower: its texts look both ways."""
+    config = _config("MobileCLIP-S1", 64)
+    config["vision_cfg"] |= {"timm_model_name": "fastvit_t8", "image_size": 64}
+    return config
+
+
+def coca() -> dict[str, Any]:
+    """open_clip's own config of coca_ViT-B-32, made small."""
+    config = _config("coca_ViT-B-32", 64)
+    config["vision_cfg"] |= {"layers": 2, "width": 128, "attn_pooler_heads": 2}
+    config["multimodal_cfg"] |= {"layers": 1, "width": 128, "heads": 2, "attn_pooler_heads": 2}
+    return config
+
+
+def xlm_roberta(folder: Path) -> dict[str, Any]:
+    """open_clip's own config of xlm-roberta-base-ViT-B-32, made small; `folder` gets the text's."""
+    from transformers import XLMRobertaConfig
+
+    config = _config("xlm-roberta-base-ViT-B-32", 64)
+    config["vision_cfg"] |= {"layers": 2, "width": 128}
+    XLMRobertaConfig(
+        vocab_size=300, hidden_size=64, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=128, max_position_embeddings=90, pad_token_id=0,
+    ).save_pretrained(folder)  # fmt: skip
+    names = {"hf_model_name": str(folder), "hf_tokenizer_name": str(folder)}
+    config["text_cfg"] = {"hf_pooler_type": "mean_pooler", "hf_model_pretrained": False, **names}
+    return config
+
+
 def _config(architecture: str, embed_dim: int) -> dict[str, Any]:
     import open_clip
 
@@ -93,18 +123,20 @@ def save_open_clip(
 def save_weights(file: Path, config: dict[str, Any], *, seed: int = 0) -> None:
     """Build the model that a config describes and write its random weights."""
     import torch
-    from open_clip import CLIP, CustomTextCLIP
+    from open_clip import CLIP, CoCa, CustomTextCLIP
     from safetensors.torch import save_file
 
     settings = deepcopy(config)
-    kind = CustomTextCLIP if settings.pop("custom_text", False) else CLIP
+    custom = settings.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    kind = CoCa if "multimodal_cfg" in config else CustomTextCLIP if custom else CLIP
     torch.manual_seed(seed)
     save_file(kind(**settings).state_dict(), file)
 
 
 def save_tokenizer(folder: Path) -> None:
-    """Write a small SentencePiece tokenizer that knows the prompts' characters."""
+    """Write a small SentencePiece tokenizer that knows the prompts' characters, and ends with </s>."""
     from tokenizers import SentencePieceUnigramTokenizer
+    from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = SentencePieceUnigramTokenizer()
@@ -112,6 +144,7 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer.train_from_iterator(
         PROMPTS, vocab_size=250, show_progress=False, special_tokens=special, unk_token="<unk>"
     )
+    tokenizer._tokenizer.post_processor = TemplateProcessing("$A </s>", None, [("</s>", 1)])
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer._tokenizer,
         pad_token="<pad>",

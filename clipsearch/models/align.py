@@ -17,7 +17,10 @@ from clipsearch.models.base import ModelIdentity
 from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
 from clipsearch.models.names import ModelRef
-from clipsearch.models.torch import PRECISION, batch, infer, pick_device
+from clipsearch.models.parts import Parts, save_fast_tokenizer
+from clipsearch.models.preprocessing import Preprocessing
+from clipsearch.models.runtime import Runtime
+from clipsearch.models.torch import Torch, Tower, batch
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -30,12 +33,12 @@ MAX_TOKENS = 64
 class AlignEncoder:
     """An ALIGN model; its vectors are those whose cosine `AlignModel.forward` scores pairs with."""
 
-    def __init__(self, ref: ModelRef, *, device: str = "auto") -> None:
+    def __init__(self, ref: ModelRef, runtime: Runtime) -> None:
         """Load a saved folder, or a repository of the hub.
 
         Raises ModelError on missing or broken files and on a model that is no ALIGN.
         """
-        self._device = pick_device(device)
+        self._torch = Torch(runtime)
         hint = (
             "is the folder a whole ALIGN model, saved with its processor?"
             if ref.folder
@@ -46,20 +49,37 @@ class AlignEncoder:
             options = {"cache_dir": hub.cache_folder(), "local_files_only": hub.offline()}
             _check_kind(ref, source, options)
             self._processor = AlignProcessor.from_pretrained(source, **options)
-            self._model = _load(source, options).float().eval().to(self._device)
+            self._model = _load(source, options).float().eval().to(self._torch.device)
+            self._files = _files(ref)
             config = self._model.config
+            self._description = config.to_json_string()
+            if config.vision_config.pooling_type == "mean":
+                # The library averages over a window of hidden_dim², larger than any picture here:
+                # the same as over everything, but no other library takes such a window.
+                self._model.vision_model.pooler = torch.nn.AdaptiveAvgPool2d(1)
             self._max_tokens = min(MAX_TOKENS, config.text_config.max_position_embeddings)
             self._identity = ModelIdentity(
                 name=ref.name,
                 dim=int(config.projection_dim),
                 weights=digest(_weights_files(ref)),
                 preprocessing=_describe(self._processor.image_processor.to_dict()),
-                precision=PRECISION,
+                precision=self._torch.precision,
             )
 
     @property
     def identity(self) -> ModelIdentity:
         return self._identity
+
+    @property
+    def logit_scale(self) -> float:
+        """The inverse of the trained temperature."""
+        return 1 / float(self._model.temperature.detach())
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of what a picture is resized to, the longer one."""
+        size = self._processor.image_processor.size
+        return int(max(size["height"], size["width"]))
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own image processor."""
@@ -70,7 +90,7 @@ class AlignEncoder:
         """Embed n preprocessed pictures as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self._identity.dim), np.float32)
-        return infer(self._image_features, self._device, pixel_values=batch(pixels))
+        return self._torch.infer(self._image_features, batch(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32, of any length; what exceeds 64 tokens is cut off."""
@@ -84,7 +104,29 @@ class AlignEncoder:
             max_length=self._max_tokens,
             return_tensors="pt",
         )
-        return infer(self._text_features, self._device, **tokens)
+        return self._torch.infer(self._text_features, tokens["input_ids"], tokens["attention_mask"])
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """All files and folders that another model could come from next time."""
+        return self._files
+
+    def parts(self) -> Parts:
+        """What a conversion takes; raises NotConvertibleError where there is no such thing."""
+        tokenizer = self._processor.tokenizer
+        return Parts(
+            image=Tower(self._model, self._image_features),
+            text=Tower(self._model, self._text_features),
+            preprocessing=Preprocessing.from_efficientnet(
+                self._processor.image_processor.to_dict()
+            ),
+            save_tokenizer=lambda folder: save_fast_tokenizer(tokenizer, folder, self._max_tokens),
+            context=self._max_tokens,
+            padding=int(tokenizer.pad_token_id),
+            masked=True,
+            own_length=True,
+            description=self._description,
+        )
 
     # As forward has them. The get_*_features methods return a tensor in transformers 4 and an
     # object in 5.
@@ -92,8 +134,9 @@ class AlignEncoder:
     def _image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         return self._model.vision_model(pixel_values=pixel_values)[1]  # pooled
 
-    def _text_features(self, **tokens: torch.Tensor) -> torch.Tensor:
-        return self._model.text_projection(self._model.text_model(**tokens)[0][:, 0])  # [CLS]
+    def _text_features(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden = self._model.text_model(input_ids=ids, attention_mask=mask)[0]
+        return self._model.text_projection(hidden[:, 0])  # [CLS]
 
 
 def _source(ref: ModelRef) -> str:
@@ -140,6 +183,13 @@ def _weights_files(ref: ModelRef) -> list[Path]:
         if found := sorted(ref.folder.glob(pattern)):
             return found
     raise ModelError(f"model {ref.name}: {ref.folder} has no weights")
+
+
+def _files(ref: ModelRef) -> list[Path]:
+    """All files and folders that another model could come from next time."""
+    if ref.folder is None:
+        return [*_weights_files(ref), hub.revision(ref.repo)]
+    return [ref.folder, *sorted(path for path in ref.folder.iterdir() if path.is_file())]
 
 
 def _describe(config: Mapping[str, Any]) -> str:

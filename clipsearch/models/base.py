@@ -42,6 +42,19 @@ class Encoder(Protocol):
     @property
     def identity(self) -> ModelIdentity: ...
 
+    @property
+    def logit_scale(self) -> float:
+        """What the model was trained to multiply cosines by: a softmax of that is a probability.
+
+        The inverse of the temperature; 100 for OpenAI's CLIP (Radford et al. 2021, section 2.5).
+        """
+        ...
+
+    @property
+    def side(self) -> int:
+        """Pixels that `preprocess` leaves of a picture's shorter side; it needs to see few more."""
+        ...
+
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to the array that `encode_images` takes; safe in threads."""
         ...

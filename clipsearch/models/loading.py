@@ -19,7 +19,7 @@ from clipsearch.errors import ModelError
 def loading(model: str, *, hint: str) -> Iterator[None]:
     """Mute the library, and turn whatever it raises into a ModelError on one line, with a hint."""
     try:
-        with _quiet():
+        with quiet():
             yield
     except ModelError:
         raise
@@ -30,7 +30,7 @@ def loading(model: str, *, hint: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Mute warnings, log messages and, where nobody watches, the hub's progress bars."""
     mute_bars = not sys.stderr.isatty() and not are_progress_bars_disabled()
     root, handler, level = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable

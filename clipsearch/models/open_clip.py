@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,12 @@ from clipsearch.models.base import ModelIdentity
 from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
 from clipsearch.models.names import ModelRef, unknown_tag
-from clipsearch.models.torch import PRECISION, batch, infer, pick_device
+from clipsearch.models.open_clip_text import own_length, padding_of, save_tokenizer
+from clipsearch.models.parts import Parts
+from clipsearch.models.patches import has_patches, patches
+from clipsearch.models.preprocessing import Preprocessing
+from clipsearch.models.runtime import Runtime
+from clipsearch.models.torch import Torch, Tower, batch
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -40,13 +46,13 @@ class _Source:
 class OpenClipEncoder:
     """A model of open_clip with the preprocessing, activation and tokenizer it was trained with."""
 
-    def __init__(self, ref: ModelRef, *, device: str = "auto") -> None:
+    def __init__(self, ref: ModelRef, runtime: Runtime) -> None:
         """Load a model, from the hub where it is not on this machine yet.
 
         Raises ModelError on an unknown tag, missing weights, a broken folder, or weights of
         another architecture; nothing is left at its random values.
         """
-        self._device = pick_device(device)
+        self._torch = Torch(runtime)
         hint = (
             f"are its weights whole, and of the architecture in {CONFIG}?"
             if ref.folder
@@ -60,24 +66,38 @@ class OpenClipEncoder:
                 # Alone, the library only warns where a tag was trained with another activation.
                 force_quick_gelu=source.quick_gelu,
                 cache_dir=str(hub.cache_folder()),
-                device=self._device,
+                device=self._torch.device,
             )
             self._tokenize = open_clip.get_tokenizer(
                 source.model, cache_dir=str(hub.cache_folder())
             )
             self._model = model.eval()
+            self._text = own_length(model, self._tokenize)
+            self._files = _files(ref, source)
+            self._description = json.dumps(source.config, sort_keys=True)
             quick_gelu = source.quick_gelu or bool(source.config.get("quick_gelu"))
+            self._config = {**source.config, "quick_gelu": quick_gelu}
             self._identity = ModelIdentity(
                 name=ref.name,
                 dim=int(source.config["embed_dim"]),
                 weights=digest([_weights_file(ref, source)]),
                 preprocessing=_describe(model.visual.preprocess_cfg, quick_gelu=quick_gelu),
-                precision=PRECISION,
+                precision=self._torch.precision,
             )
 
     @property
     def identity(self) -> ModelIdentity:
         return self._identity
+
+    @property
+    def logit_scale(self) -> float:
+        """The trained scale of cosines; SigLIP's too, whose bias is the same for every label."""
+        return float(self._model.logit_scale.detach().exp())
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of what the model sees, the longer one."""
+        return int(np.max(self._model.visual.preprocess_cfg["size"]))
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own evaluation transform."""
@@ -88,13 +108,59 @@ class OpenClipEncoder:
         """Embed n preprocessed pictures as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self._identity.dim), np.float32)
-        return infer(self._model.encode_image, self._device, image=batch(pixels))
+        return self._torch.infer(self._model.encode_image, batch(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32, of any length; what exceeds the context is cut off."""
         if not texts:
             return np.empty((0, self._identity.dim), np.float32)
-        return infer(self._model.encode_text, self._device, text=self._tokenize(list(texts)))
+        ids = self._tokenize(list(texts))
+        if self._text is None:
+            return self._torch.infer(self._model.encode_text, ids)
+        return self._torch.infer_texts(self._text, ids, padding_of(self._tokenize))
+
+    @property
+    def module(self) -> Any:
+        """The library's own model, for what is made from its weights."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The library's tokenizer for it."""
+        return self._tokenize
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Its architecture as a `model_cfg`, with the activation that it was trained with."""
+        return self._config
+
+    @property
+    def has_patches(self) -> bool:
+        """Whether `encode_patches` works: on the vision transformers of the library itself."""
+        return has_patches(self._model.visual)
+
+    def encode_patches(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Each patch of n preprocessed pictures, (n, rows, columns, d) float32, of any length."""
+        return self._torch.infer(partial(patches, self._model.visual), batch(pixels))
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """All files and folders that another model could come from next time."""
+        return self._files
+
+    def parts(self) -> Parts:
+        """What a conversion takes; raises NotConvertibleError where there is no such thing."""
+        return Parts(
+            image=Tower(self._model, self._model.encode_image),
+            text=Tower(self._model, self._text or self._model.encode_text),
+            preprocessing=Preprocessing.from_open_clip(self._model.visual.preprocess_cfg),
+            save_tokenizer=partial(save_tokenizer, self._tokenize),
+            context=int(self._tokenize.context_length),
+            padding=padding_of(self._tokenize),
+            masked=False,
+            own_length=self._text is not None,
+            description=self._description,
+        )
 
 
 def _source(ref: ModelRef) -> _Source:
@@ -159,6 +225,15 @@ def _weights_file(ref: ModelRef, source: _Source) -> Path:
             f"model {ref.name}: the weights of {source.repo} are not in the hub's cache"
         )
     return path
+
+
+def _files(ref: ModelRef, source: _Source) -> Sequence[Path]:
+    """All files and folders that another model could come from next time."""
+    if ref.folder:
+        return [ref.folder, *sorted(path for path in ref.folder.iterdir() if path.is_file())]
+    text = source.config["text_cfg"]
+    repos = {source.repo, text.get("hf_tokenizer_name"), text.get("hf_model_name")} - {None, ""}
+    return [_weights_file(ref, source), *(hub.revision(repo) for repo in sorted(repos))]
 
 
 def _describe(config: Mapping[str, Any], *, quick_gelu: bool) -> str:

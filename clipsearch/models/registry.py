@@ -5,10 +5,13 @@ Importing this is cheap; torch and the model libraries load with the first model
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.names import ModelRef, architectures, parse, unknown_model
+from clipsearch.models.parts import Convertible
+from clipsearch.models.runtime import Runtime
 from clipsearch.models.specs import SPECS, ModelSpec
 
 __all__ = ["ModelRef", "ModelSpec", "choose_default", "load", "on_this_machine", "parse", "specs"]
@@ -16,27 +19,41 @@ __all__ = ["ModelRef", "ModelSpec", "choose_default", "load", "on_this_machine",
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
 
 
-def load(name: str, *, device: str = "auto") -> Encoder:
+def load(
+    name: str, *, device: str = "auto", runtime: str | None = None, precision: str | None = None
+) -> Encoder:
     """Load a model by any name that `parse` reads, or the default one for "auto".
 
-    `device` is "auto" (CUDA, else MPS, else CPU) or a name that torch knows; the built-in model
-    always runs on the CPU. Raises ModelError on an unknown model, missing weights or broken files.
+    On the CPU it runs on OpenVINO, for which it is converted when it is first used; on CUDA and MPS
+    on torch. See `Runtime` for the words and their errors; None stands for the user's settings. The
+    built-in model always runs on OpenVINO, in the precision that suits it. Raises ModelError on an
+    unknown model, missing weights or broken files.
     """
+    wanted = Runtime.choose(device, runtime, precision)
     ref = parse(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
         from clipsearch.models.pocket import PocketEncoder
 
         return PocketEncoder()
+    if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
+        raise unknown_model(name)
+    if not wanted.on_openvino:
+        return _on_torch(ref, wanted)
+
+    from clipsearch.models.conversion import open_or_convert
+
+    return open_or_convert(ref, wanted.precision, partial(_on_torch, ref))
+
+
+def _on_torch(ref: ModelRef, runtime: Runtime) -> Convertible:
     if ref.family == "align":
         from clipsearch.models.align import AlignEncoder
 
-        return AlignEncoder(ref, device=device)
-    if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
-        raise unknown_model(name)
+        return AlignEncoder(ref, runtime)
 
     from clipsearch.models.open_clip import OpenClipEncoder
 
-    return OpenClipEncoder(ref, device=device)
+    return OpenClipEncoder(ref, runtime)
 
 
 def choose_default() -> tuple[str, str]:

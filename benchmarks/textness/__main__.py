@@ -1,0 +1,184 @@
+"""The command: `python -m benchmarks.textness ../shared/data/objects --reading-model`."""
+
+import argparse
+import json
+import logging
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.textness import fonts, streets
+from benchmarks.textness.fonts import Family
+from benchmarks.textness.lettering import Pen
+from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows
+from benchmarks.textness.photos import Photos, photos_in, split
+from benchmarks.textness.reading_model import Effort
+from benchmarks.textness.report import Result, table
+from benchmarks.textness.school import OTHERS, teach
+from benchmarks.textness.typographic import Typographic, build, parts_of
+from clipsearch import Index
+from clipsearch.errors import ClipsearchError, UsageError
+from clipsearch.textness import Writer
+from clipsearch.textness.words import ENGLISH
+
+FITTED = 400  # other photographs for the probe's fit
+AMONG = 500  # other photographs in the collection
+RESULT = Path("benchmark-textness.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all models are measured on: the test, photographs for the fit, streets or None."""
+
+    test: Typographic
+    fitted: Sequence[Path]
+    streets: Path | None
+    writer: Writer
+    prompt: str
+
+
+def main() -> None:
+    """Measure each model; print its table and write everything as JSON."""
+    options = _options()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        _run(options)
+    except (ClipsearchError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.textness", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a folder of photographs for each class")
+    parser.add_argument("--model", action="append", help="may be given again; default: pocket")
+    parser.add_argument(
+        "--reading-model", action="store_true", help="also a small CLIP that reads, trained here"
+    )
+    for name, what in (
+        ("others", "everyday photographs without text (default: FOLDER/../backgrounds)"),
+        ("photos", "photographs to write on in training (default: FOLDER/../flickr8k/images)"),
+        ("streets", "street scenes with words.jsonl (default: FOLDER/../scene_text)"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, help=what)
+    parser.add_argument(
+        "--prompt", default="{}", help='a query, with {} for the name: "a photo of {}"'
+    )
+    parser.add_argument("--cache", type=Path, default=Path(".cache/textness"))
+    options = parser.parse_args()
+    if "{}" not in options.prompt:
+        parser.error("--prompt needs a {} for the name of the thing")
+    return options
+
+
+def _run(options: argparse.Namespace) -> None:
+    beside = options.folder.resolve().parent
+    photos = split(options.folder, np.random.default_rng(0))
+    others = options.others or beside / "backgrounds"
+    fitted, among = parts_of(photos_in(others), np.random.default_rng(1), FITTED, AMONG)
+    test_fonts = fonts.families(fonts.OF_THE_TEST, options.cache)
+    taught_fonts = fonts.families(fonts.OF_THE_READING_MODEL, options.cache)
+    models = dict.fromkeys(options.model or ["pocket"], "")
+    if options.reading_model:
+        flickr = options.photos or beside / "flickr8k" / "images"
+        folder, note = _taught(options.cache, photos, photos_in(flickr), taught_fonts)
+        models[f"local-dir:{folder}"] = note
+    place = options.streets or beside / "scene_text"
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(
+            build(
+                Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
+            ),
+            fitted,
+            place if (place / "words.jsonl").is_file() else None,
+            Writer(
+                words=_other_words(photos), fonts=fonts.of_the_probe([*test_fonts, *taught_fonts])
+            ),
+            options.prompt,
+        )
+        for number, (model, note) in enumerate(models.items()):
+            result = _measure(bench, model, note, Path(scratch, f"{number}.db"))
+            print(table(result), end="\n\n", flush=True)
+            results.append(result.as_json())
+            RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def _taught(
+    cache: Path, photos: Photos, others: Sequence[Path], families: Sequence[Family]
+) -> tuple[Path, str]:
+    """The folder of the reading model, and what it was taught with."""
+    if not others:
+        raise UsageError("no photographs to write on: name a folder of them with --photos")
+    [chosen] = parts_of(others, np.random.default_rng(3), OTHERS)
+    effort = Effort()
+    started = time.perf_counter()
+    with _bar(effort.steps, "reading model", "step") as bar:
+        folder = teach(
+            cache.resolve(), photos.taught, chosen, families, effort=effort, advance=bar.update
+        )
+    seconds = time.perf_counter() - started
+    return (
+        folder,
+        f"taught here, {sum(map(len, photos.taught.values()))} photographs of {len(photos.taught)} things"
+        + (f", {seconds / 60:.1f} minutes" if seconds > 30 else ""),
+    )
+
+
+def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
+    started = time.perf_counter()
+    test = bench.test
+    steps = 2 + len(SCALES) * (2 if bench.streets else 1)
+    with _bar(steps, model, "step") as bar:
+        with Index.open(store, collection="fit", model=model) as index:
+            probe = fit_probe(index, bench.fitted, bench.writer)
+        bar.update()
+        with Index.open(store, collection="test", model=model) as index:
+            counts = {"pictures": index.ingest(test.folder).stored}
+            index.textness.keep(probe)
+            bar.update()
+            found = held_out(index, test)
+            measured = rows(index, test, bench.prompt, bar.update)
+        on_streets = []
+        if bench.streets:
+            with Index.open(store, collection="streets", model=model) as index:
+                on_streets = streets.rows(
+                    index, bench.streets, [test.clean / "others"], probe, bar.update
+                )
+    return Result(
+        model,
+        note,
+        _machine(),
+        counts,
+        probe,
+        found,
+        measured,
+        on_streets,
+        time.perf_counter() - started,
+    )
+
+
+def _other_words(photos: Photos) -> list[str]:
+    """The probe's words, without any that stands in a name of the test."""
+    names = {word for name in photos.test for word in name.split()}
+    return [word for word in ENGLISH if word not in names]
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+def _bar(total: int, what: str, unit: str) -> "tqdm[None]":
+    return tqdm(
+        total=total, desc=what, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What the reading model is taught with: pictures of things, of other things, and with words on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from string import ascii_lowercase
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.textness.lettering import Letter, Pen, Rng, pick
+from benchmarks.textness.spelling import Spelling
+
+SIDE = 128  # pixels, of the squares that the model sees
+CELL = 16  # pixels, of the places in which the image tower tells letters
+MARGIN = 1.25  # photographs are kept larger by this, to cut squares from
+CROPS = 3  # of each photograph of a thing
+
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Squares (n, SIDE, SIDE, 3) uint8 in three groups: of things, of others, and with words.
+
+    `crops` are the places of the first two groups' squares among the school's; `words` belong to
+    the third. `maps`, (n, letters and pairs, cells, cells): where each letter and pair is.
+    """
+
+    pixels: NDArray[np.uint8]
+    crops: NDArray[np.int64]
+    words: tuple[str, ...]
+    maps: Maps
+
+
+@dataclass(frozen=True)
+class School:
+    """Photographs of things with labels, which are places in `names`; others; words and a pen."""
+
+    names: Sequence[str]
+    things: Sequence[Image.Image]
+    labels: Sequence[int]
+    others: Sequence[Image.Image]
+    vocabulary: Sequence[str]
+    pen: Pen
+    spelling: Spelling
+
+    @cached_property
+    def crops(self) -> tuple[tuple[Image.Image, int], ...]:
+        """Squares without words and their labels, -1 for others: always the same ones."""
+        rng = np.random.default_rng(0)
+        labelled = [(photo, label) for photo, label in zip(self.things, self.labels, strict=True)]
+        squares = [(_cut(photo, rng), label) for photo, label in labelled for _ in range(CROPS)]
+        return *squares, *((_cut(photo, rng), -1) for photo in self.others)
+
+    @cached_property
+    def marks(self) -> dict[str, int]:
+        """The places in the maps of letters and pairs."""
+        return {name: place for place, name in enumerate((*ascii_lowercase, *self.spelling.pairs))}
+
+    def batch(self, rng: Rng, things: int, others: int, written: int) -> Batch:
+        """So many squares of each group, a word on each of the last."""
+        of_things = CROPS * len(self.things)
+        crops = np.concatenate(
+            [rng.integers(of_things, size=things), rng.integers(of_things, len(self.crops), others)]
+        )
+        squares = [self.crops[place][0] for place in crops]
+        squares = [_mirrored(square) if rng.random() < 0.5 else square for square in squares]
+        words, maps = [], np.zeros((len(crops) + written, *self._map_shape), np.float32)
+        for row in range(written):
+            photos = self.things if rng.random() < 0.3 else self.others
+            square = _cut(pick(photos, rng), rng)
+            words.append(self._word(rng))
+            square, letters = self.pen.write(square, words[-1], rng)
+            self._mark(maps[len(crops) + row], letters)
+            squares.append(square)
+        return Batch(np.stack([np.asarray(one) for one in squares]), crops, tuple(words), maps)
+
+    def page(self, rng: Rng, count: int) -> tuple[NDArray[np.uint8], Maps]:
+        """Squares with some words below each other, and where each letter and pair is."""
+        squares, maps = [], np.zeros((count, *self._map_shape), np.float32)
+        pen = replace(self.pen, width=(0.4, 0.98), height=0.95)
+        for place in maps:
+            photos = self.things if rng.random() < 0.3 else self.others
+            square, top = _cut(pick(photos, rng), rng), 0
+            while (height := min(int(rng.integers(20, 64)), SIDE - top)) >= 20:
+                if rng.random() < 0.85:
+                    band = square.crop((0, top, SIDE, top + height))
+                    band, letters = pen.write(band, self._word(rng), rng)
+                    square.paste(band, (0, top))
+                    self._mark(place, [replace(letter, y=letter.y + top) for letter in letters])
+                top += height
+            squares.append(np.asarray(square))
+        return np.stack(squares), maps
+
+    @property
+    def _map_shape(self) -> tuple[int, int, int]:
+        return len(self.marks), SIDE // CELL, SIDE // CELL
+
+    def _word(self, rng: Rng) -> str:
+        return pick(self.vocabulary, rng)
+
+    def _mark(self, place: Maps, letters: Sequence[Letter]) -> None:
+        pairs = [
+            Letter((one.x + two.x) / 2, (one.y + two.y) / 2, one.character + two.character)
+            for one, two in pairwise(letters)
+        ]
+        for letter in (*letters, *pairs):
+            if (row := self.marks.get(letter.character)) is not None:
+                x, y = (
+                    min(max(int(at // CELL), 0), SIDE // CELL - 1) for at in (letter.x, letter.y)
+                )
+                place[row, y, x] = 1
+
+
+def kept(photo: Image.Image) -> Image.Image:
+    """A photograph as small as squares can still be cut from it."""
+    share = SIDE * MARGIN / min(photo.size)
+    width, height = (max(round(SIDE * MARGIN), round(side * share)) for side in photo.size)
+    return photo.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _cut(photo: Image.Image, rng: Rng) -> Image.Image:
+    """A random square of a photograph, nearly as high or wide as that, or smaller."""
+    side = int(rng.integers(SIDE, min(photo.size) + 1))
+    left = int(rng.integers(photo.width - side + 1))
+    top = int(rng.integers(photo.height - side + 1))
+    box = (left, top, left + side, top + side)
+    return photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)
+
+
+def _mirrored(square: Image.Image) -> Image.Image:
+    return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -1,0 +1,112 @@
+"""What textness does to queries for things whose names are written on other pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.textness.typographic import Typographic
+from clipsearch import Filters, Hit, Index, Query, Term
+from clipsearch.query.textness import Scale
+from clipsearch.textness import TextnessProbe, Writer
+from clipsearch.textness.automatic import fit_collection
+
+SCALES: tuple[Scale, ...] = (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, "off")
+TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Averages over the names, at one scale.
+
+    `words`: share of the top 10 that are pictures with any word drawn on them, `right_word` with
+    this one; `first`: rank of the first real thing; `precision` and `recall`: of real things at 10;
+    the `clean` ones where no words are drawn on any picture.
+    """
+
+    scale: Scale
+    words: float
+    right_word: float
+    first: float
+    precision: float
+    recall: float
+    clean_precision: float
+    clean_recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """How well a probe tells drawn words on photographs, words and fonts that its fit has not seen."""
+
+    accuracy: float
+    auc: float
+
+
+def fit_probe(index: Index, photos: Sequence[Path], writer: Writer) -> TextnessProbe:
+    """The product's own automatic fit, on a collection of these photographs alone."""
+    index.ingest(*photos)
+    return fit_collection(index.encoder, index.collection, writer=writer)
+
+
+def held_out(index: Index, test: Typographic) -> HeldOut:
+    """Accuracy, both kinds counting alike, and AUC over the collection."""
+    hits = index.search("text", limit=len(index), textness=0)
+    scores = [hit.textness or 0.0 for hit in hits]
+    with_text = np.array(
+        [score for hit, score in zip(hits, scores, strict=True) if test.word(hit.photo)]
+    )
+    without = np.array(
+        [score for hit, score in zip(hits, scores, strict=True) if not test.word(hit.photo)]
+    )
+    accuracy = ((with_text > 0.5).mean() + (without <= 0.5).mean()) / 2
+    above = (with_text[:, None] > without).mean() + (with_text[:, None] == without).mean() / 2
+    return HeldOut(float(accuracy), float(above))
+
+
+def rows(index: Index, test: Typographic, prompt: str, advance: Callable[[], object]) -> list[Row]:
+    """One row a scale; `prompt` has a {} for the name."""
+    found = []
+    for scale in SCALES:
+        found.append(_row(index, test, prompt, scale))
+        advance()
+    return found
+
+
+def _row(index: Index, test: Typographic, prompt: str, scale: Scale) -> Row:
+    def search(limit: int, filters: Filters) -> list[list[Hit]]:
+        queries = [
+            Query((Term(prompt.format(name)),), limit=limit, filters=filters, textness=scale)
+            for name in test.names
+        ]
+        return [list(hits) for hits in index.search_many(queries)]
+
+    whole = search(len(index), Filters())
+    clean = search(TOP, Filters(under=test.clean))
+    real = [
+        [place for place, hit in enumerate(hits, 1) if test.thing(hit.photo) == name]
+        for name, hits in zip(test.names, whole, strict=True)
+    ]
+    written = [[test.word(hit.photo) for hit in hits[:TOP]] for hits in whole]
+    at_top = [sum(place <= TOP for place in places) for places in real]
+    clean_top = [
+        sum(test.thing(hit.photo) == name for hit in hits)
+        for name, hits in zip(test.names, clean, strict=True)
+    ]
+    counts = [len(places) for places in real]
+    return Row(
+        scale=scale,
+        words=_mean([sum(word is not None for word in words) / TOP for words in written]),
+        right_word=_mean(
+            [words.count(name) / TOP for name, words in zip(test.names, written, strict=True)]
+        ),
+        first=_mean([places[0] for places in real]),
+        precision=_mean([hits / TOP for hits in at_top]),
+        recall=_mean([hits / count for hits, count in zip(at_top, counts, strict=True)]),
+        clean_precision=_mean([hits / TOP for hits in clean_top]),
+        clean_recall=_mean([hits / count for hits, count in zip(clean_top, counts, strict=True)]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

