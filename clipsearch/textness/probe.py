@@ -1,0 +1,109 @@
+"""What is known of a model's textness: the bias and how well it tells pictures with text."""
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from clipsearch.errors import ModelMismatchError, UsageError, VectorError
+from clipsearch.models.base import ModelIdentity
+from clipsearch.types import Vectors
+
+VERSION = 1
+_NUMBERS = ("threshold", "slope", "accuracy", "auc")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextnessProbe:
+    """A linear probe for text in pictures, of one model.
+
+    `bias`, (d,) float32, points from pictures without text to pictures with text, in the form of the
+    row 'with text' minus the row 'without' of an `nn.Linear(d, 2)`. Its length makes a scale mean
+    the same for every model: see `fit_vectors`. A picture `v` of length 1 counts as one with text
+    where `v @ bias` exceeds `threshold`; `slope` turns the distance from it into `score`.
+
+    `accuracy` and `auc` (0..1) were measured on pictures that the fit had not seen, by
+    cross-validation; `with_text` and `without_text` count the pictures of the fit, and `created_at`
+    is its time, ISO in UTC.
+    """
+
+    bias: Vectors
+    threshold: float
+    slope: float
+    accuracy: float
+    auc: float
+    with_text: int
+    without_text: int
+    model: ModelIdentity
+    created_at: str
+
+    def score(self, vectors: Vectors) -> Vectors:
+        """How much text pictures show, 0..1: (n,) float32 for (n, d) float32 of length 1.
+
+        The probability of text where half of the pictures have some. Raises VectorError on another
+        dimension.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != len(self.bias):
+            raise VectorError(
+                f"a textness bias of {len(self.bias)} dimensions cannot score vectors of shape "
+                f"{vectors.shape}: they come from different models"
+            )
+        distances = vectors.astype(np.float64) @ self.bias.astype(np.float64) - self.threshold
+        return (0.5 + 0.5 * np.tanh(self.slope / 2 * distances)).astype(np.float32)
+
+    def require(self, model: ModelIdentity) -> None:
+        """Raise ModelMismatchError unless the probe is of this model."""
+        if self.model.comparable(model) and len(self.bias) == model.dim:
+            return
+        raise ModelMismatchError(
+            f"this textness bias was fitted to {self.model.name} ({len(self.bias)} dimensions, "
+            f"weights {self.model.weights[:12]}) and cannot be used with {model.name} ({model.dim} "
+            f"dimensions, weights {model.weights[:12]}): fit one with `clipsearch textness fit`"
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the probe as a JSON file."""
+        path.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file of `save`; raise UsageError naming one that is missing or something else."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{path} is no textness file of this clipsearch: {error}") from error
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as values that JSON has; the bias as base64 of little-endian float32."""
+        values = asdict(self) | {"version": VERSION}
+        values["bias"] = base64.b64encode(self.bias.astype("<f4").tobytes()).decode("ascii")
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The probe that `as_json` described; raise ValueError, KeyError or TypeError on others."""
+        if values["version"] != VERSION:
+            raise ValueError(f"its version is {values['version']!r}, not {VERSION}")
+        data = base64.b64decode(values["bias"], validate=True)
+        bias = np.frombuffer(data, dtype="<f4").astype(np.float32)
+        model = ModelIdentity(**values["model"])
+        numbers = {name: float(values[name]) for name in _NUMBERS}
+        if len(bias) != model.dim or not np.all(np.isfinite(bias)) or not np.any(bias):
+            raise ValueError(f"its bias has {len(bias)} usable numbers, not {model.dim}")
+        if not all(map(math.isfinite, numbers.values())):
+            raise ValueError("it has a number that is not finite")
+        return cls(
+            bias=bias,
+            with_text=int(values["with_text"]),
+            without_text=int(values["without_text"]),
+            model=model,
+            created_at=str(values["created_at"]),
+            **numbers,
+        )
