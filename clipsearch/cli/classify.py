@@ -1,0 +1,74 @@
+"""`clipsearch classify`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsearch.cli import classes, options
+from clipsearch.cli.query import filters
+from clipsearch.index import Index
+from clipsearch.query import Filters
+from clipsearch.zeroshot import classify as classify_pictures
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@classes.decorated(*classes.LABELS, *classes.TEMPLATE_OPTIONS, *classes.OUTPUT)
+@click.option("--model", help="See `clipsearch models`.  [default: the collection's, or auto]")
+@filters
+@options.store
+@options.device
+@click.pass_context
+def classify(
+    context: click.Context,
+    /,
+    *,
+    paths: tuple[str, ...],
+    given: tuple[str, ...],
+    file: Path | None,
+    own: tuple[str, ...],
+    sets: tuple[str, ...],
+    top: int | None,
+    threshold: float,
+    as_json: bool,
+    as_csv: bool,
+    model: str | None,
+    uri: str,
+    token: str | None,
+    collection: str,
+    device: str,
+    **rest: Any,
+) -> int:
+    """Tell which of some labels fits each picture, without training.
+
+    PATHS are files and folders. Without any, it is the whole collection, of which no picture is
+    decoded. The probabilities of all labels add up to 1: give a label for everything that a picture
+    may be.
+
+    \b
+    clipsearch classify ~/Pictures/cats -l cat -l dog -l "something else"
+    clipsearch classify --labels labels.txt --templates contexts --top 1 --csv
+    clipsearch classify --under ~/Pictures/Alps -l "a summer day" -l "a winter day" --threshold 0.8
+    """
+    labels, templates = classes.labels_of(given, file), classes.templates_of(own, sets)
+    top = classes.shown_top(top, as_json=as_json, as_csv=as_csv)
+    wanted = Filters(**rest)
+    if paths:
+        classes.refuse_store(paths, context)
+        classes.refuse_filters(wanted)
+        with classes.progress() as bar:
+            found = classify_pictures(
+                paths, labels, templates=templates, model=model or "auto", device=device,
+                top=top, threshold=threshold, progress=bar,
+            )  # fmt: skip
+        return classes.show(found.pictures, found.failed, as_json=as_json, as_csv=as_csv)
+    with Index.open(
+        uri, collection=collection, model=model, device=device, token=token, create=False
+    ) as index:
+        pictures = index.classify(
+            labels, templates=templates, filters=wanted, top=top, threshold=threshold
+        )
+    if not pictures:
+        click.echo("no picture matches", err=True)
+    return classes.show(pictures, [], as_json=as_json, as_csv=as_csv)
