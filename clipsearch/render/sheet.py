@@ -25,16 +25,16 @@ PAGES = (".html", ".htm")
 
 COLUMNS, CELL = 5, 224
 
-_PAPER = "#ffffff"
+PAPER = "#ffffff"
 _TILE = "#f1f1f0"  # behind pictures that do not fill their square
-_INK = "#1c1c1e"
-_FAINT = "#75757a"
+INK = "#1c1c1e"
+FAINT = "#75757a"
 _RULE = "#e3e3e1"
-_ACCENT = "#2563eb"  # around the pictures that were part of the query
+ACCENT = "#2563eb"  # around the pictures that were part of the query
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """All distances of a sheet in pixels, as fractions of a cell, so that any size looks alike."""
 
     columns: int
@@ -99,9 +99,9 @@ def sheet_image(
     groups = [cells(section) for section in sections]
     words = [one.name for group in groups for one in group]
     words += [safe(section.title) for section in sections]
-    layout = _Layout(columns, cell, plain_font("".join(words)))
+    layout = Layout(columns, cell, plain_font("".join(words)))
     heights = [layout.section_height(len(group)) for group in groups]
-    sheet = Image.new("RGB", (layout.width, layout.height(heights)), _PAPER)
+    sheet = Image.new("RGB", (layout.width, layout.height(heights)), PAPER)
     canvas = ImageDraw.Draw(sheet)
     pictures = thumbnails([one.path for group in groups for one in group], (cell, cell))
     top = layout.margin
@@ -111,8 +111,8 @@ def sheet_image(
             x = layout.margin + index % columns * (cell + layout.gap)
             y = top + layout.header + index // columns * layout.row
             if one.is_query:
-                _draw_frame(sheet, (x, y), cell)
-            sheet.paste(_tile(next(pictures), layout), (x, y), _rounded(cell, cell // 40))
+                draw_frame(sheet, (x, y), cell)
+            sheet.paste(tile(next(pictures), layout), (x, y), rounded(cell, cell // 40))
             _draw_caption(canvas, layout, (x, y + cell), one)
         top += height
     return sheet
@@ -124,31 +124,46 @@ def write_sheet(path: Path, sections: Sequence[Section]) -> None:
     The file appears whole or not at all. Raises UsageError on another suffix, on a folder that
     cannot be written, and on a sheet too large for the format.
     """
-    suffix = path.suffix.lower()
+    suffix = require_format(path)
     if suffix in PAGES:
-        with _new_file(path) as part:
+        with new_file(path) as part:
             part.write_text(page(sections), encoding="utf-8")
-    elif suffix in PICTURES:
-        with _new_file(path) as part:
-            layout, limit = _Layout(COLUMNS, CELL, None), PICTURES[suffix]
+    else:
+        with new_file(path) as part:
+            layout, limit = Layout(COLUMNS, CELL, None), PICTURES[suffix]
             height = layout.height([layout.section_height(len(cells(one))) for one in sections])
             if height > limit:  # before anything is drawn: it may not fit into memory either
                 raise UsageError(
                     f"cannot write {safe(str(path))}: the sheet would be {height:,} pixels high and"
                     f" {suffix} takes {limit:,}; name a .html file, or ask for fewer results"
                 )
-            image = sheet_image(sections)
-            if suffix in {".jpg", ".jpeg"}:
-                image.save(part, "jpeg", quality=90, subsampling=0)
-            else:
-                image.save(part, suffix[1:], quality=90)
+            save_picture(sheet_image(sections), part, suffix)
+
+
+def save_picture(image: Image.Image, part: Path, suffix: str) -> None:
+    """Write to `part` in the format of `suffix`, one of PICTURES."""
+    if suffix in {".jpg", ".jpeg"}:
+        image.save(part, "jpeg", quality=90, subsampling=0)
     else:
-        known = ", ".join((*PICTURES, PAGES[0]))
-        raise UsageError(f"cannot write a sheet to {safe(str(path))}: its name must end in {known}")
+        image.save(part, suffix[1:], quality=90)
+
+
+def require_format(path: Path) -> str:
+    """The suffix of a file name, in lower case; raise UsageError where it says no known format."""
+    suffix = path.suffix.lower()
+    if suffix not in (*PICTURES, *PAGES):
+        raise unknown_suffix(path)
+    return suffix
+
+
+def unknown_suffix(path: Path) -> UsageError:
+    """What to raise of a file name that says no format."""
+    known = ", ".join((*PICTURES, PAGES[0]))
+    return UsageError(f"cannot write a sheet to {safe(str(path))}: its name must end in {known}")
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place at the end, or is removed on an error."""
     part = path.with_name(f".clipsearch-{secrets.token_hex(6)}.part")
     try:
@@ -165,46 +180,46 @@ def _new_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _draw_header(canvas: ImageDraw.ImageDraw, layout: _Layout, top: int, section: Section) -> None:
+def _draw_header(canvas: ImageDraw.ImageDraw, layout: Layout, top: int, section: Section) -> None:
     left, right = layout.margin, layout.width - layout.margin
     if top > layout.margin:
         rule = top - layout.gap
         canvas.line((left, rule, right - 1, rule), _RULE)
     title = shorten(safe(section.title), lambda text: layout.title.width(text) <= right - left)
     baseline = top + round(layout.title.size * 1.1)
-    layout.title.draw(canvas, (left, baseline), title, _INK)
+    layout.title.draw(canvas, (left, baseline), title, INK)
     if not section.hits and not section.queries:
         position = (left, top + layout.header + layout.line)
-        layout.caption.draw(canvas, position, "no results", _FAINT)
+        layout.caption.draw(canvas, position, "no results", FAINT)
 
 
 def _draw_caption(
-    canvas: ImageDraw.ImageDraw, layout: _Layout, corner: tuple[int, int], one: Cell
+    canvas: ImageDraw.ImageDraw, layout: Layout, corner: tuple[int, int], one: Cell
 ) -> None:
     """The two lines below the picture whose lower left corner is `corner`."""
     letters, (x, y) = layout.caption, corner
     first = y + round(layout.line * 1.15)
-    letters.draw(canvas, (x, first), one.label, _ACCENT if one.is_query else _INK)
-    letters.draw(canvas, (x + layout.cell - letters.width(one.scores), first), one.scores, _FAINT)
+    letters.draw(canvas, (x, first), one.label, ACCENT if one.is_query else INK)
+    letters.draw(canvas, (x + layout.cell - letters.width(one.scores), first), one.scores, FAINT)
     name = shorten(one.name, lambda text: letters.width(text) <= layout.cell)
-    letters.draw(canvas, (x, first + layout.line), name, _FAINT if one.is_query else _INK)
+    letters.draw(canvas, (x, first + layout.line), name, FAINT if one.is_query else INK)
 
 
-def _tile(picture: Image.Image | str, layout: _Layout) -> Image.Image:
+def tile(picture: Image.Image | str, layout: Layout) -> Image.Image:
     """A square with the whole picture in its middle, or with the reason why there is none."""
     side = layout.cell
-    tile = Image.new("RGB", (side, side), _TILE)
+    square = Image.new("RGB", (side, side), _TILE)
     if isinstance(picture, Image.Image):
-        tile.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-        return tile
+        square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+        return square
     letters = layout.caption
     lines = _wrapped(safe(picture), letters, side - 2 * letters.size)[: side // layout.line - 1]
-    canvas = ImageDraw.Draw(tile)
+    canvas = ImageDraw.Draw(square)
     y = (side - layout.line * len(lines)) / 2 + letters.size
     for line in lines:
-        letters.draw(canvas, ((side - letters.width(line)) / 2, y), line, _FAINT)
+        letters.draw(canvas, ((side - letters.width(line)) / 2, y), line, FAINT)
         y += layout.line
-    return tile
+    return square
 
 
 def _wrapped(text: str, letters: Lettering, width: int) -> list[str]:
@@ -218,17 +233,17 @@ def _wrapped(text: str, letters: Lettering, width: int) -> list[str]:
     return lines
 
 
-def _draw_frame(sheet: Image.Image, corner: tuple[int, int], cell: int) -> None:
+def draw_frame(sheet: Image.Image, corner: tuple[int, int], cell: int) -> None:
     """A coloured frame around the square at `corner`, with a line of paper between."""
-    for color, outset in ((_ACCENT, cell // 40 + 1), (_PAPER, cell // 80)):
+    for color, outset in ((ACCENT, cell // 40 + 1), (PAPER, cell // 80)):
         side = cell + 2 * outset
         frame = Image.new("RGB", (side, side), color)
-        mask = _rounded(side, cell // 40 + outset)
+        mask = rounded(side, cell // 40 + outset)
         sheet.paste(frame, (corner[0] - outset, corner[1] - outset), mask)
 
 
 @lru_cache(maxsize=8)
-def _rounded(side: int, radius: int) -> Image.Image:
+def rounded(side: int, radius: int) -> Image.Image:
     """A mask with smooth round corners: drawn four times as large, since Pillow's are jagged."""
     mask = Image.new("L", (side * 4, side * 4), 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, side * 4 - 1, side * 4 - 1), radius * 4, 255)

@@ -13,7 +13,7 @@ from clipsearch.terminal import safe
 from clipsearch.types import Hit
 
 FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
-"""What `json_line` and `csv_text` tell of a hit, in this order."""
+"""What `json_line` and `csv_text` tell of a hit, in this order; `textness` follows where it is known."""
 
 ELLIPSIS = "…"
 _MIN_PATH = 16  # columns; a narrower path says nothing, so a narrower terminal wraps instead
@@ -43,8 +43,9 @@ def shown_path(path: Path, relative_to: Path | None = None) -> str:
 
 
 def shown_scores(hit: Hit) -> str:
-    """The score and, where it is known, z: "0.312  z +4.1"."""
-    return f"{hit.score:.3f}" + ("" if hit.z is None else f"  z {hit.z:+.1f}")
+    """The score and, where they are known, z and textness: "0.312  z +4.1  text 0.02"."""
+    z = "" if hit.z is None else f"  z {hit.z:+.1f}"
+    return f"{hit.score:.3f}{z}" + ("" if hit.textness is None else f"  text {hit.textness:.2f}")
 
 
 def table(
@@ -54,20 +55,25 @@ def table(
     width: int | None = None,
     relative_to: Path | None = None,
 ) -> str:
-    """Rank, score, z and path in aligned columns under a header line; "" without hits.
+    """Rank, score, z, textness and path in aligned columns under a header line; "" without hits.
 
     Ranks count from `start`. `width` is the terminal's, in columns: longer paths lose their
-    middle; None keeps them whole. The z column is left out where no hit has one. No newline
-    follows the last line.
+    middle; None keeps them whole. The columns of z and textness are left out where no hit has one.
+    No newline follows the last line.
     """
     if not hits:
         return ""
     numbers = [
-        (str(rank), f"{hit.score:.3f}", "" if hit.z is None else f"{hit.z:+.1f}")
+        (
+            str(rank),
+            f"{hit.score:.3f}",
+            "" if hit.z is None else f"{hit.z:+.1f}",
+            "" if hit.textness is None else f"{hit.textness:.2f}",
+        )
         for rank, hit in enumerate(hits, start)
     ]
-    rows = [("#", "score", "z"), *numbers]
-    used = [column for column in range(3) if column < 2 or any(row[2] for row in numbers)]
+    rows = [("#", "score", "z", "text"), *numbers]
+    used = [column for column in range(4) if column < 2 or any(row[column] for row in numbers)]
     widths = {column: max(len(row[column]) for row in rows) for column in used}
     room = None if width is None else max(_MIN_PATH, width - sum(w + 2 for w in widths.values()))
 
@@ -82,24 +88,34 @@ def table(
 
 
 def json_line(hit: Hit) -> str:
-    r"""One JSON object in ASCII, without a newline: the `FIELDS` of the hit.
+    r"""One JSON object in ASCII, without a newline: the `FIELDS` of the hit, its textness and tags if known.
 
     `z` and `taken_at` (ISO 8601) may be null. A byte of the path that is no UTF-8 is written as
     `\udcXX`: `os.fsencode(json.loads(line)["path"])` gives the exact path back.
     """
-    return json.dumps(dict(zip(FIELDS, _values(hit), strict=True)), allow_nan=False)
+    values: dict[str, object] = dict(zip(FIELDS, _values(hit), strict=True))
+    if hit.textness is not None:
+        values["textness"] = round(hit.textness, 4)
+    if hit.photo.tags:
+        values["tags"] = hit.photo.tags
+    return json.dumps(values, allow_nan=False)
 
 
 def csv_text(hits: Sequence[Hit]) -> str:
     r"""A header line and one line a hit, with the `FIELDS`; unknown values are empty.
+
+    A column of textness follows where any hit has it.
 
     A byte of a path that is no UTF-8 is written as the six characters `\udcXX`, so the text can
     be encoded; `paths` gives such paths exactly.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(FIELDS)
-    writer.writerows(map(_values, hits))
+    more = any(hit.textness is not None for hit in hits)
+    writer.writerow((*FIELDS, "textness") if more else FIELDS)
+    for hit in hits:
+        textness = None if hit.textness is None else round(hit.textness, 4)
+        writer.writerow((*_values(hit), textness) if more else _values(hit))
     return out.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -1,0 +1,60 @@
+"""`clipsearch eval compare`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsearch import evaluate
+from clipsearch.cli import options
+from clipsearch.cli.evaluations import FILE, bars, images, limit, per_class, split
+from clipsearch.cli.main import EXIT_SOME_FAILED
+from clipsearch.render import comparison, measures
+from clipsearch.terminal import safe
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
+@click.option(
+    "--captions", type=FILE, metavar="FILE", help="Compare by retrieval on these captions."
+)
+@images
+@split
+@limit
+@click.option(
+    "--classes",
+    type=FILE,
+    metavar="DIR",
+    help="Compare by zero-shot accuracy on a folder of class folders.",
+)
+@per_class
+@click.option(
+    "-o", "--output", type=FILE, metavar="FILE", help="Table and plot: .html, .png, .jpg or .webp."
+)
+@options.as_json
+@options.device
+def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest: Any) -> int:
+    """Put several models' numbers into one table and one plot.
+
+    * is the best of a row. What a star is worth, the intervals in the plot say.
+
+    \b
+    clipsearch eval compare pocket clip --captions captions.jsonl -o compare.html
+    clipsearch eval compare pocket clip align --classes birds/ -o compare.png
+    """
+    if output is not None:
+        comparison.check_name(output)  # before minutes of work
+    with bars() as bar:
+        results = evaluate.compare(models, progress=bar, **rest)
+    if as_json:
+        for one in results:
+            click.echo(json.dumps(one.as_json()))
+    else:
+        click.echo("\n".join([*map(measures.title, results), ""]))
+        click.echo(measures.aligned(measures.comparison(results)))
+    if output is not None:
+        comparison.write_comparison(output, results)
+        click.echo(f"comparison: {safe(str(output))}", err=True)
+    return EXIT_SOME_FAILED if any(one.skipped for one in results) else 0
