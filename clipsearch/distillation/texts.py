@@ -1,0 +1,76 @@
+"""What a text tower learns from: captions, and the teacher's vectors of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clipsearch.batches import batches
+from clipsearch.distillation import kept
+from clipsearch.distillation.bars import Bars
+from clipsearch.embed import BATCH, embed_texts
+from clipsearch.errors import UsageError
+from clipsearch.evaluate.captions import read_captions
+from clipsearch.evaluate.lists import read_queries
+from clipsearch.identity import content_hash, expanded
+from clipsearch.models.base import Encoder
+from clipsearch.terminal import safe
+from clipsearch.types import Vectors
+
+_CAPTION_FILES = {".json", ".jsonl", ".csv", ".tsv", ".token"}
+_MARKED = re.compile(r"\s*[{\[]|.+?#\d+\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """n texts, each once, with the hashes of their content; `vectors` (n, d) are the teacher's."""
+
+    lines: Sequence[str]
+    hashes: Sequence[str]
+    vectors: Vectors
+
+
+def read_texts(path: Path) -> list[str]:
+    """The captions in a file, each once, sorted: one a line, or what `eval retrieval` reads.
+
+    Raises UsageError where there are none.
+    """
+    path = expanded(path)
+    if path.suffix.lower() in _CAPTION_FILES or _MARKED.match(_beginning(path)):
+        return sorted({text for one in read_captions(path) for text in one.captions})
+    return sorted(read_queries(path))
+
+
+def learn_from(lines: Sequence[str], teacher: Encoder, bars: Bars) -> Texts:
+    """Ask the teacher for its vectors, unless an earlier start has."""
+    who = teacher.identity
+    name = kept.key("texts", who.weights, who.precision, lines)
+    stored = kept.load_arrays(name) or {}
+    vectors = stored.get("vectors")
+    if (
+        vectors is None
+        or vectors.shape != (len(lines), who.dim)
+        or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)  # NaN neither
+    ):
+        parts = []
+        with bars("asking the teacher for texts", len(lines)) as bar:
+            for batch in batches(lines, BATCH):
+                parts.append(embed_texts(teacher, batch))
+                if bar is not None:
+                    bar.update(len(batch))
+        vectors = np.concatenate(parts)
+        kept.save_arrays(name, {"vectors": vectors})
+    hashes = [content_hash(line.encode("utf-8", "surrogateescape")) for line in lines]
+    return Texts(lines, hashes, vectors)
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(1000).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise UsageError(f"{safe(str(path))} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL in the name
+        raise UsageError(f"not a path: {str(path)!r}") from error
