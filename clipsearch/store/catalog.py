@@ -4,6 +4,7 @@
     rows/NAME             a lower bound of its rows
     root/NAME/ID          a folder that was ingested
     failure/NAME/ID       a file that could not be, and why
+    textness/HASH         the textness probe of a model, for all collections of it
 
 Values that change have keys of their own: an upsert is a deletion and an insertion, and a kill in
 between must not take the model with it. Milvus Lite keeps no collection properties (2.5) or
@@ -23,16 +24,16 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError
-from clipsearch.identity import photo_id
+from clipsearch.identity import content_hash, photo_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
-from clipsearch.store.client import Client
+from clipsearch.store.connection import Connection
 from clipsearch.store.layout import Layout
 from clipsearch.store.rows import path_text, text_path
 
 CATALOG = "clipsearch_catalog"
-SCHEMA_VERSION = 1
-"""Of the rows and the catalog; a newer one in a store is an error."""
+SCHEMA_VERSION = 2
+"""Of the rows and the catalog; a newer one in a store is an error. Version 1 had no tags."""
 
 REASON_LENGTH = 1_000
 _LAYOUT = Layout({"key": 512, "value": 65_535}, (), "nothing", 2, graph=False)
@@ -65,7 +66,7 @@ class Failure:
 class Catalog:
     """Keys and values of one store; made when first written."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Connection) -> None:
         """Without a call: whether it is there is asked when it is read."""
         self._client = client
         self._seen = False
@@ -144,6 +145,15 @@ class Catalog:
         values = self._read(f"failure/{name}/").values()
         return sorted((Failure(text_path(v["path"]), v["reason"]) for v in values), key=_path)
 
+    def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
+        """The probe that was kept for a model, as JSON has it; None where none was."""
+        key = _textness_key(model)
+        return self._get([key]).get(key)
+
+    def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
+        """Keep a probe for a model, instead of an earlier one."""
+        self._write({_textness_key(model): probe})
+
     def _get(self, keys: Sequence[str]) -> dict[str, Any]:
         where = f"key in [{', '.join(map(filters.quote, keys))}]"
         return self._query(where, len(keys)) if self._exists() else {}
@@ -194,6 +204,12 @@ def _info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> 
         rows=rows,
         roots=tuple(sorted(map(text_path, roots))),
     )
+
+
+def _textness_key(model: ModelIdentity) -> str:
+    """One for all models that are comparable."""
+    space = json.dumps([model.dim, model.weights, model.preprocessing]).encode()
+    return f"textness/{content_hash(space)}"
 
 
 def _path(failure: Failure) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import re
 import sys
 import time
 import weakref
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError, UsageError
+from clipsearch.link.place import without_password
 from clipsearch.store import localfile
-from clipsearch.store.layout import Layout
-from clipsearch.store.lite import PARSER
+from clipsearch.store.layout import LIST_TEXT_BYTES, Layout
+from clipsearch.store.lite import PARSER, library
 from clipsearch.store.localfile import LocalServer
 from clipsearch.store.message import line, short
 from clipsearch.store.rows import PHOTO_FIELDS, Row
@@ -41,22 +41,39 @@ RESERVE_BYTES = 64 << 20
 ROW_BYTES = 4_096
 """Disk of a row beside its vector, generously (the vector is stored about twice)."""
 
+LONGEST_AHEAD = 127
+"""Of a name whose length is one byte in a protobuf message; none is as long."""
+
 _STRONG = {"consistency_level": "Strong", "timeout": CALL_SECONDS}
 
 
 class Client:
     """One connection to Milvus. Not for several threads at once, nor across a fork."""
 
-    def __init__(self, uri: str, *, path: Path | None, token: str | None, create: bool) -> None:
-        """Connect to the server at `uri`, or start Milvus Lite on `path`."""
-        self.uri = re.sub(r"//[^/@]*@", "//", uri)  # shown in messages: without a password
+    def __init__(
+        self,
+        uri: str,
+        *,
+        path: Path | None,
+        token: str | None,
+        create: bool,
+        ahead: str | None = None,
+    ) -> None:
+        """Connect to the server at `uri`, or start Milvus Lite on `path`.
+
+        Lite begins at once to load the collection `ahead`, which takes most of the time of opening
+        a large one; it need not be there.
+        """
+        self.uri = without_password(uri)  # shown in messages
         self._address = uri  # later, that of the Milvus Lite it is connected to
         self.path = path
         self._milvus: Any = None
         self._loaded: set[str] = set()
-        _pymilvus()  # before Milvus Lite 3, which imports it too
         self._token = token
         self._server: LocalServer | None = None
+        self._channel: Any = None
+        if path is None or library() is None:
+            _pymilvus()  # before Milvus Lite 3, which imports it too
         if path is not None:
             self._server = localfile.acquire(path, create=create)
             # A store that nobody closed gives the file free with its last reference.
@@ -64,6 +81,8 @@ class Client:
                 self, localfile.release, self._server.path, os.getpid()
             )
         try:
+            if ahead is not None and library() is not None and self._server:
+                self._channel = _begin_loading(self._server.address, ahead)
             self._connect()
         except BaseException:
             self.close()
@@ -74,8 +93,18 @@ class Client:
         if self._milvus is not None:
             self._milvus.close()
             self._milvus = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         if self._server is not None:
             self._release()
+
+    def claim(self) -> int:
+        """Nothing to do: a file has one process, and a server's collections no lower bounds."""
+        return 0
+
+    def disclaim(self) -> None:
+        """Nothing to do."""
 
     def names(self) -> list[str]:
         """All collections of Milvus, ours or not."""
@@ -94,6 +123,14 @@ class Client:
                 )
             for field in layout.numbers:
                 schema.add_field(field, kinds.INT64)
+            for field, capacity in layout.lists.items():
+                schema.add_field(
+                    field,
+                    kinds.ARRAY,
+                    element_type=kinds.VARCHAR,
+                    max_capacity=capacity,
+                    max_length=LIST_TEXT_BYTES,
+                )
             schema.add_field(layout.vector, kinds.FLOAT_VECTOR, dim=layout.dim)
             graph = layout.graph and self.path is None
             index = milvus.prepare_index_params()
@@ -192,7 +229,10 @@ class Client:
 
     def _connect(self) -> None:
         address = self._server.address if self._server else self._address
-        options = {"token": self._token} if self._token else {}
+        options: dict[str, Any] = {"token": self._token} if self._token else {}
+        if self._server is not None:
+            # Lite hangs up on whoever asks every ten seconds whether it is still there.
+            options["grpc_options"] = {"grpc.keepalive_time_ms": 2**31 - 1}
         try:
             self._milvus = _pymilvus().MilvusClient(
                 address, timeout=CONNECT_SECONDS, dedicated=True, **options
@@ -271,6 +311,21 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     """Consecutive parts of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _begin_loading(address: str, name: str) -> Any:
+    """Ask Milvus Lite to load a collection, before the half second in which pymilvus is imported.
+
+    One call by hand, whose answer nobody awaits: pymilvus asks again, and all other calls wait for
+    it. In milvus.proto the third field of LoadCollectionRequest is the name. Returns the channel,
+    whose closing ends it.
+    """
+    grpc: Any = importlib.import_module("grpc")
+    text = name.encode()[:LONGEST_AHEAD]
+    channel = grpc.insecure_channel(address)
+    load = channel.unary_unary("/milvus.proto.milvus.MilvusService/LoadCollection")
+    load.future(b"\x1a" + bytes([len(text)]) + text, timeout=CALL_SECONDS)
+    return channel
 
 
 def _pymilvus() -> Any:

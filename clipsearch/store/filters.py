@@ -10,7 +10,15 @@ from datetime import datetime
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.store.rows import ID_LENGTH, NO_TIME, as_uri, needs_uri, path_text, seconds
+from clipsearch.store.rows import (
+    ID_LENGTH,
+    NO_TIME,
+    TAGS,
+    as_uri,
+    needs_uri,
+    path_text,
+    seconds,
+)
 
 NUMBERS = ("size", "mtime_ns", "width", "height", "taken_at")
 """The fields that hold integers."""
@@ -94,6 +102,11 @@ def taken_before(moment: datetime) -> str:
 def format_is_one_of(formats: Collection[str]) -> str:
     """Photos in one of these formats ("jpeg", "png", …)."""
     return _one_of("format", [name.lower() for name in formats])
+
+
+def tagged(label: str) -> str:
+    """Photos that have this tag, letter by letter."""
+    return f"array_contains({TAGS}, {quote(label)})"
 
 
 def at_least(field: str, value: int) -> str:

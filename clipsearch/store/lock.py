@@ -27,8 +27,8 @@ class FileLock:
         while (fd := self._attempt(guarded)) is None:
             if time.monotonic() > deadline:
                 raise StoreError(
-                    f"{guarded} is open in another process{self._holder()}: close that one first, "
-                    f"or use a Milvus server for several at once"
+                    f"{guarded} is open in another process{self._holder()}: close that one first; "
+                    "several at once can share it through `clipsearch warm`, or a Milvus server"
                 )
             time.sleep(0.02)
         os.ftruncate(fd, 0)

@@ -37,7 +37,10 @@ PHOTO_FIELDS = (
     "height",
     "format",
     "taken_at",
+    "tags",
 )
+TAGS_A_PHOTO = 64
+TAGS = "tags"
 EMBEDDING = "embedding"
 
 _URI = "file://"
@@ -62,6 +65,7 @@ def photo_layout(dim: int) -> Layout:
         vector=EMBEDDING,
         dim=dim,
         graph=True,
+        lists={TAGS: TAGS_A_PHOTO},
     )
 
 
@@ -116,12 +120,13 @@ def to_row(row: ImageRow) -> Row:
         "height": photo.height,
         "format": photo.format,
         "taken_at": seconds(photo.taken_at),
+        TAGS: list(photo.tags),
         EMBEDDING: row.embedding,
     }
 
 
 def to_photo(row: Mapping[str, Any]) -> Photo:
-    """The photo of an entity that has all PHOTO_FIELDS."""
+    """The photo of an entity that has all PHOTO_FIELDS; of one without tags, which old ones are."""
     taken = int(row["taken_at"])
     return Photo(
         id=str(row["id"]),
@@ -133,6 +138,7 @@ def to_photo(row: Mapping[str, Any]) -> Photo:
         height=int(row["height"]),
         format=str(row["format"]),
         taken_at=None if taken == NO_TIME else _EPOCH + timedelta(seconds=taken),
+        tags=tuple(map(str, row.get(TAGS, ()))),
     )
 
 

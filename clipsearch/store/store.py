@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,15 +14,20 @@ from clipsearch.errors import (
     StoreError,
     UsageError,
 )
+from clipsearch.link.link import Link
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import localfile
+from clipsearch.store.address import locate
 from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
 from clipsearch.store.client import Client
 from clipsearch.store.collection import Collection
-from clipsearch.store.message import line
+from clipsearch.store.connection import Connection
+from clipsearch.store.remote import RemoteClient
 from clipsearch.store.rows import photo_layout
 
-SCHEMES = ("http://", "https://", "tcp://")
+LOOKS = 3
+"""Before rows that seem to be missing count as damage."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
@@ -31,35 +37,44 @@ class Store:
     Do not use it in a child made by fork: start threads, or spawn processes.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Connection) -> None:
         """Use `Store.open` instead."""
         self._client = client
         self._catalog = Catalog(client)
 
     @classmethod
-    def open(cls, uri: str | Path, *, token: str | None = None, create: bool = True) -> Store:
+    def open(
+        cls,
+        uri: str | Path,
+        *,
+        token: str | None = None,
+        create: bool = True,
+        ahead: str | None = None,
+    ) -> Store:
         """Open `photos.db` (any path that ends in .db) or a server's address.
 
-        With `create` a missing file and its folder are made. Raises UsageError on anything else,
-        StoreError where the file is locked, foreign, read-only or (create=False) missing, or the
-        server silent; DamagedStoreError where the file is broken.
+        Where a warm process holds it, through that one (see `clipsearch.warm`). With `create` a
+        missing file and its folder are made. A local store begins at once to load the collection
+        `ahead`, if it is there. Raises UsageError on anything else, StoreError where the file is
+        locked, foreign, read-only or (create=False) missing, or the server silent;
+        DamagedStoreError where the file is broken.
         """
-        text = str(uri)
-        if text.startswith(SCHEMES):
-            client = Client(text, path=None, token=token, create=create)
-        elif "://" in text:
-            raise UsageError(f"{text}: a server's address begins with {', '.join(SCHEMES)}")
-        elif not text.endswith(".db"):
-            raise UsageError(
-                f"{text}: a local store must be a file name that ends in .db, a server an address "
-                f"such as http://127.0.0.1:19530"
-            )
+        address = locate(uri)
+        direct = partial(
+            Client, address.text, path=address.path, token=token, create=create, ahead=ahead
+        )
+        find = partial(Link.find, address.key, address.secret(token), create=create)
+        client: Connection
+        if link := find():
+            client = RemoteClient(link, direct, uri=address.shown, path=address.path)
         else:
             try:
-                path = Path(text).expanduser().absolute()
-            except RuntimeError as error:  # ~ of an unknown user
-                raise UsageError(f"{text}: {line(error)}") from error
-            client = Client(str(path), path=path, token=token, create=create)
+                client = direct()
+            except StoreError:
+                link = find()  # one may have started, and taken the file, in between
+                if link is None:
+                    raise
+                client = RemoteClient(link, direct, uri=address.shown, path=address.path)
         try:
             return cls(client)
         except BaseException:
@@ -81,6 +96,11 @@ class Store:
     def uri(self) -> str:
         """The server's address, or the absolute path of the file."""
         return self._client.uri
+
+    @property
+    def link(self) -> Link | None:
+        """The link to the warm process that holds it; None where this process does."""
+        return self._client.link if isinstance(self._client, RemoteClient) else None
 
     @property
     def is_local(self) -> bool:
@@ -116,21 +136,7 @@ class Store:
         rows, or a local one lost rows.
         """
         check_name(name)
-        info = self._catalog.info(name)
-        if info is None:
-            return None
-        there = name in self._client.names()
-        if not there and not info.rows:
-            return None  # left by a kill in `drop`
-        # Only local files get damaged without a word, and a server may have to load all to count.
-        rows = (self._client.count(name) if self.is_local else info.rows) if there else 0
-        if rows < info.rows:
-            raise DamagedStoreError(
-                f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
-                f"more were written; restore a copy, or `clipsearch drop {name} --yes` and ingest "
-                f"again"
-            )
-        return Collection(self._client, self._catalog, info)
+        return self._find(name, LOOKS)
 
     def collection(self, name: str) -> Collection:
         """Open a collection that must be there.
@@ -170,6 +176,24 @@ class Store:
     def close(self) -> None:
         """Disconnect, and end Milvus Lite; more than once is fine."""
         self._client.close()
+
+    def _find(self, name: str, looks: int) -> Collection | None:
+        info = self._catalog.info(name)
+        if info is None:
+            return None
+        there = name in self._client.names()
+        if not there and not info.rows:
+            return None  # left by a kill in `drop`
+        # Only local files get damaged without a word, and a server may have to load all to count.
+        rows = (self._client.count(name) if self.is_local else info.rows) if there else 0
+        if rows >= info.rows:
+            return Collection(self._client, self._catalog, info)
+        if looks > 1:  # another process may delete through the warm one: it lowers the bound first
+            return self._find(name, looks - 1)
+        raise DamagedStoreError(
+            f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
+            f"more were written; restore a copy, or `clipsearch drop {name} --yes` and ingest again"
+        )
 
 
 def check_name(name: str) -> None:
