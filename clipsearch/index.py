@@ -1,27 +1,43 @@
 """The public API: one collection of pictures, and the model that made it."""
 
 import logging
+import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from PIL.Image import Image
 
 from clipsearch import settings
+from clipsearch.classification import Classification, Classifier, check_cuts, classified
 from clipsearch.embed import embed_images, embed_texts
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.hits import Hits
 from clipsearch.identity import canonical, photo_id
 from clipsearch.images import upright
+from clipsearch.link.place import existing
 from clipsearch.models import registry
+from clipsearch.models.ahead import Ahead, begin, remember
 from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.remote import remote_encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.near_duplicates import THRESHOLD, Group, near_duplicates
+from clipsearch.probe import Probe
 from clipsearch.query import Filters, Indexed, Query, Term, search
 from clipsearch.query.embedding import open_picture
+from clipsearch.query.search import rank_by_text
+from clipsearch.query.selection import select_rows
 from clipsearch.query.terms import Content
+from clipsearch.query.textness import Scale
 from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
+from clipsearch.store.address import locate
+from clipsearch.tags import LIKELY, TagReport, clear_tags, tag
+from clipsearch.textness import Textness
 from clipsearch.types import Vectors
+from clipsearch.zeroshot import class_matrix
+from clipsearch.zeroshot.templates import DEFAULT
 from ingest.changes import Progress
 from ingest.files import find, require_any
 from ingest.pipeline import Options, ingest
@@ -39,11 +55,19 @@ class Index:
     Open it with `Index.open`; use it from one thread at a time, and close it, best by `with`.
     """
 
-    def __init__(self, store: Store, name: str, model: str | None, device: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        model: str | None,
+        runtime: Runtime,
+        ahead: Ahead | None = None,
+    ) -> None:
         self._store = store
         self._name = name
         self._model = model
-        self._device = device
+        self._runtime = runtime
+        self._ahead = ahead
         self._encoder: Encoder | None = None
         self._collection: Collection | None = store.find(name)
         self._refuse_other_model()
@@ -56,21 +80,34 @@ class Index:
         collection: str | None = None,
         model: str | None = None,
         device: str = "auto",
+        runtime: str | None = None,
+        precision: str | None = None,
         token: str | None = None,
         create: bool = True,
+        ahead: bool = False,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the address of a Milvus server.
 
         `uri` defaults to `CLIPSEARCH_URI`, else to a file in the user's data folder; `collection` to
         `CLIPSEARCH_COLLECTION`, else "images". A collection that does not exist is made by the first
         `ingest`, with `model` ("auto" and None choose; see `clipsearch models`). One that exists
-        knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps.
-        With create=False a store file that does not exist is a StoreError.
+        knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps;
+        `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
+        `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8).
+        With create=False a store file that does not exist is a StoreError. With `ahead` the model
+        loads beside the store, as far as texts need it: for a caller who searches by text next.
         """
         where = settings.default_uri() if uri is None else uri
-        store = Store.open(where, token=token, create=create)
+        chosen = Runtime.choose(device, runtime, precision)
+        name = collection or settings.default_collection()
+        address = locate(where)
+        if ahead and not existing(address.key):  # a warm process has it already
+            loading = begin(address.shown, name, chosen.options())
+        else:
+            loading = None
+        store = Store.open(where, token=token, create=create, ahead=name)
         try:
-            return cls(store, collection or settings.default_collection(), model, device)
+            return cls(store, name, model, chosen, loading)
         except BaseException:
             store.close()
             raise
@@ -126,6 +163,8 @@ class Index:
         min_score: float | None = None,
         min_z: float | None = None,
         exclude_images: bool = False,
+        textness: Scale | None = None,
+        max_textness: float | None = None,
     ) -> Hits:
         """The pictures nearest to a text, to an image, or to the weighted sum of both, best first.
 
@@ -145,6 +184,8 @@ class Index:
             min_score=min_score,
             min_z=min_z,
             exclude_images=exclude_images,
+            textness=textness,
+            max_textness=max_textness,
         )
         return self.search_many([query])[0]
 
@@ -153,9 +194,88 @@ class Index:
         whole = [Query((Term(query),)) if isinstance(query, str) else query for query in queries]
         return [Hits(hits) for hits in search(whole, lambda: self.encoder, self.collection)]
 
-    def similar(self, image: Picture, *, limit: int = 10) -> Hits:
-        """The pictures most like an image, without itself and its identical copies."""
-        return self.search(image=image, limit=limit, exclude_images=True)
+    def similar(
+        self,
+        image: Picture,
+        *,
+        limit: int = 10,
+        textness: Scale | None = None,
+        max_textness: float | None = None,
+    ) -> Hits:
+        """The pictures most like an image, without itself and its identical copies; see `Query`."""
+        return self.search(
+            image=image,
+            limit=limit,
+            exclude_images=True,
+            textness=textness,
+            max_textness=max_textness,
+        )
+
+    def rank_by_text(
+        self,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        filters: Filters | None = None,
+        min_textness: float = 0,
+    ) -> Hits:
+        """The pictures that show most text first: screenshots, receipts, memes, signs.
+
+        Those of a textness, 0..1, below `min_textness` are left out. Raises UsageError where that is
+        no finite number.
+        """
+        if not math.isfinite(min_textness):
+            raise UsageError(f"the least textness must be a finite number, not {min_textness}")
+        hits = rank_by_text(self.textness, limit=limit, offset=offset, filters=filters or Filters())
+        return Hits([hit for hit in hits if (hit.textness or 0) >= min_textness])
+
+    def classify(
+        self,
+        labels: Sequence[str] | Probe,
+        *,
+        templates: Sequence[str] = DEFAULT,
+        filters: Filters | None = None,
+        top: int | None = None,
+        threshold: float = 0.0,
+    ) -> list[Classification]:
+        """Which of some labels fits each picture, by path; or what a probe says. Decodes nothing.
+
+        See `clipsearch.classify`, which does the same for files, for the rest and its errors.
+        """
+        classifier = self._classifier(labels, templates)
+        check_cuts(top=top, threshold=threshold)
+        rows = select_rows(self.collection, filters or Filters())
+        found = classified(rows, classifier, top=top, threshold=threshold)
+        return sorted(found, key=lambda one: one.photo.path)
+
+    def tag(
+        self,
+        labels: Sequence[str] | Probe,
+        *,
+        templates: Sequence[str] = DEFAULT,
+        filters: Filters | None = None,
+        threshold: float = LIKELY,
+        add: bool = False,
+    ) -> TagReport:
+        """Write each picture's label into the collection, for `Filters(tags=…)`; see `TagReport`.
+
+        One whose best label has a probability below `threshold` gets none. Earlier tags go; with
+        `add` those that are no label of this run stay.
+        """
+        collection = self.collection
+        collection.require_tags()  # before a model is loaded
+        classifier = self._classifier(labels, templates)
+        return tag(
+            collection, classifier, threshold=threshold, add=add, filters=filters or Filters()
+        )
+
+    def clear_tags(self, *, filters: Filters | None = None) -> int:
+        """Take all tags away; how many pictures had any."""
+        return clear_tags(self.collection, filters=filters or Filters())
+
+    def tags(self) -> dict[str, int]:
+        """How many pictures have each tag, the most frequent first."""
+        return dict(self.collection.tags().most_common())
 
     def duplicates(self, *, threshold: float = THRESHOLD) -> list[Group]:
         """Groups of pictures that are the same to the eye; see `near_duplicates`."""
@@ -181,6 +301,11 @@ class Index:
         return self._collection
 
     @property
+    def textness(self) -> Textness:
+        """How much text pictures show: the probe, its fit, and the pictures ranked by it."""
+        return Textness(self.collection, lambda: self.encoder)
+
+    @property
     def encoder(self) -> Encoder:
         """The collection's model, loaded when first needed."""
         return self.load()
@@ -188,7 +313,7 @@ class Index:
     def load(self) -> Encoder:
         """Load the model, unless it is; the log tells which one a new collection gets."""
         if self._encoder is None:
-            encoder = registry.load(self._model_name(), device=self._device)
+            encoder = self._loaded()
             if self._collection is not None:
                 expected = self._collection.info.model
                 if not encoder.identity.comparable(expected):
@@ -224,11 +349,32 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _classifier(self, labels: Sequence[str] | Probe, templates: Sequence[str]) -> Classifier:
+        model = self.collection.info.model
+        if isinstance(labels, Probe):
+            labels.require(model)
+            return labels
+        return class_matrix(labels, templates, model=model, encoder=lambda: self.encoder)
+
     def _writable(self) -> Collection:
         """The collection, made now if there is none."""
         if self._collection is None:
             self._collection = self._store.create(self._name, self.encoder.identity)
+            remember(self._store.uri, self._name, self._collection.info.model.name)
         return self._collection
+
+    def _loaded(self) -> Encoder:
+        """The model in the warm process, where one holds the store, else in this one."""
+        options = self._runtime.options()
+        name = self._model_name()
+        load = partial(registry.load, name, **options)
+        if self._collection is None:  # it may be downloaded, which people want to see
+            return load()
+        remember(self._store.uri, self._name, name)
+        if self._ahead and (encoder := self._ahead.encoder(name, options)):
+            return encoder
+        expected = self._collection.info.model
+        return remote_encoder(self._store.link, load, expected, **options) or load()
 
     def _model_name(self) -> str:
         if self._collection is not None:

@@ -22,6 +22,7 @@ class Photo:
     `width` and `height` are in pixels, upright. `taken_at` is the camera's own clock from EXIF,
     without a time zone; None where the file does not say. `format` is the sniffed one, in lower
     case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are the file's when it was embedded.
+    `tags` are the labels that `clipsearch tag` gave to this content of the file.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Photo:
     height: int
     format: str
     taken_at: datetime | None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,13 @@ class Hit:
     `score` is the cosine similarity, -1..1, comparable within one model only. `z` says by how many
     standard deviations the score lies above that of the collection's middle picture for this query,
     and so means the same for every model; None where the collection is too small to say.
+    `textness` says how much text the picture shows, 0..1; None where the query did not ask.
     """
 
     photo: Photo
     score: float
     z: float | None = None
+    textness: float | None = None
 
     @property
     def id(self) -> str:

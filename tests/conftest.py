@@ -26,12 +26,22 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test uses the user's own warm process, or starts one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        patch.delenv("CLIPSEARCH_WARM", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the user's own settings or collections."""
-    for name in ("CLIPSEARCH_MODEL", "CLIPSEARCH_URI", "CLIPSEARCH_COLLECTION"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("MODEL", "URI", "COLLECTION", "RUNTIME", "PRECISION"):
+        monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture

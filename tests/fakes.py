@@ -22,6 +22,8 @@ class ColourEncoder:
         self.identity = ModelIdentity(
             name="pocket", dim=4, weights=weights, preprocessing="mean colour", precision="fp32"
         )
+        self.logit_scale = 10.0
+        self.side = 256
         self.embedded_images = 0
         self.embedded_texts = 0
 

@@ -21,14 +21,20 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.types clipsearch.batches clipsearch.formats clipsearch.identity"
     " clipsearch.cores clipsearch.pixels clipsearch.settings clipsearch.terminal",
-    "clipsearch.vectors clipsearch.images clipsearch.models.base",
+    "clipsearch.vectors clipsearch.images clipsearch.models.base clipsearch.link",
     "clipsearch.models clipsearch.store",
-    "clipsearch.embed clipsearch.near_duplicates",
+    "clipsearch.embed clipsearch.near_duplicates clipsearch.classification clipsearch.evaluation",
+    "clipsearch.textness",
     "clipsearch.query",
     "clipsearch.render",
     "clipsearch.hits",
     "ingest",
-    "clipsearch.index",
+    "clipsearch.pictures clipsearch.explanation",
+    "clipsearch.zeroshot clipsearch.tags",
+    "clipsearch.probe",
+    "clipsearch.evaluate",
+    "clipsearch.index clipsearch.distillation",
+    "clipsearch.warm",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
@@ -43,19 +49,41 @@ OWNERS = {
         "clipsearch.models.loading",
         "clipsearch.models.open_clip",
     },
-    "open_clip": {"clipsearch.models.open_clip"},
+    "open_clip": {
+        "clipsearch.distillation.student",
+        "clipsearch.models.open_clip",
+        "clipsearch.models.open_clip_text",
+    },
     "openvino": {"clipsearch.models.openvino"},
     "pymilvus": {"clipsearch.store.client"},
-    "tokenizers": {"clipsearch.models.pocket"},
-    "torch": {"clipsearch.models.align", "clipsearch.models.torch"},
+    "scipy": {"clipsearch.probe.logistic"},
+    "sklearn": {"clipsearch.probe.logistic"},
+    "tokenizers": {"clipsearch.models.pocket", "clipsearch.models.tokens"},
+    "torch": {
+        "clipsearch.distillation.lessons",
+        "clipsearch.distillation.losses",
+        "clipsearch.distillation.saving",
+        "clipsearch.distillation.student",
+        "clipsearch.distillation.training",
+        "clipsearch.models.align",
+        "clipsearch.models.patches",
+        "clipsearch.models.torch",
+    },
     "transformers": {"clipsearch.models.align"},
 }
 
 # These load theirs at once, so only a function may import them, or another one of these.
 HEAVY_MODULES = {
+    "clipsearch.distillation.lessons",
+    "clipsearch.distillation.losses",
+    "clipsearch.distillation.saving",
+    "clipsearch.distillation.student",
+    "clipsearch.distillation.training",
     "clipsearch.models.align",
     "clipsearch.models.loading",
     "clipsearch.models.open_clip",
+    "clipsearch.models.open_clip_text",
+    "clipsearch.models.patches",
     "clipsearch.models.torch",
 }
 

@@ -1,6 +1,7 @@
 """What a collection promises, on Milvus Lite and on a real server alike."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from itertools import count, islice
@@ -17,26 +18,37 @@ from clipsearch.errors import (
     VectorError,
 )
 from clipsearch.identity import photo_id
+from clipsearch.link.place import supported
 from clipsearch.store import Collection, Failure, Stamp, Store, filters
 from clipsearch.types import ImageRow
 from tests.rows import DIM, MODEL, many, row
+from tests.warm import serving
 
 MANY = many(5_000)
 _numbers = count()
 
 
-@pytest.fixture(scope="module", params=["lite", "server"])
-def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module", params=["lite", "server", "warm"])
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     if request.param == "server":
-        return str(request.getfixturevalue("milvus_server"))
-    return str(tmp_path_factory.mktemp("store") / "photos.db")
+        yield str(request.getfixturevalue("milvus_server"))
+        return
+    if request.param == "warm" and not supported():
+        pytest.skip("a warm process needs Unix sockets")
+    path = tmp_path_factory.mktemp("store") / "photos.db"
+    with serving(path) if request.param == "warm" else nullcontext():
+        yield str(path)
 
 
 @pytest.fixture(scope="module")
 def store(address: str) -> Iterator[Store]:
     """A store whose collections of this run are dropped in the end."""
     with Store.open(address) as opened:
+        warm = opened.link is not None
         yield opened
+        assert (opened.link is not None) == warm  # nothing went the direct way instead
         for info in opened.collections():
             if info.name.startswith(RUN):
                 opened.drop(info.name)
@@ -81,6 +93,27 @@ def full(store: Store) -> Collection:
     collection = store.create(f"{RUN}_full", MODEL)
     collection.upsert(MANY)
     return collection
+
+
+def test_scores_are_the_same_whether_milvus_or_kept_vectors_give_them(full: Collection) -> None:
+    queries = np.stack([MANY[3].embedding, 5 * MANY[4].embedding])
+    for where, most in (("size < 700", 900), ("size < 700", 30), ("", 3_000), ("size < 0", 9)):
+        asked = full.search(queries, limit=most, where=where)
+        for _ in range(3):
+            for scores, hits in zip(
+                full.scores(queries, limit=most, where=where), asked, strict=True
+            ):
+                assert scores.dtype == np.float32
+                np.testing.assert_allclose(scores, [hit.score for hit in hits], atol=1e-5)
+
+
+def test_scores_see_what_was_written(photos: Collection) -> None:
+    query = np.array([1, 0, 0, 0], np.float32)
+    for number in (1, 2, 3):
+        photos.upsert([row(f"/a/{number}.jpg", (1, number, 0, 0))])
+        for _ in range(3):
+            [scores] = photos.scores(query, limit=10)
+            assert len(scores) == number
 
 
 def test_a_row_comes_back_as_it_went_in(photos: Collection) -> None:

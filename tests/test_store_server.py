@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from clipsearch.store import Collection, Store
+from clipsearch.store.client import Client
 from clipsearch.store.rows import EMBEDDING
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
@@ -30,6 +32,12 @@ def store(milvus_server: str) -> Iterator[Store]:
         yield store
 
 
+def milvus_of(store: Store) -> Any:
+    """What pymilvus calls the client."""
+    assert isinstance(store._client, Client)
+    return store._client._milvus
+
+
 @pytest.fixture(scope="module")
 def photos(store: Store, vectors: Vectors) -> Iterator[Collection]:
     """These vectors, indexed; the size of each photo is its number."""
@@ -38,7 +46,7 @@ def photos(store: Store, vectors: Vectors) -> Iterator[Collection]:
     photos.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
     photos.settle()
     deadline = time.monotonic() + INDEX_SECONDS
-    milvus = store._client._milvus
+    milvus = milvus_of(store)
     while milvus.describe_index(name, EMBEDDING)["indexed_rows"] < len(vectors):
         assert time.monotonic() < deadline, "the server does not index what was settled"
         time.sleep(0.1)
@@ -71,7 +79,7 @@ def test_opening_a_collection_loads_it_into_no_memory(
     milvus_server: str, store: Store, photos: Collection
 ) -> None:
     name = photos.info.name
-    store._client._milvus.release_collection(name)
+    milvus_of(store).release_collection(name)
     with Store.open(milvus_server) as second:
         again = second.collection(name)
         assert again.known_count() == again.info.rows == 5_000

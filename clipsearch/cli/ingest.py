@@ -14,6 +14,7 @@ from clipsearch.errors import UsageError
 from clipsearch.identity import expanded
 from clipsearch.index import Index
 from clipsearch.terminal import safe
+from clipsearch.warm.start import start_unless_off
 from ingest.files import find, read_path_list, require_any
 from ingest.pipeline import Options
 from ingest.preview import preview
@@ -100,6 +101,8 @@ def ingest(
                 progress = None if hidden else bar
                 report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
     _show(report, as_json=as_json, quiet=quiet)
+    if not dry_run:
+        start_unless_off(uri, token, collection, device=device)
     if report.refused:
         return EXIT_ERROR
     return EXIT_SOME_FAILED if report.failed else 0

@@ -13,7 +13,6 @@ from typing import Never
 
 import click
 
-from clipsearch import __version__
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.terminal import safe
 
@@ -28,7 +27,15 @@ COMMANDS = {
     "ingest": "Store the pictures in folders and files.",
     "query": "Find pictures by text, by picture, or by both.",
     "similar": "Find the pictures most like one.",
+    "classify": "Tell which of some labels fits each picture, without training.",
+    "tag": "Label the pictures of a collection, so that queries can filter by it.",
+    "probe": "Learn labels from folders of examples, and apply them.",
+    "explain": "Show why a picture matches a text: where in it, and through which words.",
+    "eval": "Measure how good a model is, on your own pictures.",
+    "distill": "Train a small model of your own that finds nearly what a large one finds.",
     "duplicates": "List pictures that are the same to the eye.",
+    "textness": "Keep pictures of a word apart from pictures of the thing.",
+    "warm": "Keep the store open and its model loaded in the background, for quick queries.",
     "models": "List the models worth naming, and which of them are on this machine.",
     "status": "Show the collections of a store: model, pictures, folders, failures, disk.",
     "remove": "Forget pictures, or all under a folder, without touching their files.",
@@ -58,7 +65,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="clipsearch")
+@click.version_option(package_name="clipsearch", prog_name="clipsearch")
 def clipsearch() -> None:
     """Search image collections by text, by picture, or by both.
 
@@ -97,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(EXIT_USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "clipsearch"
         _fail(f"{error.format_message()} (see {command} --help)", EXIT_USAGE)

@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from clipsearch import settings
+from clipsearch.cli.units import scale
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,13 +20,59 @@ limit = click.option(
     show_default=True,
     help="How many hits.",
 )
-device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where the model runs.",
-)
+
+
+def device(command: F) -> F:
+    """--device, --runtime and --precision: where and how the model computes.
+
+    The latter two reach the model as the settings that they stand for.
+    """
+    for name, choices, words in (
+        ("precision", ["auto", "fp32", "bf16", "int8"], "How exactly the model computes."),
+        ("runtime", ["auto", "torch", "openvino"], "What the model runs on."),
+    ):
+        command = click.option(
+            f"--{name}",
+            type=click.Choice(choices),
+            callback=_set_for_this_process,
+            expose_value=False,
+            help=f"{words} [env: CLIPSEARCH_{name.upper()}]",
+        )(command)
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        show_default=True,
+        help="Where the model runs.",
+    )(command)
+
+
+def _set_for_this_process(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    variable = f"CLIPSEARCH_{str(option.name).upper()}"
+    before = os.environ.get(variable)
+    if value is None or value == before:
+        return
+    os.environ[variable] = value
+
+    def restore() -> None:
+        os.environ.pop(variable)
+        if before is not None:
+            os.environ[variable] = before
+
+    ctx.call_on_close(restore)
+
+
+def textness(command: F) -> F:
+    """--textness and --max-textness: what is asked of text in the pictures."""
+    command = click.option(
+        "--max-textness", type=float, metavar="0..1", help="Leave out pictures that show more text."
+    )(command)
+    return click.option(
+        "--textness",
+        type=scale,
+        metavar="SCALE|off",
+        help="Less text in the pictures (-1, -2), more (1, 2), or take no notice of it (off).",
+    )(command)
 
 
 def uri(command: F) -> F:

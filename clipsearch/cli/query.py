@@ -12,6 +12,8 @@ from clipsearch.identity import expanded, is_folder
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.terms import as_picture, split_weight
+from clipsearch.query.textness import Scale
+from clipsearch.warm.start import start_unless_off
 
 FILTERS = (
     click.option("--under", type=click.Path(path_type=Path), metavar="DIR", help="Only in that folder."),
@@ -19,6 +21,7 @@ FILTERS = (
     click.option("--after", "taken_from", type=click.DateTime(), metavar="DATE", help="Taken then or later."),
     click.option("--before", "taken_before", type=click.DateTime(), metavar="DATE", help="Taken before then."),
     click.option("--type", "formats", multiple=True, metavar="FORMAT", help="jpeg, heic, … Repeatable."),
+    click.option("--tag", "tags", multiple=True, metavar="LABEL", help="Only so labelled by `clipsearch tag`. Repeatable."),
     click.option("--min-width", type=click.IntRange(min=1), metavar="PIXELS"),
     click.option("--min-height", type=click.IntRange(min=1), metavar="PIXELS"),
     click.option("--min-bytes", type=size, metavar="SIZE", help="Of the file, such as 500kB."),
@@ -46,6 +49,7 @@ def filters(command: Any) -> Any:
 )
 @click.option("--min-score", type=float, help="Leave out hits with a lower cosine.")
 @click.option("--min-z", type=float, help="Leave out hits that stand out less; 4 suits any model.")
+@options.textness
 @click.option("--no-self", is_flag=True, help="Leave out the query's own pictures.")
 @filters
 @results.output
@@ -59,6 +63,8 @@ def query(
     offset: int,
     min_score: float | None,
     min_z: float | None,
+    textness: Scale | None,
+    max_textness: float | None,
     no_self: bool,
     uri: str,
     token: str | None,
@@ -75,6 +81,7 @@ def query(
     \b
     clipsearch query "bird on a wire"
     clipsearch query house + ./lake.jpg - people
+    clipsearch query apple --textness -1
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
     """
     wanted = results.Output(**{name: rest.pop(name) for name in results.Output.__slots__})
@@ -87,15 +94,31 @@ def query(
         min_score=min_score,
         min_z=min_z,
         exclude_images=no_self,
+        textness=textness,
+        max_textness=max_textness,
     )
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    texts = any(isinstance(term.content, str) for term in terms)
+    with Index.open(
+        uri, collection=collection, device=device, token=token, create=False, ahead=texts
+    ) as index:
         [hits] = index.search_many([wish])
+        if not hits:
+            _refuse_unknown_tags(wish.filters.tags, index)
     under = wish.filters.under
     if not hits and under and not is_folder(expanded(under)):
         raise UsageError(f"nothing is stored under {under}, and no such folder is there")
     pictures = [term.content for term in terms if isinstance(term.content, Path)]
     title = " ".join(words) or " + ".join(images)
     results.show(hits, wanted, title=title, pictures=pictures, start=offset + 1)
+    start_unless_off(uri, token, collection, device=device)
+
+
+def _refuse_unknown_tags(tags: tuple[str, ...], index: Index) -> None:
+    there = index.tags() if tags else {}
+    for tag in tags:
+        if tag not in there:
+            known = ", ".join(map(repr, list(there)[:10])) or "there are none: `clipsearch tag`"
+            raise UsageError(f"no picture has the tag {tag!r}; {known}")
 
 
 def _image_term(word: str) -> Term:

@@ -1,6 +1,8 @@
-"""Values with units on the command line."""
+"""Values on the command line that are more than a number."""
 
+import math
 import re
+from typing import Literal
 
 import click
 
@@ -13,3 +15,16 @@ def size(text: str) -> int:
     if not match:
         raise click.BadParameter(f"{text!r} is no size: write 500kB or 2MB")
     return round(float(match[1]) * FACTORS[match[2]])
+
+
+def scale(text: str) -> float | Literal["off"]:
+    """A finite number or `off`; raises BadParameter on anything else."""
+    if text.strip().lower() == "off":
+        return "off"
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{text!r} is neither a finite number nor 'off'")
+    return number

@@ -22,6 +22,7 @@ class Filters:
     `/data/*.jpg` from there (what precedes the first wildcard in the file system's own case).
     `taken_from` (inclusive) and `taken_before` (exclusive): the camera's clock; pictures without a
     date match neither. `formats`: "jpeg", or a suffix such as "jpg" or "heic"; the content counts.
+    `tags`: labels that `clipsearch tag` gave, all of them, letter by letter.
     `min_width`, `min_height`: pixels, upright. `min_bytes`, `max_bytes`: of the file, inclusive.
     `expression`: a Milvus filter. Raises UsageError on an unknown format.
     """
@@ -31,6 +32,7 @@ class Filters:
     taken_from: datetime | None = None
     taken_before: datetime | None = None
     formats: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     min_width: int | None = None
     min_height: int | None = None
     min_bytes: int | None = None
@@ -55,6 +57,7 @@ class Filters:
             conditions.append(where.taken_before(self.taken_before))
         if self.formats:
             conditions.append(where.format_is_one_of(self.formats))
+        conditions += map(where.tagged, self.tags)
         for field, bound in (
             ("width", self.min_width),
             ("height", self.min_height),

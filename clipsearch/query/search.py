@@ -14,9 +14,12 @@ from clipsearch.query.background import backgrounds
 from clipsearch.query.embedding import embed_queries, not_own
 from clipsearch.query.filters import Filters
 from clipsearch.query.terms import Term
+from clipsearch.query.textness import Scale, check, scan_at_most, shifted, with_at_most
 from clipsearch.store import Collection
 from clipsearch.store import filters as where
+from clipsearch.textness import Textness
 from clipsearch.types import Hit, Vectors
+from clipsearch.vectors import normalize
 
 ANYTHING = Filters()
 IDS_A_SEARCH = 2000
@@ -27,9 +30,11 @@ class Query:
     """What to look for and which of the hits to return, best first.
 
     `min_score` is a cosine, `min_z` standard deviations above the collection's average (see Hit).
-    `exclude_images` leaves out the query's own pictures and their identical copies.
-    Raises UsageError where nothing could be found for certain: no term, a limit below 1, a negative
-    offset, a threshold that is not a finite number.
+    `exclude_images` leaves out the query's own pictures and their identical copies. `textness` asks
+    for pictures with less text (below 0) or more, -2 to 2 being sensible, or with "off" takes no
+    notice of text; `max_textness`, 0..1, leaves out pictures that show more text and fills the limit
+    with others. Raises UsageError where nothing could be found for certain: no term, a limit below
+    1, a negative offset, a threshold or scale that is not a finite number.
     """
 
     terms: tuple[Term, ...]
@@ -39,6 +44,8 @@ class Query:
     min_score: float | None = None
     min_z: float | None = None
     exclude_images: bool = False
+    textness: Scale | None = None
+    max_textness: float | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -50,6 +57,7 @@ class Query:
         for name, bound in (("score", self.min_score), ("z", self.min_z)):
             if bound is not None and not math.isfinite(bound):
                 raise UsageError(f"the smallest {name} must be a finite number, not {bound}")
+        check(self.textness, self.max_textness)
 
 
 def search(
@@ -57,19 +65,24 @@ def search(
 ) -> list[list[Hit]]:
     """The hits of each query, in order; queries that share filters and limits cost one search."""
     vectors = embed_queries([query.terms for query in queries], encoder, collection)
+    textness = Textness(collection, encoder)
+    vectors = [
+        shifted(vector, query.textness, textness)
+        for vector, query in zip(vectors, queries, strict=True)
+    ]
+    found: dict[int, list[Hit]] = {}
     groups: defaultdict[tuple[str, str | None, int, int], list[int]] = defaultdict(list)
     for position, query in enumerate(queries):
         condition = _where(query, collection)
-        groups[condition, query.filters.glob, query.limit, query.offset].append(position)
-
-    found: dict[int, list[Hit]] = {}
+        if query.max_textness is None:
+            groups[condition, query.filters.glob, query.limit, query.offset].append(position)
+        else:
+            found[position] = _search_at_most(
+                query.max_textness, query, vectors[position], condition, textness
+            )
     for (condition, glob, limit, offset), positions in groups.items():
         stack = np.stack([vectors[position] for position in positions])
-        if glob is None:
-            hits = collection.search(stack, limit=limit, offset=offset, where=condition)
-        else:
-            filters = replace(ANYTHING, glob=glob)
-            hits = _search_glob(collection, stack, limit, offset, condition, filters)
+        hits = _search(collection, stack, limit, offset, condition, glob)
         found.update(zip(positions, hits, strict=True))
 
     measures = backgrounds(collection, np.stack(vectors)) if vectors else []
@@ -79,12 +92,28 @@ def search(
             replace(hit, z=background.z(hit.score)) if background else hit
             for hit in found[position]
         ]
-        results.append([hit for hit in hits_of_query if _is_close(hit, query)])
+        close = [hit for hit in hits_of_query if _is_close(hit, query)]
+        asked = query.textness is not None and query.max_textness is None
+        results.append(textness.scored(close) if asked else close)
     return results
+
+
+def rank_by_text(
+    textness: Textness, *, limit: int = 10, offset: int = 0, filters: Filters = ANYTHING
+) -> list[Hit]:
+    """The pictures that show most text first; `score` is the cosine to the direction of text.
+
+    A search for the bias itself, so that nothing but the hits is held in memory.
+    """
+    direction = normalize(textness.probe().bias)[None]
+    [hits] = _search(textness.collection, direction, limit, offset, filters.where(), filters.glob)
+    return textness.scored(hits)
 
 
 def _where(query: Query, collection: Collection) -> str:
     own = not_own(query.terms, collection) if query.exclude_images else ""
+    if query.filters.tags:
+        collection.require_tags()
     return where.every(query.filters.where(), own)
 
 
@@ -93,6 +122,36 @@ def _is_close(hit: Hit, query: Query) -> bool:
     return (query.min_score is None or hit.score >= query.min_score) and (
         query.min_z is None or hit.z is None or hit.z >= query.min_z
     )
+
+
+def _search(
+    collection: Collection,
+    vectors: Vectors,
+    limit: int,
+    offset: int,
+    condition: str,
+    glob: str | None,
+) -> list[list[Hit]]:
+    if glob is None:
+        return collection.search(vectors, limit=limit, offset=offset, where=condition)
+    filters = replace(ANYTHING, glob=glob)
+    return _search_glob(collection, vectors, limit, offset, condition, filters)
+
+
+def _search_at_most(
+    most: float, query: Query, vector: Vectors, condition: str, textness: Textness
+) -> list[Hit]:
+    """The hits of one query without those that show more text than that."""
+    wanted, collection, filters = query.offset + query.limit, textness.collection, query.filters
+
+    def find(count: int) -> list[Hit]:
+        return _search(collection, vector[None], count, 0, condition, filters.glob)[0]
+
+    hits = with_at_most(most, wanted, find, textness)
+    if hits is None:
+        rows = (row for row in collection.scan_rows(condition) if filters.matches_glob(row.photo))
+        hits = scan_at_most(most, wanted, vector, rows, textness.probe())
+    return hits[query.offset :]
 
 
 def _search_glob(
