@@ -1,11 +1,14 @@
 """What the README tells people to type, typed."""
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import clipsearch as package
 from clipsearch.cli.main import clipsearch
@@ -23,17 +26,27 @@ def recipes() -> list[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with pictures, and the shell in a folder with two more."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with pictures, and the shell in a folder with more."""
     for number, name in enumerate(["Alps/snow", "2023-05/dog", "private/me", "wire"]):
         draw(tmp_path / "Pictures" / f"{name}.jpg", (50 * number, 200, 90))
-    for name in ("lake.jpg", "house.jpg", "cat.jpg"):
+    for name in ("lake.jpg", "house.jpg", "cat.jpg", "photo.jpg"):
         draw(tmp_path / name, "blue")
+    for number, name in enumerate(["robin", "wren"] * 4):
+        draw(
+            tmp_path / "examples" / name / f"{number}.jpg",
+            (40 + 10 * number, 200 * (number % 2), 9),
+        )
+    captions = {"file": "photo.jpg", "captions": ["a blue wall", "the sky"]}
+    (tmp_path / "captions.jsonl").write_text(json.dumps(captions) + "\n")
+    cat = pytest.importorskip("skimage.data").chelsea()  # a tag needs a picture that it fits
+    Image.fromarray(cat).save(tmp_path / "Pictures" / "asleep.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
     monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "readme.db"))
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    type_in("clipsearch warm --stop", tmp_path)
 
 
 def type_in(line: str, home: Path) -> str:
@@ -57,14 +70,15 @@ def test_every_recipe_works(home: Path) -> None:
     assert len(lines) > 15
     for line in lines:
         type_in(line, home)
-    assert (home / "dogs.html").is_file()
+    for drawn in ("dogs.html", "text.html", "map.png", "birds.probe"):
+        assert (home / drawn).is_file()
 
 
 def test_the_python_example_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(code, "README.md", "exec"), {})
     assert package.__version__ >= "0.1.0"
-    assert capsys.readouterr().out.startswith("4 0 ()")
+    assert capsys.readouterr().out.startswith("5 0 ()")
 
 
 def test_the_files_that_it_names_are_there() -> None:

@@ -49,8 +49,8 @@ class Effort:
     A batch of the image tower has so many things, other photographs and written words.
     """
 
-    texts: int = 150
-    pages: int = 150
+    texts: int = 250
+    pages: int = 120
     pictures: int = 450
     batch: tuple[int, int, int] = (18, 6, 40)
 
@@ -102,7 +102,7 @@ def train(
     )
 
     reader = Reader(trunk, space, school, seen, labels)
-    rates = iter(_rates(effort.pages, RATE / 2) + _rates(effort.pictures, RATE))
+    rates = iter(_rates(effort.pages, RATE) + _rates(effort.pictures, RATE))
     for pixels, maps in _ahead(lambda rng: school.page(rng, sum(effort.batch)), effort.pages, 1):
         reader.learn_letters(pixels, maps, next(rates))
         advance()

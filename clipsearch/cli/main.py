@@ -1,5 +1,7 @@
 """The group of commands: loads a command when it is used, and turns errors into one line each."""
 
+import atexit
+import gc
 import io
 import logging
 import os
@@ -90,6 +92,8 @@ class _Stderr(logging.Handler):
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run the command line, `sys.argv` by default, and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+    if arguments is None:  # a process of its own
+        _collect_less_garbage()
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, a shutdown: what is done gets written
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -123,6 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         )
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
+
+
+def _collect_less_garbage() -> None:
+    """Spare a quarter of a short command's time: what it imports is none, and at its end all is."""
+    gc.set_threshold(50_000, 20, 20)
+    atexit.register(gc.freeze)
 
 
 def _fail(message: str, code: int) -> Never:
