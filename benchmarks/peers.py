@@ -4,6 +4,7 @@ Everything is made once, under `.cache/benchmarks`.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -14,7 +15,7 @@ from pathlib import Path
 from benchmarks.checkpoint import CACHE, export_onnx
 
 RCLIP = "rclip==3.3.0"
-CLIP_RETRIEVAL = "clip-retrieval==2.45.0"
+CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "packaging")  # faiss wants it and does not say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Peer:
         done = subprocess.run(
             [str(self.python), *arguments],
             cwd=folder,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "PYTHONPATH": "", **self.environment},
             capture_output=True,
             text=True,
             check=False,
@@ -43,21 +44,27 @@ def rclip() -> Peer:
     """Give rclip these weights: it reads ONNX graphs from its data folder, and so never asks a hub."""
     data = CACHE / "rclip-data"
     export_onnx(data / "ViT-B-32-256-datacomp_s34b_b86k")
+    # Newer versions look for the vocabulary here.
+    shutil.copytree(
+        data / "ViT-B-32-256-datacomp_s34b_b86k" / "tokenizer",
+        data / "tokenizer",
+        dirs_exist_ok=True,
+    )
     return Peer(_environment("rclip", RCLIP), {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"})
 
 
 def clip_retrieval() -> Peer:
     """clip-retrieval, which takes a file of weights as the name of a checkpoint."""
-    return Peer(_environment("clip-retrieval", CLIP_RETRIEVAL), {"HF_HUB_OFFLINE": "1"})
+    return Peer(_environment("clip-retrieval", *CLIP_RETRIEVAL), {"HF_HUB_OFFLINE": "1"})
 
 
-def _environment(name: str, requirement: str) -> Path:
+def _environment(name: str, *requirements: str) -> Path:
     folder = CACHE / f"env-{name}"
     python = folder / "bin" / "python"
     if not (folder / "done").is_file():
-        print(f"installing {requirement} into {folder}", file=sys.stderr)
+        print(f"installing {requirements[0]} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", requirement]
+        install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
         subprocess.run(install, check=True)
         (folder / "done").touch()
     return python

@@ -190,8 +190,6 @@ def _filled_rclip(vectors: Vectors, scratch: Path) -> tuple[Peer, Path]:
     for part in made.iterdir():
         if part.is_dir():
             (data / part.name).symlink_to(part)
-            if (vocabulary := part / "tokenizer").is_dir():
-                (data / "tokenizer").symlink_to(vocabulary)
     peer = Peer(peer.python, {**peer.environment, "RCLIP_DATADIR": str(data)})
     np.save(scratch / "vectors.npy", vectors)
     arguments = (scratch / "vectors.npy", data / "db.sqlite3", folder)

@@ -50,7 +50,7 @@ class Effort:
     """
 
     texts: int = 250
-    pages: int = 120
+    pages: int = 0
     pictures: int = 450
     batch: tuple[int, int, int] = (18, 6, 40)
 
@@ -77,13 +77,13 @@ def train(
     towers.fuse(trunk)
     trunk.to(memory_format=torch.channels_last)
     labels = np.array([label for _, label in school.crops])
-    seen = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
+    seen, most = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
     weights, bias = towers.classes(wheel)
     labels = _named(labels, seen @ weights.T + bias, school.names)
     deviation = seen.std(axis=0) + 1e-3
-    seen = (seen - seen.mean(axis=0)) / deviation
+    standard = (seen - seen.mean(axis=0)) / deviation
     prototypes = {
-        name: seen[labels == label].mean(axis=0) for label, name in enumerate(school.names)
+        name: standard[labels == label].mean(axis=0) for label, name in enumerate(school.names)
     }
     space = Space(looks(prototypes, weights * deviation, LOOKS), school.spelling)
 
@@ -101,7 +101,7 @@ def train(
         model, tokenize, space, school.names, school.vocabulary, steps=effort.texts, advance=advance
     )
 
-    reader = Reader(trunk, space, school, seen, labels)
+    reader = Reader(trunk, space, school, (seen + most) / 2, labels)
     rates = iter(_rates(effort.pages, RATE) + _rates(effort.pictures, RATE))
     for pixels, maps in _ahead(lambda rng: school.page(rng, sum(effort.batch)), effort.pages, 1):
         reader.learn_letters(pixels, maps, next(rates))

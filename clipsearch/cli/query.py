@@ -48,7 +48,9 @@ def filters(command: Any) -> Any:
     "--offset", type=click.IntRange(min=0), default=0, help="Skip that many: the next page."
 )
 @click.option("--min-score", type=float, help="Leave out hits with a lower cosine.")
-@click.option("--min-z", type=float, help="Leave out hits that stand out less; 4 suits any model.")
+@click.option(
+    "--min-z", type=float, help="Leave out hits that stand out less; 4 suits most models, 3 pocket."
+)
 @options.textness
 @click.option("--no-self", is_flag=True, help="Leave out the query's own pictures.")
 @filters

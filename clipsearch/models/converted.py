@@ -75,11 +75,6 @@ class ConvertedEncoder:
         """Pixels a side of what a picture is resized to, the longer one."""
         return max(self.preprocessing.size)
 
-    @property
-    def min_side(self) -> int:
-        """The shorter side, in pixels, that `preprocess` makes of a picture."""
-        return min(self.preprocessing.size)
-
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, as the model's own transform makes it."""
         return self.preprocessing(image)

@@ -25,6 +25,10 @@ from clipsearch.store.message import short
 
 READY_SECONDS = 60.0
 END_SECONDS = 10.0
+BUSY_SECONDS = 5.0
+BUSY = "Init milvus failed"
+"""What it says of a file in use: the Milvus Lite of a killed process may be writing its last batch."""
+
 PARSER = "line "
 """How the parser of filters begins to say what is wrong: `line 1:5 no viable alternative at …`."""
 
@@ -71,6 +75,14 @@ class LiteServer:
 
     def restart(self) -> None:
         """Start the process (again) and wait until it listens; raise StoreError or OSError."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while (failure := self._start()) is not None:
+            if BUSY not in str(failure) or time.monotonic() > deadline:
+                raise failure
+            time.sleep(0.1)
+
+    def _start(self) -> StoreError | None:
+        """Start the process and wait until it listens; what kept it from that, if anything did."""
         # A new name: for a second gRPC lets nobody connect to one where that has just failed.
         self._socket = f"{self._folder}/{len(self._processes)}"
         search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
@@ -91,12 +103,13 @@ class LiteServer:
         deadline = time.monotonic() + READY_SECONDS
         while not _listens(self._socket):
             if not self.alive():
-                raise self._failure()
+                return self._failure()
             if time.monotonic() > deadline:
-                raise StoreError(
+                return StoreError(
                     f"{self.path}: Milvus Lite did not start within {READY_SECONDS:.0f} s"
                 )
             time.sleep(0.004)
+        return None
 
     def last_words(self) -> str:
         """What it last wrote since this was last asked; its filter parser's words come first."""
