@@ -298,6 +298,8 @@ def test_a_missing_and_an_empty_folder_are_told(tmp_path: Path) -> None:
 def test_loading_says_nothing_and_leaves_logging_alone(
     runtime: str, vit: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    load(f"local-dir:{vit}", runtime=runtime)  # a conversion says what it does
+    capfd.readouterr()
     handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
     load(f"local-dir:{vit}", runtime=runtime).encode_texts(["quiet"])
     assert capfd.readouterr() == ("", "")
