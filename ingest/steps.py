@@ -14,7 +14,7 @@ BYTES_A_PIXEL = 8
 SHARPNESS = 2
 """A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many times the pixels
 that the model takes: a vector then has a cosine of 0.998 or more to that of the full picture (see
-benchmarks/decode.py), and a photograph of 12 megapixels takes half the time."""
+benchmarks/decode.py), and a large photograph takes six tenths of the time."""
 
 # A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
 LONGEST_SHAPE = 200
