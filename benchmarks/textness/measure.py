@@ -1,19 +1,22 @@
 """What textness does to queries for things whose names are written on other pictures."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.textness.typographic import Typographic
-from clipsearch import Filters, Hit, Index, Query, Term
+from clipsearch import Filters, Hit, Hits, Index, Query, Term
+from clipsearch.errors import UsageError
 from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe, Writer
 from clipsearch.textness.automatic import fit_collection
 
 SCALES: tuple[Scale, ...] = (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, "off")
 TOP = 10
+FIRST_LOOK = 100  # hits; each further look is for FURTHER times as many
+FURTHER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +76,56 @@ def rows(index: Index, test: Typographic, prompt: str, advance: Callable[[], obj
     return found
 
 
-def _row(index: Index, test: Typographic, prompt: str, scale: Scale) -> Row:
-    def search(limit: int, filters: Filters) -> list[list[Hit]]:
-        queries = [
-            Query((Term(prompt.format(name)),), limit=limit, filters=filters, textness=scale)
-            for name in test.names
-        ]
-        return [list(hits) for hits in index.search_many(queries)]
+def until_found(
+    index: Index, queries: Sequence[Query], right: Sequence[Callable[[Hit], bool]]
+) -> tuple[list[Hits], list[list[int]]]:
+    """Look far enough that every query finds a right hit: the hits, and the ranks of right ones.
 
-    whole = search(len(index), Filters())
-    clean = search(TOP, Filters(under=test.clean))
-    real = [
-        [place for place, hit in enumerate(hits, 1) if test.thing(hit.photo) == name]
-        for name, hits in zip(test.names, whole, strict=True)
+    As few hits as will do: Milvus Lite takes long for many. Raises UsageError where nothing is
+    right in the whole collection.
+    """
+    found: dict[int, Hits] = {}
+    limit = FIRST_LOOK
+    while missing := [number for number in range(len(queries)) if number not in found]:
+        wider = [replace(queries[number], limit=limit) for number in missing]
+        for number, hits in zip(missing, index.search_many(wider), strict=True):
+            if any(map(right[number], hits)):
+                found[number] = hits
+            elif limit >= len(index):
+                raise UsageError(
+                    f"the test has no picture that is right for {queries[number].terms}"
+                )
+        limit *= FURTHER
+    ranks = [
+        [rank for rank, hit in enumerate(found[number], 1) if is_right(hit)]
+        for number, is_right in enumerate(right)
     ]
+    return [found[number] for number in range(len(queries))], ranks
+
+
+def _row(index: Index, test: Typographic, prompt: str, scale: Scale) -> Row:
+    def shows(name: str) -> Callable[[Hit], bool]:
+        return lambda hit: test.thing(hit.photo) == name
+
+    asked = [Query((Term(prompt.format(name)),), limit=TOP, textness=scale) for name in test.names]
+    whole, real = until_found(index, asked, [shows(name) for name in test.names])
+    clean = index.search_many(
+        [replace(query, filters=Filters(under=test.clean)) for query in asked]
+    )
     written = [[test.word(hit.photo) for hit in hits[:TOP]] for hits in whole]
-    at_top = [sum(place <= TOP for place in places) for places in real]
+    at_top = [sum(place <= TOP for place in ranks) for ranks in real]
     clean_top = [
         sum(test.thing(hit.photo) == name for hit in hits)
         for name, hits in zip(test.names, clean, strict=True)
     ]
-    counts = [len(places) for places in real]
+    counts = [test.real(name) for name in test.names]
     return Row(
         scale=scale,
         words=_mean([sum(word is not None for word in words) / TOP for words in written]),
         right_word=_mean(
             [words.count(name) / TOP for name, words in zip(test.names, written, strict=True)]
         ),
-        first=_mean([places[0] for places in real]),
+        first=_mean([ranks[0] for ranks in real]),
         precision=_mean([hits / TOP for hits in at_top]),
         recall=_mean([hits / count for hits, count in zip(at_top, counts, strict=True)]),
         clean_precision=_mean([hits / TOP for hits in clean_top]),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.textness.measure import SCALES, TOP
-from clipsearch import Index, Query, Term
+from benchmarks.textness.measure import SCALES, TOP, until_found
+from clipsearch import Hit, Index, Query, Term
 from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe
 
@@ -61,6 +61,10 @@ def rows(
     index.textness.keep(probe)
     streets = (folder / "images").resolve()
     words = words_of(folder)
+
+    def shows(files: set[str]) -> Callable[[Hit], bool]:
+        return lambda hit: hit.path.name in files and streets in hit.path.parents
+
     found = []
     for scale in SCALES:
         things = [Query((Term(thing),), limit=TOP, textness=scale) for thing in THINGS]
@@ -68,16 +72,10 @@ def rows(
             sum(streets in hit.path.parents for hit in hits) / TOP
             for hits in index.search_many(things)
         ]
-        asked = [Query((Term(word),), limit=len(index), textness=scale) for word in words]
-        ranks = [
-            next(
-                place
-                for place, hit in enumerate(hits, 1)
-                if hit.path.name in files and streets in hit.path.parents
-            )
-            for hits, files in zip(index.search_many(asked), words.values(), strict=True)
-        ]
-        found.append(StreetRow(scale, float(np.mean(shares)), float(np.mean(ranks))))
+        asked = [Query((Term(word),), textness=scale) for word in words]
+        _, ranks = until_found(index, asked, [shows(files) for files in words.values()])
+        first = float(np.mean([places[0] for places in ranks]))
+        found.append(StreetRow(scale, float(np.mean(shares)), first))
         advance()
     return found
 

@@ -34,6 +34,10 @@ class Typographic:
         """The name of what a photograph shows, where it is one of the real things."""
         return self._name(photo, "clean", "things")
 
+    def real(self, name: str) -> int:
+        """How many photographs show a thing."""
+        return len(list((self.clean / "things" / name).iterdir()))
+
     def word(self, photo: Photo) -> str | None:
         """The name that is written on a picture, where one is."""
         return self._name(photo, "words")

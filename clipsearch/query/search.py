@@ -92,9 +92,15 @@ def search(
             replace(hit, z=background.z(hit.score)) if background else hit
             for hit in found[position]
         ]
-        close = [hit for hit in hits_of_query if _is_close(hit, query)]
-        asked = query.textness is not None and query.max_textness is None
-        results.append(textness.scored(close) if asked else close)
+        results.append([hit for hit in hits_of_query if _is_close(hit, query)])
+    asked = [
+        position
+        for position, query in enumerate(queries)
+        if query.textness is not None and query.max_textness is None
+    ]
+    scored = textness.scored_each([results[position] for position in asked])
+    for position, with_textness in zip(asked, scored, strict=True):
+        results[position] = with_textness
     return results
 
 

@@ -44,6 +44,9 @@ LOCAL_PAGE_BYTES = 512 << 10
 HITS = 100_000
 """Hits of one call: more queries than that make for several calls."""
 
+LOCAL_HITS = 2_000
+"""The same for Milvus Lite 2.5.1: 0.05 ms a hit up to here, 0.12 ms among 5,000, and so on."""
+
 KEPT = 3_000
 """Photos whose vectors may be kept for `scores`."""
 
@@ -340,7 +343,7 @@ class Collection:
                 f"{offset} is out of that"
             )
         vectors = check_queries(queries, self._info.model.dim)
-        size = max(1, HITS // limit)
+        size = max(1, (LOCAL_HITS if self._client.path is not None else HITS) // limit)
         for start in range(0, len(vectors), size):
             yield from self._client.search(
                 self._info.name,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from clipsearch.batches import batches
 from clipsearch.embed import embed_texts
 from clipsearch.errors import UsageError
 from clipsearch.models import pocket
@@ -31,6 +32,7 @@ PROMPTS = (
 )
 """Texts whose cosines to the bias tell whether it is what it should be."""
 
+ROWS = 4_096  # whose vectors are held at once
 SHIPPED = pocket.WEIGHTS / "textness.json"
 
 
@@ -96,13 +98,21 @@ class Textness:
 
     def scored(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits with their textness."""
-        if not hits:
-            return []
-        rows = self.collection.get([hit.id for hit in hits])
+        return self.scored_each([hits])[0]
+
+    def scored_each(self, found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+        """The same for several queries: a picture that many of them find is looked at once."""
+        scores: dict[str, float] = {}
+        for ids in batches(dict.fromkeys(hit.id for hits in found for hit in hits), ROWS):
+            rows = self.collection.get(ids)
+            if rows:
+                embeddings = np.stack([row.embedding for row in rows.values()])
+                scores.update(zip(rows, map(float, self.probe().score(embeddings)), strict=True))
         # One that was deleted since it was found is no hit any more.
-        hits = [hit for hit in hits if hit.id in rows]
-        scores = self.probe().score(np.stack([rows[hit.id].embedding for hit in hits]))
-        return [replace(hit, textness=float(s)) for hit, s in zip(hits, scores, strict=True)]
+        return [
+            [replace(hit, textness=scores[hit.id]) for hit in hits if hit.id in scores]
+            for hits in found
+        ]
 
     def _fit_first(self) -> TextnessProbe:
         name = self.collection.info.model.name
