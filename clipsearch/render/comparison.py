@@ -115,7 +115,7 @@ def _table_marks(results: Sequence[Evaluation]) -> tuple[list[Mark], int]:
                 for n, cell in enumerate(row[1:])
                 if cell.endswith("*")
             ]
-            marks.append(Line(RIGHT, y + 8, WIDTH - RIGHT + 20, y + 8, RULE))
+            marks.append(Line(((RIGHT, y + 8), (WIDTH - RIGHT + 20, y + 8)), RULE))
         y += 27
     return marks, y
 
@@ -155,14 +155,14 @@ def _plot_marks(results: Sequence[Evaluation], top: float) -> tuple[list[Mark], 
 def _dot(one: Measure, y: float, colour: str) -> list[Mark]:
     marks: list[Mark] = [Dot(_x(one.estimate.value), y, 5, colour)]
     if one.estimate.low is not None and one.estimate.high is not None:
-        marks.insert(0, Line(_x(one.estimate.low), y, _x(one.estimate.high), y, colour, 2))
+        marks.insert(0, Line(((_x(one.estimate.low), y), (_x(one.estimate.high), y)), colour, 2))
     return marks
 
 
 def _tick(percent: int, top: float, bottom: float) -> list[Mark]:
     x = _x(percent / 100)
     return [
-        Line(x, top, x, bottom, RULE),
+        Line(((x, top), (x, bottom)), RULE),
         Words(x, bottom + 22, f"{percent} %", GREY, 14, "middle"),
     ]
 

@@ -1,24 +1,19 @@
 """The figure of a probe's curve: accuracy over labelled pictures a class, with the zero-shot point."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite, log2
 from pathlib import Path
 from typing import Protocol
-from xml.sax.saxutils import escape
-
-from PIL import Image, ImageDraw
 
 from clipsearch.errors import UsageError
 from clipsearch.identity import expanded
-from clipsearch.render.lettering import Lettering, plain_font
+from clipsearch.render.marks import Area, Dot, Line, Mark, Words, picture, svg
 
 SUFFIXES = (".png", ".svg")
 
 WIDTH, HEIGHT = 960, 600
 LEFT, RIGHT, TOP, BOTTOM = 84, 40, 64, 76
 TEXT = 18
-FINE = 2  # drawn so many times as large, then reduced: smooth lines
 
 INK, GREY, GRID = "#1f2328", "#59636e", "#e3e6ea"
 PROBE, ZERO, BAND = "#0969da", "#bc4c00", "#cfe3fb"
@@ -39,48 +34,6 @@ class Point(Protocol):
     def high(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """From one end to the other, in pixels."""
-
-    points: tuple[tuple[float, float], ...]
-    colour: str
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A filled outline."""
-
-    points: tuple[tuple[float, float], ...]
-    colour: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    """A filled circle."""
-
-    x: float
-    y: float
-    radius: float
-    colour: str
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Text on a baseline; `anchor` is what of it lies at x: start, middle or end."""
-
-    x: float
-    y: float
-    text: str
-    anchor: str
-    colour: str
-    size: int = TEXT
-
-
-Mark = Line | Area | Dot | Words
-
-
 def write_curve(path: Path, curve: "Curve", *, title: str) -> None:
     """Draw a curve into a .png or .svg file; raises UsageError on others, and if it cannot be."""
     path = expanded(path)
@@ -90,9 +43,9 @@ def write_curve(path: Path, curve: "Curve", *, title: str) -> None:
         raise UsageError(f"{path}: a figure's name ends in {' or '.join(SUFFIXES)}")
     try:
         if suffix == ".svg":
-            path.write_text(_svg(marks), encoding="utf-8")
+            path.write_text(svg(marks, WIDTH, HEIGHT), encoding="utf-8")
         else:
-            _picture(marks).save(path)
+            picture(marks, WIDTH, HEIGHT).save(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -118,7 +71,7 @@ def _marks(curve: Curve, title: str) -> list[Mark]:
         share = (min(max(accuracy, floor), 1) - floor) / (1 - floor)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    marks: list[Mark] = [Words(LEFT, 36, title, "start", INK, TEXT + 4)]
+    marks: list[Mark] = [Words(LEFT, 36, title, INK, TEXT + 4)]
     marks += _axes(curve, xs, y, floor)
     banded = [(x, p) for x, p in zip(xs, curve.points, strict=True) if isfinite(p.low)]
     if len(banded) > 1:
@@ -130,13 +83,13 @@ def _marks(curve: Curve, title: str) -> list[Mark]:
     )
     marks += [Dot(x, y(p.mean), 6, PROBE) for x, p in zip(xs, curve.points, strict=True)]
     for x, point in zip(xs, curve.points, strict=True):
-        marks.append(Words(x, y(point.mean) - 14, f"{point.mean:.1%}", "middle", PROBE))
+        marks.append(Words(x, y(point.mean) - 14, f"{point.mean:.1%}", PROBE, TEXT, "middle"))
     if zero := curve.zero_shot:
         x, height = LEFT + 40, y(zero.mean)
         if isfinite(zero.low):
             marks.append(Line(((x, y(zero.low)), (x, y(zero.high))), ZERO, 2))
         marks.append(Dot(x, height, 8, ZERO))
-        marks.append(Words(x, height - 16, f"{zero.mean:.1%}", "middle", ZERO))
+        marks.append(Words(x, height - 16, f"{zero.mean:.1%}", ZERO, TEXT, "middle"))
     return marks
 
 
@@ -162,74 +115,21 @@ def _axes(curve: Curve, xs: list[float], y: Callable[[float], float], floor: flo
     for tenth in range(round(10 * floor), 11):
         height = y(tenth / 10)
         marks.append(Line(((LEFT, height), (WIDTH - RIGHT, height)), GRID, 1))
-        marks.append(Words(LEFT - 12, height + 6, f"{10 * tenth}%", "end", GREY))
+        marks.append(Words(LEFT - 12, height + 6, f"{10 * tenth}%", GREY, TEXT, "end"))
     base = HEIGHT - BOTTOM + 28
     for x, point in zip(xs, curve.points, strict=True):
         name = f"all {point.examples:,.0f}" if point.shots is None else str(point.shots)
-        marks.append(Words(x, base, name, "middle", GREY))
+        marks.append(Words(x, base, name, GREY, TEXT, "middle"))
     if curve.zero_shot:
-        marks.append(Words(LEFT + 40, base, "zero-shot", "middle", ZERO))
+        marks.append(Words(LEFT + 40, base, "zero-shot", ZERO, TEXT, "middle"))
     marks.append(
         Words(
             (LEFT + WIDTH - RIGHT) / 2,
             HEIGHT - 16,
             f"labelled pictures a class; accuracy on {curve.tested:,} others, 95% interval",
-            "middle",
             GREY,
+            TEXT,
+            "middle",
         )
     )
     return marks
-
-
-def _picture(marks: list[Mark]) -> Image.Image:
-    image = Image.new("RGB", (FINE * WIDTH, FINE * HEIGHT), "white")
-    draw = ImageDraw.Draw(image)
-    plain = plain_font("".join(mark.text for mark in marks if isinstance(mark, Words)))
-    for mark in marks:
-        match mark:
-            case Line(points, colour, width):
-                scaled = [(FINE * x, FINE * y) for x, y in points]
-                draw.line(scaled, colour, round(FINE * width), joint="curve")
-            case Area(points, colour):
-                draw.polygon([(FINE * x, FINE * y) for x, y in points], colour)
-            case Dot(x, y, radius, colour):
-                draw.circle((FINE * x, FINE * y), FINE * radius, colour)
-            case Words(x, y, text, anchor, colour, size):
-                letters = Lettering(FINE * size, plain)
-                shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * letters.width(text)
-                letters.draw(draw, (FINE * x - shift, FINE * y), text, colour)
-    return image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-
-
-def _svg(marks: list[Mark]) -> str:
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif">',
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-            *map(_element, marks),
-            "</svg>\n",
-        ]
-    )
-
-
-def _element(mark: Mark) -> str:
-    match mark:
-        case Line(points, colour, width):
-            return (
-                f'<polyline points="{_pairs(points)}" fill="none" stroke="{colour}" '
-                f'stroke-width="{width:g}" stroke-linejoin="round"/>'
-            )
-        case Area(points, colour):
-            return f'<polygon points="{_pairs(points)}" fill="{colour}"/>'
-        case Dot(x, y, radius, colour):
-            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{colour}"/>'
-        case Words(x, y, text, anchor, colour, size):
-            return (
-                f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
-                f'fill="{colour}">{escape(text)}</text>'
-            )
-
-
-def _pairs(points: tuple[tuple[float, float], ...]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -10,17 +10,24 @@ from clipsearch.render.lettering import Lettering, plain_font
 
 FINE = 2  # drawn so many times as large, then reduced: smooth lines
 
+Points = Sequence[tuple[float, float]]
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """From (x, y) to (to_x, to_y), in pixels."""
+    """From each point to the next, (x, y) in pixels."""
 
-    x: float
-    y: float
-    to_x: float
-    to_y: float
+    points: Points
     colour: str
     width: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A filled outline."""
+
+    points: Points
+    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Words:
     anchor: str = "start"
 
 
-Mark = Line | Box | Dot | Words
+Mark = Line | Area | Box | Dot | Words
 
 
 def picture(marks: Sequence[Mark], width: int, height: int) -> Image.Image:
@@ -66,9 +73,10 @@ def picture(marks: Sequence[Mark], width: int, height: int) -> Image.Image:
     plain = plain_font("".join(mark.text for mark in marks if isinstance(mark, Words)))
     for mark in marks:
         match mark:
-            case Line(x, y, to_x, to_y, colour, thick):
-                ends = tuple(FINE * value for value in (x, y, to_x, to_y))
-                canvas.line(ends, colour, max(1, round(FINE * thick)))
+            case Line(points, colour, thick):
+                canvas.line(_fine(points), colour, max(1, round(FINE * thick)), joint="curve")
+            case Area(points, colour):
+                canvas.polygon(_fine(points), colour)
             case Box(x, y, wide, high, colour):
                 corners = (x, y, x + wide, y + high)
                 canvas.rectangle(tuple(FINE * value for value in corners), colour)
@@ -91,13 +99,23 @@ def svg(marks: Sequence[Mark], width: int, height: int) -> str:
     )
 
 
+def _fine(points: Points) -> list[tuple[float, float]]:
+    return [(FINE * x, FINE * y) for x, y in points]
+
+
+def _pairs(points: Points) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
 def _element(mark: Mark) -> str:
     match mark:
-        case Line(x, y, to_x, to_y, colour, thick):
+        case Line(points, colour, thick):
             return (
-                f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" '
-                f'stroke="{colour}" stroke-width="{thick:g}"/>'
+                f'<polyline points="{_pairs(points)}" fill="none" stroke="{colour}" '
+                f'stroke-width="{thick:g}" stroke-linejoin="round"/>'
             )
+        case Area(points, colour):
+            return f'<polygon points="{_pairs(points)}" fill="{colour}"/>'
         case Box(x, y, wide, high, colour):
             return (
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" '
