@@ -20,7 +20,7 @@ from benchmarks.textness.things import looks
 from benchmarks.textness.typographic import WORDS_EACH, Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import UsageError
-from clipsearch.textness import TextnessProbe, backdrop, find_fonts
+from clipsearch.textness import TextnessProbe, Writer, backdrop, find_fonts
 from clipsearch.textness.fonts import family
 
 WORDS = ("anchor", "anchors", "barrel", "barrels", "camera", "candle", "chair", "chain", "tower")
@@ -132,31 +132,32 @@ def test_a_bare_name_lies_between_thing_and_word() -> None:
         assert cosines.diagonal().min() > 0.4
 
 
+def _school(photos: list[Image.Image], pen: Pen) -> School:
+    """Two things, all other photographs to write on."""
+    names, writer = ("barrel", "chair"), Writer(words=WORDS, fonts=pen.families[0])
+    return School(names, photos[:2], [0, 1], photos[2:], WORDS, pen, writer, Spelling(WORDS))
+
+
 def test_lessons_know_where_each_letter_is(pen: Pen) -> None:
     photos = [kept(Image.new("RGB", (200, 150), colour)) for colour in ("red", "green", "blue")]
-    school = School(
-        ("barrel", "chair"), photos[:2], [0, 1], photos[2:], WORDS, pen, Spelling(WORDS)
-    )
-    batch = school.batch(np.random.default_rng(0), 3, 1, 4)
-    assert batch.pixels.shape == (8, SIDE, SIDE, 3)
+    school = _school(photos, pen)
+    batch = school.batch(np.random.default_rng(0), 3, 1, 4, 2)
+    assert batch.pixels.shape == (10, SIDE, SIDE, 3)
+    assert len(batch.words) == 4
+    assert len(batch.maps) == 8  # of the two with any text no letters are known
     assert [school.crops[place][1] for place in batch.crops][3] == -1
     assert not batch.maps[:4].any()
     for word, place in zip(batch.words, batch.maps[4:], strict=True):
         assert place.shape == (len(school.marks), SIDE // CELL, SIDE // CELL)
         shown = {name for name, row in school.marks.items() if len(name) == 1 and place[row].any()}
         assert shown == set(word)
-    pixels, maps = school.page(np.random.default_rng(0), 3)
-    assert pixels.shape == (3, SIDE, SIDE, 3)
-    assert maps.any(axis=(2, 3)).sum(axis=1).min() > 5
 
 
 def test_the_reading_model_is_a_model_of_open_clip(pen: Pen, tmp_path: Path) -> None:
     photos = [kept(Image.new("RGB", (150, 140), colour)) for colour in ("red", "green", "blue")]
-    school = School(
-        ("barrel", "chair"), photos[:2], [0, 1], photos[2:], WORDS, pen, Spelling(WORDS)
-    )
+    school = _school(photos, pen)
     steps: list[None] = []
-    effort = Effort(texts=2, pages=1, pictures=1, batch=(2, 1, 2))
+    effort = Effort(texts=2, pictures=1, batch=(2, 1, 2, 1))
     folder = tmp_path / "reading"
     assert not is_trained(folder)
     train(folder, school, None, effort=effort, advance=lambda: steps.append(None))
@@ -171,7 +172,9 @@ def test_the_reading_model_is_a_model_of_open_clip(pen: Pen, tmp_path: Path) -> 
         assert np.abs(texts @ texts.T - np.eye(3)).max() < 0.9999
 
 
-def test_every_scale_gets_a_row_of_shares_and_ranks(test: Typographic, tmp_path: Path) -> None:
+def test_every_scale_gets_a_row_of_shares_and_ranks(
+    test: Typographic, pen: Pen, tmp_path: Path
+) -> None:
     with Index.open(tmp_path / "test.db", model="pocket") as index:
         index.ingest(test.folder)
         model = index.encoder.identity
@@ -184,7 +187,7 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(test: Typographic, tmp_path:
         )
         index.textness.keep(probe)
         found = rows(index, test, "a photo of {}", lambda: None)
-        told = held_out(index, test)
+        told = held_out(index, sorted(test.clean.rglob("*.png")), test.names, pen)
         plain = [hit.path for hit in index.search("a photo of blue", limit=10)]
         zero = [hit.path for hit in index.search("a photo of blue", limit=10, textness=0)]
     assert plain == zero

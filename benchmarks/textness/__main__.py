@@ -35,10 +35,14 @@ RESULT = Path("benchmark-textness.json")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all models are measured on: the test, photographs for the fit, streets or None."""
+    """What all models are measured on: the test, photographs for the probe's fit, others for its own
+    test and a pen for that, streets or None.
+    """
 
     test: Typographic
     fitted: Sequence[Path]
+    unseen: Sequence[Path]
+    pen: Pen
     streets: Path | None
     writer: Writer
     prompt: str
@@ -96,7 +100,9 @@ def _run(options: argparse.Namespace) -> None:
             build(
                 Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
             ),
-            fitted,
+            [*fitted, *(file for files in photos.taught.values() for file in files)],
+            among,
+            Pen(test_fonts),
             place if (place / "words.jsonl").is_file() else None,
             Writer(
                 words=_other_words(photos), fonts=fonts.of_the_probe([*test_fonts, *taught_fonts])
@@ -143,7 +149,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
             counts = {"pictures": index.ingest(test.folder).stored}
             index.textness.keep(probe)
             bar.update()
-            found = held_out(index, test)
+            found = held_out(index, bench.unseen, test.names, bench.pen)
             measured = rows(index, test, bench.prompt, bar.update)
         on_streets = []
         if bench.streets:

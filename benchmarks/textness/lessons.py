@@ -1,7 +1,7 @@
 """What the reading model is taught with: pictures of things, of other things, and with words on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from string import ascii_lowercase
@@ -12,21 +12,24 @@ from PIL import Image
 
 from benchmarks.textness.lettering import Letter, Pen, Rng, pick
 from benchmarks.textness.spelling import Spelling
+from clipsearch.textness import Writer
 
 SIDE = 128  # pixels, of the squares that the model sees
 CELL = 16  # pixels, of the places in which the image tower tells letters
 MARGIN = 1.25  # photographs are kept larger by this, to cut squares from
 CROPS = 3  # of each photograph of a thing
+NAMED = 0.5  # of the written words are names of things
 
 Maps = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Squares (n, SIDE, SIDE, 3) uint8 in three groups: of things, of others, and with words.
+    """Squares (n, SIDE, SIDE, 3) uint8 in four groups: of things, of others, with a word, with text.
 
     `crops` are the places of the first two groups' squares among the school's; `words` belong to
-    the third. `maps`, (n, letters and pairs, cells, cells): where each letter and pair is.
+    the third. `maps`, (n, letters and pairs, cells, cells): where each letter and pair of it is; of
+    the last group's any text nothing is known but that it is there.
     """
 
     pixels: NDArray[np.uint8]
@@ -37,7 +40,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class School:
-    """Photographs of things with labels, which are places in `names`; others; words and a pen."""
+    """Photographs of things with labels, which are places in `names`; others; words and a pen.
+
+    The `writer` writes text of any kind and size, as the pictures of a probe's fit have it.
+    """
 
     names: Sequence[str]
     things: Sequence[Image.Image]
@@ -45,6 +51,7 @@ class School:
     others: Sequence[Image.Image]
     vocabulary: Sequence[str]
     pen: Pen
+    writer: Writer
     spelling: Spelling
 
     @cached_property
@@ -60,8 +67,8 @@ class School:
         """The places in the maps of letters and pairs."""
         return {name: place for place, name in enumerate((*ascii_lowercase, *self.spelling.pairs))}
 
-    def batch(self, rng: Rng, things: int, others: int, written: int) -> Batch:
-        """So many squares of each group, a word on each of the last."""
+    def batch(self, rng: Rng, things: int, others: int, written: int, lettered: int) -> Batch:
+        """So many squares of each group."""
         of_things = CROPS * len(self.things)
         crops = np.concatenate(
             [rng.integers(of_things, size=things), rng.integers(of_things, len(self.crops), others)]
@@ -76,31 +83,17 @@ class School:
             square, letters = self.pen.write(square, words[-1], rng)
             self._mark(maps[len(crops) + row], letters)
             squares.append(square)
+        squares += [
+            self.writer.write(_cut(pick(self.others, rng), rng), rng) for _ in range(lettered)
+        ]
         return Batch(np.stack([np.asarray(one) for one in squares]), crops, tuple(words), maps)
-
-    def page(self, rng: Rng, count: int) -> tuple[NDArray[np.uint8], Maps]:
-        """Squares with some words below each other, and where each letter and pair is."""
-        squares, maps = [], np.zeros((count, *self._map_shape), np.float32)
-        pen = replace(self.pen, width=(0.4, 0.98), height=0.95)
-        for place in maps:
-            photos = self.things if rng.random() < 0.3 else self.others
-            square, top = _cut(pick(photos, rng), rng), 0
-            while (height := min(int(rng.integers(20, 64)), SIDE - top)) >= 20:
-                if rng.random() < 0.85:
-                    band = square.crop((0, top, SIDE, top + height))
-                    band, letters = pen.write(band, self._word(rng), rng)
-                    square.paste(band, (0, top))
-                    self._mark(place, [replace(letter, y=letter.y + top) for letter in letters])
-                top += height
-            squares.append(np.asarray(square))
-        return np.stack(squares), maps
 
     @property
     def _map_shape(self) -> tuple[int, int, int]:
         return len(self.marks), SIDE // CELL, SIDE // CELL
 
     def _word(self, rng: Rng) -> str:
-        return pick(self.vocabulary, rng)
+        return pick(self.names if rng.random() < NAMED else self.vocabulary, rng)
 
     def _mark(self, place: Maps, letters: Sequence[Letter]) -> None:
         pairs = [

@@ -2,8 +2,8 @@
 
 The benchmark needs a model that words fool, as they fool CLIP. Image tower: EfficientNet-Lite0,
 pretrained on ImageNet, of which the later stages learn to read; text tower: a transformer over
-letters. The names of the test's classes are never written on a picture of the training: the model
-reads them as it reads any other word.
+letters. Half of the words that it learns to read are names of the test's things, as captioned words
+are in what CLIP learnt from; photographs and fonts are others than the test's.
 """
 
 import json
@@ -44,20 +44,19 @@ WARM = 40  # steps until the full rate
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Steps of the text tower, and of the image tower: on pages of words, then on everything.
+    """Steps of the text tower and of the image tower.
 
-    A batch of the image tower has so many things, other photographs and written words.
+    A batch of the image tower has so many things, other photographs, written words and texts.
     """
 
-    texts: int = 250
-    pages: int = 200
+    texts: int = 300
     pictures: int = 1600
-    batch: tuple[int, int, int] = (7, 3, 22)
+    batch: tuple[int, int, int, int] = (8, 8, 12, 8)
 
     @property
     def steps(self) -> int:
         """All of them."""
-        return self.texts + self.pages + self.pictures
+        return self.texts + self.pictures
 
 
 def train(
@@ -102,12 +101,9 @@ def train(
     )
 
     reader = Reader(trunk, space, school, seen, labels)
-    rates = iter(_rates(effort.pages, RATE) + _rates(effort.pictures, RATE))
-    for pixels, maps in _ahead(lambda rng: school.page(rng, sum(effort.batch)), effort.pages, 1):
-        reader.learn_letters(pixels, maps, next(rates))
-        advance()
-    for batch in _ahead(lambda rng: school.batch(rng, *effort.batch), effort.pictures, 2):
-        reader.learn(batch, next(rates))
+    batches = _ahead(lambda rng: school.batch(rng, *effort.batch), effort.pictures)
+    for batch, rate in zip(batches, _rates(effort.pictures, RATE), strict=True):
+        reader.learn(batch, rate)
         advance()
     model.visual.trunk.load_state_dict(towers.unfused(trunk, towers.published(wheel)))
     model.visual.head.proj.load_state_dict(reader.head.state_dict())
@@ -140,14 +136,14 @@ def _rates(steps: int, highest: float) -> list[float]:
     ]
 
 
-def _ahead(make: Callable[[Rng], T], count: int, seed: int) -> Iterator[T]:
+def _ahead(make: Callable[[Rng], T], count: int) -> Iterator[T]:
     """Make `count` batches, each while the one before is learnt."""
     with ThreadPoolExecutor(1) as pool:
-        coming = [pool.submit(make, np.random.default_rng([seed, 0]))] if count else []
+        coming = [pool.submit(make, np.random.default_rng([1, 0]))] if count else []
         for step in range(count):
             batch = coming.pop().result()
             if step + 1 < count:
-                coming.append(pool.submit(make, np.random.default_rng([seed, step + 1])))
+                coming.append(pool.submit(make, np.random.default_rng([1, step + 1])))
             yield batch
 
 

@@ -56,7 +56,7 @@ def table(result: Result) -> str:
         f"{result.model}{f' ({result.note})' if result.note else ''}, {result.machine}",
         counts,
         f"probe on words, fonts and photographs it has not seen: accuracy {result.held_out.accuracy:.3f}, "
-        f"AUC {result.held_out.auc:.3f}",
+        f"AUC {result.held_out.auc:.3f}; {result.held_out.twins:.1%} score higher with a word than without",
         "",
         f"{'':>6}  {'with words on other pictures':^54}  {'without':^14}",
         f"{'scale':>6}  {'words in top 10':>15}  {'right word':>10}  {'first real':>10}  "

@@ -16,10 +16,11 @@ from benchmarks.textness.reading_model import Effort
 from benchmarks.textness.spelling import Spelling
 from clipsearch.images import decode
 from clipsearch.models import pocket
+from clipsearch.textness import Writer
 from clipsearch.textness.words import ENGLISH
 from training.sources import IMAGE_PACKAGE, fetch_wheel
 
-OTHERS = 1000  # photographs of anything, to write on
+OTHERS = 3000  # photographs of anything, to write on
 
 
 def teach(
@@ -42,6 +43,7 @@ def teach(
             others=[kept(decode(file).image) for file in others],
             vocabulary=words,
             pen=Pen(families),
+            writer=Writer(words=words, fonts=[file for family in families for file in family]),
             spelling=Spelling(words),
         )
         wheel = fetch_wheel(IMAGE_PACKAGE, cache)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from benchmarks.textness.space import Space
+from clipsearch.types import Vectors
 
 LENGTH = 32  # tokens of a text
 SPECIAL = ("<pad>", "</s>", "<unk>")
@@ -147,7 +148,9 @@ def _lessons(
         (0.45, vocabulary, (BARE, WORD)),
     )
     place = {PHOTO: space.photos, BARE: space.bare, WORD: space.words}
-    texts, rows, weights = ["a photo"], [space.photo()], [0.01]
+    texts: list[str] = []
+    rows: list[Vectors] = []
+    weights: list[float] = []
     for share, names, prompts in groups:
         for prompt in prompts if names else ():
             texts += [prompt.format(name) for name in names]
