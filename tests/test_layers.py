@@ -55,7 +55,7 @@ OWNERS = {
         "clipsearch.models.open_clip_text",
     },
     "openvino": {"clipsearch.models.openvino"},
-    "pymilvus": {"clipsearch.store.client"},
+    "pymilvus": {"clipsearch.store.importing"},
     "scipy": {"clipsearch.probe.logistic"},
     "sklearn": {"clipsearch.probe.logistic"},
     "tokenizers": {"clipsearch.models.pocket", "clipsearch.models.tokens"},

@@ -454,3 +454,19 @@ def test_importing_the_store_imports_no_pymilvus() -> None:
     code = "import sys, clipsearch.store; print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))"
     with python(code) as process:
         assert process.communicate()[0] == "set()\n"
+
+
+def test_a_collection_of_the_older_metric_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsearch.store.client.METRIC", "COSINE")
+    rows = many(5)
+    with Store.open(tmp_path / "old.db") as store:
+        store.create("images", MODEL).upsert(rows)
+    monkeypatch.undo()
+    with Store.open(tmp_path / "old.db") as store:
+        images = store.find("images")
+        assert images is not None
+        [[best, *_]] = images.search(3 * rows[2].embedding, limit=3)
+    assert best.photo == rows[2].photo
+    assert best.score == pytest.approx(1, abs=1e-5)

@@ -196,8 +196,7 @@ class Collection:
         self._asked[where] += len(np.atleast_2d(queries))
         if self._asked[where] > 1 and (kept := self._keep(where, limit)) is not None:
             vectors = check_queries(queries, self._info.model.dim)
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            return [np.sort(row)[::-1][:limit] for row in vectors / lengths @ kept.T]
+            return [np.sort(row)[::-1][:limit] for row in vectors @ kept.T]
         return [
             np.array([score for score, _ in hits], dtype=np.float32)
             for hits in self._search(queries, limit, 0, where, ["id"])

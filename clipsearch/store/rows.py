@@ -16,6 +16,7 @@ import numpy as np
 from clipsearch.errors import StoreError, VectorError
 from clipsearch.store.layout import Layout
 from clipsearch.types import ImageRow, Photo, Vectors
+from clipsearch.vectors import normalize
 
 Row: TypeAlias = dict[str, Any]
 """One entity as pymilvus takes and gives it: field name to value."""
@@ -167,10 +168,13 @@ def check_embeddings(rows: Sequence[ImageRow], dim: int) -> None:
 
 
 def check_queries(queries: Vectors, dim: int) -> Vectors:
-    """(n, d) or (d,) to (n, dim) float32; raise VectorError on another shape, NaN or zero rows."""
+    """(n, d) or (d,) of any length to (n, dim) float32 of length 1.
+
+    Raises VectorError on another shape, NaN or zero rows.
+    """
     vectors = np.atleast_2d(np.asarray(queries, dtype=np.float32))
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise VectorError(f"this collection has {dim} dimensions, the query {np.shape(queries)}")
     if not np.all(np.isfinite(vectors)) or not np.all(np.any(vectors, axis=1)):
         raise VectorError("a query vector is zero, NaN or infinite")
-    return np.ascontiguousarray(vectors)
+    return normalize(vectors)

@@ -1,0 +1,39 @@
+"""pymilvus without pandas, requests and scipy, which come back to whoever wants them."""
+
+import subprocess
+import sys
+
+import pytest
+
+SPARED = """
+import logging, sys, threading
+from clipsearch.store.importing import pymilvus
+
+elsewhere = []
+
+def get_logger(name=None):  # another thread wants the same module while pymilvus is imported
+    if {another} and not elsewhere and str(name).startswith("pymilvus.client"):
+        thread = threading.Thread(target=lambda: elsewhere.append(__import__("requests").get))
+        thread.start()
+        thread.join()
+    return usual(name)
+
+usual, logging.getLogger = logging.getLogger, get_logger
+client = pymilvus().MilvusClient
+assert {another} or not {{"pandas", "requests", "scipy"}} & sys.modules.keys()
+import pandas, requests
+assert pandas.DataFrame([1]).shape == (1, 1)
+from pymilvus.orm import schema
+assert schema.is_list_like([1]) and not schema.is_list_like(1)
+assert schema.pd.DataFrame is pandas.DataFrame
+assert all(function is requests.get for function in elsewhere) and len(elsewhere) == {another}
+"""
+
+
+@pytest.mark.parametrize("another", [0, 1])
+def test_importing_pymilvus_brings_in_nothing_that_is_not_needed(another: int) -> None:
+    code = SPARED.format(another=another)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
