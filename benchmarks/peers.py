@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.checkpoint import CACHE, export_onnx
 
 RCLIP = "rclip==3.3.0"
-CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "packaging")  # faiss wants it and does not say so
+CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "setuptools<81")  # it imports pkg_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ def _environment(name: str, *requirements: str) -> Path:
         print(f"installing {requirements[0]} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
-        subprocess.run(install, check=True)
+        # What this process finds elsewhere would count as installed there.
+        subprocess.run(install, check=True, env={**os.environ, "PYTHONPATH": ""})
         (folder / "done").touch()
     return python
