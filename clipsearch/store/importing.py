@@ -1,8 +1,8 @@
 """pymilvus, imported without what it brings along and nothing here needs.
 
 It imports pandas for data frames, requests for the addresses of a cloud, and scipy at the first
-query, which could be sparse: a third of a second, more than all else that a query costs. While it
-is imported stand-ins take their places, which become the real ones when they are used after all.
+query, which could be sparse: about a quarter of a second of every cold query. While it is imported
+stand-ins take their places, which become the real ones when they are used after all.
 """
 
 import importlib
