@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.types clipsearch.batches clipsearch.formats clipsearch.identity"
     " clipsearch.cores clipsearch.pixels clipsearch.settings clipsearch.terminal",
-    "clipsearch.vectors clipsearch.images clipsearch.models.base clipsearch.link",
+    "clipsearch.vectors clipsearch.images clipsearch.textfile clipsearch.models.base clipsearch.link",
     "clipsearch.models clipsearch.store",
     "clipsearch.embed clipsearch.near_duplicates clipsearch.classification clipsearch.evaluation",
     "clipsearch.textness",

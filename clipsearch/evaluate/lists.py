@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.identity import expanded
 from clipsearch.terminal import safe
+from clipsearch.textfile import numbered_lines
 
 
 def read_queries(path: str | Path) -> list[str]:
     """The texts in a UTF-8 file, one a line, each once; raises UsageError where there are none."""
-    texts = list(dict.fromkeys(_lines(Path(path))))
+    texts = list(dict.fromkeys(line for _, line in numbered_lines(path)))
     if not texts:
         raise UsageError(f"{safe(str(path))} holds no queries: write one a line")
     return texts
@@ -21,20 +21,9 @@ def read_names(path: str | Path) -> dict[str, str]:
     So `n02123045 tabby cat`. Raises UsageError on a line without a label.
     """
     names = {}
-    for number, line in enumerate(_lines(Path(path)), 1):
+    for number, line in numbered_lines(path):
         folder, *label = line.split(maxsplit=1)
         if not label:
             raise UsageError(f"{safe(str(path))}, line {number}: no label follows {folder!r}")
         names[folder] = label[0]
     return names
-
-
-def _lines(path: Path) -> list[str]:
-    path = expanded(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{safe(str(path))} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UsageError(f"{safe(str(path))} is no UTF-8 text") from error
-    return [line.strip() for line in text.split("\n") if line.strip()]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.identity import expanded
 from clipsearch.store.layout import LIST_TEXT_BYTES
+from clipsearch.terminal import safe
+from clipsearch.textfile import numbered_lines
 
 SHOWN = 5
 
@@ -43,16 +44,7 @@ def read_labels(path: Path) -> list[str]:
 
     Raises UsageError where it cannot be read, is no such text, or holds no label.
     """
-    path = expanded(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text: save the labels as UTF-8") from error
-    # Not splitlines, which also cuts at characters that a label may hold (U+2028, U+0085).
-    labels = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    labels = [label for label in labels if label]
+    labels = [line for _, line in numbered_lines(path)]
     if not labels:
-        raise UsageError(f"{path} holds no labels: write one a line")
+        raise UsageError(f"{safe(str(path))} holds no labels: write one a line")
     return labels
