@@ -4,13 +4,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import numpy as np
 
 from clipsearch.batches import batches
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
-from clipsearch.query.background import backgrounds
+from clipsearch.query.background import Background, backgrounds
 from clipsearch.query.embedding import embed_queries, not_own
 from clipsearch.query.filters import Filters
 from clipsearch.query.terms import Term
@@ -70,38 +71,13 @@ def search(
         shifted(vector, query.textness, textness)
         for vector, query in zip(vectors, queries, strict=True)
     ]
-    found: dict[int, list[Hit]] = {}
-    groups: defaultdict[tuple[str, str | None, int, int], list[int]] = defaultdict(list)
-    for position, query in enumerate(queries):
-        condition = _where(query, collection)
-        if query.max_textness is None:
-            groups[condition, query.filters.glob, query.limit, query.offset].append(position)
-        else:
-            found[position] = _search_at_most(
-                query.max_textness, query, vectors[position], condition, textness
-            )
-    for (condition, glob, limit, offset), positions in groups.items():
-        stack = np.stack([vectors[position] for position in positions])
-        hits = _search(collection, stack, limit, offset, condition, glob)
-        found.update(zip(positions, hits, strict=True))
-
+    found = _found(queries, vectors, textness)
     measures = backgrounds(collection, np.stack(vectors)) if vectors else []
-    results = []
-    for position, (query, background) in enumerate(zip(queries, measures, strict=True)):
-        hits_of_query = [
-            replace(hit, z=background.z(hit.score)) if background else hit
-            for hit in found[position]
-        ]
-        results.append([hit for hit in hits_of_query if _is_close(hit, query)])
-    asked = [
-        position
-        for position, query in enumerate(queries)
-        if query.textness is not None and query.max_textness is None
+    close = [
+        _close(hits, query, background)
+        for hits, query, background in zip(found, queries, measures, strict=True)
     ]
-    scored = textness.scored_each([results[position] for position in asked])
-    for position, with_textness in zip(asked, scored, strict=True):
-        results[position] = with_textness
-    return results
+    return _with_textness(close, queries, textness)
 
 
 def rank_by_text(
@@ -114,6 +90,43 @@ def rank_by_text(
     direction = normalize(textness.probe().bias)[None]
     [hits] = _search(textness.collection, direction, limit, offset, filters.where(), filters.glob)
     return textness.scored(hits)
+
+
+def _found(
+    queries: Sequence[Query], vectors: Sequence[Vectors], textness: Textness
+) -> list[list[Hit]]:
+    """What the store has near each vector."""
+    found: dict[int, list[Hit]] = {}
+    groups: defaultdict[tuple[str, str | None, int, int], list[int]] = defaultdict(list)
+    for position, query in enumerate(queries):
+        condition = _where(query, textness.collection)
+        if query.max_textness is None:
+            groups[condition, query.filters.glob, query.limit, query.offset].append(position)
+        else:
+            found[position] = _search_at_most(
+                query.max_textness, query, vectors[position], condition, textness
+            )
+    for (condition, glob, limit, offset), positions in groups.items():
+        stack = np.stack([vectors[position] for position in positions])
+        hits = _search(textness.collection, stack, limit, offset, condition, glob)
+        found.update(zip(positions, hits, strict=True))
+    return [found[position] for position in range(len(queries))]
+
+
+def _close(hits: Sequence[Hit], query: Query, background: Background | None) -> list[Hit]:
+    """Hits with their z, where there is one, without those that the query cuts off."""
+    if background:
+        hits = [replace(hit, z=background.z(hit.score)) for hit in hits]
+    return [hit for hit in hits if _is_close(hit, query)]
+
+
+def _with_textness(
+    found: Sequence[list[Hit]], queries: Sequence[Query], textness: Textness
+) -> list[list[Hit]]:
+    """The hits of queries that ask for some textness, with it; of all such queries at once."""
+    asked = [query.textness is not None and query.max_textness is None for query in queries]
+    scored = iter(textness.scored_each(list(compress(found, asked))))
+    return [next(scored) if some else hits for hits, some in zip(found, asked, strict=True)]
 
 
 def _where(query: Query, collection: Collection) -> str:

@@ -319,7 +319,7 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _begin_loading(address: str, name: str) -> Any:
-    """Ask Milvus Lite to load a collection, before the half second in which pymilvus is imported.
+    """Ask Milvus Lite to load a collection, before the time in which pymilvus is imported.
 
     One call by hand, whose answer nobody awaits: pymilvus asks again, and all other calls wait for
     it. In milvus.proto the third field of LoadCollectionRequest is the name. Returns the channel,
