@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests import checkpoints
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPTS = checkpoints.PROMPTS[:-1]  # the last one is longer than the model takes
 
 
@@ -28,17 +30,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["torch", "openvino"])
 def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
     return load(f"align:{folder}", device="cpu", runtime=request.param, precision="fp32")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small models gain nothing from more threads, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def reference(

@@ -9,8 +9,9 @@ import pytest
 
 from clipsearch.render import classes as render
 from clipsearch.render.text import display_width
+from tests.commands import Run
 from tests.fakes import draw
-from tests.test_cli import Run, environ, ingested, one_line, run
+from tests.test_cli import environ, ingested, one_line, run
 
 __all__ = ["environ", "ingested", "run"]
 

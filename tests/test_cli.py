@@ -9,30 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from clipsearch.cli.main import COMMANDS, clipsearch, main
+from clipsearch.cli.main import COMMANDS, clipsearch
+from tests.commands import Run, command
 from tests.fakes import draw
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command left: its exit code and what it printed."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -45,17 +31,9 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(environ: None) -> Run:
-    """Run a command in this process, which saves importing everything each time."""
+    """Run a command in this process."""
 
-    def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
-        with CliRunner().isolation(stdin) as (stdout, stderr, _):
-            with pytest.raises(SystemExit) as end:
-                main([str(argument) for argument in arguments])
-            code = end.value.code
-            assert isinstance(code, int)
-            return Done(code, os.fsdecode(stdout.getvalue()), os.fsdecode(stderr.getvalue()))
-
-    return run
+    return command
 
 
 @pytest.fixture

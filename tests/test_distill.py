@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,11 @@ from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from tests import checkpoints
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLIP_PREPROCESSING = checkpoints.CLIP_PREPROCESSING
 COUNT = 60
 SMALL: dict[str, Any] = {"epochs": 2, "batch_size": 8, "held_out": 0.4, "device": "cpu"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small models gain nothing from more threads, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

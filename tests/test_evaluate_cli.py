@@ -1,35 +1,19 @@
 """`clipsearch eval` and `clipsearch explain` with the embedded model, on drawn pictures."""
 
 import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from clipsearch.cli.main import main
 from clipsearch.evaluate import textness
 from clipsearch.evaluation import Estimate, Evaluation, Measure
 from clipsearch.render import comparison, heat, measures
 from clipsearch.textness import Writer
+from tests.commands import Done, Run, command
 from tests.fakes import ColourEncoder, draw
 
 COLOURS = ("red", "green", "blue")
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -42,13 +26,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Done:
-        with CliRunner().isolation() as (stdout, stderr, _):
-            with pytest.raises(SystemExit) as end:
-                main([str(argument) for argument in arguments])
-            assert isinstance(end.value.code, int)
-            out, err = (os.fsdecode(stream.getvalue()) for stream in (stdout, stderr))
-            assert "Traceback" not in err
-            return Done(end.value.code, out, err)
+        done = command(*arguments)
+        assert "Traceback" not in done.stderr
+        return done
 
     return run
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests import checkpoints
 from tests.checkpoints import CLIP_PREPROCESSING, PROMPTS, SIGLIP_PREPROCESSING
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ARCHITECTURES: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, Any]]] = {
     "ViT-B-32": (checkpoints.vit_b_32, CLIP_PREPROCESSING),
@@ -43,17 +45,6 @@ def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("open_clip") / "vit"
     return checkpoints.save_open_clip(path, checkpoints.vit_b_32(), CLIP_PREPROCESSING)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small models gain nothing from more threads, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Reference:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ from clipsearch.models.runtime import Runtime
 from tests import checkpoints
 from tests.checkpoints import CLIP_PREPROCESSING, PROMPTS
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "huggingface_hub"}
 
 
@@ -32,17 +33,6 @@ HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "huggingfa
 def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="clipsearch")
     return caplog
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small models gain nothing from more threads, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

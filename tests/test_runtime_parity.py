@@ -16,6 +16,8 @@ from clipsearch.vectors import normalize
 from tests import checkpoints
 from tests.checkpoints import CLIP_PREPROCESSING, PROMPTS, SIGLIP_PREPROCESSING
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MODELS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
     "ViT-B-32": (lambda _: checkpoints.vit_b_32(), CLIP_PREPROCESSING),
     "RN50": (lambda _: checkpoints.rn50(), CLIP_PREPROCESSING),
@@ -47,17 +49,6 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return found[key]
 
     return loader
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small models gain nothing from more threads, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def rows(encoder: Encoder) -> tuple[Vectors, Vectors]:

@@ -10,8 +10,9 @@ from PIL import Image
 
 from clipsearch import Index
 from clipsearch.textness import automatic, kept
+from tests.commands import Run
 from tests.reading import draw_pictures
-from tests.test_cli import Run, environ, one_line, run
+from tests.test_cli import environ, one_line, run
 
 __all__ = ["environ", "run"]
 

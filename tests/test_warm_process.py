@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from clipsearch.cli.main import main
 from clipsearch.errors import StoreError, UsageError
@@ -22,6 +21,7 @@ from clipsearch.store import Store
 from clipsearch.store.address import locate
 from clipsearch.warm import start
 from clipsearch.warm.start import Wanted
+from tests.commands import command
 from tests.fakes import draw
 from tests.rows import MODEL, many
 from tests.warm import ROOT, bare_process
@@ -37,30 +37,6 @@ def path(tmp_path: Path) -> Path:
         photos.upsert(many(7))
         photos.settle()
     return tmp_path / "photos.db"
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def command(*arguments: str | Path, **environ: str) -> Done:
-    """Run a command in this process; the warm one is another in any case."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        CliRunner().isolation() as (stdout, stderr, _),
-    ):
-        for name, value in environ.items():
-            patch.setenv(name, value)
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-    code = end.value.code
-    assert isinstance(code, int)
-    return Done(code, stdout.getvalue().decode(), stderr.getvalue().decode())
 
 
 @pytest.fixture(scope="module")
@@ -234,14 +210,14 @@ def test_a_password_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
 def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> None:
     draw(tmp_path / "photos" / "red.png")
     uri = tmp_path / "photos.db"
-    warm = {"CLIPSEARCH_WARM": "1m", "CLIPSEARCH_MODEL": "pocket"}
-    assert command("ingest", tmp_path / "photos", "--uri", uri, **warm).returncode == 0
+    warmly = partial(command, CLIPSEARCH_WARM="1m", CLIPSEARCH_MODEL="pocket")
+    assert warmly("ingest", tmp_path / "photos", "--uri", uri).returncode == 0
     try:
         deadline = time.monotonic() + 60
         while (state := start.status(str(uri))) is None or state.models != ["pocket"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert command("query", "red", "--uri", uri, **warm).returncode == 0
+        assert warmly("query", "red", "--uri", uri).returncode == 0
         now = start.status(str(uri))
         assert now
         assert now.pid == state.pid
