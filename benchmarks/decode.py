@@ -24,7 +24,7 @@ from clipsearch.models import registry
 
 LARGE = 6_000_000  # pixels: from here a file takes part
 FILES = 40
-SIDES = {"short side ≥ 1 x": 1.0, "short side ≥ 1.5 x": 1.5, "short side ≥ 2 x": 2.0}
+SIDES = {"short side ≥ 1 x": 1.0, "short side ≥ 1.4 x": 1.4, "short side ≥ 2 x": 2.0}
 
 Way: TypeAlias = Callable[[bytes], Image.Image]
 

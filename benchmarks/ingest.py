@@ -1,4 +1,4 @@
-"""How quickly photographs are ingested: `python -m benchmarks.ingest [--peers] [--model NAME]`.
+"""How quickly photographs are ingested: `python -m benchmarks.ingest [--peers NAME...] [--model NAME]`.
 
 Large and small photographs, each against the bound that the machine sets: `1 / (1/encode + 1/decode)`
 pictures a second, from two bare loops that keep all cores busy. With `--peers` also against rclip and
@@ -32,14 +32,12 @@ from clipsearch.types import Pixels
 from ingest.steps import SHARPNESS
 from ingest.workers import Pool, ordered
 
-ROUNDS = 3
-
 
 def bare(encoder: Encoder, photos: Sequence[Path]) -> float:
     """Seconds if decoding and encoding shared the cores and nothing else cost anything."""
 
     def pixels(path: Path) -> Pixels:
-        side = SHARPNESS * encoder.side
+        side = round(SHARPNESS * encoder.side)
         return encoder.preprocess(decode(path.read_bytes(), min_side=side).image)
 
     with Pool(threads=cores.available(), most=cores.available()) as pool:
@@ -98,7 +96,10 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=100, help="photographs of 12 megapixels")
     parser.add_argument("--small", type=int, default=1000, help="photographs of 500 x 375")
     parser.add_argument("--model", default="", help=f"{ARCHITECTURE} with random weights if none")
-    parser.add_argument("--peers", action="store_true", help="also rclip and clip-retrieval")
+    parser.add_argument("--peers", nargs="+", choices=["rclip", "clip-retrieval"], default=[])
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="runs of each, of which the best counts"
+    )
     wanted = parser.parse_args()
     os.environ["CLIPSEARCH_WARM"] = ""
 
@@ -106,17 +107,20 @@ def main() -> None:
     encoder = registry.load(model)
     rows = []
     for kind, count, size in (("large", wanted.large, LARGE), ("small", wanted.small, SMALL)):
+        if not count:
+            continue
         folder = make(CACHE / f"{kind}-{count}", count, size)
         sides: dict[str, Callable[[], float]] = {
             "bound": partial(bare, encoder, sorted(folder.iterdir())),
             "clipsearch": partial(ours, folder, model),
             "clipsearch again": partial(ours, folder, model, again=True),
         }
-        if wanted.peers:
+        if "rclip" in wanted.peers:
             sides["rclip"] = partial(rclips, folder, rclip())
+        if "clip-retrieval" in wanted.peers:
             sides["clip-retrieval"] = partial(clip_retrievals, folder, clip_retrieval())
         seconds = defaultdict(list)
-        for _ in range(ROUNDS):
+        for _ in range(wanted.rounds):
             for name, run in sides.items():
                 seconds[name].append(run())
         for name, runs in seconds.items():

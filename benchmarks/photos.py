@@ -4,6 +4,8 @@ Natural pictures have an amplitude that falls with the inverse of the frequency;
 sensor's noise come on top. At quality 92 a picture of 12 megapixels takes 3 to 4 MB, as from a phone.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,9 @@ NOISE = 5.0  # standard deviation, of 255
 def make(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:
     """Fill a folder with `count` JPEGs of `size` (width, height), each different; what is there stays."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        path = folder / f"{number:05d}.jpg"
-        if not path.exists():
-            unfinished = path.with_suffix(".part")
-            photograph(size, seed + number).save(unfinished, "JPEG", quality=92)
-            unfinished.rename(path)
+    missing = [n for n in range(count) if not _file(folder, n).exists()]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_save, repeat(folder), repeat(size), repeat(seed), missing))
     return folder
 
 
@@ -50,6 +49,17 @@ def photograph(size: tuple[int, int], seed: int) -> Image.Image:
     noisy = np.asarray(picture, dtype=np.float32)
     noisy += random.standard_normal((height, width, 1), dtype=np.float32) * NOISE
     return Image.fromarray(noisy.clip(0, 255, out=noisy).astype(np.uint8))
+
+
+def _save(folder: Path, size: tuple[int, int], seed: int, number: int) -> None:
+    path = _file(folder, number)
+    unfinished = path.with_suffix(".part")
+    photograph(size, seed + number).save(unfinished, "JPEG", quality=92)
+    unfinished.rename(path)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.jpg"
 
 
 def _enlarged(coarse: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

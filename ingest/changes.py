@@ -17,6 +17,7 @@ from ingest.walk import Problem
 from ingest.workers import Pool, ordered
 
 LOOKUP = 512  # files a question to the store
+AHEAD = 64  # files that are hashed ahead of it
 
 
 class Progress(Protocol):
@@ -78,7 +79,7 @@ class Changes:
 
     def identified(self, pool: Pool) -> Iterator[Identified]:
         """Files that are new or changed, with the hash of their content."""
-        for item in ordered(pool, identify, self._pending(), ahead=LOOKUP):
+        for item in ordered(pool, identify, self._pending(), ahead=AHEAD):
             if isinstance(item, Rejected):
                 self.fail(item.found.path, item.reason)
             else:

@@ -34,6 +34,9 @@ from ingest.writer import Writer
 log = logging.getLogger("clipsearch")
 
 WRITE = 256  # rows a write: what a kill can lose
+PIECE = 1 << 17
+"""Bytes of a file for which it counts once more when the store is asked for many at a time: what was
+hashed and is not decoded yet stays below 64 MB, which the system still has in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,9 @@ class Ingestion:
     def run(self) -> None:
         """Store everything that changed; what is finished gets written even on an exception."""
         try:
-            with Pool() as pool, Pool(threads=1, most=1) as encoding:
-                self._store(self._changes.identified(pool), pool, encoding)
+            # Hashing has threads of its own, or it would wait behind the decoding of what it found.
+            with Pool(threads=1) as hashing, Pool() as pool, Pool(threads=1, most=1) as encoding:
+                self._store(self._changes.identified(hashing), pool, encoding)
                 while self._orphans:
                     orphans, self._orphans = self._orphans, []
                     self._store(orphans, pool, encoding)
@@ -123,7 +127,8 @@ class Ingestion:
 
     def _store(self, items: Iterable[Identified], pool: Pool, encoding: Pool) -> None:
         loaded = ordered(pool, self._load, self._without_vector(items), ahead=2 * BATCH)
-        pictures = batches(self._pictures(loaded), BATCH)
+        # The first one by itself: a model gets ready with it, while others are being decoded.
+        pictures = batches(self._pictures(loaded), BATCH, first=1)
         # While one batch is encoded, this thread gathers the next one and writes the one before.
         for batch, vectors in ordered(encoding, self._encode, pictures, ahead=2):
             for item, vector in zip(batch, vectors, strict=True):
@@ -143,7 +148,7 @@ class Ingestion:
 
     def _without_vector(self, items: Iterable[Identified]) -> Iterator[Identified]:
         """Files whose content has no vector yet; the others get their rows here."""
-        for group in batches(items, LOOKUP):
+        for group in batches(items, LOOKUP, weigh=lambda item: 1 + item.found.size // PIECE):
             self._writer.store_is_asked()
             contents = self._changes.known_content(group)
             stored = self._collection.get([known.any_id for known in contents.values() if known])

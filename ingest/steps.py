@@ -1,6 +1,9 @@
 """What happens to one file: read and identified, then decoded. Each step runs in a worker thread."""
 
+import os
+import time
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from clipsearch.errors import ImageError
 from clipsearch.identity import content_hash, file_hash, photo_id
@@ -11,7 +14,7 @@ from ingest.files import Found
 
 # Bytes of a file for each pixel that a picture may have: 16 bits, four channels, nothing packed.
 BYTES_A_PIXEL = 8
-SHARPNESS = 2
+SHARPNESS = 1.4
 """A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many times the pixels
 that the model takes: a vector then has a cosine of 0.998 or more to that of the full picture (see
 benchmarks/decode.py), and a large photograph takes six tenths of the time."""
@@ -19,13 +22,21 @@ benchmarks/decode.py), and a large photograph takes six tenths of the time."""
 # A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
 LONGEST_SHAPE = 200
 
+SETTLED_NS = 2_000_000_000
+"""A file as young as that may change once more and keep its times: the coarsest clock of a file system
+that is still in use ticks every two seconds."""
+
+Version: TypeAlias = tuple[int, int, int, int]
+"""Number, size and times of a file: as long as they stay, so does its content."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A file and the hash of its content."""
+    """A file and the hash of its content; `version` is None where that says nothing about it."""
 
     found: Found
     content_hash: str
+    version: Version | None = None
 
     @property
     def id(self) -> str:
@@ -69,7 +80,11 @@ def identify(found: Found) -> Identified | Rejected:
     """Hash a file's content."""
     try:
         with found.path.open("rb") as file:  # in pieces: nothing says yet that it is a picture
-            return Identified(found, file_hash(file))
+            before = _version(file.fileno())
+            content = file_hash(file)
+            settled = time.time_ns() - max(before[2:]) > SETTLED_NS
+            version = before if settled and before == _version(file.fileno()) else None
+            return Identified(found, content, version)
     except OSError as error:
         return Rejected(found, _reason(error))
 
@@ -79,15 +94,17 @@ def load(item: Identified, *, encoder: Encoder, max_pixels: int) -> Loaded | NoP
     if item.found.size > BYTES_A_PIXEL * max_pixels:
         return NoPicture(item, f"too large to be a picture of {max_pixels:,} pixels at most")
     try:
-        data = item.found.path.read_bytes()
+        with item.found.path.open("rb") as file:
+            data = file.read()
+            unchanged = item.version is not None and item.version == _version(file.fileno())
     except OSError as error:
         return Unsettled(item, _reason(error))
     except MemoryError:
         return Unsettled(item, "not enough memory to read it")
-    if content_hash(data) != item.content_hash:
+    if not unchanged and content_hash(data) != item.content_hash:
         return Unsettled(item, "changed while it was read: ingest it again")
     try:
-        decoded = decode(data, max_pixels=max_pixels, min_side=SHARPNESS * encoder.side)
+        decoded = decode(data, max_pixels=max_pixels, min_side=round(SHARPNESS * encoder.side))
     except ImageError as error:
         return NoPicture(item, str(error))
     if max(decoded.width, decoded.height) > LONGEST_SHAPE * min(decoded.width, decoded.height):
@@ -108,6 +125,11 @@ def load(item: Identified, *, encoder: Encoder, max_pixels: int) -> Loaded | NoP
         taken_at=decoded.taken_at,
     )
     return Loaded(item, photo, pixels)
+
+
+def _version(descriptor: int) -> Version:
+    stat = os.fstat(descriptor)
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _reason(error: OSError) -> str:

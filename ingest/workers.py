@@ -5,6 +5,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Self, TypeVar
 
 from clipsearch import cores
@@ -28,11 +30,15 @@ class Pool:
         self.running = threads or self._cores + 1
         self._most = most or 8 * self._cores + 8
         self._permits = threading.Semaphore(self.running)
+        self._tasks: deque[Callable[[], None]] = deque()
         self._threads = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="ingest")
 
     def submit(self, step: Callable[[T], R], item: T) -> Future[R]:
-        """Run a step as soon as a thread may."""
-        return self._threads.submit(self._run, step, item)
+        """Run a step as soon as a thread may; the first come is the first served."""
+        future: Future[R] = Future()
+        self._tasks.append(partial(_settle, future, step, item))
+        self._threads.submit(self._run)
+        return future
 
     def result(self, future: Future[R]) -> R:
         """Wait for a step's result, and notice if the cores idled meanwhile."""
@@ -47,6 +53,7 @@ class Pool:
 
     def close(self) -> None:
         """Drop what has not begun, and wait for the rest."""
+        self._tasks.clear()
         self._threads.shutdown(cancel_futures=True)
 
     def __enter__(self) -> Self:
@@ -55,17 +62,27 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, step: Callable[[T], R], item: T) -> R:
-        with self._permits:
-            return step(item)
+    def _run(self) -> None:
+        with self._permits, suppress(IndexError):  # the pool may be closed
+            self._tasks.popleft()()
+
+
+def _settle(future: Future[R], step: Callable[[T], R], item: T) -> None:
+    try:
+        future.set_result(step(item))
+    except BaseException as error:  # noqa: BLE001 - for whoever asks for the result
+        future.set_exception(error)
 
 
 def ordered(pool: Pool, step: Callable[[T], R], items: Iterable[T], *, ahead: int) -> Iterator[R]:
-    """`step` of each item, in order; at most `ahead` results wait, so that memory stays bounded."""
+    """`step` of each item, in order; at most `ahead` results wait, so that memory stays bounded.
+
+    A result that is there is not kept back: the first ones come while the others are on their way.
+    """
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(pool.submit(step, item))
-        if len(waiting) >= ahead:
+        if len(waiting) >= ahead or waiting[0].done():
             yield pool.result(waiting.popleft())
     while waiting:
         yield pool.result(waiting.popleft())

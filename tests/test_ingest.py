@@ -2,16 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.identity import photo_id
+from clipsearch.identity import content_hash, photo_id
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
+from ingest import steps
 from ingest.pipeline import Options, ingest
 from ingest.preview import preview
 from ingest.report import Report
@@ -248,32 +250,59 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
     with pytest.raises(KeyboardInterrupt):
         ingest([photos], collection, Interrupted(), DEFAULT)
     kept = collection.count()
-    assert kept == 64
+    assert kept == 65  # a batch of one and a whole one
     encoder = ColourEncoder()
-    assert counts(ingest([photos], collection, encoder, DEFAULT)) == {"stored": 39, "unchanged": 64}
-    assert encoder.embedded_images == 39
+    assert counts(ingest([photos], collection, encoder, DEFAULT)) == {"stored": 38, "unchanged": 65}
+    assert encoder.embedded_images == 38
 
 
+@pytest.mark.parametrize("old", [True, False], ids=["old file", "file of this moment"])
 def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
-    photos: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    old: bool,
+    photos: Path,
+    collection: Collection,
+    encoder: ColourEncoder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(steps, "SETTLED_NS", -1 if old else 1 << 60)
     shutil.copy(photos / "red.png", photos / "twin.png")
-    read = Path.read_bytes
+    opened: Callable[..., BinaryIO] = Path.open
     seen: list[str] = []
 
-    def shifting(self: Path) -> bytes:
-        if self.name == "red.png" and not seen:  # identified, and now about to be decoded
-            seen.append(self.name)
+    def shifting(self: Path, *arguments: Any, **options: Any) -> BinaryIO:
+        seen.append(self.name)
+        if self.name == "red.png" and seen.count(self.name) == 2:  # identified; now to be decoded
             draw(self, "green", size=(50, 50))
-        return read(self)
+        return opened(self, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", shifting)
+    monkeypatch.setattr(Path, "open", shifting)
     report = ingest([photos], collection, encoder, DEFAULT)
     assert [(f.path.name, "changed while" in f.reason) for f in report.failed] == [
         ("red.png", True)
     ]
     assert embedding(collection, photos / "twin.png") == [1, 0, 0, 0]  # it waited for red.png
     assert names(collection) == {"green.png", "blue.png", "twin.png"}
+
+
+@pytest.mark.parametrize(("settled_ns", "hashed"), [(-1, 0), (1 << 60, 3)])
+def test_a_file_is_hashed_again_only_where_its_dates_could_hide_a_change(
+    settled_ns: int,
+    hashed: int,
+    photos: Path,
+    collection: Collection,
+    encoder: ColourEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashes: list[int] = []
+
+    def counted(data: bytes) -> str:
+        hashes.append(len(data))
+        return content_hash(data)
+
+    monkeypatch.setattr(steps, "SETTLED_NS", settled_ns)
+    monkeypatch.setattr(steps, "content_hash", counted)
+    assert counts(ingest([photos], collection, encoder, DEFAULT)) == {"stored": 3}
+    assert len(hashes) == hashed
 
 
 def test_a_preview_counts_and_writes_nothing(

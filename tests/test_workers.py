@@ -38,6 +38,45 @@ def test_never_more_than_a_few_items_are_taken_ahead(pool: Pool) -> None:
     assert len(taken) == 13
 
 
+def test_what_is_done_does_not_wait_for_what_is_not_there_yet(pool: Pool) -> None:
+    used = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield from (1, 2, 3)
+        time.sleep(0.1)
+        yield 4
+        assert used.is_set()
+        yield 5
+
+    for number in ordered(pool, lambda number: number, numbers(), ahead=100):
+        if number == 1:
+            used.set()
+
+
+def test_the_first_come_is_the_first_served() -> None:
+    served: list[int] = []
+    with Pool(threads=1) as pool:
+        list(ordered(pool, served.append, range(500), ahead=100))
+    assert served == list(range(500))
+
+
+def test_a_closed_pool_drops_what_has_not_begun() -> None:
+    begun, go, served = threading.Event(), threading.Event(), []
+
+    def step(number: int) -> None:
+        begun.set()
+        go.wait()
+        served.append(number)
+
+    pool = Pool(threads=1, most=4)
+    for number in range(10):
+        pool.submit(step, number)
+    begun.wait()
+    threading.Timer(0.1, go.set).start()
+    pool.close()
+    assert served == [0]
+
+
 def test_an_exception_reaches_the_one_who_asks(pool: Pool) -> None:
     stream = ordered(pool, lambda number: 1 // number, [1, 0], ahead=8)
     assert next(stream) == 1

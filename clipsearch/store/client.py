@@ -143,9 +143,10 @@ class Client:
                 metric_type=METRIC,
                 params={"M": 16, "efConstruction": 200} if graph else {},
             )
-            milvus.create_collection(
-                name, schema=schema, index_params=index, num_shards=1, timeout=CALL_SECONDS
-            )
+            milvus.create_collection(name, schema=schema, num_shards=1, timeout=CALL_SECONDS)
+            # Of no rows the index is there at once, while pymilvus would first sleep for half a second.
+            milvus.create_index(name, index, timeout=CALL_SECONDS, sync=False)
+            milvus.load_collection(name, timeout=CALL_SECONDS)
             self._loaded.add(name)
 
     def fields(self, name: str) -> dict[str, int | None]:
