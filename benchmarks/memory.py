@@ -53,7 +53,7 @@ def main(counts: list[int]) -> None:
     table: list[dict[str, str | int | float]] = []
     ingested: list[float] = []
     for count in counts:
-        folder = make(CACHE / f"small-{count}", count, SIZE)
+        folder = make(CACHE / f"tiny-{count}", count, SIZE)
         with tempfile.TemporaryDirectory() as scratch:
             store = ["--uri", str(Path(scratch, "benchmark.db"))]
             ingest = measure("ingest", str(folder), "--model", "pocket", *store)

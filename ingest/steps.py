@@ -16,8 +16,8 @@ from ingest.files import Found
 BYTES_A_PIXEL = 8
 SHARPNESS = 1.4
 """A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many times the pixels
-that the model takes: a vector then has a cosine of 0.998 or more to that of the full picture (see
-benchmarks/decode.py), and a large photograph takes six tenths of the time."""
+that the model takes: a vector then has a cosine of 0.997 or more to that of the full picture (see
+benchmarks/decode.py), and a large photograph takes two thirds of the time or less."""
 
 # A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
 LONGEST_SHAPE = 200
