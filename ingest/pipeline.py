@@ -1,7 +1,7 @@
 """The ingestion: find → known? → identify → reuse or load → encode → write, as one stream.
 
-One thread, the caller's, talks to the store; a pool of others reads and decodes a bounded number of
-files ahead of it, and one more keeps the encoder busy meanwhile.
+One thread, the caller's, talks to the store; others hash and decode a bounded number of files ahead
+of it, and one more keeps the encoder busy meanwhile.
 """
 
 import logging
