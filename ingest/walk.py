@@ -64,12 +64,13 @@ def walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem
                 continue
             entered.add(identity)
             with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
+                entries = sorted(scan, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             yield Problem(Path(folder), f"cannot list the folder: {reason(error)}")
             continue
         below: list[tuple[str, str]] = []
-        for entry in entries:
+        while entries:
+            entry = entries.pop()  # each keeps its stat, of which a large folder has too many
             name = entry.name
             if name.startswith(".") and not selection.everything:
                 continue
