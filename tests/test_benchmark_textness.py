@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks.textness.fonts import of_the_probe
 from benchmarks.textness.lessons import CELL, SIDE, School, kept
 from benchmarks.textness.lettering import Pen
-from benchmarks.textness.measure import SCALES, held_out, rows
+from benchmarks.textness.measure import LOSS, SCALES, held_out, rows, strongest
 from benchmarks.textness.photos import Photos, split
 from benchmarks.textness.reading_model import Effort, is_trained, train
 from benchmarks.textness.report import Result, table
@@ -187,6 +187,7 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(
         )
         index.textness.keep(probe)
         found = rows(index, test, "a photo of {}", lambda: None)
+        strong = strongest(index, test, "a photo of {}")
         told = held_out(index, sorted(test.clean.rglob("*.png")), test.names, pen)
         plain = [hit.path for hit in index.search("a photo of blue", limit=10)]
         zero = [hit.path for hit in index.search("a photo of blue", limit=10, textness=0)]
@@ -200,10 +201,14 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(
         assert 0 <= row.clean_recall <= 1
     by_scale = {row.scale: row for row in found}
     assert by_scale[2].words >= by_scale[0].words >= by_scale[-2].words
+    assert isinstance(strong.scale, float | int)
+    assert -6 <= strong.scale <= 0
+    assert strong.clean_precision >= by_scale[0].clean_precision - LOSS - 1e-9
+    assert strong.words <= by_scale[0].words
     counts = {"pictures": 38}
-    text = table(Result("pocket", "", "here", counts, probe, told, found, [], 1.0))
+    text = table(Result("pocket", "", "here", counts, probe, told, found, strong, [], 1.0))
     assert "best negative scale" in text
-    assert len(text.splitlines()) == 4 + 2 + len(SCALES) + 2
+    assert len(text.splitlines()) == 4 + 2 + len(SCALES) + 3
 
 
 def test_streets_give_their_readable_words(tmp_path: Path) -> None:

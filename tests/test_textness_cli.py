@@ -97,6 +97,8 @@ def test_what_was_learnt_is_shown(ingested: Run) -> None:
     before = ingested("textness", "show")
     assert before.returncode == 2
     assert "clipsearch textness fit" in one_line(before.stderr)
+    few = ingested("textness", "fit", "--of-each", "20", "--json")
+    assert json.loads(few.stdout)["with_text"] == 20
     told = ingested("textness", "fit", "--json")
     fitted = json.loads(told.stdout)
     assert fitted["with_text"] == OF_EACH

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from benchmarks.textness import fonts, streets
 from benchmarks.textness.fonts import Family
 from benchmarks.textness.lettering import Pen
-from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows
+from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows, strongest
 from benchmarks.textness.photos import Photos, photos_in, split
 from benchmarks.textness.reading_model import Effort
 from benchmarks.textness.report import Result, table
@@ -67,7 +67,11 @@ def _options() -> argparse.Namespace:
     )
     for name, what in (
         ("others", "everyday photographs without text (default: FOLDER/../backgrounds)"),
-        ("photos", "photographs to write on in training (default: FOLDER/../flickr8k/images)"),
+        (
+            "photos",
+            f"everyday photographs: {OTHERS:,} to write on in training, the others for the probe's fit "
+            "(default: FOLDER/../flickr8k/images)",
+        ),
         ("streets", "street scenes with words.jsonl (default: FOLDER/../scene_text)"),
     ):
         parser.add_argument(f"--{name}", type=Path, help=what)
@@ -89,9 +93,11 @@ def _run(options: argparse.Namespace) -> None:
     test_fonts = fonts.families(fonts.OF_THE_TEST, options.cache)
     taught_fonts = fonts.families(fonts.OF_THE_READING_MODEL, options.cache)
     models = dict.fromkeys(options.model or ["pocket"], "")
+    everyday = photos_in(options.photos or beside / "flickr8k" / "images")
+    room = max(0, len(everyday) - OTHERS)
+    written_on, untouched = parts_of(everyday, np.random.default_rng(3), OTHERS, room)
     if options.reading_model:
-        flickr = options.photos or beside / "flickr8k" / "images"
-        folder, note = _taught(options.cache, photos, photos_in(flickr), taught_fonts)
+        folder, note = _taught(options.cache, photos, written_on, taught_fonts)
         models[f"local-dir:{folder}"] = note
     place = options.streets or beside / "scene_text"
     results = []
@@ -100,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
             build(
                 Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
             ),
-            [*fitted, *(file for files in photos.taught.values() for file in files)],
+            [*fitted, *(file for files in photos.taught.values() for file in files), *untouched],
             among,
             Pen(test_fonts),
             place if (place / "words.jsonl").is_file() else None,
@@ -122,12 +128,11 @@ def _taught(
     """The folder of the reading model, and what it was taught with."""
     if not others:
         raise UsageError("no photographs to write on: name a folder of them with --photos")
-    [chosen] = parts_of(others, np.random.default_rng(3), OTHERS)
     effort = Effort()
     started = time.perf_counter()
     with _bar(effort.steps, "reading model", "step") as bar:
         folder = teach(
-            cache.resolve(), photos.taught, chosen, families, effort=effort, advance=bar.update
+            cache.resolve(), photos.taught, others, families, effort=effort, advance=bar.update
         )
     seconds = time.perf_counter() - started
     return (
@@ -151,6 +156,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
             bar.update()
             found = held_out(index, bench.unseen, test.names, bench.pen)
             measured = rows(index, test, bench.prompt, bar.update)
+            strong = strongest(index, test, bench.prompt)
         on_streets = []
         if bench.streets:
             with Index.open(store, collection="streets", model=model) as index:
@@ -165,6 +171,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
         probe,
         found,
         measured,
+        strong,
         on_streets,
         time.perf_counter() - started,
     )

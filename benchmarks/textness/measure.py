@@ -18,6 +18,9 @@ SCALES: tuple[Scale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
 TOP = 10
 FIRST_LOOK = 100  # hits; each further look is for FURTHER times as many
 FURTHER = 4
+OF_EACH = 500  # pictures with text, and without, of the probe's fit
+LOSS = 0.03  # of clean precision, that `strongest` may cost
+STEP = 0.1  # between the scales that it tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class HeldOut:
 
 
 def fit_probe(index: Index, photos: Sequence[Path], writer: Writer) -> TextnessProbe:
-    """The product's own automatic fit, on a collection of these photographs alone."""
+    """What `textness fit --of-each` finds on a collection of these photographs alone."""
     index.ingest(*photos)
-    return fit_collection(index.encoder, index.collection, writer=writer)
+    return fit_collection(index.encoder, index.collection, of_each=OF_EACH, writer=writer)
 
 
 def held_out(index: Index, photos: Sequence[Path], names: Sequence[str], pen: Pen) -> HeldOut:
@@ -78,6 +81,24 @@ def rows(index: Index, test: Typographic, prompt: str, advance: Callable[[], obj
         found.append(_row(index, test, prompt, scale))
         advance()
     return found
+
+
+def strongest(index: Index, test: Typographic, prompt: str) -> Row:
+    """The row of the strongest negative scale among SCALES' that costs at most LOSS of clean precision.
+
+    Found by halving: the stronger the scale the more it costs, but for single pictures.
+    """
+    best = _row(index, test, prompt, 0)
+    least = best.clean_precision - LOSS
+    cheap, dear = 0, 1 + round(-min(s for s in SCALES if not isinstance(s, str)) / STEP)
+    while dear - cheap > 1:
+        middle = (cheap + dear) // 2
+        row = _row(index, test, prompt, -round(middle * STEP, 3))
+        if row.clean_precision >= least - 1e-9:
+            best, cheap = row, middle
+        else:
+            dear = middle
+    return best
 
 
 def until_found(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.textness.measure import HeldOut, Row
+from benchmarks.textness.measure import LOSS, HeldOut, Row
 from benchmarks.textness.streets import StreetRow
 from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe
@@ -21,6 +21,7 @@ class Result:
     probe: TextnessProbe
     held_out: HeldOut
     rows: Sequence[Row]
+    strongest: Row
     streets: Sequence[StreetRow]
     seconds: float
 
@@ -43,6 +44,7 @@ class Result:
             "fit_pictures": probe.with_text + probe.without_text,
             "held_out": asdict(self.held_out),
             "best_negative_scale": self.best.scale,
+            "strongest_cheap": asdict(self.strongest),
             "scales": [asdict(row) for row in self.rows],
             "streets": [asdict(row) for row in self.streets],
             "seconds": round(self.seconds, 1),
@@ -67,13 +69,11 @@ def table(result: Result) -> str:
             f"{_scale(row.scale):>6}  {row.words:15.1%}  {row.right_word:10.1%}  {row.first:10.1f}  "
             f"{row.precision:5.1%}  {row.recall:5.1%}  {row.clean_precision:6.1%}  {row.clean_recall:6.1%}"
         )
-    before, best = _zero(result.rows), result.best
-    fall = 1 - best.words / before.words if before.words else 0.0
+    before = _zero(result.rows)
     lines += [
         "",
-        f"best negative scale {_scale(best.scale)}: {fall:.0%} fewer pictures of words in the top 10, "
-        f"first real thing {before.first:.1f} → {best.first:.1f}, clean P@10 "
-        f"{100 * (best.clean_precision - before.clean_precision):+.1f} points",
+        f"best negative scale {_effect(result.best, before)}",
+        f"at a loss of at most {100 * LOSS:g} points {_effect(result.strongest, before)}",
     ]
     if result.streets:
         lines += [
@@ -85,6 +85,15 @@ def table(result: Result) -> str:
             for row in result.streets
         ]
     return "\n".join(lines)
+
+
+def _effect(row: Row, before: Row) -> str:
+    fall = 1 - row.words / before.words if before.words else 0.0
+    return (
+        f"{_scale(row.scale)}: {fall:.1%} fewer pictures of words in the top 10, first real thing "
+        f"{before.first:.1f} → {row.first:.1f}, clean P@10 "
+        f"{100 * (row.clean_precision - before.clean_precision):+.1f} points"
+    )
 
 
 def _scale(scale: Scale) -> str:

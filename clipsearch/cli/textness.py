@@ -16,6 +16,8 @@ from clipsearch.render.scales import Row, write_scales
 from clipsearch.render.sheet import require_format
 from clipsearch.terminal import safe
 from clipsearch.textness import TextnessProbe
+from clipsearch.textness.automatic import OF_EACH
+from clipsearch.textness.fitting import FEWEST
 from ingest.files import Found, find
 from ingest.walk import Selection
 
@@ -41,6 +43,12 @@ def textness(context: click.Context) -> None:
     "--with-text", multiple=True, type=FOLDER, metavar="DIR", help="Pictures with text. Repeatable."
 )
 @click.option("--without-text", multiple=True, type=FOLDER, metavar="DIR", help="Pictures without.")
+@click.option(
+    "--of-each",
+    type=click.IntRange(min=FEWEST),
+    metavar="N",
+    help=f"By itself: pictures with text, and without.  [default: {OF_EACH}]",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Another random sample.")
 @options.as_json
 @options.store
@@ -49,6 +57,7 @@ def fit(
     *,
     with_text: tuple[Path, ...],
     without_text: tuple[Path, ...],
+    of_each: int | None,
     seed: int,
     as_json: bool,
     uri: str,
@@ -58,16 +67,16 @@ def fit(
 ) -> None:
     """Learn what text looks like to the model, and keep it.
 
-    By itself: words are drawn onto a sample of the collection's own pictures. Or from your
-    pictures, 100 or more of each kind. Done once for all users and collections of that model.
+    By itself: words are drawn onto a sample of the collection's own pictures, more of which make it
+    a little better. Or from your pictures, 100 or more of each kind. Done once for all users and collections of that model.
 
     \b
-    clipsearch textness fit
+    clipsearch textness fit --of-each 500
     clipsearch textness fit --with-text ~/Screenshots --without-text ~/Holidays
     """
     kinds = [_pictures(with_text), _pictures(without_text)]
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
-        probe = index.textness.fit(*kinds, seed=seed)
+        probe = index.textness.fit(*kinds, of_each=of_each, seed=seed)
     _tell(probe, {}, as_json=as_json)
 
 

@@ -32,8 +32,9 @@ from clipsearch.textness.fitting import (
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
 
-ORDINARY = 2_000
-"""Embeddings of the collection that tell what pictures differ in anyway."""
+ORDINARY = 5_000
+"""Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for pictures
+without text loses more of what it was about."""
 
 OF_EACH = 200
 """Pictures with text, and as many without: more gain less than a point of accuracy."""
@@ -54,18 +55,24 @@ class Sample:
 
 
 def fit_collection(
-    encoder: Encoder, collection: Collection | None, *, writer: Writer | None = None, seed: int = 0
+    encoder: Encoder,
+    collection: Collection | None,
+    *,
+    of_each: int | None = None,
+    writer: Writer | None = None,
+    seed: int = 0,
 ) -> TextnessProbe:
     """A probe from a random sample of the collection, of which one half gets text drawn on it.
 
-    Files that are gone or broken are passed over, and drawn backgrounds stand in where there are
+    `of_each` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are gone or broken are passed over, and drawn backgrounds stand in where there are
     too few; `collection` may be None. Pictures of the other half that a first probe takes for ones
     with text, since they have some, are dropped before the second one is fitted; so are they among
     the collection's embeddings that tell what ordinary pictures differ in. Raises ModelError where
     the model sees no text.
     """
-    paths = _paths(collection, 2 * OF_EACH, seed) if collection else ()
-    found = sample(encoder, paths, writer or Writer(), OF_EACH, seed=seed)
+    of_each = of_each or OF_EACH
+    paths = _paths(collection, 2 * of_each, seed) if collection else ()
+    found = sample(encoder, paths, writer or Writer(), of_each, seed=seed)
     usual = _embeddings(collection, ORDINARY) if collection else None
     return fit_sample(encoder, found, usual, seed=seed)
 

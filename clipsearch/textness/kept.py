@@ -64,11 +64,13 @@ class Textness:
         with_text: Sequence[Image | Path] = (),
         without_text: Sequence[Image | Path] = (),
         *,
+        of_each: int | None = None,
         seed: int = 0,
     ) -> TextnessProbe:
         """Fit a probe and keep it for every user of the store: from these pictures, or by itself.
 
-        Without pictures text is drawn onto a sample of the collection; see `fit_collection`.
+        Without pictures text is drawn onto a sample of the collection; see `fit_collection`, also for
+        `of_each`.
         """
         if bool(with_text) != bool(without_text):
             raise UsageError("give pictures with text and pictures without, or neither")
@@ -77,7 +79,7 @@ class Textness:
                 self._encoder(), self.collection, with_text, without_text, seed=seed
             )
         else:
-            probe = fit_collection(self._encoder(), self.collection, seed=seed)
+            probe = fit_collection(self._encoder(), self.collection, of_each=of_each, seed=seed)
         self.keep(probe)
         return probe
 
