@@ -4,9 +4,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Self, TypeVar
 
 from clipsearch import cores
@@ -19,25 +20,30 @@ BUSY = 0.4  # share of the cores' time: less means that threads wait for somethi
 
 
 class Pool:
-    """Threads that read, decode and hash, all of which releases the GIL.
+    """Threads that read, decode and hash, all of which releases the GIL; first come, first served.
 
     It begins with one more than there are cores. Files from a slow disk or network keep threads
-    waiting and cores idle: each time that this is seen, one more thread may run, up to `most`.
+    waiting and cores idle: each time that this is seen, one more thread starts, up to `most`. None
+    starts before: the C library keeps memory for each thread that ever decoded a picture.
     """
 
     def __init__(self, *, threads: int | None = None, most: int | None = None) -> None:
         self._cores = cores.available()
-        self.running = threads or self._cores + 1
         self._most = most or 8 * self._cores + 8
-        self._permits = threading.Semaphore(self.running)
-        self._tasks: deque[Callable[[], None]] = deque()
-        self._threads = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="ingest")
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        for _ in range(threads or self._cores + 1):
+            self._start_one()
+
+    @property
+    def running(self) -> int:
+        """How many threads there are."""
+        return len(self._threads)
 
     def submit(self, step: Callable[[T], R], item: T) -> Future[R]:
-        """Run a step as soon as a thread may; the first come is the first served."""
+        """Run a step as soon as a thread may."""
         future: Future[R] = Future()
-        self._tasks.append(partial(_settle, future, step, item))
-        self._threads.submit(self._run)
+        self._tasks.put(partial(_settle, future, step, item))
         return future
 
     def result(self, future: Future[R]) -> R:
@@ -47,14 +53,19 @@ class Pool:
             future.exception()
             wall, busy = time.monotonic() - wall, time.process_time() - busy
             if wall > A_WAIT and busy < BUSY * wall * self._cores:
-                self.running += 1
-                self._permits.release()
+                self._start_one()
         return future.result()
 
     def close(self) -> None:
         """Drop what has not begun, and wait for the rest."""
-        self._tasks.clear()
-        self._threads.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while True:
+                self._tasks.get_nowait()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +73,14 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self) -> None:
-        with self._permits, suppress(IndexError):  # the pool may be closed
-            self._tasks.popleft()()
+    def _start_one(self) -> None:
+        thread = threading.Thread(target=self._work, name="ingest")
+        thread.start()
+        self._threads.append(thread)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
 
 
 def _settle(future: Future[R], step: Callable[[T], R], item: T) -> None:
