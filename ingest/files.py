@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeAlias
 from clipsearch.errors import UsageError
 from clipsearch.formats import FORMATS
 from clipsearch.identity import canonical, expanded, is_folder
-from ingest.walk import Problem, Selection, reason, walk
+from ingest.walk import Entry, Problem, Selection, reason, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Found:
 
 
 Start: TypeAlias = tuple[str, os.stat_result]
-Item: TypeAlias = "Start | os.DirEntry[str] | Problem"
+Item: TypeAlias = Start | Entry | Problem
 
 
 def find(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from clipsearch.formats import SUFFIXES, sniff
 from ingest.exclude import Excluded
@@ -35,6 +36,33 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainFile:
+    """A regular file in a folder: as much of an os.DirEntry as is needed, made from its name alone."""
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self.folder, self.name)  # noqa: PTH118 - Path is too slow here
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return False
+
+    def is_file(self) -> bool:
+        return True
+
+    def is_symlink(self) -> bool:
+        return False
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)  # noqa: PTH116 - as above
+
+
+Entry: TypeAlias = os.DirEntry[str] | PlainFile
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What to take from folders; files named one by one are always taken.
 
@@ -49,7 +77,7 @@ class Selection:
     follow_links: bool = False  # symlinks to folders
 
 
-def walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem]:
+def walk(root: str, selection: Selection) -> Iterator[Entry | Problem]:
     """Candidate files below a folder: in each folder the files by name, then its folders."""
     excluded = Excluded(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
@@ -64,13 +92,15 @@ def walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem
                 continue
             entered.add(identity)
             with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name, reverse=True)
+                entries = [_short(entry) for entry in scan]
+            entries.sort(key=_name, reverse=True)
         except OSError as error:
             yield Problem(Path(folder), f"cannot list the folder: {reason(error)}")
             continue
         below: list[tuple[str, str]] = []
         while entries:
-            entry = entries.pop()  # each keeps its stat, of which a large folder has too many
+            item = entries.pop()
+            entry = PlainFile(folder, item) if isinstance(item, str) else item
             name = entry.name
             if name.startswith(".") and not selection.everything:
                 continue
@@ -89,7 +119,19 @@ def walk(root: str, selection: Selection) -> Iterator[os.DirEntry[str] | Problem
         pending.extend(reversed(below))
 
 
-def _is_candidate(entry: os.DirEntry[str]) -> bool:
+def _short(entry: os.DirEntry[str]) -> "str | os.DirEntry[str]":
+    """Of a regular file only the name: a folder may hold very many."""
+    try:
+        return entry.name if entry.is_file(follow_symlinks=False) else entry
+    except OSError:  # said when it is its turn
+        return entry
+
+
+def _name(item: "str | os.DirEntry[str]") -> str:
+    return item if isinstance(item, str) else item.name
+
+
+def _is_candidate(entry: Entry) -> bool:
     """Whether an entry that is no folder is a file of a known format; raises OSError if unclear."""
     name = entry.name
     suffix = _suffix(name)
