@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeAlias
 from clipsearch.errors import UsageError
 from clipsearch.formats import FORMATS
 from clipsearch.identity import canonical, expanded, is_folder
-from ingest.walk import Entry, Problem, Selection, reason, walk
+from ingest.walk import Problem, Selection, reason, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Found:
 
 
 Start: TypeAlias = tuple[str, os.stat_result]
-Item: TypeAlias = Start | Entry | Problem
+Item: TypeAlias = Start | str | Problem
 
 
 def find(
@@ -141,9 +141,9 @@ def _found(paths: Sequence[Path], selection: Selection) -> Iterator[Found | Prob
         if isinstance(item, tuple):
             where, status = item
         else:
-            where = item.path
+            where = item
             try:
-                status = item.stat()
+                status = os.stat(where)  # noqa: PTH116 - Path is too slow here
             except OSError as error:
                 yield Problem(Path(where), reason(error))
                 continue
@@ -163,8 +163,13 @@ def _items(paths: Sequence[Path], selection: Selection) -> Iterator[Item]:
                 items = [Problem(Path(where), "not a regular file")]
         for item in items:
             if several:  # strings, as hashing a Path costs more than the file's stat
-                where = item[0] if isinstance(item, tuple) else os.fspath(item.path)
-                if where in seen:
+                if (at := _place(item)) in seen:
                     continue
-                seen.add(where)
+                seen.add(at)
             yield item
+
+
+def _place(item: Item) -> str:
+    if isinstance(item, tuple):
+        return item[0]
+    return os.fspath(item.path) if isinstance(item, Problem) else item

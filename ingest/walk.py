@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from clipsearch.formats import SUFFIXES, sniff
 from ingest.exclude import Excluded
@@ -36,33 +35,6 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class PlainFile:
-    """A regular file in a folder: as much of an os.DirEntry as is needed, made from its name alone."""
-
-    folder: str
-    name: str
-
-    @property
-    def path(self) -> str:
-        return os.path.join(self.folder, self.name)  # noqa: PTH118 - Path is too slow here
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        return False
-
-    def is_file(self) -> bool:
-        return True
-
-    def is_symlink(self) -> bool:
-        return False
-
-    def stat(self) -> os.stat_result:
-        return os.stat(self.path)  # noqa: PTH116 - as above
-
-
-Entry: TypeAlias = os.DirEntry[str] | PlainFile
-
-
-@dataclass(frozen=True, slots=True)
 class Selection:
     """What to take from folders; files named one by one are always taken.
 
@@ -77,8 +49,8 @@ class Selection:
     follow_links: bool = False  # symlinks to folders
 
 
-def walk(root: str, selection: Selection) -> Iterator[Entry | Problem]:
-    """Candidate files below a folder: in each folder the files by name, then its folders."""
+def walk(root: str, selection: Selection) -> Iterator[str | Problem]:
+    """Paths of candidate files below a folder: in each folder the files by name, then its folders."""
     excluded = Excluded(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
     pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
@@ -91,57 +63,66 @@ def walk(root: str, selection: Selection) -> Iterator[Entry | Problem]:
             if identity in entered:  # a loop, or a second way to the same folder
                 continue
             entered.add(identity)
-            with os.scandir(folder) as scan:
-                entries = [_short(entry) for entry in scan]
-            entries.sort(key=_name, reverse=True)
+            names, others = _listed(folder)
         except OSError as error:
             yield Problem(Path(folder), f"cannot list the folder: {reason(error)}")
             continue
         below: list[tuple[str, str]] = []
-        while entries:
-            item = entries.pop()
-            entry = PlainFile(folder, item) if isinstance(item, str) else item
-            name = entry.name
+        for name in names:
             if name.startswith(".") and not selection.everything:
                 continue
-            if excluded and excluded(entry.path, relative + name):
+            path = os.path.join(folder, name)  # noqa: PTH118 - Path is too slow here
+            if excluded and excluded(path, relative + name):
                 continue
+            entry = others.get(name)
             try:
-                if entry.is_dir(follow_symlinks=selection.follow_links):
+                if entry and entry.is_dir(follow_symlinks=selection.follow_links):
                     if selection.everything or name.lower() not in JUNK:
                         # Resolved, so that a file has one path whichever way led to it.
-                        at = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                        at = os.path.realpath(path) if entry.is_symlink() else path
                         below.append((at, f"{relative}{name}/"))
-                elif _is_candidate(entry):
-                    yield entry
+                elif _is_candidate(path, name, entry):
+                    yield path
             except OSError as error:
-                yield Problem(Path(entry.path), reason(error))
+                yield Problem(Path(path), reason(error))
         pending.extend(reversed(below))
 
 
-def _short(entry: os.DirEntry[str]) -> "str | os.DirEntry[str]":
-    """Of a regular file only the name: a folder may hold very many."""
+def _listed(folder: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
+    """The names in a folder, sorted, and the entries of those that are no regular files.
+
+    An entry takes ten times the memory of its name, and a folder may hold very many files.
+    """
+    names, others = [], {}
+    with os.scandir(folder) as scan:
+        for entry in scan:
+            names.append(entry.name)
+            if not _is_regular(entry):
+                others[entry.name] = entry
+    return sorted(names), others
+
+
+def _is_regular(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.name if entry.is_file(follow_symlinks=False) else entry
-    except OSError:  # said when it is its turn
-        return entry
+        return entry.is_file(follow_symlinks=False)
+    except OSError:  # raised again, and told of, when it is its turn
+        return False
 
 
-def _name(item: "str | os.DirEntry[str]") -> str:
-    return item if isinstance(item, str) else item.name
+def _is_candidate(path: str, name: str, entry: os.DirEntry[str] | None) -> bool:
+    """Whether what is no folder is a file of a known format; raises OSError if unclear.
 
-
-def _is_candidate(entry: Entry) -> bool:
-    """Whether an entry that is no folder is a file of a known format; raises OSError if unclear."""
-    name = entry.name
+    `entry` is None for a regular file.
+    """
     suffix = _suffix(name)
     if suffix and suffix not in SUFFIXES:
         return False
-    if not entry.is_file():  # a pipe, a socket, a device: opening one could wait for ever
-        if suffix and entry.is_symlink() and not Path(entry.path).exists():
+    # A pipe, a socket, a device: opening one could wait for ever.
+    if entry and not entry.is_file():
+        if suffix and entry.is_symlink() and not Path(path).exists():
             raise OSError(0, "the link points to nothing")
         return False
-    return bool(suffix) or _sniffs(entry.path)
+    return bool(suffix) or _sniffs(path)
 
 
 def _suffix(name: str) -> str:
