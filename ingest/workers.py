@@ -1,5 +1,6 @@
 """A stream through a pool of threads, in order, never more than a few items ahead."""
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -32,6 +33,7 @@ class Pool:
         self._most = most or 8 * self._cores + 8
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        atexit.register(self.close)  # of a stream that nobody read to its end
         for _ in range(threads or self._cores + 1):
             self._start_one()
 
@@ -66,6 +68,7 @@ class Pool:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +77,8 @@ class Pool:
         self.close()
 
     def _start_one(self) -> None:
-        thread = threading.Thread(target=self._work, name="ingest")
+        # Were it no daemon, Python would wait for it before it calls what is registered for the end.
+        thread = threading.Thread(target=self._work, name="ingest", daemon=True)
         thread.start()
         self._threads.append(thread)
 

@@ -1,5 +1,7 @@
 """The pool of threads and the ordered stream through it."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -42,15 +44,15 @@ def test_what_is_done_does_not_wait_for_what_is_not_there_yet(pool: Pool) -> Non
     used = threading.Event()
 
     def numbers() -> Iterator[int]:
-        yield from (1, 2, 3)
-        time.sleep(0.1)
-        yield 4
-        assert used.is_set()
-        yield 5
+        deadline = time.monotonic() + 60
+        while not used.is_set():
+            assert time.monotonic() < deadline
+            yield 1
+            time.sleep(0.01)
 
-    for number in ordered(pool, lambda number: number, numbers(), ahead=100):
-        if number == 1:
-            used.set()
+    for _ in ordered(pool, lambda number: number, numbers(), ahead=100_000):
+        used.set()
+    assert used.is_set()
 
 
 def test_the_first_come_is_the_first_served() -> None:
@@ -75,6 +77,21 @@ def test_a_closed_pool_drops_what_has_not_begun() -> None:
     threading.Timer(0.1, go.set).start()
     pool.close()
     assert served == [0]
+
+
+def test_a_stream_that_nobody_reads_to_its_end_lets_python_end() -> None:
+    program = """
+from ingest.workers import Pool, ordered
+
+def numbers():
+    with Pool() as pool:
+        yield from ordered(pool, str, range(1000), ahead=8)
+
+kept = numbers()
+print(next(kept))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"0", b"")
 
 
 def test_an_exception_reaches_the_one_who_asks(pool: Pool) -> None:
