@@ -117,16 +117,20 @@ class Ingestion:
         """Store everything that changed; what is finished gets written even on an exception."""
         try:
             # Hashing has threads of its own, or it would wait behind the decoding of what it found.
-            with Pool(threads=1) as hashing, Pool() as pool, Pool(threads=1, most=1) as encoding:
-                self._store(self._changes.identified(hashing), pool, encoding)
+            with (
+                Pool(threads=1) as hashing,
+                Pool() as decoding,
+                Pool(threads=1, most=1) as encoding,
+            ):
+                self._store(self._changes.identified(hashing), decoding, encoding)
                 while self._orphans:
                     orphans, self._orphans = self._orphans, []
-                    self._store(orphans, pool, encoding)
+                    self._store(orphans, decoding, encoding)
         finally:
             self._writer.flush()
 
-    def _store(self, items: Iterable[Identified], pool: Pool, encoding: Pool) -> None:
-        loaded = ordered(pool, self._load, self._without_vector(items), ahead=2 * BATCH)
+    def _store(self, items: Iterable[Identified], decoding: Pool, encoding: Pool) -> None:
+        loaded = ordered(decoding, self._load, self._without_vector(items), ahead=2 * BATCH)
         # The first one by itself: a model gets ready with it, while others are being decoded.
         pictures = batches(self._pictures(loaded), BATCH, first=1)
         # While one batch is encoded, this thread gathers the next one and writes the one before.
