@@ -44,7 +44,7 @@ class Result:
             "fit_pictures": probe.with_text + probe.without_text,
             "held_out": asdict(self.held_out),
             "best_negative_scale": self.best.scale,
-            "strongest_cheap": asdict(self.strongest),
+            "strongest": asdict(self.strongest),
             "scales": [asdict(row) for row in self.rows],
             "streets": [asdict(row) for row in self.streets],
             "seconds": round(self.seconds, 1),

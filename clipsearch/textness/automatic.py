@@ -70,7 +70,8 @@ def fit_collection(
     the collection's embeddings that tell what ordinary pictures differ in. Raises ModelError where
     the model sees no text.
     """
-    of_each = of_each or OF_EACH
+    of_each = OF_EACH if of_each is None else of_each
+    require_enough(of_each, of_each)
     paths = _paths(collection, 2 * of_each, seed) if collection else ()
     found = sample(encoder, paths, writer or Writer(), of_each, seed=seed)
     usual = _embeddings(collection, ORDINARY) if collection else None

@@ -74,6 +74,8 @@ class Textness:
         """
         if bool(with_text) != bool(without_text):
             raise UsageError("give pictures with text and pictures without, or neither")
+        if with_text and of_each is not None:
+            raise UsageError("all given pictures are used: a number of each is for a fit by itself")
         if with_text:
             probe = fit_pictures(
                 self._encoder(), self.collection, with_text, without_text, seed=seed
