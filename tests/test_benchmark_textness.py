@@ -10,9 +10,10 @@ from benchmarks.textness.fonts import of_the_probe
 from benchmarks.textness.lessons import CELL, SIDE, School, kept
 from benchmarks.textness.lettering import Pen
 from benchmarks.textness.measure import LOSS, SCALES, held_out, rows, strongest
-from benchmarks.textness.photos import Photos, split
+from benchmarks.textness.photos import LETTERED, Photos, split, without_text
 from benchmarks.textness.reading_model import Effort, is_trained, train
 from benchmarks.textness.report import Result, table
+from benchmarks.textness.scribbles import scribble
 from benchmarks.textness.space import Space
 from benchmarks.textness.spelling import Spelling
 from benchmarks.textness.streets import words_of
@@ -20,6 +21,7 @@ from benchmarks.textness.things import looks
 from benchmarks.textness.typographic import WORDS_EACH, Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import UsageError
+from clipsearch.textfile import numbered_lines
 from clipsearch.textness import TextnessProbe, Writer, backdrop, find_fonts
 from clipsearch.textness.fonts import family
 
@@ -89,6 +91,22 @@ def test_a_word_is_drawn_inside_the_picture_with_its_letters_in_order(pen: Pen) 
         places = [letter.x for letter in letters]
         assert places == sorted(places)
         assert all(0 <= letter.x <= 128 and 0 <= letter.y <= 96 for letter in letters)
+
+
+def test_scribbles_change_a_picture_and_are_the_same_for_the_same_seed() -> None:
+    picture = Image.new("RGB", (128, 96), "grey")
+    drawn = [scribble(picture, np.random.default_rng(seed)) for seed in range(40)]
+    again = [scribble(picture, np.random.default_rng(seed)) for seed in range(40)]
+    assert [one.tobytes() for one in drawn] == [one.tobytes() for one in again]
+    assert len({one.tobytes() for one in drawn}) > 35  # an empty box may have no colour either
+    assert {one.size for one in drawn} == {picture.size}
+
+
+def test_photographs_that_show_text_are_none_of_the_probes_test() -> None:
+    lettered = [name for _, name in numbered_lines(LETTERED)]
+    assert lettered == sorted(set(lettered))
+    files = [Path("dog.jpg"), Path("somewhere", lettered[0]), Path("cat.jpg")]
+    assert without_text(files) == (files[0], files[2])
 
 
 def test_the_probe_writes_with_other_families(pen: Pen) -> None:
@@ -188,7 +206,7 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(
         index.textness.keep(probe)
         found = rows(index, test, "a photo of {}", lambda: None)
         strong = strongest(index, test, "a photo of {}")
-        told = held_out(index, sorted(test.clean.rglob("*.png")), test.names, pen)
+        told = held_out(index, probe, sorted(test.clean.rglob("*.png")), test.names, pen)
         plain = [hit.path for hit in index.search("a photo of blue", limit=10)]
         zero = [hit.path for hit in index.search("a photo of blue", limit=10, textness=0)]
     assert plain == zero
@@ -206,9 +224,9 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(
     assert strong.clean_precision >= by_scale[0].clean_precision - LOSS - 1e-9
     assert strong.words <= by_scale[0].words
     counts = {"pictures": 38}
-    text = table(Result("pocket", "", "here", counts, probe, told, found, strong, [], 1.0))
+    text = table(Result("pocket", "", "here", counts, probe, told, told, found, strong, [], 1.0))
     assert "best negative scale" in text
-    assert len(text.splitlines()) == 4 + 2 + len(SCALES) + 3
+    assert len(text.splitlines()) == 6 + 2 + len(SCALES) + 3
 
 
 def test_streets_give_their_readable_words(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from benchmarks.textness import fonts, streets
 from benchmarks.textness.fonts import Family
-from benchmarks.textness.lettering import Pen
+from benchmarks.textness.lettering import Pen, WordWriter
 from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows, strongest
-from benchmarks.textness.photos import Photos, photos_in, split
+from benchmarks.textness.photos import Photos, photos_in, split, without_text
 from benchmarks.textness.reading_model import Effort
 from benchmarks.textness.report import Result, table
-from benchmarks.textness.school import OTHERS, teach
+from benchmarks.textness.school import OTHERS, teach, vocabulary
 from benchmarks.textness.typographic import Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import ClipsearchError, UsageError
@@ -35,16 +35,20 @@ RESULT = Path("benchmark-textness.json")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all models are measured on: the test, photographs for the probe's fit, others for its own
-    test and a pen for that, streets or None.
+    """What all models are measured on: the test, photographs for the probe's fit, others without text
+    for its own test with words and a pen for that, streets or None.
+
+    `writer` writes text of any kind for the probe, `word_writer` large words alone.
     """
 
     test: Typographic
     fitted: Sequence[Path]
     unseen: Sequence[Path]
+    words: Sequence[str]
     pen: Pen
     streets: Path | None
     writer: Writer
+    word_writer: Writer
     prompt: str
 
 
@@ -100,6 +104,8 @@ def _run(options: argparse.Namespace) -> None:
         folder, note = _taught(options.cache, photos, written_on, taught_fonts)
         models[f"local-dir:{folder}"] = note
     place = options.streets or beside / "scene_text"
+    probe_fonts = fonts.of_the_probe([*test_fonts, *taught_fonts])
+    other_words = _other_words(photos)
     results = []
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(
@@ -107,12 +113,12 @@ def _run(options: argparse.Namespace) -> None:
                 Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
             ),
             [*fitted, *(file for files in photos.taught.values() for file in files), *untouched],
-            among,
+            without_text(among),
+            vocabulary(without=photos.test)[1],
             Pen(test_fonts),
             place if (place / "words.jsonl").is_file() else None,
-            Writer(
-                words=_other_words(photos), fonts=fonts.of_the_probe([*test_fonts, *taught_fonts])
-            ),
+            Writer(words=other_words, fonts=probe_fonts),
+            WordWriter(Pen(fonts.by_family(probe_fonts)), other_words),
             options.prompt,
         )
         for number, (model, note) in enumerate(models.items()):
@@ -149,12 +155,16 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
     with _bar(steps, model, "step") as bar:
         with Index.open(store, collection="fit", model=model) as index:
             probe = fit_probe(index, bench.fitted, bench.writer)
+            of_words = fit_probe(index, bench.fitted, bench.word_writer)
         bar.update()
         with Index.open(store, collection="test", model=model) as index:
             counts = {"pictures": index.ingest(test.folder).stored}
             index.textness.keep(probe)
             bar.update()
-            found = held_out(index, bench.unseen, test.names, bench.pen)
+            found, found_by_words = (
+                held_out(index, one, bench.unseen, bench.words, bench.pen)
+                for one in (probe, of_words)
+            )
             measured = rows(index, test, bench.prompt, bar.update)
             strong = strongest(index, test, bench.prompt)
         on_streets = []
@@ -170,6 +180,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
         counts,
         probe,
         found,
+        found_by_words,
         measured,
         strong,
         on_streets,

@@ -1,10 +1,12 @@
 """Three kinds of font families that share none: the test's, the reading model's, the probe's."""
 
 import zipfile
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_letters
 
-from clipsearch.textness.fonts import family, find_fonts
+from clipsearch.textness.fonts import covers, family, find_fonts
 from training.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.
@@ -30,6 +32,15 @@ def of_the_probe(others: Sequence[Family]) -> tuple[Path, ...]:
     """This machine's fonts, without any family that others use."""
     taken = {family(file) for files in others for file in files}
     return tuple(file for file in find_fonts() if family(file) not in taken)
+
+
+def by_family(files: Sequence[Path]) -> tuple[Family, ...]:
+    """The files that have all letters of English, by family."""
+    found = defaultdict(list)
+    for file in files:
+        if covers(file, ascii_letters):
+            found[family(file)].append(file)
+    return tuple(tuple(found[name]) for name in sorted(found))
 
 
 def _unpacked(package: str, cache: Path) -> Family:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.textness.lettering import Letter, Pen, Rng, pick
+from benchmarks.textness.scribbles import scribble
 from benchmarks.textness.spelling import Spelling
 from clipsearch.textness import Writer
 
@@ -19,6 +20,7 @@ CELL = 16  # pixels, of the places in which the image tower tells letters
 MARGIN = 1.25  # photographs are kept larger by this, to cut squares from
 CROPS = 3  # of each photograph of a thing
 NAMED = 0.5  # of the written words are names of things
+SCRIBBLED = 0.5  # of the squares without words have marks on them that are no letters
 
 Maps = NDArray[np.float32]
 
@@ -75,6 +77,7 @@ class School:
         )
         squares = [self.crops[place][0] for place in crops]
         squares = [_mirrored(square) if rng.random() < 0.5 else square for square in squares]
+        squares = [scribble(one, rng) if rng.random() < SCRIBBLED else one for one in squares]
         words, maps = [], np.zeros((len(crops) + written, *self._map_shape), np.float32)
         for row in range(written):
             photos = self.things if rng.random() < 0.3 else self.others

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.textness.fonts import Family
+from clipsearch.textness import Writer
 
 Rng = np.random.Generator
 Colour = tuple[int, int, int]
@@ -46,15 +47,57 @@ class Pen:
         lines = word.split(" ") if len(word) > LONG else [word]
         share = rng.uniform(*self.width)
         size = _size(file, lines, share * picture.width, self.height * picture.height)
-        block, letters = _block(lines, _open(file, size), rng)
-        if rng.random() < 0.5:
-            block, letters = _turned(block, letters, rng.uniform(-12, 12))
-        block, letters = _fitted(block, letters, picture.size)
-        left = int(rng.integers(picture.width - block.width + 1))
-        top = int(rng.integers(picture.height - block.height + 1))
-        sheet = picture.copy()
-        sheet.paste(block, (left, top), block)
-        return sheet, tuple(Letter(o.x + left, o.y + top, o.character) for o in letters)
+        return lay(picture, *_block(lines, _open(file, size), rng), rng)
+
+
+class WordWriter(Writer):
+    """Writes one large word on each picture, as the pictures of the test have it."""
+
+    def __init__(self, pen: Pen, words: Sequence[str]) -> None:
+        super().__init__(words=words, fonts=())
+        self._pen, self._vocabulary = pen, tuple(words)
+
+    def write(self, picture: Image.Image, rng: Rng, *, text: str | None = None) -> Image.Image:
+        """As a Writer does."""
+        return self._pen.write(picture, text or pick(self._vocabulary, rng), rng)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Two colours far apart in brightness; the marks stand on a box, a faint one, or have outlines."""
+
+    ink: Colour
+    ground: Colour
+    kind: str
+
+    @classmethod
+    def random(cls, rng: Rng) -> Self:
+        """Of either brightness, with any background."""
+        light, dark = (_colour(rng, 185, 256), _colour(rng, 0, 75))
+        ink, ground = (light, dark) if rng.random() < 0.5 else (dark, light)
+        return cls(
+            ink, ground, str(rng.choice(["box", "faint box", "outline"], p=[0.45, 0.15, 0.4]))
+        )
+
+    def panel(self, width: int, height: int) -> Image.Image:
+        """What the marks are drawn on, RGBA."""
+        opaque = {"box": 255, "faint box": 170}
+        fill = (*self.ground, opaque[self.kind]) if self.kind in opaque else (*self.ink, 0)
+        return Image.new("RGBA", (width, height), fill)
+
+
+def lay(
+    picture: Image.Image, panel: Image.Image, letters: Sequence[Letter], rng: Rng
+) -> tuple[Image.Image, tuple[Letter, ...]]:
+    """A copy of a picture with a panel anywhere on it, every second one turned, and where letters are."""
+    if rng.random() < 0.5:
+        panel, letters = _turned(panel, letters, rng.uniform(-12, 12))
+    panel, letters = _fitted(panel, letters, picture.size)
+    left = int(rng.integers(picture.width - panel.width + 1))
+    top = int(rng.integers(picture.height - panel.height + 1))
+    sheet = picture.copy()
+    sheet.paste(panel, (left, top), panel)
+    return sheet, tuple(Letter(o.x + left, o.y + top, o.character) for o in letters)
 
 
 def pick(values: Sequence[T], rng: Rng) -> T:
@@ -72,21 +115,26 @@ def _size(file: Path, lines: Sequence[str], width: float, height: float) -> int:
 def _block(
     lines: Sequence[str], font: ImageFont.FreeTypeFont, rng: Rng
 ) -> tuple[Image.Image, list[Letter]]:
-    """The lines below each other as RGBA: on a box, on a faint box, or with an outline."""
-    ink, ground = _colours(rng)
-    kind = rng.choice(["box", "faint box", "outline"], p=[0.45, 0.15, 0.4])
+    """The lines below each other as RGBA, and where their letters are."""
+    paint = Paint.random(rng)
     ascent, descent = font.getmetrics()
     size = ascent + descent
-    stroke = max(1, size // 15) if kind == "outline" else 0
+    stroke = max(1, size // 15) if paint.kind == "outline" else 0
     margin = max(2, size // 10)
     width = round(max(map(font.getlength, lines))) + 2 * margin
-    fill = {"box": (*ground, 255), "faint box": (*ground, 170), "outline": (*ink, 0)}[kind]
-    block = Image.new("RGBA", (width, size * len(lines) + 2 * stroke), fill)
+    block = paint.panel(width, size * len(lines) + 2 * stroke)
     canvas = ImageDraw.Draw(block)
     letters = []
     for row, line in enumerate(lines):
         left, top = (width - font.getlength(line)) / 2, row * size + stroke
-        canvas.text((left, top), line, (*ink, 255), font, stroke_width=stroke, stroke_fill=ground)
+        canvas.text(
+            (left, top),
+            line,
+            (*paint.ink, 255),
+            font,
+            stroke_width=stroke,
+            stroke_fill=paint.ground,
+        )
         ends = [left + font.getlength(line[:count]) for count in range(len(line) + 1)]
         letters += [
             Letter((start + end) / 2, top + 0.6 * ascent, character.lower())
@@ -95,11 +143,9 @@ def _block(
     return block, letters
 
 
-def _colours(rng: Rng) -> tuple[Colour, Colour]:
-    """Ink and ground, far apart in brightness."""
-    light, dark = rng.integers(185, 256, 3), rng.integers(0, 75, 3)
-    one, other = (light, dark) if rng.random() < 0.5 else (dark, light)
-    return (int(one[0]), int(one[1]), int(one[2])), (int(other[0]), int(other[1]), int(other[2]))
+def _colour(rng: Rng, low: int, high: int) -> Colour:
+    red, green, blue = (int(value) for value in rng.integers(low, high, 3))
+    return red, green, blue
 
 
 def _turned(

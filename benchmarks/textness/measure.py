@@ -46,8 +46,8 @@ class Row:
 class HeldOut:
     """How well a probe tells drawn words on photographs, words and fonts that its fit has not seen.
 
-    Accuracy and AUC are of pictures with names on them among other photographs, of which some show
-    text of their own; `twins`: how often the same photograph scores higher with a name than without.
+    Accuracy and AUC are of the same photographs with a word on each and without; `twins`: how often
+    a photograph scores higher with its word.
     """
 
     accuracy: float
@@ -61,17 +61,19 @@ def fit_probe(index: Index, photos: Sequence[Path], writer: Writer) -> TextnessP
     return fit_collection(index.encoder, index.collection, of_each=OF_EACH, writer=writer)
 
 
-def held_out(index: Index, photos: Sequence[Path], names: Sequence[str], pen: Pen) -> HeldOut:
-    """Accuracy, both kinds counting alike, and AUC on other photographs, one half with names on them."""
-    rng, half = np.random.default_rng(4), len(photos) // 2
+def held_out(
+    index: Index, probe: TextnessProbe, photos: Sequence[Path], words: Sequence[str], pen: Pen
+) -> HeldOut:
+    """How well a probe tells photographs without text from the same ones with a word on each."""
+    rng = np.random.default_rng(4)
     plain = [square(file) for file in photos]
-    lettered = [pen.write(picture, pick(names, rng), rng)[0] for picture in plain[:half]]
-    score = index.textness.probe().score
-    with_text, twins = score(index.embed_images(lettered)), score(index.embed_images(plain[:half]))
-    without = score(index.embed_images(plain[half:]))
+    lettered = [pen.write(picture, pick(words, rng), rng)[0] for picture in plain]
+    with_text, without = (
+        probe.score(index.embed_images(pictures)) for pictures in (lettered, plain)
+    )
     accuracy = ((with_text > 0.5).mean() + (without <= 0.5).mean()) / 2
     above = (with_text[:, None] > without).mean() + (with_text[:, None] == without).mean() / 2
-    return HeldOut(float(accuracy), float(above), float((with_text > twins).mean()))
+    return HeldOut(float(accuracy), float(above), float((with_text > without).mean()))
 
 
 def rows(index: Index, test: Typographic, prompt: str, advance: Callable[[], object]) -> list[Row]:

@@ -1,17 +1,19 @@
 """The labelled photographs, and who may see which of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from clipsearch.errors import UsageError
+from clipsearch.textfile import numbered_lines
 from ingest.files import Found, find
 from ingest.walk import Selection
 
 TEST = 0.625  # of each class: 10 of 16
 FEWEST = 3  # photographs of a class, to have one to teach with and two to test with
+LETTERED = Path(__file__).with_name("lettered.txt")
 
 Classes = Mapping[str, tuple[Path, ...]]
 
@@ -29,6 +31,14 @@ def photos_in(folder: Path) -> tuple[Path, ...]:
     return tuple(
         sorted(item.path for item in find([folder], Selection()) if isinstance(item, Found))
     )
+
+
+def without_text(files: Iterable[Path]) -> tuple[Path, ...]:
+    """All but those that `lettered.txt` names: photographs of COCO with text of their own, or with
+    clocks, screens, shirts or vehicles that may show some, found by looking at 500.
+    """
+    lettered = {name for _, name in numbered_lines(LETTERED)}
+    return tuple(file for file in files if file.name not in lettered)
 
 
 def split(folder: Path, rng: np.random.Generator) -> Photos:

@@ -50,8 +50,8 @@ class Effort:
     """
 
     texts: int = 300
-    pictures: int = 1600
-    batch: tuple[int, int, int, int] = (8, 8, 12, 8)
+    pictures: int = 2400
+    batch: tuple[int, int, int, int] = (8, 20, 12, 8)
 
     @property
     def steps(self) -> int:

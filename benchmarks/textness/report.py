@@ -20,6 +20,7 @@ class Result:
     counts: dict[str, int]
     probe: TextnessProbe
     held_out: HeldOut
+    of_words: HeldOut
     rows: Sequence[Row]
     strongest: Row
     streets: Sequence[StreetRow]
@@ -43,6 +44,7 @@ class Result:
             "fit_auc": probe.auc,
             "fit_pictures": probe.with_text + probe.without_text,
             "held_out": asdict(self.held_out),
+            "held_out_fitted_on_words": asdict(self.of_words),
             "best_negative_scale": self.best.scale,
             "strongest": asdict(self.strongest),
             "scales": [asdict(row) for row in self.rows],
@@ -57,8 +59,9 @@ def table(result: Result) -> str:
     lines = [
         f"{result.model}{f' ({result.note})' if result.note else ''}, {result.machine}",
         counts,
-        f"probe on words, fonts and photographs it has not seen: accuracy {result.held_out.accuracy:.3f}, "
-        f"AUC {result.held_out.auc:.3f}; {result.held_out.twins:.1%} score higher with a word than without",
+        "large words, fonts and photographs that the probe has not seen:",
+        f"  fitted on text of any kind {_told(result.held_out)}",
+        f"  fitted on large words      {_told(result.of_words)}",
         "",
         f"{'':>6}  {'with words on other pictures':^54}  {'without':^14}",
         f"{'scale':>6}  {'words in top 10':>15}  {'right word':>10}  {'first real':>10}  "
@@ -85,6 +88,13 @@ def table(result: Result) -> str:
             for row in result.streets
         ]
     return "\n".join(lines)
+
+
+def _told(found: HeldOut) -> str:
+    return (
+        f"accuracy {found.accuracy:.3f}, AUC {found.auc:.3f}; "
+        f"{found.twins:.1%} score higher with a word than without"
+    )
 
 
 def _effect(row: Row, before: Row) -> str:

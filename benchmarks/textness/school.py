@@ -25,6 +25,8 @@ RECIPE = (
     "lettering",
     "reader",
     "reading_model",
+    "school",
+    "scribbles",
     "space",
     "spelling",
     "texts",
@@ -33,6 +35,7 @@ RECIPE = (
 )
 """The modules of the teaching: after a change of theirs the model is another one."""
 OTHERS = 3000  # photographs of anything, to write on
+KEPT_BACK = 20  # of the words, every so many'th one is for tests
 
 
 def teach(
@@ -47,7 +50,7 @@ def teach(
     """The folder of a model taught with these photographs, trained now where it is not there yet."""
     folder = cache / f"reading-{_key(taught, others, effort)}"
     if not reading_model.is_trained(folder):
-        words = vocabulary(without=taught)
+        words, _ = vocabulary(without=taught)
         school = School(
             names=tuple(taught),
             things=[kept(decode(file).image) for files in taught.values() for file in files],
@@ -63,12 +66,18 @@ def teach(
     return folder
 
 
-def vocabulary(*, without: Iterable[str]) -> tuple[str, ...]:
-    """20,000 English words of 3 to 13 letters: none of some names, and none that a probe is fitted with."""
+def vocabulary(*, without: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """20,000 English words of 3 to 13 letters, to teach, and 1,000 others that are kept for tests.
+
+    None stands in some names, and none is a word that a probe is fitted with.
+    """
     tokens = json.loads((pocket.WEIGHTS / "tokenizer.json").read_text(encoding="utf-8"))
     banned = {word for name in without for word in name.split()} | {w.lower() for w in ENGLISH}
-    words = (word for word in tokens["model"]["vocab"] if re.fullmatch("[a-z]{3,13}", word))
-    return tuple(word for word in words if word not in banned)
+    words = [word for word in tokens["model"]["vocab"] if re.fullmatch("[a-z]{3,13}", word)]
+    parts: tuple[list[str], list[str]] = ([], [])
+    for number, word in enumerate(word for word in words if word not in banned):
+        parts[number % KEPT_BACK == 0].append(word)
+    return tuple(parts[0]), tuple(parts[1])
 
 
 def _key(taught: Classes, others: Sequence[Path], effort: Effort) -> str:
