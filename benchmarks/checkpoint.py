@@ -19,16 +19,16 @@ CONFIG = "open_clip_config.json"
 OPSET = 17
 
 
-def checkpoint() -> Path:
+def checkpoint(architecture: str = ARCHITECTURE) -> Path:
     """A folder for `local-dir:`."""
-    folder = CACHE / ARCHITECTURE
+    folder = CACHE / architecture
     if not folder.is_dir():
         torch.manual_seed(0)
-        model = open_clip.create_model(ARCHITECTURE)
+        model = open_clip.create_model(architecture)
         unfinished = _empty(folder)
         torch.save(model.state_dict(), unfinished / WEIGHTS)
         config = {
-            "model_cfg": open_clip.get_model_config(ARCHITECTURE),
+            "model_cfg": open_clip.get_model_config(architecture),
             "preprocess_cfg": open_clip.get_model_preprocess_cfg(model),
         }
         (unfinished / CONFIG).write_text(json.dumps(config))

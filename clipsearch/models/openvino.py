@@ -30,8 +30,8 @@ class Graph:
     """A saved graph with one output, compiled when first used; calls from threads take turns.
 
     `fast` computes in bfloat16 where the processor has it, else (and by default) in float32.
-    With `chunk`, a batch is cut into pieces of so many rows, and each core works on a piece of its
-    own: what a convolution leaves then stays in the cache, and no core waits for another. Without,
+    With `chunk`, a batch is cut into pieces of at most so many rows, and each core works on pieces of
+    its own: what a convolution leaves then stays in the cache, and no core waits for another. Without,
     all cores work on the whole batch, which is the quicker way for a single row.
     With `cache`, a folder, what `keep_compiled` left there spares half the time of compiling.
     """
@@ -73,7 +73,7 @@ class Graph:
 
     def _run(self, inputs: Sequence[NDArray[Any]]) -> Vectors:
         count = len(inputs[0])
-        step = self._chunk or count
+        step = min(self._chunk, -(-count // len(self._requests))) if self._chunk else count
         running: deque[Any] = deque()
         done: list[Vectors] = []
 

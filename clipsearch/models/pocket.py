@@ -37,7 +37,7 @@ class PocketEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
-        self._image = Graph(folder / "image.xml", fast=True, chunk=4)
+        self._image = Graph(folder / "image.xml", fast=True, chunk=8)
         # What follows the tower is large matrices: a whole batch reads them once.
         self._head = Graph(folder / "head.xml", fast=True)
         # A query is one text: float32 costs it nothing that one would notice.
