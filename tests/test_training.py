@@ -17,7 +17,7 @@ from training.losses import contrastive, family_shares  # noqa: E402
 from training.material import trial_rows  # noqa: E402
 from training.noise import hide, shake  # noqa: E402
 from training.quality import image_to_text, precision, text_to_image, top1  # noqa: E402
-from training.sources import Photograph  # noqa: E402
+from training.sources import Photograph, described  # noqa: E402
 from training.start import closed_form  # noqa: E402
 from training.views import VIEWS  # noqa: E402
 from training.vision import HEAD, stages  # noqa: E402
@@ -57,14 +57,19 @@ def test_a_trial_is_measured_on_nothing_that_it_learnt_from() -> None:
     flickr = [
         Photograph(Path(f"{n}.jpg"), ("a",), "val" if n < 100 else "train") for n in range(1000)
     ]
-    learnt, held = trial_rows(flickr, 140, 1000)
+    coco = [Photograph(Path(f"{n:012}.jpg"), ("a",), "train") for n in range(140)]
+    others = [
+        Photograph(Path(f"COCO_val2014_{n:012}.jpg"), ("a",), "train") for n in range(100, 1100)
+    ]
+    learnt, held = trial_rows(flickr, coco, others)
     assert not set(learnt.flickr) & set(held.flickr)
     assert set(learnt.flickr) | set(held.flickr) == set(range(1000))
     assert set(range(100)) <= set(held.flickr)
     assert not set(learnt.coco) & set(held.coco)
+    assert list(held.coco) == list(range(1, 100, 2))  # the others are among the backgrounds
     assert not set(learnt.backgrounds) & set(held.backgrounds)
     assert not learnt.objects
-    assert trial_rows(flickr, 140, 1000) == (learnt, held)
+    assert trial_rows(flickr, coco, others) == (learnt, held)
 
 
 def test_the_closed_form_finds_what_both_sides_share() -> None:
@@ -88,6 +93,13 @@ def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None
     wrong = contrastive(images, texts.roll(2, 0), same, scale)
     assert right < 0.7  # ln 2 for a choice of two right texts, halved with 0 for the way back
     assert wrong > 10
+
+
+def test_every_photograph_without_captions_has_some_of_ours(shared_data: Path) -> None:
+    photos = sorted((shared_data / "backgrounds").glob("*.*"))
+    assert all(len(row.captions) == 3 for row in described(shared_data, photos))
+    with pytest.raises(ValueError, match=r"unknown\.jpg has no captions"):
+        described(shared_data, [shared_data / "unknown.jpg"])
 
 
 def test_families_too_large_to_look_like_something_get_no_share() -> None:

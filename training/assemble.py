@@ -13,7 +13,7 @@ from training.ends import Blend, Common, ImageEnd, TextEnd, name_roots, principa
 from training.features import Seen
 from training.fit import Heads, Recipe, train
 from training.heads import ImageHead, Places, TextHead, image_features
-from training.material import Material, Split, corpus
+from training.material import Material, Split, corpus, told
 from training.start import Start, closed_form
 from training.vision import EfficientNetLite
 
@@ -25,14 +25,13 @@ SAMPLE = 8  # every so many'th photograph is enough for means and spreads
 def heads(material: Material, split: Split, tower: EfficientNetLite, recipe: Recipe) -> Heads:
     """Untrained heads: the closed form on what `split` gives to learn from."""
     torch.manual_seed(recipe.seed)
-    told = [material.flickr.captioned(split.flickr), material.coco.captioned(split.coco)]
-    told += [part.captioned(range(len(part.rows))) for part in material.more]
-    images = torch.cat([_start_features(part, tower) for part in told])
+    parts = told(material, split)
+    images = torch.cat([_start_features(part, tower) for part in parts])
     images = torch.cat(
         [images, _features(material.sample.seen, range(len(material.sample.labels)), tower)]
     )
-    sentences = torch.cat([part.sentences.mean(1) for part in told] + [material.sample.sentences])
-    captions = torch.cat([part.sentences.flatten(0, 1) for part in told])
+    sentences = torch.cat([part.sentences.mean(1) for part in parts] + [material.sample.sentences])
+    captions = torch.cat([part.sentences.flatten(0, 1) for part in parts])
     start = closed_form(images, sentences, captions)
     places = material.flickr.seen.some(split.flickr[::SAMPLE])[0].float()
     sizes = recipe.sizes

@@ -1,4 +1,4 @@
-"""What the heads learn from: photographs with captions, with names, and with neither."""
+"""What the heads learn from: photographs with captions, and with names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +30,7 @@ class Captioned:
 class Named:
     """Photographs `rows` of `seen`, and what they show: `sentences` (rows, 384) and a key each.
 
-    Photographs of one key show the same thing. Without names (both empty) they teach only what the
-    classifier says of them.
+    Photographs of one key show the same thing.
     """
 
     seen: Seen
@@ -41,17 +40,16 @@ class Named:
 
 
 class Batch(NamedTuple):
-    """Places (n, 49, channels) float16 and pooled (n, 1280) of captioned and then other pictures.
+    """Places (n, 49, channels) float16 and pooled (n, 1280) of captioned and then named pictures.
 
-    `sentences` (k, captions, 384) belong to the first k; `names` (m, 384) with `keys` (m,) to the
-    pictures `named` (m,); `owners` (k,) tells equal photographs apart from others.
+    `sentences` (k, captions, 384) belong to the first k; `names` (n - k, 384) with `keys` (n - k,) to
+    the others; `owners` (k,) tells equal photographs apart from others.
     """
 
     places: Tensor
     pooled: Tensor
     sentences: Tensor
     owners: Tensor
-    named: Tensor
     names: Tensor
     keys: Tensor
 
@@ -59,8 +57,8 @@ class Batch(NamedTuple):
 class Corpus:
     """All photographs; `batches` deals them out at random, a view of each at a time."""
 
-    def __init__(self, captioned: Sequence[Captioned], others: Sequence[Named]) -> None:
-        self._captioned, self._others = captioned, others
+    def __init__(self, captioned: Sequence[Captioned], named: Sequence[Named]) -> None:
+        self._captioned, self._named = captioned, named
         self._items = np.array(
             [
                 (group, row)
@@ -70,7 +68,7 @@ class Corpus:
             ]
         )
         self._extra = np.array(
-            [(group, row) for group, part in enumerate(others) for row in range(len(part.rows))]
+            [(group, row) for group, part in enumerate(named) for row in range(len(part.rows))]
         )
 
     def steps(self, size: int) -> int:
@@ -90,20 +88,18 @@ class Corpus:
             seen.append(self._captioned[group].seen)
             photos.append(self._captioned[group].rows[row])
         for group, row in others:
-            seen.append(self._others[group].seen)
-            photos.append(self._others[group].rows[row])
+            seen.append(self._named[group].seen)
+            photos.append(self._named[group].rows[row])
         views = draw.integers(VIEWS, size=len(seen))
         places, pooled = zip(
             *(s.one(photo, view) for s, photo, view in zip(seen, photos, views, strict=True)),
             strict=True,
         )
-        named = [i for i, (group, _) in enumerate(others) if len(self._others[group].keys)]
         return Batch(
             torch.stack(places),
             torch.stack(pooled),
             torch.stack([self._captioned[g].sentences[r] for g, r in items]),
             torch.from_numpy(items[:, 0] * 10_000_000 + items[:, 1]),
-            torch.tensor([len(items) + i for i in named]),
-            torch.stack([self._others[g].sentences[r] for g, r in others[named]]),
-            torch.tensor([self._others[g].keys[r] for g, r in others[named]]),
+            torch.stack([self._named[g].sentences[r] for g, r in others]),
+            torch.tensor([self._named[g].keys[r] for g, r in others]),
         )

@@ -22,7 +22,7 @@ from training.words import Words
 class Recipe:
     """All that a fit depends on, besides the data.
 
-    `batch` captioned pictures a step, and `extra` others; the weights are those of the losses:
+    `batch` captioned pictures a step, and `extra` named ones; the weights are those of the losses:
     of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
     are the share of pictures and the strength of the noise on features (see `training.noise`).
     """
@@ -67,7 +67,7 @@ def train(
 ) -> None:
     """Train `heads` in place; with `checkpoint`, go on from where a stopped run was.
 
-    A checkpoint of another recipe is ignored. Matrix products of the places run in bfloat16.
+    A checkpoint of another recipe, or of more or fewer photographs, is ignored. Matrix products of the places run in bfloat16.
     """
     heads.to(device)
     words = words.to(device)
@@ -80,7 +80,8 @@ def train(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     parts: dict[str, Any] = {"heads": heads, "optimizer": optimizer, "schedule": schedule}
-    first = _restore(checkpoint, recipe, parts)
+    key = {**asdict(recipe), "steps": total}
+    first = _restore(checkpoint, key, parts)
     with tqdm(total=total, initial=first * steps, unit="step") as bar:
         for epoch in range(first, recipe.epochs):
             torch.manual_seed(recipe.seed * 1000 + epoch)  # so that a resumed run is the same run
@@ -102,7 +103,7 @@ def train(
                 bar.update()
             if checkpoint is not None:
                 state = {name: part.state_dict() for name, part in parts.items()}
-                torch.save({"recipe": asdict(recipe), "epoch": epoch + 1, **state}, checkpoint)
+                torch.save({"recipe": key, "epoch": epoch + 1, **state}, checkpoint)
     heads.eval()
 
 
@@ -130,16 +131,9 @@ def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
     value = value + recipe.families * distil(
         images, heads.text(words.families[kind]), shares, names_scale
     )
-    if len(batch.named):
-        same = batch.keys[:, None] == batch.keys[None]
-        named = distil(
-            images[batch.named],
-            heads.text(batch.names),
-            same / same.sum(1, keepdim=True),
-            scale,
-        )
-        value = value + recipe.names * named
-    return value
+    same = batch.keys[:, None] == batch.keys[None]
+    shares = same / same.sum(1, keepdim=True)
+    return value + recipe.names * distil(images[count:], heads.text(batch.names), shares, scale)
 
 
 def _groups(heads: Heads, decay: float) -> list[dict[str, Any]]:
@@ -151,11 +145,11 @@ def _groups(heads: Heads, decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _restore(path: Path | None, recipe: Recipe, parts: dict[str, Any]) -> int:
+def _restore(path: Path | None, key: dict[str, Any], parts: dict[str, Any]) -> int:
     if path is None or not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
-    if state["recipe"] != asdict(recipe):
+    if state["recipe"] != key:
         return 0
     for name, part in parts.items():
         part.load_state_dict(state[name])

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from training.corpus import Captioned, Corpus, Named
 from training.features import Seen, Towers
-from training.sources import Photograph, captioned
+from training.sources import Photograph, captioned, described
 from training.words import Names, Words, photo_of, words
 
 CAPTIONS = 5  # a photograph, in every batch; those with fewer repeat theirs
 COCO_REPEAT = 3  # the small set weighs as much as three times its size
-DISTRACTORS = 278  # photographs without captions, beside the 70 of COCO that a trial keeps back
+DISTRACTORS = 278  # other photographs, beside those of COCO that a trial keeps back
 EXTRA = (
     500  # of Flickr8k's training photographs, kept back from a trial with its 500 for validation
 )
@@ -49,12 +48,12 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Everything under `data`, and the words of ImageNet."""
+    """Everything under `data`, and the words of ImageNet; of `others` nothing is ever kept back."""
 
     flickr: Photos
     coco: Photos
-    more: Sequence[Photos]
-    backgrounds: Seen
+    backgrounds: Photos
+    others: Sequence[Photos]
     sample: Labelled
     grocery: Labelled
     objects: Labelled
@@ -74,8 +73,7 @@ class Split:
 def read(data: Path, more: Sequence[Path], towers: Towers, names: Names) -> Material:
     """Run both towers over all of `data` and the captioned folders `more`, or read the cache."""
 
-    def photos(folder: Path) -> Photos:
-        rows = captioned(folder)
+    def photos(rows: Sequence[Photograph]) -> Photos:
         texts = [row.captions[i % len(row.captions)] for row in rows for i in range(CAPTIONS)]
         said = towers.sentences(texts).unflatten(0, (len(rows), CAPTIONS))
         return Photos(towers.photos([row.path for row in rows]), rows, said)
@@ -90,10 +88,13 @@ def read(data: Path, more: Sequence[Path], towers: Towers, names: Names) -> Mate
     grocery = sorted((data / "grocery").glob("*/*"))
     goods = [p.parent.name.replace("_", " ").replace("-", " ").lower() for p in grocery]
     return Material(
-        flickr=photos(data / "flickr8k"),
-        coco=photos(data / "coco"),
-        more=[photos(folder) for folder in more],
-        backgrounds=towers.photos(sorted((data / "backgrounds").glob("*.*"))),
+        flickr=photos(captioned(data / "flickr8k")),
+        coco=photos(captioned(data / "coco")),
+        backgrounds=photos(described(data, sorted((data / "backgrounds").glob("*.*")))),
+        others=[
+            photos(described(data, sample)),
+            *(photos(captioned(folder)) for folder in more),
+        ],
         sample=labelled(sample, ids, [photo_of(names.synsets[i].lemmas[0]) for i in ids]),
         grocery=labelled(grocery, goods, [f"a photo of {name}" for name in goods]),
         objects=labelled(objects, kinds, [photo_of(kind) for kind in kinds]),
@@ -103,49 +104,63 @@ def read(data: Path, more: Sequence[Path], towers: Towers, names: Names) -> Mate
 
 def trial_split(material: Material) -> tuple[Split, Split]:
     """What a trial learns from, and what it is measured on; no photograph is in both."""
-    return trial_rows(material.flickr.rows, len(material.coco.rows), len(material.backgrounds))
+    return trial_rows(material.flickr.rows, material.coco.rows, material.backgrounds.rows)
 
 
 def trial_rows(
-    flickr: Sequence[Photograph], captioned: int, backgrounds: int
+    flickr: Sequence[Photograph], coco: Sequence[Photograph], backgrounds: Sequence[Photograph]
 ) -> tuple[Split, Split]:
-    """The rows of `trial_split`, from Flickr8k's and the numbers of COCO's photographs."""
+    """The rows of `trial_split`.
+
+    COCO's photographs that are among the backgrounds too, whose files end in the same number, are
+    not measured on: the trial may have learnt from the copy.
+    """
     val = [i for i, row in enumerate(flickr) if row.split != "train"]
     train = [i for i, row in enumerate(flickr) if row.split == "train"]
     draw = np.random.default_rng(0)
     kept = draw.choice(train, EXTRA, replace=False).tolist()
-    others = draw.choice(backgrounds, DISTRACTORS, replace=False).tolist()
+    others = draw.choice(len(backgrounds), DISTRACTORS, replace=False).tolist()
+    copied = {_number(row) for row in backgrounds}
     return (
         Split(
             sorted(set(train) - set(kept)),
-            range(0, captioned, 2),
-            sorted(set(range(backgrounds)) - set(others)),
+            range(0, len(coco), 2),
+            sorted(set(range(len(backgrounds))) - set(others)),
             objects=False,
         ),
-        Split(sorted(val + kept), range(1, captioned, 2), others, objects=True),
+        Split(
+            sorted(val + kept),
+            [i for i in range(1, len(coco), 2) if _number(coco[i]) not in copied],
+            others,
+            objects=True,
+        ),
     )
+
+
+def _number(photo: Photograph) -> str:
+    return photo.path.stem.rpartition("_")[2]
 
 
 def final_split(material: Material) -> Split:
     """All but Flickr8k's own validation photographs."""
     train = [i for i, row in enumerate(material.flickr.rows) if row.split == "train"]
-    coco, others = range(len(material.coco.rows)), range(len(material.backgrounds))
+    coco, others = range(len(material.coco.rows)), range(len(material.backgrounds.rows))
     return Split(train, coco, others, objects=True)
+
+
+def told(material: Material, split: Split) -> list[Captioned]:
+    """The photographs with captions that a fit learns from."""
+    return [
+        material.flickr.captioned(split.flickr),
+        material.coco.captioned(split.coco, COCO_REPEAT),
+        material.backgrounds.captioned(split.backgrounds),
+        *(photos.captioned(range(len(photos.rows))) for photos in material.others),
+    ]
 
 
 def corpus(material: Material, split: Split) -> Corpus:
     """Put together what a fit learns from."""
-    nothing = torch.zeros(0, material.coco.sentences.shape[2])
-    told = [
-        material.flickr.captioned(split.flickr),
-        material.coco.captioned(split.coco, COCO_REPEAT),
-        *(part.captioned(range(len(part.rows))) for part in material.more),
-    ]
-    others = [
-        material.sample.named(0),
-        material.grocery.named(10_000),
-        Named(material.backgrounds, split.backgrounds, nothing, []),
-    ]
+    named = [material.sample.named(0), material.grocery.named(10_000)]
     if split.objects:
-        others.append(material.objects.named(20_000))
-    return Corpus(told, others)
+        named.append(material.objects.named(20_000))
+    return Corpus(told(material, split), named)

@@ -44,7 +44,7 @@ def scores(material: Material, held: Split, see: See, say: Say, bare: Tensor) ->
     seen = see(flickr.seen, held.flickr)
     texts, owner = _captions(flickr.sentences[list(held.flickr)])
     gallery = np.concatenate(
-        [see(coco.seen, held.coco), see(material.backgrounds, held.backgrounds)]
+        [see(coco.seen, held.coco), see(material.backgrounds.seen, held.backgrounds)]
     )
     coco_texts, coco_owner = _captions(coco.sentences[list(held.coco)])
     labels = material.objects.labels

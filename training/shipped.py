@@ -18,7 +18,7 @@ from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from training.material import trial_rows
 from training.quality import image_to_text, precision, text_to_image, top1
-from training.sources import Photograph, captioned
+from training.sources import Photograph, captioned, described
 from training.words import photo_of
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -36,8 +36,8 @@ def main(data: Path, model: Path) -> None:
 def lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
     """Measure, and say each result in a line."""
     flickr, coco = captioned(data / "flickr8k"), captioned(data / "coco")
-    others = sorted((data / "backgrounds").glob("*.*"))
-    _, held = trial_rows(flickr, len(coco), len(others))
+    others = described(data, sorted((data / "backgrounds").glob("*.*")))
+    _, held = trial_rows(flickr, coco, others)
     val = [row for row in flickr if row.split != "train"]
     for name, rows in (("val 500", val), ("1,000", [flickr[i] for i in held.flickr])):
         seen = see(encoder, [row.path for row in rows])
@@ -46,7 +46,7 @@ def lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
         yield f"Flickr8k {name}: {text_to_image(said, seen, owner)}"
         yield f"Flickr8k {name}, image→text: {image_to_text(said, seen, owner)}"
     rows = [coco[i] for i in held.coco]
-    paths = [row.path for row in rows] + [others[i] for i in held.backgrounds]
+    paths = [row.path for row in (*rows, *(others[i] for i in held.backgrounds))]
     texts, owner = _captions(rows)
     found = text_to_image(say(encoder, texts), see(encoder, paths), owner)
     yield f"COCO {len(rows)} among {len(paths)}: {found}"

