@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -362,6 +363,22 @@ def ends(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@native
+def test_a_store_opens_once_the_database_of_a_killed_process_has_ended(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with holder(path) as process:
+        child = int((tmp_path / ".photos.db.lock").read_text().split()[1])
+        os.kill(child, signal.SIGSTOP)  # as slow as on a machine with too much to do
+        process.kill()
+        process.wait()
+        awake = threading.Timer(0.5, os.kill, (child, signal.SIGCONT))
+        awake.start()
+        with Store.open(path) as store:
+            assert not awake.is_alive()
+            assert ends(child)
+            assert store.collection("photos").count() == 300
 
 
 @native

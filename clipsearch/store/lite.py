@@ -32,6 +32,9 @@ BUSY = "Init milvus failed"
 PARSER = "line "
 """How the parser of filters begins to say what is wrong: `line 1:5 no viable alternative at …`."""
 
+PROCESSES = Path("/proc")
+"""Where Linux tells of processes; macOS has no such folder."""
+
 SOCKET_BYTES = 100
 """A Unix socket's address holds 108 bytes on Linux, 104 on macOS."""
 
@@ -59,7 +62,7 @@ class LiteServer:
             ending.callback(shutil.rmtree, self._folder, ignore_errors=True)
             self._log: IO[bytes] = ending.enter_context(tempfile.TemporaryFile())
             ending.callback(self._await_end)
-            self._lock = FileLock(path.with_name(f".{path.name}.lock"), path)
+            self._lock = _locked(path)
             ending.callback(self._lock.release)
             self.restart()
             self._ending = ending.pop_all()
@@ -100,6 +103,7 @@ class LiteServer:
             start_new_session=True,  # or Ctrl-C would end it under a batch being written
         )
         self._processes.append(process)
+        self._lock.note(process.pid)
         deadline = time.monotonic() + READY_SECONDS
         while not _listens(self._socket):
             if not self.alive():
@@ -140,6 +144,33 @@ class LiteServer:
                 f"{self.path} is damaged: restore it, or delete it and ingest again"
             )
         return StoreError(f"{self.path}: Milvus Lite did not start: {short(said) or 'no reason'}")
+
+
+def _locked(path: Path) -> FileLock:
+    """The lock, once no Milvus Lite of a killed process is at work on the file any more.
+
+    One that is still writing its last batch would let another one start, and find nothing in it.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"), path)
+    if lock.orphan is None or not _serves(lock.orphan, path):
+        return lock
+    orphan = lock.orphan
+    lock.release()  # while nobody holds it the orphan ends by itself
+    deadline = time.monotonic() + END_SECONDS
+    while _serves(orphan, path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return FileLock(lock.path, path)
+
+
+def _serves(process: int, path: Path) -> bool:
+    """Whether this is the number of a Milvus Lite of this file: numbers are used again."""
+    try:
+        if PROCESSES.is_dir():
+            return os.fsencode(path) in (PROCESSES / str(process) / "cmdline").read_bytes()
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _short_folder() -> str:

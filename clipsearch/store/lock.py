@@ -17,7 +17,10 @@ PATIENCE_SECONDS = 1.0
 
 
 class FileLock:
-    """Held from creation to `release`, by one process at a time; gone when the process dies."""
+    """Held from creation to `release`, by one process at a time; gone when the process dies.
+
+    `orphan` is the number of the process that the last holder noted, where that one was killed.
+    """
 
     def __init__(self, path: Path, guarded: Path) -> None:
         """Lock by the file `path`; raise StoreError where another process has it."""
@@ -31,9 +34,16 @@ class FileLock:
                     "several at once can share it through `clipsearch warm`, or a Milvus server"
                 )
             time.sleep(0.02)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
+        noted = _numbers(
+            os.pread(fd, 64, 0)
+        )  # to open the file again, and close that, would unlock it
+        self.orphan = noted[1] if len(noted) > 1 else None
+        self._write(os.getpid())
+
+    def note(self, process: int) -> None:
+        """Tell the next holder of a process that may outlive this one."""
+        self._write(os.getpid(), process)
 
     def release(self) -> None:
         """Give it free; more than once is fine."""
@@ -62,7 +72,17 @@ class FileLock:
 
     def _holder(self) -> str:
         try:
-            number = self.path.read_text().strip()
+            numbers = _numbers(self.path.read_bytes())
         except OSError:
             return ""
-        return f" ({number})" if number.isdecimal() else ""
+        return f" ({numbers[0]})" if numbers else ""
+
+    def _write(self, *numbers: int) -> None:
+        assert self._fd is not None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, "".join(f"{number}\n" for number in numbers).encode(), 0)
+
+
+def _numbers(content: bytes) -> list[int]:
+    words = content.split()
+    return [int(word) for word in words] if all(map(bytes.isdigit, words)) else []
