@@ -18,7 +18,7 @@ SCALES: tuple[Scale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
 TOP = 10
 FIRST_LOOK = 100  # hits; each further look is for FURTHER times as many
 FURTHER = 4
-OF_EACH = 500  # pictures with text, and without, of the probe's fit
+OF_EACH = 1000  # pictures with text, and without, of the probe's fit
 LOSS = 0.03  # of clean precision, that `strongest` may cost
 STEP = 0.1  # between the scales that it tries
 
