@@ -17,7 +17,7 @@ from benchmarks.checkpoint import checkpoint
 from clipsearch import cores
 from clipsearch.models.base import Encoder
 from clipsearch.models.openvino import Graph
-from clipsearch.models.pocket import WEIGHTS, PocketEncoder
+from clipsearch.models.pocket import PIECE, WEIGHTS, PocketEncoder
 from clipsearch.models.probes import drawn_pictures
 from clipsearch.models.registry import load
 
@@ -57,7 +57,7 @@ def main() -> None:
 def _pocket(folder: Path, precision: str) -> PocketEncoder:
     encoder = PocketEncoder(folder)
     if precision == "fp32":
-        encoder._image = Graph(folder / "image.xml", chunk=8)
+        encoder._image = Graph(folder / "image.xml", chunk=PIECE)
         encoder._head = Graph(folder / "head.xml")
     return encoder
 

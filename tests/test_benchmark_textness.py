@@ -8,11 +8,12 @@ from PIL import Image
 
 from benchmarks.textness.fonts import of_the_probe
 from benchmarks.textness.lessons import CELL, SIDE, School, kept
-from benchmarks.textness.lettering import Pen
+from benchmarks.textness.lettering import Pen, WordWriter
 from benchmarks.textness.measure import LOSS, SCALES, held_out, rows, strongest
 from benchmarks.textness.photos import LETTERED, Photos, split, without_text
 from benchmarks.textness.reading_model import Effort, is_trained, train
 from benchmarks.textness.report import Result, table
+from benchmarks.textness.school import vocabulary
 from benchmarks.textness.scribbles import scribble
 from benchmarks.textness.space import Space
 from benchmarks.textness.spelling import Spelling
@@ -107,6 +108,21 @@ def test_photographs_that_show_text_are_none_of_the_probes_test() -> None:
     assert lettered == sorted(set(lettered))
     files = [Path("dog.jpg"), Path("somewhere", lettered[0]), Path("cat.jpg")]
     assert without_text(files) == (files[0], files[2])
+
+
+def test_words_are_taught_or_kept_for_the_test() -> None:
+    taught, kept_back = vocabulary(without=["grand piano"])
+    assert not set(taught) & set(kept_back)
+    assert len(taught) > 10 * len(kept_back) > 5_000
+    assert not {"grand", "piano", "open"} & {*taught, *kept_back}  # "open" is one of the probe's
+
+
+def test_a_writer_of_words_writes_one_that_can_be_chosen(pen: Pen) -> None:
+    writer, picture = WordWriter(pen, ["camera"]), Image.new("RGB", (128, 96), "grey")
+    rngs = [np.random.default_rng(3) for _ in range(3)]
+    drawn = [writer.write(picture, rngs[0]), writer.write(picture, rngs[1], text="barrel")]
+    assert drawn[0] != drawn[1]
+    assert writer.write(picture, rngs[2]) == drawn[0] != picture
 
 
 def test_the_probe_writes_with_other_families(pen: Pen) -> None:

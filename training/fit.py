@@ -67,7 +67,8 @@ def train(
 ) -> None:
     """Train `heads` in place; with `checkpoint`, go on from where a stopped run was.
 
-    A checkpoint of another recipe, or of more or fewer photographs, is ignored. Matrix products of the places run in bfloat16.
+    A checkpoint of another recipe, or of more or fewer photographs, is ignored. Matrix products of
+    the places run in bfloat16.
     """
     heads.to(device)
     words = words.to(device)

@@ -68,7 +68,8 @@ def fit(
     """Learn what text looks like to the model, and keep it.
 
     By itself: words are drawn onto a sample of the collection's own pictures, more of which make it
-    a little better. Or from your pictures, 100 or more of each kind. Done once for all users and collections of that model.
+    a little better. Or from your pictures, 100 or more of each kind. Done once for all users and
+    collections of that model.
 
     \b
     clipsearch textness fit --of-each 500

@@ -26,6 +26,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "pocket"
 SIDE = 224
 PIXELS = (SIDE, SIDE, 3)  # height, width, RGB
 PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
+PIECE = 8  # pictures at most that a core computes at once
 LOGIT_SCALE = 21.0
 """Where the manifest has none."""
 
@@ -37,7 +38,7 @@ class PocketEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
-        self._image = Graph(folder / "image.xml", fast=True, chunk=8)
+        self._image = Graph(folder / "image.xml", fast=True, chunk=PIECE)
         # What follows the tower is large matrices: a whole batch reads them once.
         self._head = Graph(folder / "head.xml", fast=True)
         # A query is one text: float32 costs it nothing that one would notice.

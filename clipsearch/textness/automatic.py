@@ -33,8 +33,8 @@ from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
 
 ORDINARY = 5_000
-"""Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for pictures
-without text loses more of what it was about."""
+"""Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for
+pictures without text loses more of what it was about."""
 
 OF_EACH = 200
 """Pictures with text, and as many without: more gain less than a point of accuracy."""
@@ -64,11 +64,12 @@ def fit_collection(
 ) -> TextnessProbe:
     """A probe from a random sample of the collection, of which one half gets text drawn on it.
 
-    `of_each` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are gone or broken are passed over, and drawn backgrounds stand in where there are
-    too few; `collection` may be None. Pictures of the other half that a first probe takes for ones
-    with text, since they have some, are dropped before the second one is fitted; so are they among
-    the collection's embeddings that tell what ordinary pictures differ in. Raises ModelError where
-    the model sees no text.
+    `of_each` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are
+    gone or broken are passed over, and drawn backgrounds stand in where there are too few;
+    `collection` may be None. Pictures of the other half that a first probe takes for ones with text,
+    since they have some, are dropped before the second one is fitted; so are they among the
+    collection's embeddings that tell what ordinary pictures differ in. Raises UsageError on fewer
+    than `FEWEST` of each, ModelError where the model sees no text.
     """
     of_each = OF_EACH if of_each is None else of_each
     require_enough(of_each, of_each)
