@@ -175,23 +175,40 @@ def _school(photos: list[Image.Image], pen: Pen) -> School:
 def test_lessons_know_where_each_letter_is(pen: Pen) -> None:
     photos = [kept(Image.new("RGB", (200, 150), colour)) for colour in ("red", "green", "blue")]
     school = _school(photos, pen)
-    batch = school.batch(np.random.default_rng(0), 3, 1, 4, 2)
-    assert batch.pixels.shape == (10, SIDE, SIDE, 3)
+    batch = school.batch(np.random.default_rng(0), 3, 1, 2, 4, 2)
+    assert batch.pixels.shape == (12, SIDE, SIDE, 3)
     assert len(batch.words) == 4
-    assert len(batch.maps) == 8  # of the two with any text no letters are known
+    assert len(batch.maps) == 10  # of the two with any text no letters are known
     assert [school.crops[place][1] for place in batch.crops][3] == -1
-    assert not batch.maps[:4].any()
-    for word, place in zip(batch.words, batch.maps[4:], strict=True):
+    assert batch.worded == slice(6, 10)
+    assert not batch.maps[:6].any()
+    for word, place in zip(batch.words, batch.maps[batch.worded], strict=True):
         assert place.shape == (len(school.marks), SIDE // CELL, SIDE // CELL)
         shown = {name for name, row in school.marks.items() if len(name) == 1 and place[row].any()}
         assert shown == set(word)
+
+
+def test_squares_without_words_are_new_and_as_sharp_as_the_photographs(pen: Pen) -> None:
+    stripes = np.zeros((600, 900, 3), np.uint8)
+    stripes[:, ::12] = 255
+    photos = [kept(Image.new("RGB", (150, 140), colour)) for colour in ("red", "green")]
+    school = _school([*photos, kept(Image.fromarray(stripes))], pen)
+    assert [photo.size for photo in (*school.things, *school.others)] == [
+        (150, 140),
+        (150, 140),
+        (384, 256),
+    ]
+    rng = np.random.default_rng(0)
+    some, more = (school.batch(rng, 0, 0, 20, 0, 0).pixels for _ in range(2))
+    assert not any(np.array_equal(one, other) for one in some for other in more)
+    assert len({one.tobytes() for one in some}) == 20
 
 
 def test_the_reading_model_is_a_model_of_open_clip(pen: Pen, tmp_path: Path) -> None:
     photos = [kept(Image.new("RGB", (150, 140), colour)) for colour in ("red", "green", "blue")]
     school = _school(photos, pen)
     steps: list[None] = []
-    effort = Effort(texts=2, pictures=1, batch=(2, 1, 2, 1))
+    effort = Effort(texts=2, pictures=1, batch=(2, 1, 1, 2, 1))
     folder = tmp_path / "reading"
     assert not is_trained(folder)
     train(folder, school, None, effort=effort, advance=lambda: steps.append(None))

@@ -76,17 +76,18 @@ class Reader(nn.Module):
             letters = _letters(self.cells(x[: len(batch.maps)]).float(), batch.maps)
             features = towers.pooled(self.trunk, x)
         features = features.float()
-        photos, pages = features[: len(batch.crops)], features[len(batch.crops) : len(batch.maps)]
+        photos, pages = features[: len(batch.crops)], features[batch.worded]
         looks = F.mse_loss(self.kept(photos), self._looks[batch.crops])
         has = torch.from_numpy(self.space.spelling.attributes(batch.words))
         spelling = F.binary_cross_entropy_with_logits(self.attributes(pages), has)
         found = F.normalize(self.head(features), dim=1)
-        loss = self._contrast(found[: len(batch.maps)], batch) + TEXT * self._text(found, batch)
+        told = torch.cat([found[: len(batch.crops)], found[batch.worded]])
+        loss = self._contrast(told, batch) + TEXT * self._text(found, batch)
         return self._step(loss + looks + SPELLING * spelling + LETTERS * letters, rate)
 
     def _text(self, found: Tensor, batch: Batch) -> Tensor:
         """Is anything written here?"""
-        there = (torch.arange(len(found)) >= len(batch.crops)).float()
+        there = (torch.arange(len(found)) >= batch.worded.start).float()
         above = found[:, -1] - self.space.written / 2
         return F.binary_cross_entropy_with_logits(SHARP * above, there)
 

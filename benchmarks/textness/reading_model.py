@@ -46,12 +46,12 @@ WARM = 40  # steps until the full rate
 class Effort:
     """Steps of the text tower and of the image tower.
 
-    A batch of the image tower has so many things, other photographs, written words and texts.
+    A batch of the image tower has so many squares of each group of `lessons.Batch`.
     """
 
     texts: int = 300
     pictures: int = 2400
-    batch: tuple[int, int, int, int] = (8, 20, 12, 8)
+    batch: tuple[int, int, int, int, int] = (8, 10, 14, 12, 8)
 
     @property
     def steps(self) -> int:
