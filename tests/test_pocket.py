@@ -1,6 +1,8 @@
 """The embedded model: shapes, order, errors, what it imports, and whether it finds things."""
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -145,3 +147,24 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         broken.encode_images([broken.preprocess(drawn(1))])
     with pytest.raises(ModelError, match=r"text\.xml cannot be read"):
         Graph(folder / "text.xml")(np.ones((1, 2), np.int64), np.ones((1, 2), np.int64))
+
+
+OF_OLDER_PROCESSORS = """
+import sys, numpy as np
+from clipsearch.models.openvino import Graph
+from clipsearch.models.pocket import WEIGHTS
+pixels = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
+np.save(sys.argv[1], Graph(WEIGHTS / "image.xml", chunk=2)(pixels // 3 + 80))
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="sets of x86")
+def test_no_sum_overflows_without_newer_instructions(tmp_path: Path) -> None:
+    seen = {}
+    for instructions in ("DEFAULT", "AVX2"):
+        path = tmp_path / f"{instructions}.npy"
+        environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instructions}
+        command = [sys.executable, "-c", OF_OLDER_PROCESSORS, str(path)]
+        subprocess.run(command, env=environment, check=True, timeout=120)
+        seen[instructions] = normalize(np.load(path))
+    assert (seen["DEFAULT"] * seen["AVX2"]).sum(axis=1).min() > 0.9999

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click import UsageError
 from PIL import Image
 
 torch = pytest.importorskip("torch")
 
 from clipsearch.models.asked import ALPHABET, ask, spell  # noqa: E402
+from training.build_pocket import readers  # noqa: E402
 from training.canvases import GRID, NOTHING, Canvas, Studio  # noqa: E402
+from training.fit_reading import Pupil, fit  # noqa: E402
 from training.fonts import Hands, faces  # noqa: E402
+from training.light import fingerprint  # noqa: E402
 from training.reading import (  # noqa: E402
     TAPS,
     AskingSide,
@@ -92,3 +96,32 @@ def test_the_order_of_letters_counts() -> None:
     with torch.no_grad():
         dog, god = Speller().eval()(torch.from_numpy(spell(["dog", "god"])))
     assert torch.dot(dog, god) < 0.999
+
+
+def test_teaching_goes_on_from_earlier_weights(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    earlier = Pupil().state_dict()
+    torch.save({"tower": "any", "pupil": earlier}, tmp_path / "earlier.pt")
+    pupil = fit(
+        [],
+        0,
+        device="cpu",
+        checkpoint=tmp_path / "state.pt",
+        seed=0,
+        start=tmp_path / "earlier.pt",
+    )
+    for name, weight in pupil.state_dict().items():
+        assert torch.equal(weight, earlier[name]), name
+
+
+def test_what_was_taught_behind_another_tower_is_refused(tmp_path: Path) -> None:
+    own, other = tmp_path / "own.pt", tmp_path / "other.pt"
+    own.write_bytes(b"one tower")
+    other.write_bytes(b"another tower")
+    reading = tmp_path / "reading.pt"
+    torch.save({"tower": fingerprint(own), "pupil": Pupil().state_dict()}, reading)
+    seen, asked = readers(reading, own)
+    assert not seen.reader.training
+    assert not any(weight.requires_grad for weight in asked.parameters())
+    with pytest.raises(UsageError, match=r"reading\.pt was taught behind another tower"):
+        readers(reading, other)

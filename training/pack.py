@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
@@ -77,12 +79,17 @@ class Model:
     asking: AskingSide
 
 
-def pack(folder: Path, model: Model, *, scale: float) -> None:
-    """Write the shipped files; `scale` makes probabilities of cosines (see `training.scale`)."""
+def pack(folder: Path, model: Model, pictures: NDArray[np.uint8], *, scale: float) -> None:
+    """Write the shipped files; `scale` makes probabilities of cosines (see `training.scale`).
+
+    The image tower computes in int8, with the ranges of `pictures` (n, 224, 224, 3). What looks at
+    places or reads does not: it is small, and reading suffers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     places = [fit.places.folded() for fit in model.fits]
     trunk = ImageTrunk(model.vision, places, model.reading)
-    export.save_graph(export.image_graph(trunk), folder / "image.xml")
+    image = export.compute_in_int8(export.image_graph(trunk), pictures, but=("parts", "reading"))
+    export.save_graph(image, folder / "image.xml")
 
     width = sum(QUERIES * fit.places.query.in_features for fit in model.fits) + HEAD + READ
     head = export.row_graph(ImageSide(model.image, SEEN_WEIGHT), width)

@@ -41,7 +41,7 @@ class Reader(nn.Module):
     """The tower's second (n, 24, 56, 56) and third stage (n, 40, 28, 28) → cells and text.
 
     Cells (n, 96, 28, 28) tell what stands there; text (n, 784) are logits of whether they lie in
-    writing. Few and plain convolutions: all of it costs about a twentieth of the tower.
+    writing. Few and plain convolutions: all of it costs about a tenth of the tower.
     """
 
     def __init__(self) -> None:

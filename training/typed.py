@@ -1,4 +1,4 @@
-"""The test of reading: one word on each of many photographs; words, hands and photos are new."""
+"""The test of reading: a word on each of many photographs; words, hands and photos are new to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -2,12 +2,16 @@
 
 import math
 import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image, Resampling, Transpose
 
-from clipsearch.models.pocket import SIDE, PocketEncoder
+from clipsearch.images import decode
+from clipsearch.models.pocket import PIXELS, SIDE, PocketEncoder
 
 VIEWS = 3
 AREA = (0.5, 1.0)  # of the picture, that a crop keeps
@@ -29,3 +33,13 @@ def views(image: Image, seed: int) -> NDArray[np.uint8]:
     if draw.random() < 0.5:
         part = part.transpose(Transpose.FLIP_LEFT_RIGHT)
     return np.stack([whole, whole[:, ::-1], np.asarray(part, dtype=np.uint8)])
+
+
+def wholes(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Photographs as the product sees them, (n, 224, 224, 3)."""
+    seen = np.empty((len(paths), *PIXELS), np.uint8)
+    preprocess = PocketEncoder().preprocess
+    with ThreadPoolExecutor(2) as pool:
+        for row, pixels in enumerate(pool.map(lambda at: preprocess(decode(at).image), paths)):
+            seen[row] = pixels
+    return seen

@@ -89,6 +89,18 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
+def first_convolution(stem: SameConv, x: Tensor) -> Tensor:
+    """A convolution of uint8 pictures whose weights want (x - 127) / 128.
+
+    That goes into the weights, which saves a pass over the picture; its border of zeros is 127 then.
+    """
+    x = F.pad(x, stem.pads(int(x.shape[2]), int(x.shape[3])), value=127).float()
+    shift = stem.weight.sum((1, 2, 3)) * (-127 / 128)
+    if stem.bias is not None:
+        shift = shift + stem.bias
+    return F.conv2d(x, stem.weight / 128, shift, stride=stem.stride)
+
+
 class EfficientNetLite(nn.Module):
     """uint8 RGB (n, 3, side, side) → taps; `classify` goes on from the last of them."""
 
@@ -109,20 +121,32 @@ class EfficientNetLite(nn.Module):
         self._bn1 = nn.BatchNorm2d(HEAD, eps=BN_EPS)
         self._fc = nn.Linear(HEAD, 1000)
 
+    def early(self, x: Tensor) -> Tensor:
+        """uint8 pictures → the second tap."""
+        x = F.relu6(self._bn0(first_convolution(self._conv_stem, x)))
+        for block in self._blocks[: self.ends[1]]:
+            x = block(x)
+        return x
+
+    def middle(self, second: Tensor) -> Tensor:
+        """The second tap → the third."""
+        x = second
+        for block in self._blocks[self.ends[1] : self.ends[2]]:
+            x = block(x)
+        return x
+
     def forward(self, x: Tensor) -> Taps:
-        # The weights want (x - 127) / 128. That goes into the first convolution, which saves a pass
-        # over the picture; its border of zeros is 127 then.
-        weight = self._conv_stem.weight
-        pads = self._conv_stem.pads(int(x.shape[2]), int(x.shape[3]))
-        x = F.pad(x, pads, value=127).float()
-        x = F.conv2d(x, weight / 128, weight.sum((1, 2, 3)) * (-127 / 128), stride=2)
-        x = F.relu6(self._bn0(x))
+        return self.onwards(self.early(x))
+
+    def onwards(self, second: Tensor) -> Taps:
+        """The second tap → all."""
+        x = third = self.middle(second)
         taps = []
-        for i, block in enumerate(self._blocks, 1):
+        for i, block in enumerate(self._blocks[self.ends[2] :], self.ends[2] + 1):
             x = block(x)
             if i in self.ends:
                 taps.append(x)
-        return Taps(taps[1], taps[2], taps[4], taps[5], taps[6])
+        return Taps(second, third, *taps[1:])
 
     def classify(self, last: Tensor) -> tuple[Tensor, Tensor]:
         """The seventh tap → pooled (n, 1280) and logits (n, 1000)."""

@@ -86,8 +86,9 @@ class Taps:
 
     def __init__(self, tower: EfficientNetLite, cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        save_graph(image_graph(_Low(tower)), cache / "low.xml", half=False)
-        self._graph = Graph(cache / "low.xml", fast=True, chunk=2)
+        path = cache / "low.xml"
+        save_graph(image_graph(_Low(tower)), path, half=False)
+        self._graph = Graph(path, fast=True, chunk=2)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float16]:
         """See (n, 224, 224, 3) uint8."""

@@ -30,7 +30,7 @@ PIECE = 8  # pictures at most that a core computes at once
 LOGIT_SCALE = 21.0
 """Where the manifest has none."""
 
-PRECISION = "images in bfloat16 where the processor has it, else float32; texts in float32"
+PRECISION = "images in int8, their heads in bfloat16 or float32; texts in float32"
 
 
 class PocketEncoder:
