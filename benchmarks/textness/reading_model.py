@@ -51,7 +51,7 @@ class Effort:
 
     texts: int = 300
     pictures: int = 2400
-    batch: tuple[int, int, int, int, int] = (8, 10, 14, 12, 8)
+    batch: tuple[int, int, int, int, int] = (8, 10, 16, 12, 16)
 
     @property
     def steps(self) -> int:
