@@ -14,7 +14,6 @@ from training.build_pocket import readers  # noqa: E402
 from training.canvases import GRID, NOTHING, Canvas, Studio  # noqa: E402
 from training.fit_reading import Pupil, fit  # noqa: E402
 from training.fonts import Hands, faces  # noqa: E402
-from training.light import fingerprint  # noqa: E402
 from training.reading import (  # noqa: E402
     TAPS,
     AskingSide,
@@ -23,6 +22,7 @@ from training.reading import (  # noqa: E402
     Speller,
     Summary,
 )
+from training.sources import fingerprint  # noqa: E402
 from training.vocabulary import Vocabulary, held_out  # noqa: E402
 
 WORDS = Vocabulary(("river", "stone", "cloud"), ("dog", "street"))

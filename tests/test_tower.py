@@ -73,6 +73,11 @@ def test_squares_lie_in_their_picture(pictures: np.ndarray) -> None:
         assert any((view == square).all(axis=(-3, -2, -1)).any() for view in views)
 
 
+def test_a_lesson_is_for_two_taps_or_for_all() -> None:
+    with pytest.raises(ValueError, match="odd: weights for 3 taps, not for 2 or all 6"):
+        replace(LESSON, name="odd", weights=(1.0, 1.0, 1.0))
+
+
 def test_squares_of_any_size_are_shown_alike(pictures: np.ndarray) -> None:
     squares = cut(pictures, LESSON, np.random.default_rng(3))
     assert squares.shape == (3, SIDE, SIDE, 3)

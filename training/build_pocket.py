@@ -20,7 +20,7 @@ from training.ends import Blend
 from training.features import Towers
 from training.fit import Heads, Recipe
 from training.language import load_text_tower
-from training.light import fingerprint, load_tower
+from training.light import load_tower
 from training.material import Split, final_split, read, trial_split
 from training.measure import Scores, object_names, scores
 from training.pack import READ, Model, pack
@@ -118,7 +118,7 @@ def spaced(rows: Sequence[int], count: int) -> Sequence[int]:
 def readers(path: Path, tower: Path) -> tuple[ReadingSide, AskingSide]:
     """Read both sides of the reading network; raise UsageError if it learnt behind another tower."""
     saved = torch.load(path, weights_only=True)
-    if saved["tower"] != fingerprint(tower):
+    if saved["tower"] != sources.fingerprint(tower):
         raise click.UsageError(
             f"{path} was taught behind another tower than {tower}: build_reading teaches it anew"
         )

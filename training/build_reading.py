@@ -17,7 +17,7 @@ from training import sources
 from training.canvases import Studio
 from training.fit_reading import fit
 from training.fonts import SCRIPTS, Hands, faces
-from training.light import fingerprint, load_tower
+from training.light import load_tower
 from training.typed import measure, typed
 from training.vocabulary import vocabulary
 from training.written import Taps, shards
@@ -62,13 +62,13 @@ def main(
     foreign = {script: Hands.of(found, script) for script in SCRIPTS}
     studio = Studio(photos, told, Hands.of(found), {k: v for k, v in foreign.items() if v.families})
 
-    cache = cache / f"reading-{fingerprint(tower)}"
+    cache = cache / f"reading-{sources.fingerprint(tower)}"
     taps = Taps(load_tower(tower), cache)
     made = shards(canvases, studio, taps, cache, seed=seed)
-    begun = fingerprint(start) if start else "nothing"
+    begun = sources.fingerprint(start) if start else "nothing"
     checkpoint = cache / f"{begun}-{seed}-{canvases}-{steps}.pt"
     pupil = fit(made, steps, device=device, checkpoint=checkpoint, seed=seed, start=start).cpu()
-    torch.save({"tower": fingerprint(tower), "pupil": pupil.state_dict()}, out)
+    torch.save({"tower": sources.fingerprint(tower), "pupil": pupil.state_dict()}, out)
     test = typed(unseen, told, Hands.of(found, test=True))
     click.echo(measure(pupil.reader, pupil.summary, pupil.speller, taps, test).table())
 

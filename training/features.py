@@ -19,6 +19,7 @@ from clipsearch.types import Vectors
 from training.export import image_graph, load_tokenizer, save_graph, text_graph
 from training.heads import PLACES, place_features
 from training.language import MiniLM
+from training.sources import fingerprint
 from training.views import DESCRIPTION, VIEWS, views
 from training.vision import HEAD, EfficientNetLite
 
@@ -77,7 +78,7 @@ class Towers:
         self._text = Graph(cache / "text.xml")
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache
-        self.digest = _digest(cache / "image.bin", cache / "text.bin")
+        self.digest = fingerprint(cache / "image.bin", cache / "text.bin")
 
     def photos(self, paths: Sequence[Path]) -> Seen:
         """Run the image tower on files, or read what an earlier run found.
@@ -129,13 +130,6 @@ class Towers:
                 out[rows] = self._text(ids, mask)
                 bar.update(len(rows))
         return out
-
-
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:8]
 
 
 def _pixels(path: Path, seed: int) -> NDArray[np.uint8]:

@@ -49,6 +49,12 @@ class Lesson:
     later: float
     weights: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.weights) not in (2, 6):
+            raise ValueError(
+                f"{self.name}: weights for {len(self.weights)} taps, not for 2 or all 6"
+            )
+
 
 LESSONS = (
     # What is new first, on crops, where a step is cheap; then all of it, for all taps.

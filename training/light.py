@@ -7,7 +7,6 @@ multiply matrices in bfloat16.
 """
 # mypy: allow-subclassing-any, allow-untyped-decorators
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,8 +88,3 @@ def load_tower(path: Path) -> LightTower:
     tower.load_state_dict(torch.load(path, weights_only=True))
     tower.eval().requires_grad_(requires_grad=False)
     return tower
-
-
-def fingerprint(path: Path) -> str:
-    """Tell a tower that build_tower wrote from others, for what was learnt behind it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]

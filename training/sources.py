@@ -41,6 +41,14 @@ def fetch_wheel(requirement: str, folder: Path) -> Path:
     return next(folder.glob(f"{name}-*.whl"))
 
 
+def fingerprint(*files: Path) -> str:
+    """Tell files from others of these names, for what is made with them and kept."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
 def _checked(data: bytes, sha256: str, name: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if not found.startswith(sha256):
