@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training.checkpoint import save
 from training.corpus import Batch, Corpus
 from training.heads import ImageHead, Places, Sizes, TextHead
 from training.losses import contrastive, distil, family_shares
@@ -104,7 +105,7 @@ def train(
                 bar.update()
             if checkpoint is not None:
                 state = {name: part.state_dict() for name, part in parts.items()}
-                torch.save({"recipe": key, "epoch": epoch + 1, **state}, checkpoint)
+                save(checkpoint, {"recipe": key, "epoch": epoch + 1, **state})
     heads.eval()
 
 

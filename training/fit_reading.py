@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
 from clipsearch.models.asked import spell
+from training.checkpoint import save
 from training.reading import Hints, Reader, Speller, Summary
 from training.written import Batch, Shard, batches
 
@@ -146,7 +147,8 @@ def fit(
                 bar.update()
                 bar.set_postfix(loss=f"{wrong.item():.2f}")
                 if step % SAVED == 0 or step == steps:
-                    _save(checkpoint, pupil, optimizer, step, epoch)
+                    state = {"pupil": pupil.state_dict(), "optimizer": optimizer.state_dict()}
+                    save(checkpoint, {"step": step, "epoch": epoch, **state})
                 if step == steps:
                     break
             epoch += 1
@@ -162,12 +164,3 @@ def _rate(step: int, steps: int) -> float:
     return (
         2e-3 * min(1.0, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * step / steps)) + 0.005)
     )
-
-
-def _save(
-    path: Path, pupil: Pupil, optimizer: torch.optim.Optimizer, step: int, epoch: int
-) -> None:
-    state = {"pupil": pupil.state_dict(), "optimizer": optimizer.state_dict()}
-    part = path.with_suffix(".part")
-    torch.save({**state, "step": step, "epoch": epoch}, part)
-    part.replace(path)

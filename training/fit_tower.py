@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from clipsearch.models.openvino import Graph
+from training.checkpoint import save
 from training.export import image_graph, save_graph
 from training.light import LightTower
 from training.vision import EfficientNetLite
@@ -144,7 +145,8 @@ def fit(
             bar.set_postfix(wrong=" ".join(f"{part:.3f}" for part in wrong.tolist()))
             bar.update()
             if (step + 1) % SAVED == 0 or step + 1 == lesson.steps:
-                _save(checkpoint, key, step + 1, light, optimizer)
+                state = {"tower": light.state_dict(), "optimizer": optimizer.state_dict()}
+                save(checkpoint, {"key": key, "step": step + 1, **state})
     light.requires_grad_(requires_grad=False)
 
 
@@ -208,19 +210,6 @@ def _restore(
     light.load_state_dict(state["tower"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
-
-
-def _save(
-    path: Path,
-    key: dict[str, Any],
-    step: int,
-    light: LightTower,
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    state = {"tower": light.state_dict(), "optimizer": optimizer.state_dict()}
-    part = path.with_suffix(".part")
-    torch.save({"key": key, "step": step, **state}, part)
-    part.replace(path)
 
 
 def _cosine(done: float) -> float:
