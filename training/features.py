@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -60,6 +61,14 @@ class Seen:
         """The same of several photographs: (k, 49, channels) and (k, 1280)."""
         rows = torch.from_numpy(self._rows[list(photos), view])
         return rows[:, :-HEAD].unflatten(1, (PLACES, -1)), rows[:, -HEAD:].float()
+
+
+class Reads(Protocol):
+    """What is asked of towers: what they see of photographs, and a row or a number for each text."""
+
+    def photos(self, paths: Sequence[Path]) -> Seen: ...
+
+    def sentences(self, texts: Sequence[str]) -> Tensor: ...
 
 
 class Towers:

@@ -4,7 +4,7 @@
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -13,10 +13,13 @@ from tqdm import tqdm
 
 from training.checkpoint import save
 from training.corpus import Batch, Corpus
-from training.heads import ImageHead, Places, Sizes, TextHead
-from training.losses import contrastive, distil, family_shares
+from training.heads import ImageHead, Places, Sizes
+from training.language import Layer
+from training.losses import contrastive, distil, family_shares, sigmoid
 from training.noise import hide, shake
 from training.words import Words
+
+Loss: TypeAlias = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,9 @@ class Recipe:
 
     `batch` captioned pictures a step, and `extra` named ones; the weights are those of the losses:
     of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
-    are the share of pictures and the strength of the noise on features (see `training.noise`).
+    are the share of pictures and the strength of the noise on features (see `training.noise`). `loss` is
+    that of pictures with captions: CLIP's over all captions of a batch, or SigLIP's a pair. Layers of the
+    text tower learn, where any do, at `language` times the rate.
     """
 
     epochs: int = 10
@@ -39,17 +44,23 @@ class Recipe:
     largest_family: int = 60
     hide: float = 0.7
     shake: float = 0.3
+    loss: Loss = "softmax"
+    language: float = 0.05
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
 
 
 class Heads(nn.Module):
-    """Both learned ends, and the two temperatures of the losses."""
+    """Both learned ends, and the temperatures and the bias of the losses.
 
-    def __init__(self, places: Places, image: ImageHead, text: TextHead) -> None:
+    `text` takes what a `Corpus` has of texts: sentence vectors, or numbers (see `late_layers`).
+    """
+
+    def __init__(self, places: Places, image: ImageHead, text: nn.Module) -> None:
         super().__init__()
         self.places, self.image, self.text = places, image, text
         self.captions_scale = nn.Parameter(torch.tensor(math.log(1 / 0.05)))
+        self.captions_bias = nn.Parameter(torch.tensor(-6.0))  # 5 of 2,560 pairs belong together
         self.names_scale = nn.Parameter(torch.tensor(math.log(1 / 0.06)))
 
     def see(self, places: Tensor, pooled: Tensor) -> Tensor:
@@ -74,7 +85,7 @@ def train(
     heads.to(device)
     words = words.to(device)
     steps = corpus.steps(recipe.batch)
-    optimizer = torch.optim.AdamW(_groups(heads, recipe.decay), lr=recipe.rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(_groups(heads, recipe), lr=recipe.rate, betas=(0.9, 0.98))
     total = recipe.epochs * steps
 
     def rate(step: int) -> float:
@@ -120,7 +131,10 @@ def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
     said = heads.text(batch.sentences.flatten(0, 1))
     same = batch.owners[:, None] == batch.owners.repeat_interleave(captions)[None]
     scale = heads.captions_scale.exp()
-    value = contrastive(images[:count], said, same, scale)
+    if recipe.loss == "softmax":
+        value = contrastive(images[:count], said, same, scale)
+    else:
+        value = sigmoid(images[:count], said, same, scale, heads.captions_bias)
 
     probabilities = heads.image.classifier(batch.pooled).softmax(1)
     names_scale = heads.names_scale.exp()
@@ -138,13 +152,18 @@ def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
     return value + recipe.names * distil(images[count:], heads.text(batch.names), shares, scale)
 
 
-def _groups(heads: Heads, decay: float) -> list[dict[str, Any]]:
+def _groups(heads: Heads, recipe: Recipe) -> list[dict[str, Any]]:
+    tower = [p for part in heads.modules() if isinstance(part, Layer) for p in part.parameters()]
+    known = set(map(id, tower))
     # Only matrices decay: centres and temperatures have nothing to be pulled to.
-    live = [p for p in heads.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in live if p.ndim > 1], "weight_decay": decay},
+    live = [p for p in heads.parameters() if p.requires_grad and id(p) not in known]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in live if p.ndim > 1], "weight_decay": recipe.decay},
         {"params": [p for p in live if p.ndim < 2], "weight_decay": 0.0},
     ]
+    if tower:
+        groups.append({"params": tower, "weight_decay": 0.0, "lr": recipe.language * recipe.rate})
+    return groups
 
 
 def _restore(path: Path | None, key: dict[str, Any], parts: dict[str, Any]) -> int:

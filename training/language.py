@@ -6,7 +6,8 @@ and tuned for sentence similarity.
 # mypy: allow-subclassing-any
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -56,14 +57,27 @@ class MiniLM(nn.Module):
         self.layers = nn.ModuleList(Layer(384, 12, 1536) for _ in range(6))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return mean(through(self.layers, self.begin(ids), mask), mask)
+
+    def begin(self, ids: Tensor) -> Tensor:
+        """What the first layer takes, (n, length, 384)."""
         places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.norm(self.words(ids) + self.positions(places) + self.types.weight[0])
-        keep = mask.to(x.dtype)
-        bias = (1 - keep)[:, None, None, :] * -1e4  # finite in every precision, and enough
-        for layer in self.layers:
-            x = layer(x, bias)
-        total = (x * keep[:, :, None]).sum(1)
-        return F.normalize(total, dim=1)  # the sum and the mean have one direction
+        begun: Tensor = self.norm(self.words(ids) + self.positions(places) + self.types.weight[0])
+        return begun
+
+
+def through(layers: Iterable[nn.Module], x: Tensor, mask: Tensor) -> Tensor:
+    """Token vectors (n, length, 384) after some layers; `mask` (n, length) is 0 where no token is."""
+    bias = (1 - mask.to(x.dtype))[:, None, None, :] * -1e4  # finite in every precision, and enough
+    for layer in layers:
+        x = layer(x, bias)
+    return x
+
+
+def mean(x: Tensor, mask: Tensor) -> Tensor:
+    """The mean token vector, of length 1, (n, 384)."""
+    total = (x * mask.to(x.dtype)[:, :, None]).sum(1)
+    return F.normalize(total, dim=1)  # the sum and the mean have one direction
 
 
 _BERT_NAMES = (
@@ -90,7 +104,16 @@ def load_text_tower(weights: Mapping[str, Tensor]) -> MiniLM:
         for old, new in _BERT_NAMES:
             name = name.replace(old, new)
         renamed[name] = value
+    return _tower(renamed)
+
+
+def load_tuned(path: Path) -> MiniLM:
+    """Read what build_language wrote."""
+    return _tower(torch.load(path, weights_only=True))
+
+
+def _tower(weights: Mapping[str, Tensor]) -> MiniLM:
     tower = MiniLM()
-    tower.load_state_dict(renamed, strict=True)
+    tower.load_state_dict(weights, strict=True)
     tower.eval().requires_grad_(requires_grad=False)
     return tower

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from training.corpus import Captioned, Corpus, Named
-from training.features import Seen, Towers
+from training.features import Reads, Seen
 from training.sources import Photograph, captioned, described
 from training.words import Names, Words, photo_of, words
 
@@ -70,8 +70,11 @@ class Split:
     objects: bool
 
 
-def read(data: Path, more: Sequence[Path], towers: Towers, names: Names) -> Material:
-    """Run both towers over all of `data` and the captioned folders `more`, or read the cache."""
+def read(data: Path, more: Sequence[Path], towers: Reads, names: Names) -> Material:
+    """Run both towers over all of `data` and the captioned folders `more`, or read the cache.
+
+    Where `towers` give numbers of texts, those stand in the place of sentence vectors everywhere.
+    """
 
     def photos(rows: Sequence[Photograph]) -> Photos:
         texts = [row.captions[i % len(row.captions)] for row in rows for i in range(CAPTIONS)]

@@ -17,7 +17,8 @@ from clipsearch.models.pocket import WEIGHTS, PocketEncoder
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from training.material import trial_rows
-from training.quality import image_to_text, precision, text_to_image, top1
+from training.negatives import KINDS, changed
+from training.quality import image_to_text, precision, preferred, text_to_image, top1
 from training.sources import Photograph, captioned, described
 from training.words import photo_of
 
@@ -45,6 +46,17 @@ def lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
         said = say(encoder, texts)
         yield f"Flickr8k {name}: {text_to_image(said, seen, owner)}"
         yield f"Flickr8k {name}, image→text: {image_to_text(said, seen, owner)}"
+    # `rows`, `seen` and `owner` are those of the 1,000.
+    for kind in KINDS:
+        draw = np.random.default_rng(5)
+        wrong = [changed(text, kind, draw) for text in texts]
+        at = [place for place, text in enumerate(wrong) if text]
+        own, other = said[at], say(encoder, [text for text in wrong if text])
+        mine, shuffled = seen[owner[at]], seen[draw.permutation(owner[at])]
+        yield (
+            f"Flickr8k 1,000, own caption against another {kind}: {preferred(mine, own, other):.1f} "
+            f"of {len(at)} (with other pictures {preferred(shuffled, own, other):.1f})"
+        )
     rows = [coco[i] for i in held.coco]
     paths = [row.path for row in (*rows, *(others[i] for i in held.backgrounds))]
     texts, owner = _captions(rows)

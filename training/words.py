@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.features import Towers
+from training.features import Reads
 from training.wordnet import Synset, families
 
 FAMILY_SIZES = (2, 200)  # larger families (entity, object) look like nothing in particular
@@ -48,7 +48,7 @@ def ways(synset: Synset) -> list[str]:
     return [photo_of(first), first, f"{first}, {synset.gloss}", photo_of(second)]
 
 
-def words(names: Names, towers: Towers) -> Words:
+def words(names: Names, towers: Reads) -> Words:
     """Read all names; the first way of `classes` is the prompt with the first name."""
     groups = families(names.ids, names.synsets, *FAMILY_SIZES)
     classes = _said([ways(names.synsets[id_]) for id_ in names.ids], towers)
@@ -60,6 +60,6 @@ def words(names: Names, towers: Towers) -> Words:
     return Words(classes, parents, torch.from_numpy(members))
 
 
-def _said(texts: Sequence[Sequence[str]], towers: Towers) -> Tensor:
+def _said(texts: Sequence[Sequence[str]], towers: Reads) -> Tensor:
     flat = towers.sentences([text for row in texts for text in row])
     return flat.unflatten(0, (len(texts), -1)).transpose(0, 1).contiguous()

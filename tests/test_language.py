@@ -1,0 +1,89 @@
+"""Tuning the text tower: late layers read as the whole tower does, and they alone learn."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
+
+from tests.heads import RECIPE, small_heads, small_seen, some_words  # noqa: E402
+from training.corpus import Captioned, Corpus, Named  # noqa: E402
+from training.export import load_tokenizer  # noqa: E402
+from training.fit import train  # noqa: E402
+from training.language import MiniLM, load_tuned  # noqa: E402
+from training.late_layers import LAYERS, LateLayers, Numbered  # noqa: E402
+from training.words import Words  # noqa: E402
+
+WORDS = ["a", "black", "white", "dog", "cat", "runs", "sits", "on", "under", "the", "grass"]
+TEXTS = [" ".join(WORDS[i % 7 : i % 7 + 1 + i // 4]) for i in range(40)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> bytes:
+    made = Tokenizer(models.WordLevel({word: n for n, word in enumerate(["?", *WORDS])}, "?"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return made.to_str().encode()
+
+
+def tower() -> MiniLM:
+    torch.manual_seed(0)
+    made = MiniLM()
+    made.eval().requires_grad_(requires_grad=False)
+    return made
+
+
+def test_late_layers_read_texts_of_any_length_as_the_whole_tower_does(tokenizer: bytes) -> None:
+    whole = tower()
+    late = LateLayers(whole, tokenizer, TEXTS)
+    numbers = torch.tensor([39, 0, 3, 3, 17, 21, 1])
+    read = load_tokenizer(tokenizer).encode_batch([TEXTS[number] for number in numbers])
+    ids, mask = (
+        torch.tensor([getattr(each, part) for each in read]) for part in ("ids", "attention_mask")
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(late(numbers), whole(ids, mask), atol=0.01, rtol=0)
+
+
+def test_a_text_has_one_number_however_often_it_is_asked_for() -> None:
+    numbered = Numbered(towers=None)  # type: ignore[arg-type]
+    assert numbered.sentences(["a", "b", "a"]).tolist() == [0, 1, 0]
+    assert numbered.sentences(["c", "b"]).tolist() == [2, 1]
+    assert numbered.texts == ("a", "b", "c")
+
+
+def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: Path) -> None:
+    before, tuned, heads = tower(), tower(), small_heads()
+    heads.text = torch.nn.Sequential(LateLayers(tuned, tokenizer, TEXTS), heads.text)
+    train(heads, numbered_corpus(), numbered_words(), dataclasses.replace(RECIPE, epochs=1))
+    same = [
+        all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
+        for old, new in zip(before.layers, tuned.layers, strict=True)
+    ]
+    assert same == [True] * (len(same) - LAYERS) + [False] * LAYERS
+    assert torch.equal(before.words.weight, tuned.words.weight)
+
+    torch.save(tuned.state_dict(), tmp_path / "language.pt")
+    torch.testing.assert_close(
+        load_tuned(tmp_path / "language.pt").state_dict(), tuned.state_dict()
+    )
+
+
+def numbered_corpus() -> Corpus:
+    """The small corpus, with numbers of texts for sentence vectors."""
+    seen = small_seen()
+    told = Captioned(seen, range(6), torch.arange(30).view(6, 5), repeat=2)
+    return Corpus([told], [Named(seen, [6, 7], torch.tensor([30, 31]), [0, 1])])
+
+
+def numbered_words() -> Words:
+    words = some_words()
+    draw = np.random.default_rng(0)
+    classes, families = (
+        torch.from_numpy(draw.integers(len(TEXTS), size=each.shape[:2]))
+        for each in (words.classes, words.families)
+    )
+    return Words(classes, families, words.members)
