@@ -1,4 +1,4 @@
-"""Tuning the text tower: late layers read as the whole tower does, and they alone learn."""
+"""Tuning the text tower: late layers read as the whole tower does, and no others of it learn."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 from tests.heads import RECIPE, small_heads, small_seen, some_words  # noqa: E402
 from training.corpus import Captioned, Corpus, Named  # noqa: E402
 from training.export import load_tokenizer  # noqa: E402
-from training.fit import train  # noqa: E402
+from training.fit import Heads, train  # noqa: E402
 from training.language import MiniLM, load_tuned  # noqa: E402
 from training.late_layers import LAYERS, LateLayers, Numbered  # noqa: E402
 from training.words import Words  # noqa: E402
@@ -39,7 +39,7 @@ def tower() -> MiniLM:
 def test_late_layers_read_texts_of_any_length_as_the_whole_tower_does(tokenizer: bytes) -> None:
     whole = tower()
     late = LateLayers(whole, tokenizer, TEXTS)
-    numbers = torch.tensor([39, 0, 3, 3, 17, 21, 1])
+    numbers = torch.cat([torch.randperm(len(TEXTS)), torch.tensor([3, 39])])
     read = load_tokenizer(tokenizer).encode_batch([TEXTS[number] for number in numbers])
     ids, mask = (
         torch.tensor([getattr(each, part) for each in read]) for part in ("ids", "attention_mask")
@@ -55,21 +55,41 @@ def test_a_text_has_one_number_however_often_it_is_asked_for() -> None:
     assert numbered.texts == ("a", "b", "c")
 
 
-def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: Path) -> None:
-    before, tuned, heads = tower(), tower(), small_heads()
-    heads.text = torch.nn.Sequential(LateLayers(tuned, tokenizer, TEXTS), heads.text)
-    train(heads, numbered_corpus(), numbered_words(), dataclasses.replace(RECIPE, epochs=1))
-    same = [
+def late_heads(tower: MiniLM, tokenizer: bytes) -> Heads:
+    heads = small_heads()
+    heads.text = torch.nn.Sequential(LateLayers(tower, tokenizer, TEXTS), heads.text)
+    return heads
+
+
+def alike(one: MiniLM, other: MiniLM) -> list[bool]:
+    """Which layers are the same."""
+    return [
         all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
-        for old, new in zip(before.layers, tuned.layers, strict=True)
+        for old, new in zip(one.layers, other.layers, strict=True)
     ]
-    assert same == [True] * (len(same) - LAYERS) + [False] * LAYERS
+
+
+def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: Path) -> None:
+    corpus, words, path = numbered_corpus(), numbered_words(), tmp_path / "run.pt"
+    before, tuned = tower(), tower()
+    train(late_heads(tuned, tokenizer), corpus, words, RECIPE, checkpoint=path)
+    kept = len(before.layers) - LAYERS
+    assert alike(before, tuned) == [True] * kept + [False] * LAYERS
     assert torch.equal(before.words.weight, tuned.words.weight)
 
+    again = tower()  # what was learnt is in the checkpoint
+    train(late_heads(again, tokenizer), corpus, words, RECIPE, checkpoint=path)
+    assert all(alike(again, tuned))
+
     torch.save(tuned.state_dict(), tmp_path / "language.pt")
-    torch.testing.assert_close(
-        load_tuned(tmp_path / "language.pt").state_dict(), tuned.state_dict()
-    )
+    assert all(alike(load_tuned(tmp_path / "language.pt"), tuned))
+
+
+def test_they_learn_at_a_share_of_the_rate_and_do_not_decay(tokenizer: bytes) -> None:
+    still = tower()
+    recipe = dataclasses.replace(RECIPE, epochs=1, language_share=0)
+    train(late_heads(still, tokenizer), numbered_corpus(), numbered_words(), recipe)
+    assert all(alike(still, tower()))
 
 
 def numbered_corpus() -> Corpus:

@@ -146,6 +146,23 @@ def test_files_that_are_gone_are_replaced_by_drawn_backgrounds(
     assert (len(found.with_text), len(found.without_text), found.drawn) == (8, 8, 10)
 
 
+@pytest.mark.parametrize(("side", "expected"), [(32, 160), (128, 183), (224, 320), (448, 640)])
+def test_what_is_drawn_is_as_large_to_every_model(
+    reader: ReadingEncoder, monkeypatch: pytest.MonkeyPatch, side: int, expected: int
+) -> None:
+    widths = []
+    preprocess = reader.preprocess
+
+    def measured(image: Image.Image) -> Pixels:
+        widths.append(image.width)
+        return preprocess(image)
+
+    monkeypatch.setattr(reader, "side", side)
+    monkeypatch.setattr(reader, "preprocess", measured)
+    sample(reader, [], Writer(fonts=()), 2)
+    assert widths == [expected] * 4
+
+
 def test_own_pictures_with_and_without_text_can_be_given(
     fresh: Collection, folder: Path, reader: ReadingEncoder
 ) -> None:

@@ -34,7 +34,7 @@ STATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--out", type=FILE, required=True, help="Where the weights go.")
 @click.option("--cache", type=FOLDER, default=".cache/training", show_default=True)
 @click.option("--wordnet", type=STATE, default="/usr/share/wordnet/data.noun", show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Of the training: cpu, cuda.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
@@ -66,7 +66,7 @@ def main(
         numbered.words,
         recipe,
         device=device,
-        checkpoint=cache / f"language-{towers.digest}-{seed}.pt",
+        checkpoint=cache / f"language-{seed}.pt",
     )
     language.to("cpu")
     torch.save(language.state_dict(), out)

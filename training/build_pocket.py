@@ -10,7 +10,6 @@ are kept in the cache folder. WordNet's nouns come with Debian's `wordnet-base`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 import click
 import torch
@@ -20,7 +19,7 @@ from clipsearch.models.pocket import LOGIT_SCALE, WEIGHTS
 from training import assemble, sources
 from training.ends import Blend
 from training.features import Towers
-from training.fit import Heads, Loss, Recipe
+from training.fit import Heads, Recipe
 from training.language import load_tuned
 from training.light import load_tower
 from training.material import Split, final_split, read, trial_split
@@ -49,7 +48,6 @@ SHOWN = 300  # photographs by which the ranges of int8 are set
 @click.option("--reading", type=STATE, required=True, help="What build_reading wrote.")
 @click.option("--device", default="cpu", show_default=True, help="Of the heads: cpu, cuda.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
-@click.option("--loss", type=click.Choice(get_args(Loss)), default=Recipe().loss, show_default=True)
 @click.option("--fits", default=2, show_default=True, help="Seeds whose heads are joined.")
 @click.option("--trial/--no-trial", default=True, help="Measure on what the final fit learns from.")
 def main(
@@ -63,7 +61,6 @@ def main(
     reading: Path,
     device: str,
     epochs: int,
-    loss: Loss,
     fits: int,
     trial: bool,  # noqa: FBT001 - click's way of passing a flag
 ) -> None:
@@ -81,9 +78,9 @@ def main(
                 material,
                 split,
                 image_tower,
-                Recipe(epochs=epochs, loss=loss, seed=seed),
+                Recipe(epochs=epochs, seed=seed),
                 device=device,
-                checkpoint=cache / f"{name}-{towers.digest}-{seed}.pt",
+                checkpoint=cache / f"{name}-{seed}.pt",
             )
             for seed in range(fits)
         ]

@@ -9,6 +9,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from training.checkpoint import digest
 from training.features import Seen
 from training.views import VIEWS
 
@@ -17,6 +18,7 @@ from training.views import VIEWS
 class Captioned:
     """Photographs `rows` of `seen`, and sentence vectors (photos, captions, 384) of those rows.
 
+    Or, here and in all that follows, numbers of texts without the last axis, for `late_layers` to read.
     `repeat` is how often each appears in an epoch: small sets more often.
     """
 
@@ -70,6 +72,13 @@ class Corpus:
         self._extra = np.array(
             [(group, row) for group, part in enumerate(named) for row in range(len(part.rows))]
         )
+
+    def digest(self) -> str:
+        """Tell it from other photographs and texts; what towers see of them is another matter."""
+        parts: list[Captioned | Named] = [*self._captioned, *self._named]
+        rows = torch.tensor([row for part in parts for row in part.rows])
+        texts = [part.sentences for part in parts]
+        return digest([torch.from_numpy(self._items), torch.from_numpy(self._extra), rows, *texts])
 
     def steps(self, size: int) -> int:
         """How many batches of `size` captioned pictures an epoch has."""

@@ -17,10 +17,10 @@ from tqdm import tqdm
 from clipsearch.images import decode
 from clipsearch.models.openvino import Graph
 from clipsearch.types import Vectors
+from training.checkpoint import digest
 from training.export import image_graph, load_tokenizer, save_graph, text_graph
 from training.heads import PLACES, place_features
 from training.language import MiniLM
-from training.sources import fingerprint
 from training.views import DESCRIPTION, VIEWS, views
 from training.vision import HEAD, EfficientNetLite
 
@@ -72,22 +72,23 @@ class Reads(Protocol):
 
 
 class Towers:
-    """Both towers behind a cache; what a change touches is computed anew.
-
-    `digest` tells towers apart, for what others keep beside.
-    """
+    """Both towers behind a cache; what a change touches is computed anew."""
 
     def __init__(
         self, image: EfficientNetLite, text: MiniLM, tokenizer: bytes, cache: Path
     ) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        save_graph(image_graph(_Everything(image)), cache / "image.xml", half=False)
-        save_graph(text_graph(text), cache / "text.xml", half=False)
-        self._image = Graph(cache / "image.xml", fast=True, chunk=2)
-        self._text = Graph(cache / "text.xml")
+        # Named by their weights: another tower may be at work in the same cache.
+        seeing, reading = (
+            cache / f"{kind}-{digest(tower.state_dict().values())}.xml"
+            for kind, tower in (("image", image), ("text", text))
+        )
+        save_graph(image_graph(_Everything(image)), seeing, half=False)
+        save_graph(text_graph(text), reading, half=False)
+        self._image = Graph(seeing, fast=True, chunk=2)
+        self._text = Graph(reading)
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache
-        self.digest = fingerprint(cache / "image.bin", cache / "text.bin")
 
     def photos(self, paths: Sequence[Path]) -> Seen:
         """Run the image tower on files, or read what an earlier run found.
@@ -122,9 +123,8 @@ class Towers:
         return torch.from_numpy(np.load(path))
 
     def _path(self, tower: Graph, key: Sequence[str]) -> Path:
-        digest = hashlib.sha256("\n".join(key).encode())
-        digest.update(tower.path.with_suffix(".bin").read_bytes())
-        return self._cache / f"{tower.path.stem}-{digest.hexdigest()[:16]}.npy"
+        about = hashlib.sha256("\n".join(key).encode()).hexdigest()
+        return self._cache / f"{tower.path.stem}-{about[:16]}.npy"
 
     def _read(self, texts: Sequence[str]) -> Vectors:
         # Texts of one length share a batch: nothing is spent on padding.

@@ -1,25 +1,26 @@
-"""Training the heads on cached features: seeded, resumable, on the CPU or a GPU."""
+"""Training the heads on cached features, and late layers of the text tower along with them.
+
+Seeded, resumable, on the CPU or a GPU.
+"""
 # mypy: allow-subclassing-any
 
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.checkpoint import save
+from training.checkpoint import digest, save
 from training.corpus import Batch, Corpus
 from training.heads import ImageHead, Places, Sizes
 from training.language import Layer
-from training.losses import contrastive, distil, family_shares, sigmoid
+from training.losses import contrastive, distil, family_shares
 from training.noise import hide, shake
 from training.words import Words
-
-Loss: TypeAlias = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,8 @@ class Recipe:
 
     `batch` captioned pictures a step, and `extra` named ones; the weights are those of the losses:
     of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
-    are the share of pictures and the strength of the noise on features (see `training.noise`). `loss` is
-    that of pictures with captions: CLIP's over all captions of a batch, or SigLIP's a pair. Layers of the
-    text tower learn, where any do, at `language` times the rate.
+    are the share of pictures and the strength of the noise on features (see `training.noise`). Layers of
+    the text tower learn, where any do, at `language_share` of the rate.
     """
 
     epochs: int = 10
@@ -44,14 +44,13 @@ class Recipe:
     largest_family: int = 60
     hide: float = 0.7
     shake: float = 0.3
-    loss: Loss = "softmax"
-    language: float = 0.05
+    language_share: float = 0.05
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
 
 
 class Heads(nn.Module):
-    """Both learned ends, and the temperatures and the bias of the losses.
+    """Both learned ends, and the two temperatures of the losses.
 
     `text` takes what a `Corpus` has of texts: sentence vectors, or numbers (see `late_layers`).
     """
@@ -60,7 +59,6 @@ class Heads(nn.Module):
         super().__init__()
         self.places, self.image, self.text = places, image, text
         self.captions_scale = nn.Parameter(torch.tensor(math.log(1 / 0.05)))
-        self.captions_bias = nn.Parameter(torch.tensor(-6.0))  # 5 of 2,560 pairs belong together
         self.names_scale = nn.Parameter(torch.tensor(math.log(1 / 0.06)))
 
     def see(self, places: Tensor, pooled: Tensor) -> Tensor:
@@ -79,8 +77,8 @@ def train(
 ) -> None:
     """Train `heads` in place; with `checkpoint`, go on from where a stopped run was.
 
-    A checkpoint of another recipe, or of more or fewer photographs, is ignored. Matrix products of
-    the places run in bfloat16.
+    A checkpoint of another recipe, beginning or corpus is ignored. Matrix products of the places and
+    of the text tower, where it learns along, run in bfloat16.
     """
     heads.to(device)
     words = words.to(device)
@@ -93,7 +91,8 @@ def train(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     parts: dict[str, Any] = {"heads": heads, "optimizer": optimizer, "schedule": schedule}
-    key = {**asdict(recipe), "steps": total}
+    begun = digest(heads.state_dict().values())
+    key = {**asdict(recipe), "steps": total, "corpus": corpus.digest(), "begun": begun}
     first = _restore(checkpoint, key, parts)
     with tqdm(total=total, initial=first * steps, unit="step") as bar:
         for epoch in range(first, recipe.epochs):
@@ -131,10 +130,7 @@ def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
     said = heads.text(batch.sentences.flatten(0, 1))
     same = batch.owners[:, None] == batch.owners.repeat_interleave(captions)[None]
     scale = heads.captions_scale.exp()
-    if recipe.loss == "softmax":
-        value = contrastive(images[:count], said, same, scale)
-    else:
-        value = sigmoid(images[:count], said, same, scale, heads.captions_bias)
+    value = contrastive(images[:count], said, same, scale)
 
     probabilities = heads.image.classifier(batch.pooled).softmax(1)
     names_scale = heads.names_scale.exp()
@@ -162,7 +158,9 @@ def _groups(heads: Heads, recipe: Recipe) -> list[dict[str, Any]]:
         {"params": [p for p in live if p.ndim < 2], "weight_decay": 0.0},
     ]
     if tower:
-        groups.append({"params": tower, "weight_decay": 0.0, "lr": recipe.language * recipe.rate})
+        groups.append(
+            {"params": tower, "weight_decay": 0.0, "lr": recipe.language_share * recipe.rate}
+        )
     return groups
 
 

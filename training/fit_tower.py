@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from clipsearch.models.openvino import Graph
-from training.checkpoint import save
+from training.checkpoint import digest, save
 from training.export import image_graph, save_graph
 from training.light import LightTower
 from training.vision import EfficientNetLite
@@ -119,7 +119,12 @@ def fit(
     """
     teacher = Teacher(tower, lesson, cache)
     spreads = _spreads(tower, pictures[:SHOWN], len(lesson.weights))
-    key = {**asdict(lesson), "seed": seed, "begun": _digest(light), "shown": _shown(pictures)}
+    key = {
+        **asdict(lesson),
+        "seed": seed,
+        "begun": digest(light.state_dict().values()),
+        "shown": _shown(pictures),
+    }
     light.to(memory_format=torch.channels_last)
     groups = [(light.new(), 1.0), (light.later(), lesson.later)]
     live = [(weights, share) for weights, share in groups if share]
@@ -186,13 +191,6 @@ def _spreads(tower: EfficientNetLite, pictures: NDArray[np.uint8], count: int) -
     seen = look(tower, torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2), count)
     # The small number: some channels of the later taps are almost always the same.
     return [tap.std([0, *range(2, tap.ndim)], keepdim=True) + 0.01 for tap in seen]
-
-
-def _digest(tower: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for value in tower.state_dict().values():
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _shown(pictures: NDArray[np.uint8]) -> str:

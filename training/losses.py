@@ -1,8 +1,7 @@
 """What the heads are trained for: pictures near their texts, and near the names of what they show.
 
 Contrastive loss as in CLIP (Radford et al. 2021) with several right answers a picture, as in
-Khosla et al. 2020 ("Supervised contrastive learning"), or with a sigmoid a pair as in SigLIP (Zhai
-et al. 2023). The rest is distillation (Hinton et al. 2015) of ImageNet's classifier into words.
+Khosla et al. 2020 ("Supervised contrastive learning"). The rest is distillation (Hinton et al. 2015) of ImageNet's classifier into words.
 """
 
 import torch
@@ -15,12 +14,6 @@ def contrastive(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor) -> T
     logits = scale * images @ texts.T
     right = same.float()
     return 0.5 * (_cross(logits, right) + _cross(logits.T, right.T))
-
-
-def sigmoid(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """One yes-or-no question a pair, summed over texts and averaged over pictures."""
-    logits = scale * images @ texts.T + bias
-    return -F.logsigmoid(torch.where(same, logits, -logits)).sum() / len(images)
 
 
 def distil(images: Tensor, texts: Tensor, shares: Tensor, scale: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ class Split:
 def read(data: Path, more: Sequence[Path], towers: Reads, names: Names) -> Material:
     """Run both towers over all of `data` and the captioned folders `more`, or read the cache.
 
-    Where `towers` give numbers of texts, those stand in the place of sentence vectors everywhere.
+    Where `towers` give numbers of texts, those stand in the place of sentence vectors everywhere: (n, …)
+    int64 instead of (n, …, 384).
     """
 
     def photos(rows: Sequence[Photograph]) -> Photos:

@@ -6,16 +6,17 @@ sees more than things. Made by rules alone: a few stay true, and some say what n
 """
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.random import Generator
 
-# How often captions name each, in percent: what comes in is drawn likewise, so that a word alone does
-# not tell which caption is the wrong one.
+# How often captions name each, in percent; what comes in is drawn likewise, or `balanced` keeps few.
 COLOURS = {"white": 20, "black": 19, "red": 14, "brown": 13, "blue": 12, "green": 6, "yellow": 6}
-COLOURS |= {"pink": 4, "orange": 4, "purple": 2, "grey": 2}
+COLOURS |= {"pink": 4, "orange": 4, "purple": 2, "grey": 1, "gray": 1}
 COUNTS = {"two": 73, "three": 18, "four": 6, "five": 2, "six": 1}
 OPPOSITES = (
     ("in front of", "behind"),
@@ -29,7 +30,10 @@ OPPOSITES = (
 
 KINDS: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType(
     {
-        "colour": dict.fromkeys(COLOURS, COLOURS),
+        "colour": {
+            old: {new: weight for new, weight in COLOURS.items() if {old, new} != {"grey", "gray"}}
+            for old in COLOURS
+        },
         "count": dict.fromkeys(COUNTS, COUNTS),
         "relation": {a: {b: 1} for pair in OPPOSITES for a, b in (pair, pair[::-1])},
     }
@@ -37,13 +41,22 @@ KINDS: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType(
 """By kind of change: what is exchanged, and what may come in for it, with its weight."""
 
 
-def changed(caption: str, kind: str, draw: Generator) -> str | None:
-    """The caption with one word of a kind exchanged, in lower case; None where it has none.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A caption made wrong: `old` stood where `new` stands."""
+
+    caption: str
+    old: str
+    new: str
+
+
+def changed(caption: str, kind: str, draw: Generator) -> Change | None:
+    """The caption, in lower case, with one word of a kind exchanged; None where it has none.
 
     What comes in stands nowhere else in the caption: "a black and white dog" does not become "a white
     and white dog".
     """
-    caption, others = caption.lower().replace("gray", "grey"), KINDS[kind]
+    caption, others = caption.lower(), KINDS[kind]
     found = list(re.finditer(rf"\b(?:{'|'.join(others)})\b", caption))
     here = {match.group() for match in found}
     places = [
@@ -56,4 +69,20 @@ def changed(caption: str, kind: str, draw: Generator) -> str | None:
         return None
     weights = np.array([weight for _, _, weight in places], dtype=float)
     match, new, _ = places[int(draw.choice(len(places), p=weights / weights.sum()))]
-    return caption[: match.start()] + new + caption[match.end() :]
+    return Change(caption[: match.start()] + new + caption[match.end() :], match.group(), new)
+
+
+def balanced(changes: Sequence[Change | None]) -> list[int]:
+    """The places of changes of which as many go one way as the other, the first ones of each.
+
+    So no rule about words alone, "what is said more often is right", tells the wrong caption.
+    """
+    ways: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, change in enumerate(changes):
+        if change is not None:
+            ways[change.old, change.new].append(place)
+    return sorted(
+        place
+        for (old, new), places in ways.items()
+        for place in places[: len(ways.get((new, old), ()))]
+    )

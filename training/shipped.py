@@ -17,7 +17,7 @@ from clipsearch.models.pocket import WEIGHTS, PocketEncoder
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from training.material import trial_rows
-from training.negatives import KINDS, changed
+from training.negatives import KINDS, balanced, changed
 from training.quality import image_to_text, precision, preferred, text_to_image, top1
 from training.sources import Photograph, captioned, described
 from training.words import photo_of
@@ -46,17 +46,8 @@ def lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
         said = say(encoder, texts)
         yield f"Flickr8k {name}: {text_to_image(said, seen, owner)}"
         yield f"Flickr8k {name}, image→text: {image_to_text(said, seen, owner)}"
-    # `rows`, `seen` and `owner` are those of the 1,000.
-    for kind in KINDS:
-        draw = np.random.default_rng(5)
-        wrong = [changed(text, kind, draw) for text in texts]
-        at = [place for place, text in enumerate(wrong) if text]
-        own, other = said[at], say(encoder, [text for text in wrong if text])
-        mine, shuffled = seen[owner[at]], seen[draw.permutation(owner[at])]
-        yield (
-            f"Flickr8k 1,000, own caption against another {kind}: {preferred(mine, own, other):.1f} "
-            f"of {len(at)} (with other pictures {preferred(shuffled, own, other):.1f})"
-        )
+        for kind in KINDS:
+            yield f"Flickr8k {name}, {against_changed(encoder, texts, seen[owner], kind)}"
     rows = [coco[i] for i in held.coco]
     paths = [row.path for row in (*rows, *(others[i] for i in held.backgrounds))]
     texts, owner = _captions(rows)
@@ -92,6 +83,22 @@ def say(encoder: PocketEncoder, texts: Sequence[str]) -> Vectors:
     """Embed texts: (n, d) of length 1."""
     parts = [encoder.encode_texts(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
     return normalize(np.concatenate(parts))
+
+
+def against_changed(
+    encoder: PocketEncoder, texts: Sequence[str], pictures: Vectors, kind: str
+) -> str:
+    """How often pictures (n, d) lie nearer to their texts than to these made wrong, in a line."""
+    draw = np.random.default_rng(5)
+    wrong = [changed(text, kind, draw) for text in texts]
+    at = balanced(wrong)
+    own = say(encoder, [texts[place].lower() for place in at])
+    other = say(encoder, [change.caption for place in at if (change := wrong[place])])
+    mine, shuffled = pictures[at], pictures[draw.permutation(at)]
+    return (
+        f"own caption before one with another {kind}: {preferred(mine, own, other):.1f} of {len(at)} "
+        f"(with other pictures {preferred(shuffled, own, other):.1f})"
+    )
 
 
 def _captions(rows: Sequence[Photograph]) -> tuple[list[str], np.ndarray]:

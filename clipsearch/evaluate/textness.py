@@ -26,7 +26,7 @@ from clipsearch.images import decode
 from clipsearch.models.base import Encoder
 from clipsearch.probe.folders import class_folders, readable_name
 from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
-from clipsearch.textness.fitting import FEWEST, SIDE, embed_queries, shrunk
+from clipsearch.textness.fitting import FEWEST, embed_queries, shrunk, side_for
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 from ingest.changes import Progress
@@ -226,8 +226,9 @@ def _embed_written(
 
 
 def _written(job: Job, *, encoder: Encoder, writer: Writer) -> Pixels | None:
+    side = side_for(encoder)
     try:
-        image = shrunk(decode(job.path, min_side=SIDE).image)
+        image = shrunk(decode(job.path, min_side=side).image, side)
     except ImageError:
         return None
     random = np.random.default_rng([SEED, job.seed])

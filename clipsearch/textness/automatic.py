@@ -5,6 +5,7 @@ No data set is needed, and the pictures are those that the bias will be used on.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -20,13 +21,13 @@ from clipsearch.store import Collection
 from clipsearch.store import filters as where
 from clipsearch.textness.drawing import Writer, backdrop
 from clipsearch.textness.fitting import (
-    SIDE,
     embed_pictures,
     embed_queries,
     fit_vectors,
     in_threads,
     require_enough,
     shrunk,
+    side_for,
     with_text_of_their_own,
 )
 from clipsearch.textness.probe import TextnessProbe
@@ -138,14 +139,15 @@ def sample(
 
     Files that cannot be read are passed over, and drawn backgrounds follow where they end.
     """
-    drawn = 0
+    drawn, side = 0, side_for(encoder)
 
     def backgrounds() -> Iterator[Image]:
         nonlocal drawn
-        yield from (image for image in in_threads(_opened, paths) if image is not None)
+        opened = in_threads(partial(_opened, side=side), paths)
+        yield from (image for image in opened if image is not None)
         for number in count():
             drawn += 1
-            yield backdrop(np.random.default_rng([seed, 1, number]))
+            yield backdrop(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
 
     def written(numbered: tuple[int, Image]) -> Image:
         number, image = numbered
@@ -180,8 +182,8 @@ def _some(collection: Collection, wanted: int) -> str:
     return where.id_below(f"{int(ID_SPACE * wanted / rows):08x}") if rows > wanted else ""
 
 
-def _opened(path: Path) -> Image | None:
+def _opened(path: Path, side: int) -> Image | None:
     try:
-        return shrunk(decode(path, min_side=SIDE).image)
+        return shrunk(decode(path, min_side=side).image, side)
     except ImageError:  # gone, or damaged since
         return None

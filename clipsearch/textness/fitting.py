@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,8 +40,11 @@ FEWEST = 10
 USELESS_AUC = 0.6
 """Below it the direction is mostly noise, and would do harm of a length that grows as it is worse."""
 
-SIDE = 320
-"""Shorter side in pixels of the pictures of a fit: enough for every model's 224 to 256, and quick."""
+ROOM = 10 / 7
+"""Times the model's own side that the shorter side of a fit's pictures has: 320 pixels for 224. So the
+smallest letters that are drawn are as small to every model, and none is fitted on what it cannot see."""
+SMALLEST_SIDE = 160
+"""Pixels, whatever the model: on fewer there is no room for text of many kinds."""
 
 _THINGS = """
 dog cat bird horse cow fish flower tree forest mountain beach river snow sunset street
@@ -154,7 +158,8 @@ def with_text_of_their_own(
 
 def embed_pictures(encoder: Encoder, pictures: Iterable[Image | Path]) -> Vectors:
     """Pictures, or the files that can be read, as (n, d) float32 of length 1, made small before."""
-    images = (image for image in in_threads(_small, pictures) if image is not None)
+    small = partial(_small, side=side_for(encoder))
+    images = (image for image in in_threads(small, pictures) if image is not None)
     parts = [embed_images(encoder, batch) for batch in batches(images, BATCH)]
     return np.concatenate(parts) if parts else embed_images(encoder, [])
 
@@ -171,20 +176,25 @@ def embed_queries(encoder: Encoder) -> Vectors:
     return embed_texts(encoder, QUERIES)
 
 
-def shrunk(image: Image) -> Image:
-    """The picture with a shorter side of at most `SIDE` pixels, as every picture of a fit has it."""
-    share = SIDE / min(image.size)
+def side_for(encoder: Encoder) -> int:
+    """Pixels that the shorter side of a fit's pictures has at most."""
+    return max(SMALLEST_SIDE, round(ROOM * encoder.side))
+
+
+def shrunk(image: Image, side: int) -> Image:
+    """The picture with a shorter side of at most `side` pixels."""
+    share = side / min(image.size)
     if share >= 1:
         return image
     width, height = (max(1, round(side * share)) for side in image.size)
     return image.resize((width, height), reducing_gap=2.0)
 
 
-def _small(picture: Image | Path) -> Image | None:
+def _small(picture: Image | Path, side: int) -> Image | None:
     if not isinstance(picture, Path):
-        return shrunk(upright(picture))
+        return shrunk(upright(picture), side)
     try:
-        return shrunk(decode(picture, min_side=SIDE).image)
+        return shrunk(decode(picture, min_side=side).image, side)
     except ImageError as error:
         log.warning("left out %s: %s", picture, error)
         return None
