@@ -4,9 +4,7 @@ Contrastive loss as in CLIP (Radford et al. 2021) with several right answers a p
 Khosla et al. 2020 ("Supervised contrastive learning"). The rest is distillation (Hinton et al. 2015) of ImageNet's classifier into words.
 """
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 
 def contrastive(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ CELL = 16  # pixels, of the places in which the image tower tells letters
 # Photographs are kept up to twice as large. The pictures that the model meets were made smaller, which
 # leaves them sharp; taught on softer ones, it would take sharpness itself for writing.
 KEPT, LEAST = 2 * SIDE, 0.8  # pixels of the shorter side, and the least share of it in a square
-WRITTEN = round(ROOM * SIDE)  # pixels, of squares that get text of any size, as a probe's pictures have
+WRITTEN = round(ROOM * SIDE)  # pixels, of squares that get text as a probe's pictures have it
 CROPS = 3  # of each photograph of a thing
 NAMED = 0.5  # of the written words are names of things
 SCRIBBLED = 0.5  # of the squares without words have marks on them that are no letters
