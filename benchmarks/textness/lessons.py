@@ -14,14 +14,12 @@ from benchmarks.textness.lettering import Letter, Pen, Rng, pick
 from benchmarks.textness.scribbles import scribble
 from benchmarks.textness.spelling import Spelling
 from clipsearch.textness import Writer
-from clipsearch.textness.fitting import ROOM
 
 SIDE = 128  # pixels, of the squares that the model sees
 CELL = 16  # pixels, of the places in which the image tower tells letters
 # Photographs are kept up to twice as large. The pictures that the model meets were made smaller, which
 # leaves them sharp; taught on softer ones, it would take sharpness itself for writing.
 KEPT, LEAST = 2 * SIDE, 0.8  # pixels of the shorter side, and the least share of it in a square
-WRITTEN = round(ROOM * SIDE)  # pixels, of squares that get text as a probe's pictures have it
 CROPS = 3  # of each photograph of a thing
 NAMED = 0.5  # of the written words are names of things
 SCRIBBLED = 0.5  # of the squares without words have marks on them that are no letters
@@ -99,12 +97,10 @@ class School:
             square, letters = self.pen.write(square, words[-1], rng)
             self._mark(maps[row], letters)
             squares.append(square)
-        squares += [self._lettered(rng) for _ in range(lettered)]
+        squares += [
+            self.writer.write(_cut(pick(self.others, rng), rng), rng) for _ in range(lettered)
+        ]
         return Batch(np.stack([np.asarray(one) for one in squares]), crops, tuple(words), maps)
-
-    def _lettered(self, rng: Rng) -> Image.Image:
-        square = self.writer.write(_cut(pick(self.others, rng), rng, WRITTEN), rng)
-        return square.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
     @property
     def _map_shape(self) -> tuple[int, int, int]:
@@ -133,13 +129,13 @@ def kept(photo: Image.Image) -> Image.Image:
     return photo.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _cut(photo: Image.Image, rng: Rng, pixels: int = SIDE) -> Image.Image:
-    """A random square of a photograph, nearly as high or wide as that, or smaller, as so many pixels."""
+def _cut(photo: Image.Image, rng: Rng) -> Image.Image:
+    """A random square of a photograph, nearly as high or wide as that, or smaller."""
     side = int(rng.integers(round(LEAST * min(photo.size)), min(photo.size) + 1))
     left = int(rng.integers(photo.width - side + 1))
     top = int(rng.integers(photo.height - side + 1))
     box = (left, top, left + side, top + side)
-    return photo.resize((pixels, pixels), Image.Resampling.BICUBIC, box=box)
+    return photo.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
 
 
 def _mirrored(square: Image.Image) -> Image.Image:
