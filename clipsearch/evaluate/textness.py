@@ -22,11 +22,10 @@ from clipsearch.evaluate import bootstrap
 from clipsearch.evaluate.features import Pictures, embed_pictures, encoder_of, named
 from clipsearch.evaluate.metrics import Indices, best, place
 from clipsearch.evaluation import Estimate, Evaluation, Measure
-from clipsearch.images import decode
 from clipsearch.models.base import Encoder
 from clipsearch.probe.folders import class_folders, readable_name
 from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
-from clipsearch.textness.fitting import FEWEST, embed_queries, shrunk, side_for
+from clipsearch.textness.fitting import FEWEST, embed_queries, opened, side_for
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 from ingest.changes import Progress
@@ -226,9 +225,8 @@ def _embed_written(
 
 
 def _written(job: Job, *, encoder: Encoder, writer: Writer) -> Pixels | None:
-    side = side_for(encoder)
     try:
-        image = shrunk(decode(job.path, min_side=side).image, side)
+        image = opened(job.path, side_for(encoder))
     except ImageError:
         return None
     random = np.random.default_rng([SEED, job.seed])

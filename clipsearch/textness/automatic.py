@@ -15,7 +15,6 @@ from PIL.Image import Image
 from clipsearch.batches import batches
 from clipsearch.embed import BATCH, embed_images
 from clipsearch.errors import ImageError
-from clipsearch.images import decode
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.store import filters as where
@@ -25,8 +24,8 @@ from clipsearch.textness.fitting import (
     embed_queries,
     fit_vectors,
     in_threads,
+    opened,
     require_enough,
-    shrunk,
     side_for,
     with_text_of_their_own,
 )
@@ -143,8 +142,8 @@ def sample(
 
     def backgrounds() -> Iterator[Image]:
         nonlocal drawn
-        opened = in_threads(partial(_opened, side=side), paths)
-        yield from (image for image in opened if image is not None)
+        readable = in_threads(partial(_readable, side=side), paths)
+        yield from (image for image in readable if image is not None)
         for number in count():
             drawn += 1
             yield backdrop(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
@@ -182,8 +181,8 @@ def _some(collection: Collection, wanted: int) -> str:
     return where.id_below(f"{int(ID_SPACE * wanted / rows):08x}") if rows > wanted else ""
 
 
-def _opened(path: Path, side: int) -> Image | None:
+def _readable(path: Path, side: int) -> Image | None:
     try:
-        return shrunk(decode(path, min_side=side).image, side)
+        return opened(path, side)
     except ImageError:  # gone, or damaged since
         return None

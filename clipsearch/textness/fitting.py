@@ -181,7 +181,12 @@ def side_for(encoder: Encoder) -> int:
     return max(SMALLEST_SIDE, round(ROOM * encoder.side))
 
 
-def shrunk(image: Image, side: int) -> Image:
+def opened(path: Path, side: int) -> Image:
+    """A file's picture with a shorter side of at most `side` pixels; raise ImageError as `decode`."""
+    return _shrunk(decode(path, min_side=side).image, side)
+
+
+def _shrunk(image: Image, side: int) -> Image:
     """The picture with a shorter side of at most `side` pixels."""
     share = side / min(image.size)
     if share >= 1:
@@ -192,9 +197,9 @@ def shrunk(image: Image, side: int) -> Image:
 
 def _small(picture: Image | Path, side: int) -> Image | None:
     if not isinstance(picture, Path):
-        return shrunk(upright(picture), side)
+        return _shrunk(upright(picture), side)
     try:
-        return shrunk(decode(picture, min_side=side).image, side)
+        return opened(picture, side)
     except ImageError as error:
         log.warning("left out %s: %s", picture, error)
         return None
