@@ -145,6 +145,7 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     )
     resize = "squashed" if folder.name == "SigLIP" else "shortest side, centre crop"
     assert identity.preprocessing.startswith(f"224x224 px, {resize}, bicubic, {mean}")
+    assert encoder.crops == (resize == "shortest side, centre crop")
     assert identity.preprocessing.endswith("QuickGELU") == (folder.name == "RN50")
 
 

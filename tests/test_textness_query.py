@@ -146,21 +146,40 @@ def test_files_that_are_gone_are_replaced_by_drawn_backgrounds(
     assert (len(found.with_text), len(found.without_text), found.drawn) == (8, 8, 10)
 
 
-@pytest.mark.parametrize(("side", "expected"), [(32, 160), (128, 183), (224, 320), (448, 640)])
-def test_what_is_drawn_is_as_large_to_every_model(
-    reader: ReadingEncoder, monkeypatch: pytest.MonkeyPatch, side: int, expected: int
-) -> None:
-    widths = []
+@pytest.fixture
+def given(reader: ReadingEncoder, monkeypatch: pytest.MonkeyPatch) -> list[Image.Image]:
+    """The pictures that the reader gets."""
+    found = []
     preprocess = reader.preprocess
 
-    def measured(image: Image.Image) -> Pixels:
-        widths.append(image.width)
+    def noted(image: Image.Image) -> Pixels:
+        found.append(image)
         return preprocess(image)
 
-    monkeypatch.setattr(reader, "side", side)
-    monkeypatch.setattr(reader, "preprocess", measured)
+    monkeypatch.setattr(reader, "preprocess", noted)
+    return found
+
+
+@pytest.mark.parametrize(("side", "expected"), [(32, 160), (128, 183), (224, 320), (448, 640)])
+def test_what_is_drawn_is_as_large_to_every_model(
+    reader: ReadingEncoder, given: list[Image.Image], side: int, expected: int
+) -> None:
+    reader.side = side
     sample(reader, [], Writer(fonts=()), 2)
-    assert widths == [expected] * 4
+    assert [image.width for image in given] == [expected] * 4
+
+
+def test_text_is_drawn_where_the_model_looks(
+    reader: ReadingEncoder, given: list[Image.Image], tmp_path: Path
+) -> None:
+    wide, middle = Image.new("RGB", (600, 300), "green"), Image.new("RGB", (300, 300), "white")
+    wide.paste(middle, (150, 0))
+    wide.save(tmp_path / "wide.png")
+    for reader.crops in (False, True):
+        sample(reader, [tmp_path / "wide.png"] * 2, Writer(fonts=()), 1)
+    assert [image.size for image in given] == [wide.size] * 2 + [middle.size] * 2
+    assert given[3] == middle
+    assert given[2] != middle
 
 
 def test_own_pictures_with_and_without_text_can_be_given(

@@ -25,7 +25,7 @@ from clipsearch.evaluation import Estimate, Evaluation, Measure
 from clipsearch.models.base import Encoder
 from clipsearch.probe.folders import class_folders, readable_name
 from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
-from clipsearch.textness.fitting import FEWEST, embed_queries, opened, side_for
+from clipsearch.textness.fitting import FEWEST, embed_queries, opened
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 from ingest.changes import Progress
@@ -226,7 +226,7 @@ def _embed_written(
 
 def _written(job: Job, *, encoder: Encoder, writer: Writer) -> Pixels | None:
     try:
-        image = opened(job.path, side_for(encoder))
+        image = opened(job.path, encoder)
     except ImageError:
         return None
     random = np.random.default_rng([SEED, job.seed])

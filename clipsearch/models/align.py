@@ -81,6 +81,11 @@ class AlignEncoder:
         size = self._processor.image_processor.size
         return int(max(size["height"], size["width"]))
 
+    @property
+    def crops(self) -> bool:
+        """False: it sees whole pictures, squashed."""
+        return False
+
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own image processor."""
         pixels = self._processor.image_processor(images=image, return_tensors="np")["pixel_values"]

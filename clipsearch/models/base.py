@@ -55,6 +55,11 @@ class Encoder(Protocol):
         """Pixels that `preprocess` leaves of a picture's shorter side; it needs to see few more."""
         ...
 
+    @property
+    def crops(self) -> bool:
+        """Whether `preprocess` keeps only a picture's middle, as wide as it is high."""
+        ...
+
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to the array that `encode_images` takes; safe in threads."""
         ...

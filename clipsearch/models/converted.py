@@ -75,6 +75,11 @@ class ConvertedEncoder:
         """Pixels a side of what a picture is resized to, the longer one."""
         return max(self.preprocessing.size)
 
+    @property
+    def crops(self) -> bool:
+        """Whether a picture's ends are cut off."""
+        return self.preprocessing.resize == "shortest"
+
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, as the model's own transform makes it."""
         return self.preprocessing(image)

@@ -99,6 +99,11 @@ class OpenClipEncoder:
         """Pixels a side of what the model sees, the longer one."""
         return int(np.max(self._model.visual.preprocess_cfg["size"]))
 
+    @property
+    def crops(self) -> bool:
+        """Whether a picture's ends are cut off."""
+        return bool(self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
+
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own evaluation transform."""
         pixels: Pixels = self._transform(image).numpy()

@@ -66,6 +66,11 @@ class PocketEncoder:
         """Pixels a side of what the model sees."""
         return SIDE
 
+    @property
+    def crops(self) -> bool:
+        """False: it sees whole pictures, squashed."""
+        return False
+
     def preprocess(self, image: "Image") -> Pixels:
         """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.
 

@@ -35,6 +35,11 @@ class RemoteEncoder:
         """Pixels a side of what the model sees."""
         return int(self._do("side"))
 
+    @cached_property
+    def crops(self) -> bool:
+        """Whether a picture's ends are cut off."""
+        return bool(self._do("crops"))
+
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to what `encode_images` takes; here, where that needs no model."""
         if self._preprocessing is not None:

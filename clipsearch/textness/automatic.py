@@ -139,14 +139,15 @@ def sample(
     Files that cannot be read are passed over, and drawn backgrounds follow where they end.
     """
     drawn, side = 0, side_for(encoder)
+    size = (side, side if encoder.crops else 3 * side // 4)
 
     def backgrounds() -> Iterator[Image]:
         nonlocal drawn
-        readable = in_threads(partial(_readable, side=side), paths)
+        readable = in_threads(partial(_readable, encoder=encoder), paths)
         yield from (image for image in readable if image is not None)
         for number in count():
             drawn += 1
-            yield backdrop(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
+            yield backdrop(np.random.default_rng([seed, 1, number]), size)
 
     def written(numbered: tuple[int, Image]) -> Image:
         number, image = numbered
@@ -181,8 +182,8 @@ def _some(collection: Collection, wanted: int) -> str:
     return where.id_below(f"{int(ID_SPACE * wanted / rows):08x}") if rows > wanted else ""
 
 
-def _readable(path: Path, side: int) -> Image | None:
+def _readable(path: Path, encoder: Encoder) -> Image | None:
     try:
-        return opened(path, side)
+        return opened(path, encoder)
     except ImageError:  # gone, or damaged since
         return None

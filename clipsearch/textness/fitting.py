@@ -158,7 +158,7 @@ def with_text_of_their_own(
 
 def embed_pictures(encoder: Encoder, pictures: Iterable[Image | Path]) -> Vectors:
     """Pictures, or the files that can be read, as (n, d) float32 of length 1, made small before."""
-    small = partial(_small, side=side_for(encoder))
+    small = partial(_small, encoder=encoder)
     images = (image for image in in_threads(small, pictures) if image is not None)
     parts = [embed_images(encoder, batch) for batch in batches(images, BATCH)]
     return np.concatenate(parts) if parts else embed_images(encoder, [])
@@ -181,13 +181,20 @@ def side_for(encoder: Encoder) -> int:
     return max(SMALLEST_SIDE, round(ROOM * encoder.side))
 
 
-def opened(path: Path, side: int) -> Image:
-    """A file's picture with a shorter side of at most `side` pixels; raise ImageError as `decode`."""
-    return _shrunk(decode(path, min_side=side).image, side)
+def opened(path: Path, encoder: Encoder) -> Image:
+    """What the model sees of a file's picture, as small as it is drawn on; raise ImageError as
+    `decode`.
+    """
+    return _seen(decode(path, min_side=side_for(encoder)).image, encoder)
 
 
-def _shrunk(image: Image, side: int) -> Image:
-    """The picture with a shorter side of at most `side` pixels."""
+def _seen(image: Image, encoder: Encoder) -> Image:
+    """The picture, or of one whose ends the model cuts off the middle: text drawn there would be
+    lost. The shorter side has at most `side_for` the encoder's pixels.
+    """
+    if encoder.crops:
+        image = _middle(image)
+    side = side_for(encoder)
     share = side / min(image.size)
     if share >= 1:
         return image
@@ -195,11 +202,17 @@ def _shrunk(image: Image, side: int) -> Image:
     return image.resize((width, height), reducing_gap=2.0)
 
 
-def _small(picture: Image | Path, side: int) -> Image | None:
+def _middle(image: Image) -> Image:
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    return image.crop((left, top, left + side, top + side))
+
+
+def _small(picture: Image | Path, encoder: Encoder) -> Image | None:
     if not isinstance(picture, Path):
-        return _shrunk(upright(picture), side)
+        return _seen(upright(picture), encoder)
     try:
-        return opened(picture, side)
+        return opened(picture, encoder)
     except ImageError as error:
         log.warning("left out %s: %s", picture, error)
         return None
