@@ -21,15 +21,15 @@ from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows, stron
 from benchmarks.textness.photos import Photos, photos_in, split, without_text
 from benchmarks.textness.reading_model import Effort
 from benchmarks.textness.report import Result, table
-from benchmarks.textness.school import OTHERS, teach, vocabulary
+from benchmarks.textness.school import teach, vocabulary
 from benchmarks.textness.typographic import Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.textness import Writer
 from clipsearch.textness.words import ENGLISH
 
-FITTED = 400  # other photographs for the probe's fit
-AMONG = 500  # other photographs in the collection
+AMONG, SPARE = 500, 400  # photographs without text in the test's collection, and for other use
+TAUGHT = 0.75  # of the photographs of anything are written on in training, the others for a fit
 RESULT = Path("benchmark-textness.json")
 
 
@@ -71,14 +71,17 @@ def _options() -> argparse.Namespace:
     )
     for name, what in (
         ("others", "everyday photographs without text (default: FOLDER/../backgrounds)"),
-        (
-            "photos",
-            f"everyday photographs: {OTHERS:,} to write on in training, the others for the probe's fit "
-            "(default: FOLDER/../flickr8k/images)",
-        ),
         ("streets", "street scenes with words.jsonl (default: FOLDER/../scene_text)"),
     ):
         parser.add_argument(f"--{name}", type=Path, help=what)
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        action="append",
+        help=f"photographs of anything: {TAUGHT:.0%}% to write on in training, the others for the "
+        "probe's fit; may be given again (default: FOLDER/../flickr8k/images and "
+        "FOLDER/../imagenet_sample)",
+    )
     parser.add_argument(
         "--prompt", default="{}", help='a query, with {} for the name: "a photo of {}"'
     )
@@ -93,13 +96,16 @@ def _run(options: argparse.Namespace) -> None:
     beside = options.folder.resolve().parent
     photos = split(options.folder, np.random.default_rng(0))
     others = options.others or beside / "backgrounds"
-    fitted, among = parts_of(photos_in(others), np.random.default_rng(1), FITTED, AMONG)
+    spare, among = parts_of(photos_in(others), np.random.default_rng(1), SPARE, AMONG)
     test_fonts = fonts.families(fonts.OF_THE_TEST, options.cache)
     taught_fonts = fonts.families(fonts.OF_THE_READING_MODEL, options.cache)
     models = dict.fromkeys(options.model or ["pocket"], "")
-    everyday = photos_in(options.photos or beside / "flickr8k" / "images")
-    room = max(0, len(everyday) - OTHERS)
-    written_on, untouched = parts_of(everyday, np.random.default_rng(3), OTHERS, room)
+    folders = options.photos or [beside / "flickr8k" / "images", beside / "imagenet_sample"]
+    everyday = [*(file for folder in folders for file in photos_in(folder)), *spare]
+    taught = round(TAUGHT * len(everyday))
+    written_on, fitted = parts_of(
+        everyday, np.random.default_rng(3), taught, len(everyday) - taught
+    )
     if options.reading_model:
         folder, note = _taught(options.cache, photos, written_on, taught_fonts)
         models[f"local-dir:{folder}"] = note
@@ -112,7 +118,7 @@ def _run(options: argparse.Namespace) -> None:
             build(
                 Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
             ),
-            [*fitted, *(file for files in photos.taught.values() for file in files), *untouched],
+            [*fitted, *(file for files in photos.taught.values() for file in files)],
             without_text(among),
             vocabulary(without=photos.test)[1],
             Pen(test_fonts),

@@ -34,7 +34,6 @@ RECIPE = (
     "towers",
 )
 """The modules of the teaching: after a change of theirs the model is another one."""
-OTHERS = 5500  # photographs of anything, to write on
 KEPT_BACK = 20  # of the words, every so many'th one is for tests
 
 
