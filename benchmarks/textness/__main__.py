@@ -71,16 +71,19 @@ def _options() -> argparse.Namespace:
     )
     for name, what in (
         ("others", "everyday photographs without text (default: FOLDER/../backgrounds)"),
-        ("streets", "street scenes with words.jsonl (default: FOLDER/../scene_text)"),
+        (
+            "photos",
+            f"photographs of anything: {TAUGHT:.0%}% to write on in training, the others for the "
+            "probe's fit (default: FOLDER/../flickr8k/images and FOLDER/../imagenet_sample)",
+        ),
     ):
-        parser.add_argument(f"--{name}", type=Path, help=what)
+        parser.add_argument(
+            f"--{name}", type=Path, action="append", help=f"{what}; may be given again"
+        )
     parser.add_argument(
-        "--photos",
+        "--streets",
         type=Path,
-        action="append",
-        help=f"photographs of anything: {TAUGHT:.0%}% to write on in training, the others for the "
-        "probe's fit; may be given again (default: FOLDER/../flickr8k/images and "
-        "FOLDER/../imagenet_sample)",
+        help="street scenes with words.jsonl (default: FOLDER/../scene_text)",
     )
     parser.add_argument(
         "--prompt", default="{}", help='a query, with {} for the name: "a photo of {}"'
@@ -95,13 +98,13 @@ def _options() -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> None:
     beside = options.folder.resolve().parent
     photos = split(options.folder, np.random.default_rng(0))
-    others = options.others or beside / "backgrounds"
-    spare, among = parts_of(photos_in(others), np.random.default_rng(1), SPARE, AMONG)
+    others = _photos(options.others, beside / "backgrounds")
+    spare, among = parts_of(others, np.random.default_rng(1), SPARE, AMONG)
     test_fonts = fonts.families(fonts.OF_THE_TEST, options.cache)
     taught_fonts = fonts.families(fonts.OF_THE_READING_MODEL, options.cache)
     models = dict.fromkeys(options.model or ["pocket"], "")
-    folders = options.photos or [beside / "flickr8k" / "images", beside / "imagenet_sample"]
-    everyday = [*(file for folder in folders for file in photos_in(folder)), *spare]
+    anything = _photos(options.photos, beside / "flickr8k" / "images", beside / "imagenet_sample")
+    everyday = [*anything, *spare]
     taught = round(TAUGHT * len(everyday))
     written_on, fitted = parts_of(
         everyday, np.random.default_rng(3), taught, len(everyday) - taught
@@ -119,7 +122,7 @@ def _run(options: argparse.Namespace) -> None:
                 Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
             ),
             [*fitted, *(file for files in photos.taught.values() for file in files)],
-            without_text(among),
+            without_text(among) or [file for files in photos.test.values() for file in files],
             vocabulary(without=photos.test)[1],
             Pen(test_fonts),
             place if (place / "words.jsonl").is_file() else None,
@@ -132,6 +135,12 @@ def _run(options: argparse.Namespace) -> None:
             print(table(result), end="\n\n", flush=True)
             results.append(result.as_json())
             RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def _photos(named: Sequence[Path] | None, *usual: Path) -> list[Path]:
+    """All pictures in the folders that are named, else in the usual ones that are there."""
+    folders = named or [folder for folder in usual if folder.is_dir()]
+    return [file for folder in folders for file in photos_in(folder)]
 
 
 def _taught(
