@@ -25,6 +25,7 @@ class ColourEncoder:
         self.logit_scale = 10.0
         self.side = 256
         self.crops = False
+        self.kept = 1.0
         self.embedded_images = 0
         self.embedded_texts = 0
 

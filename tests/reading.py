@@ -28,6 +28,7 @@ class ReadingEncoder:
         self.logit_scale = 10.0
         self.side = 256
         self.crops = False
+        self.kept = 1.0
         self.embedded_images = 0
 
     def preprocess(self, image: Image.Image) -> Pixels:

@@ -94,6 +94,11 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
     assert encoder.encode_texts([]).shape == (0, 40)
 
 
+def test_a_frame_around_the_picture_is_cut_off(encoder: Encoder) -> None:
+    assert not encoder.crops
+    assert encoder.kept == pytest.approx(80 / 96)
+
+
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
     photos = [checkpoints.drawn_photo().rotate(angle) for angle in range(0, 360, 30)]
     alone = [encoder.preprocess(photo) for photo in photos]

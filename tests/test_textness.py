@@ -144,6 +144,12 @@ def test_a_shifted_query_is_the_normalized_sum(scale: float, query: Vectors) -> 
     assert shifted == pytest.approx(normalize(query + scale * bias), abs=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e308, -1e308])
+def test_the_largest_scales_leave_the_bias_alone(probe: TextnessProbe, scale: float) -> None:
+    shifted = apply(np.eye(len(probe.bias), dtype=np.float32)[0], probe.bias, scale)
+    assert shifted == pytest.approx(np.sign(scale) * normalize(probe.bias), abs=1e-6)
+
+
 def test_a_projected_query_says_nothing_of_text(world: World, probe: TextnessProbe) -> None:
     query = normalize(world.queries(1)[0] + probe.bias)
     rest = project(query, probe.bias)
@@ -176,8 +182,8 @@ def test_a_probe_of_another_model_is_refused(probe: TextnessProbe) -> None:
 
 
 def test_a_saved_probe_comes_back_exactly(probe: TextnessProbe, tmp_path: Path) -> None:
-    probe.save(tmp_path / "probe.json")
-    again = TextnessProbe.load(tmp_path / "probe.json")
+    probe.save(str(tmp_path / "probe.json"))
+    again = TextnessProbe.load(str(tmp_path / "probe.json"))
     assert again.bias.tobytes() == probe.bias.tobytes()
     assert again.as_json() == probe.as_json()
 
@@ -204,6 +210,8 @@ def test_a_broken_file_is_named(
         TextnessProbe.load(path)
     with pytest.raises(UsageError, match="no such file"):
         TextnessProbe.load(tmp_path / "missing.json")
+    with pytest.raises(UsageError, match="no such file"):
+        probe.save(tmp_path / "missing" / "probe.json")
 
 
 def test_too_few_pictures_are_refused(world: World) -> None:

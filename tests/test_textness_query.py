@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from clipsearch import Index, Query, Term
 from clipsearch.errors import ModelError, ModelMismatchError, UsageError
@@ -21,6 +21,7 @@ from clipsearch.store import Collection, Store
 from clipsearch.textness import Textness, TextnessProbe, apply, automatic, fit_vectors, kept
 from clipsearch.textness.automatic import sample
 from clipsearch.textness.drawing import Writer
+from clipsearch.textness.fitting import FEWEST, write_where_seen
 from clipsearch.textness.kept import shipped
 from clipsearch.types import Hit, Pixels, Vectors
 from ingest.pipeline import Options, ingest
@@ -115,6 +116,22 @@ def test_a_collection_fits_its_own_probe_keeps_it_and_says_so(
     assert caplog.text == ""
 
 
+def test_a_fit_says_that_it_had_to_draw_pictures(
+    fresh: Collection, reader: ReadingEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures = fresh.count()
+    automatic.fit_collection(reader, fresh, of_each=pictures)
+    assert f"{pictures} of the fit's {2 * pictures} pictures are drawn" in caplog.text
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_fewest_pictures_are_enough_whatever_they_show(
+    fresh: Collection, reader: ReadingEncoder, seed: int
+) -> None:
+    probe = automatic.fit_collection(reader, fresh, of_each=FEWEST, seed=seed)
+    assert probe.with_text == probe.without_text == FEWEST
+
+
 def test_pictures_that_carry_text_do_not_poison_the_fit(
     fresh: Collection, reader: ReadingEncoder
 ) -> None:
@@ -169,17 +186,26 @@ def test_what_is_drawn_is_as_large_to_every_model(
     assert [image.width for image in given] == [expected] * 4
 
 
+@pytest.mark.parametrize(
+    ("crops", "kept", "box"),
+    [
+        (True, 1.0, (150, 0, 450, 300)),
+        (False, 0.8, (60, 30, 540, 270)),
+        (True, 0.5, (225, 75, 375, 225)),
+    ],
+)
 def test_text_is_drawn_where_the_model_looks(
-    reader: ReadingEncoder, given: list[Image.Image], tmp_path: Path
+    reader: ReadingEncoder, crops: bool, kept: float, box: tuple[int, int, int, int]
 ) -> None:
-    wide, middle = Image.new("RGB", (600, 300), "green"), Image.new("RGB", (300, 300), "white")
-    wide.paste(middle, (150, 0))
-    wide.save(tmp_path / "wide.png")
-    for reader.crops in (False, True):
-        sample(reader, [tmp_path / "wide.png"] * 2, Writer(fonts=()), 1)
-    assert [image.size for image in given] == [wide.size] * 2 + [middle.size] * 2
-    assert given[3] == middle
-    assert given[2] != middle
+    reader.crops, reader.kept = crops, kept
+    green = Image.new("RGB", (600, 300), "green")
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        written = write_where_seen(reader, Writer(fonts=()), green, rng)
+        changed = ImageChops.difference(written, green).getbbox()
+        assert changed is not None
+        assert all(np.array(changed[:2]) >= box[:2])
+        assert all(np.array(changed[2:]) <= box[2:])
 
 
 def test_own_pictures_with_and_without_text_can_be_given(

@@ -60,6 +60,11 @@ class Encoder(Protocol):
         """Whether `preprocess` keeps only a picture's middle, as wide as it is high."""
         ...
 
+    @property
+    def kept(self) -> float:
+        """The share of that middle's sides, or of the whole picture's, that it keeps; at most 1."""
+        ...
+
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to the array that `encode_images` takes; safe in threads."""
         ...

@@ -80,6 +80,11 @@ class ConvertedEncoder:
         """Whether a picture's ends are cut off."""
         return self.preprocessing.resize == "shortest"
 
+    @property
+    def kept(self) -> float:
+        """The share of the sides that is left by the crop after resizing."""
+        return self.preprocessing.kept
+
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, as the model's own transform makes it."""
         return self.preprocessing(image)

@@ -104,6 +104,11 @@ class OpenClipEncoder:
         """Whether a picture's ends are cut off."""
         return bool(self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
 
+    @property
+    def kept(self) -> float:
+        """All of what is not cut off."""
+        return 1.0
+
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own evaluation transform."""
         pixels: Pixels = self._transform(image).numpy()

@@ -71,6 +71,11 @@ class PocketEncoder:
         """False: it sees whole pictures, squashed."""
         return False
 
+    @property
+    def kept(self) -> float:
+        """All of a picture."""
+        return 1.0
+
     def preprocess(self, image: "Image") -> Pixels:
         """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.
 

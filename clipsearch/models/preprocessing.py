@@ -83,6 +83,14 @@ class Preprocessing:
         """The reverse of `dataclasses.asdict` through JSON."""
         return cls(**{**saved, "size": tuple(saved["size"]), "crop": tuple(saved["crop"])})
 
+    @property
+    def kept(self) -> float:
+        """The share of a resized picture's sides that the crop leaves; 1 where nothing is resized."""
+        if self.resize == "keep":
+            return 1.0
+        shares = (crop / size for crop, size in zip(self.crop, self.size, strict=True))
+        return min(1.0, *shares)
+
     def __call__(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32; safe in threads."""
         from PIL.Image import Resampling

@@ -40,6 +40,11 @@ class RemoteEncoder:
         """Whether a picture's ends are cut off."""
         return bool(self._do("crops"))
 
+    @cached_property
+    def kept(self) -> float:
+        """The share of the sides of what is left then that is seen."""
+        return float(self._do("kept"))
+
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to what `encode_images` takes; here, where that needs no model."""
         if self._preprocessing is not None:

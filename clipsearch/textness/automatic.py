@@ -3,6 +3,7 @@
 No data set is needed, and the pictures are those that the bias will be used on.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from clipsearch.store import Collection
 from clipsearch.store import filters as where
 from clipsearch.textness.drawing import Writer, backdrop
 from clipsearch.textness.fitting import (
+    FEWEST,
     embed_pictures,
     embed_queries,
     fit_vectors,
@@ -28,9 +30,12 @@ from clipsearch.textness.fitting import (
     require_enough,
     side_for,
     with_text_of_their_own,
+    write_where_seen,
 )
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
+
+log = logging.getLogger("clipsearch")
 
 ORDINARY = 5_000
 """Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for
@@ -75,6 +80,13 @@ def fit_collection(
     require_enough(of_each, of_each)
     paths = _paths(collection, 2 * of_each, seed) if collection else ()
     found = sample(encoder, paths, writer or Writer(), of_each, seed=seed)
+    if found.drawn:
+        log.warning(
+            "%d of the fit's %d pictures are drawn, since the collection has no more that can be read: "
+            "the bias is a rougher one; `clipsearch textness fit` makes it anew once there are more",
+            found.drawn,
+            2 * of_each,
+        )
     usual = _embeddings(collection, ORDINARY) if collection else None
     return fit_sample(encoder, found, usual, seed=seed)
 
@@ -114,8 +126,9 @@ def fit_sample(
         found.with_text, found.without_text, others, seed=seed
     )
     clean, ordinary = found.without_text[~lettered], others[~others_lettered]
-    if len(clean) < len(lettered) // 4:
-        clean = found.without_text  # nearly all show text: what was drawn is all there is to go by
+    if len(clean) < max(FEWEST, len(lettered) // 4):
+        # Too few, or nearly all show text: what was drawn is all there is to go by.
+        clean = found.without_text
     return fit_vectors(
         found.with_text,
         clean,
@@ -139,21 +152,20 @@ def sample(
     Files that cannot be read are passed over, and drawn backgrounds follow where they end.
     """
     drawn, side = 0, side_for(encoder)
-    size = (side, side if encoder.crops else 3 * side // 4)
 
     def backgrounds() -> Iterator[Image]:
         nonlocal drawn
-        readable = in_threads(partial(_readable, encoder=encoder), paths)
+        readable = in_threads(partial(_readable, side=side), paths)
         yield from (image for image in readable if image is not None)
         for number in count():
             drawn += 1
-            yield backdrop(np.random.default_rng([seed, 1, number]), size)
+            yield backdrop(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
 
     def written(numbered: tuple[int, Image]) -> Image:
         number, image = numbered
         if number % 2:
             return image
-        return writer.write(image, np.random.default_rng([seed, 2, number]))
+        return write_where_seen(encoder, writer, image, np.random.default_rng([seed, 2, number]))
 
     taken = enumerate(islice(backgrounds(), 2 * of_each))
     vectors = np.concatenate(
@@ -182,8 +194,8 @@ def _some(collection: Collection, wanted: int) -> str:
     return where.id_below(f"{int(ID_SPACE * wanted / rows):08x}") if rows > wanted else ""
 
 
-def _readable(path: Path, encoder: Encoder) -> Image | None:
+def _readable(path: Path, side: int) -> Image | None:
     try:
-        return opened(path, encoder)
+        return opened(path, side)
     except ImageError:  # gone, or damaged since
         return None

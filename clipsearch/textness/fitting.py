@@ -23,6 +23,7 @@ from clipsearch.errors import ImageError, ModelError, UsageError, VectorError
 from clipsearch.images import decode, upright
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.textness.direction import cross_validated, direction, metric_of, spread
+from clipsearch.textness.drawing import Rng, Writer
 from clipsearch.textness.logistic import Floats
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
@@ -158,7 +159,7 @@ def with_text_of_their_own(
 
 def embed_pictures(encoder: Encoder, pictures: Iterable[Image | Path]) -> Vectors:
     """Pictures, or the files that can be read, as (n, d) float32 of length 1, made small before."""
-    small = partial(_small, encoder=encoder)
+    small = partial(_small, side=side_for(encoder))
     images = (image for image in in_threads(small, pictures) if image is not None)
     parts = [embed_images(encoder, batch) for batch in batches(images, BATCH)]
     return np.concatenate(parts) if parts else embed_images(encoder, [])
@@ -181,20 +182,26 @@ def side_for(encoder: Encoder) -> int:
     return max(SMALLEST_SIDE, round(ROOM * encoder.side))
 
 
-def opened(path: Path, encoder: Encoder) -> Image:
-    """What the model sees of a file's picture, as small as it is drawn on; raise ImageError as
-    `decode`.
-    """
-    return _seen(decode(path, min_side=side_for(encoder)).image, encoder)
+def opened(path: Path, side: int) -> Image:
+    """A file's picture with a shorter side of at most `side` pixels; raise ImageError as `decode`."""
+    return _shrunk(decode(path, min_side=side).image, side)
 
 
-def _seen(image: Image, encoder: Encoder) -> Image:
-    """The picture, or of one whose ends the model cuts off the middle: text drawn there would be
-    lost. The shorter side has at most `side_for` the encoder's pixels.
-    """
-    if encoder.crops:
-        image = _middle(image)
-    side = side_for(encoder)
+def write_where_seen(
+    encoder: Encoder, writer: Writer, picture: Image, rng: Rng, *, text: str | None = None
+) -> Image:
+    """A copy of an RGB picture with text as by `Writer.write`, none of it where the model cuts off."""
+    size = 2 * (min(picture.size),) if encoder.crops else picture.size
+    width, height = (max(1, int(length * encoder.kept)) for length in size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    seen = picture.crop((left, top, left + width, top + height))
+    written = picture.copy()
+    written.paste(writer.write(seen, rng, text=text), (left, top))
+    return written
+
+
+def _shrunk(image: Image, side: int) -> Image:
+    """The picture with a shorter side of at most `side` pixels."""
     share = side / min(image.size)
     if share >= 1:
         return image
@@ -202,17 +209,11 @@ def _seen(image: Image, encoder: Encoder) -> Image:
     return image.resize((width, height), reducing_gap=2.0)
 
 
-def _middle(image: Image) -> Image:
-    side = min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    return image.crop((left, top, left + side, top + side))
-
-
-def _small(picture: Image | Path, encoder: Encoder) -> Image | None:
+def _small(picture: Image | Path, side: int) -> Image | None:
     if not isinstance(picture, Path):
-        return _seen(upright(picture), encoder)
+        return _shrunk(upright(picture), side)
     try:
-        return opened(picture, encoder)
+        return opened(picture, side)
     except ImageError as error:
         log.warning("left out %s: %s", picture, error)
         return None

@@ -66,15 +66,18 @@ class TextnessProbe:
             f"dimensions, weights {model.weights[:12]}): fit one with `clipsearch textness fit`"
         )
 
-    def save(self, path: Path) -> None:
-        """Write the probe as a JSON file."""
-        path.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+    def save(self, path: Path | str) -> None:
+        """Write the probe as a JSON file; raise UsageError where that cannot be written."""
+        try:
+            Path(path).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Read a file of `save`; raise UsageError naming one that is missing or something else."""
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

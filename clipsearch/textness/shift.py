@@ -21,7 +21,8 @@ def apply(query: Vectors, bias: Vectors, scale: float) -> Vectors:
     _require_equal(query, bias)
     if scale == 0:
         return query
-    return normalize(query.astype(np.float64) + scale * bias.astype(np.float64))
+    size = max(1.0, abs(scale))  # divided by it, no finite scale is too large to add
+    return normalize(query.astype(np.float64) / size + scale / size * bias.astype(np.float64))
 
 
 def project(query: Vectors, bias: Vectors) -> Vectors:
