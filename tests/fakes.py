@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.types import Pixels, Vectors
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0)}
@@ -24,8 +25,7 @@ class ColourEncoder:
         )
         self.logit_scale = 10.0
         self.side = 256
-        self.crops = False
-        self.kept = 1.0
+        self.centre_crop = CentreCrop()
         self.embedded_images = 0
         self.embedded_texts = 0
 

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.textness import Writer
 from clipsearch.types import Pixels, Vectors
 from tests.fakes import sum_of_colours
@@ -27,8 +28,7 @@ class ReadingEncoder:
         )
         self.logit_scale = 10.0
         self.side = 256
-        self.crops = False
-        self.kept = 1.0
+        self.centre_crop = CentreCrop()
         self.embedded_images = 0
 
     def preprocess(self, image: Image.Image) -> Pixels:

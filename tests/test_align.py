@@ -12,6 +12,7 @@ from PIL import Image
 
 from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.registry import load
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
@@ -95,8 +96,7 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
 
 
 def test_a_frame_around_the_picture_is_cut_off(encoder: Encoder) -> None:
-    assert not encoder.crops
-    assert encoder.kept == pytest.approx(80 / 96)
+    assert encoder.centre_crop == CentreCrop(share=80 / 96)
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:

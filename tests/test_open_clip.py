@@ -14,6 +14,7 @@ from PIL import Image
 
 from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.registry import load
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
@@ -145,7 +146,7 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     )
     resize = "squashed" if folder.name == "SigLIP" else "shortest side, centre crop"
     assert identity.preprocessing.startswith(f"224x224 px, {resize}, bicubic, {mean}")
-    assert encoder.crops == (resize == "shortest side, centre crop")
+    assert encoder.centre_crop == CentreCrop(square=resize == "shortest side, centre crop")
     assert identity.preprocessing.endswith("QuickGELU") == (folder.name == "RN50")
 
 

@@ -78,7 +78,7 @@ def test_collections_and_scales_fit_both_runtimes(loaded: Loaded) -> None:
     assert ours.identity.comparable(theirs.identity)
     assert ours.identity.name == theirs.identity.name
     assert ours.logit_scale == pytest.approx(theirs.logit_scale)
-    assert (ours.side, ours.crops, ours.kept) == (theirs.side, theirs.crops, theirs.kept)
+    assert (ours.side, ours.centre_crop) == (theirs.side, theirs.centre_crop)
 
 
 def test_bfloat16_stays_close(loaded: Loaded) -> None:

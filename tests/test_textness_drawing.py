@@ -28,6 +28,16 @@ def picture() -> Image.Image:
     return backdrop(rng(1))
 
 
+def test_nothing_is_drawn_outside_of_a_box(picture: Image.Image) -> None:
+    box = (40, 30, 200, 150)
+    for number in range(40):
+        written = Writer(fonts=()).write(picture, rng(number), within=box)
+        bounds = ImageChops.difference(picture, written).getbbox()
+        assert bounds is not None
+        assert all(np.array(bounds[:2]) >= box[:2])
+        assert all(np.array(bounds[2:]) <= box[2:])
+
+
 def test_every_picture_gets_text_and_keeps_its_size(picture: Image.Image) -> None:
     writer = Writer(fonts=())
     before = picture.copy()

@@ -25,7 +25,7 @@ from clipsearch.evaluation import Estimate, Evaluation, Measure
 from clipsearch.models.base import Encoder
 from clipsearch.probe.folders import class_folders, readable_name
 from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
-from clipsearch.textness.fitting import FEWEST, embed_queries, opened, side_for, write_where_seen
+from clipsearch.textness.fitting import FEWEST, embed_queries, opened, side_for
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 from ingest.changes import Progress
@@ -230,4 +230,5 @@ def _written(job: Job, *, encoder: Encoder, writer: Writer) -> Pixels | None:
     except ImageError:
         return None
     random = np.random.default_rng([SEED, job.seed])
-    return encoder.preprocess(write_where_seen(encoder, writer, image, random, text=job.text))
+    seen = encoder.centre_crop.box(*image.size)
+    return encoder.preprocess(writer.write(image, random, text=job.text, within=seen))

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
 from clipsearch.models.names import ModelRef
@@ -82,14 +83,10 @@ class AlignEncoder:
         return int(max(size["height"], size["width"]))
 
     @property
-    def crops(self) -> bool:
-        """False: pictures are squashed."""
-        return False
-
-    @property
-    def kept(self) -> float:
-        """The share of a squashed picture's sides that the crop leaves: 289 of 346 by default."""
-        return Preprocessing.from_efficientnet(self._processor.image_processor.to_dict()).kept
+    def centre_crop(self) -> CentreCrop:
+        """What is left of a squashed picture: 289 of 346 pixels by default."""
+        config = self._processor.image_processor.to_dict()
+        return Preprocessing.from_efficientnet(config).centre_crop
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own image processor."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from clipsearch.models.crop import CentreCrop
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -56,13 +57,8 @@ class Encoder(Protocol):
         ...
 
     @property
-    def crops(self) -> bool:
-        """Whether `preprocess` keeps only a picture's middle, as wide as it is high."""
-        ...
-
-    @property
-    def kept(self) -> float:
-        """The share of that middle's sides, or of the whole picture's, that it keeps; at most 1."""
+    def centre_crop(self) -> CentreCrop:
+        """What `preprocess` leaves of a picture."""
         ...
 
     def preprocess(self, image: "Image") -> Pixels:

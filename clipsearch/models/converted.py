@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.lengths import by_length
 from clipsearch.models.openvino import Graph, has_bf16
 from clipsearch.models.preprocessing import Preprocessing
@@ -76,14 +77,9 @@ class ConvertedEncoder:
         return max(self.preprocessing.size)
 
     @property
-    def crops(self) -> bool:
-        """Whether a picture's ends are cut off."""
-        return self.preprocessing.resize == "shortest"
-
-    @property
-    def kept(self) -> float:
-        """The share of the sides that is left by the crop after resizing."""
-        return self.preprocessing.kept
+    def centre_crop(self) -> CentreCrop:
+        """What the model sees of a picture."""
+        return self.preprocessing.centre_crop
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, as the model's own transform makes it."""

@@ -14,6 +14,7 @@ from open_clip.factory import _find_checkpoint_in_dir
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.digest import digest
 from clipsearch.models.loading import loading
 from clipsearch.models.names import ModelRef, unknown_tag
@@ -100,14 +101,9 @@ class OpenClipEncoder:
         return int(np.max(self._model.visual.preprocess_cfg["size"]))
 
     @property
-    def crops(self) -> bool:
-        """Whether a picture's ends are cut off."""
-        return bool(self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
-
-    @property
-    def kept(self) -> float:
-        """All of what is not cut off."""
-        return 1.0
+    def centre_crop(self) -> CentreCrop:
+        """What the model sees of a picture."""
+        return CentreCrop(square=self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own evaluation transform."""

@@ -16,6 +16,7 @@ import numpy as np
 from clipsearch.errors import ModelError, VectorError
 from clipsearch.models.asked import ask
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.models.openvino import Graph
 from clipsearch.types import Pixels, Vectors
 
@@ -67,14 +68,9 @@ class PocketEncoder:
         return SIDE
 
     @property
-    def crops(self) -> bool:
-        """False: it sees whole pictures, squashed."""
-        return False
-
-    @property
-    def kept(self) -> float:
+    def centre_crop(self) -> CentreCrop:
         """All of a picture."""
-        return 1.0
+        return CentreCrop()
 
     def preprocess(self, image: "Image") -> Pixels:
         """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.models.crop import CentreCrop
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -84,12 +85,11 @@ class Preprocessing:
         return cls(**{**saved, "size": tuple(saved["size"]), "crop": tuple(saved["crop"])})
 
     @property
-    def kept(self) -> float:
-        """The share of a resized picture's sides that the crop leaves; 1 where nothing is resized."""
-        if self.resize == "keep":
-            return 1.0
+    def centre_crop(self) -> CentreCrop:
+        """What is left of a picture; of one that is not resized that depends on it, so all counts."""
         shares = (crop / size for crop, size in zip(self.crop, self.size, strict=True))
-        return min(1.0, *shares)
+        share = 1.0 if self.resize == "keep" else min(1.0, *shares)
+        return CentreCrop(square=self.resize == "shortest", share=share)
 
     def __call__(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32; safe in threads."""

@@ -9,6 +9,7 @@ import numpy as np
 from clipsearch.errors import ClipsearchError
 from clipsearch.link.link import Link, LostError
 from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.crop import CentreCrop
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -36,14 +37,10 @@ class RemoteEncoder:
         return int(self._do("side"))
 
     @cached_property
-    def crops(self) -> bool:
-        """Whether a picture's ends are cut off."""
-        return bool(self._do("crops"))
-
-    @cached_property
-    def kept(self) -> float:
-        """The share of the sides of what is left then that is seen."""
-        return float(self._do("kept"))
+    def centre_crop(self) -> CentreCrop:
+        """What the model sees of a picture."""
+        crop: CentreCrop = self._do("centre_crop")
+        return crop
 
     def preprocess(self, image: "Image") -> Pixels:
         """One upright RGB picture to what `encode_images` takes; here, where that needs no model."""

@@ -30,7 +30,6 @@ from clipsearch.textness.fitting import (
     require_enough,
     side_for,
     with_text_of_their_own,
-    write_where_seen,
 )
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
@@ -82,7 +81,7 @@ def fit_collection(
     found = sample(encoder, paths, writer or Writer(), of_each, seed=seed)
     if found.drawn:
         log.warning(
-            "%d of the fit's %d pictures are drawn, since the collection has no more that can be read: "
+            "%d of the fit's %d pictures are drawn, since no more can be read: "
             "the bias is a rougher one; `clipsearch textness fit` makes it anew once there are more",
             found.drawn,
             2 * of_each,
@@ -165,7 +164,8 @@ def sample(
         number, image = numbered
         if number % 2:
             return image
-        return write_where_seen(encoder, writer, image, np.random.default_rng([seed, 2, number]))
+        seen = encoder.centre_crop.box(*image.size)
+        return writer.write(image, np.random.default_rng([seed, 2, number]), within=seen)
 
     taken = enumerate(islice(backgrounds(), 2 * of_each))
     vectors = np.concatenate(

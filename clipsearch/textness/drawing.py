@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from clipsearch.errors import UsageError
+from clipsearch.models.crop import Box
 from clipsearch.textness.fonts import Font, covers, family, find_fonts, open_font
 from clipsearch.textness.words import ENGLISH, OTHER_SCRIPTS, random_text
 
@@ -53,14 +54,30 @@ class Writer:
         # Drawn by family first: one with fifty weights must not write most of the texts.
         self._families = [by_family[name] for name in sorted(by_family)]
 
-    def write(self, picture: Image.Image, rng: Rng, *, text: str | None = None) -> Image.Image:
-        """A copy of an RGB picture with text on it: `text`, once, or random words and numbers."""
+    def write(
+        self,
+        picture: Image.Image,
+        rng: Rng,
+        *,
+        text: str | None = None,
+        within: Box | None = None,
+    ) -> Image.Image:
+        """A copy of an RGB picture with text on it: `text`, once, or random words and numbers.
+
+        None of it is outside of `within`, where that is given: what a model does not see.
+        """
+        box = within or (0, 0, *picture.size)
+        written = picture.convert("RGB")
+        written.paste(self._with_a_sound_font(written.crop(box), rng, text), box[:2])
+        return written
+
+    def _with_a_sound_font(self, sheet: Image.Image, rng: Rng, text: str | None) -> Image.Image:
         for _ in range(TRIES):
             try:
-                return self._write(picture.convert("RGB"), rng, text)
+                return self._write(sheet.copy(), rng, text)
             except (OSError, ValueError):  # a font that is broken where nobody looked
                 continue
-        return Writer(words=self._words, fonts=())._write(picture.convert("RGB"), rng, text)
+        return Writer(words=self._words, fonts=())._write(sheet.copy(), rng, text)
 
     def _write(self, sheet: Image.Image, rng: Rng, text: str | None) -> Image.Image:
         if text is not None:

@@ -23,7 +23,6 @@ from clipsearch.errors import ImageError, ModelError, UsageError, VectorError
 from clipsearch.images import decode, upright
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.textness.direction import cross_validated, direction, metric_of, spread
-from clipsearch.textness.drawing import Rng, Writer
 from clipsearch.textness.logistic import Floats
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
@@ -185,19 +184,6 @@ def side_for(encoder: Encoder) -> int:
 def opened(path: Path, side: int) -> Image:
     """A file's picture with a shorter side of at most `side` pixels; raise ImageError as `decode`."""
     return _shrunk(decode(path, min_side=side).image, side)
-
-
-def write_where_seen(
-    encoder: Encoder, writer: Writer, picture: Image, rng: Rng, *, text: str | None = None
-) -> Image:
-    """A copy of an RGB picture with text as by `Writer.write`, none of it where the model cuts off."""
-    size = 2 * (min(picture.size),) if encoder.crops else picture.size
-    width, height = (max(1, int(length * encoder.kept)) for length in size)
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    seen = picture.crop((left, top, left + width, top + height))
-    written = picture.copy()
-    written.paste(writer.write(seen, rng, text=text), (left, top))
-    return written
 
 
 def _shrunk(image: Image, side: int) -> Image:
