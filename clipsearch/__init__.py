@@ -12,22 +12,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipsearch.classification import Classification, Prediction
-    from clipsearch.distillation import Distilled, distill
+    from clipsearch.classify import Classified, Probe
+    from clipsearch.classify.predictions import Classification, Prediction
+    from clipsearch.classify.tags import TagReport
+    from clipsearch.classify.zero_shot import classify
+    from clipsearch.distill import Distilled
+    from clipsearch.distill.distillation import distill
     from clipsearch.errors import ClipsearchError
-    from clipsearch.evaluation import Evaluation
-    from clipsearch.explanation import Explanation, explain
-    from clipsearch.hits import Hits
+    from clipsearch.evaluation.results import Evaluation
+    from clipsearch.explain import Explanation
+    from clipsearch.explain.explanation import explain
+    from clipsearch.files.walk import Selection
     from clipsearch.index import Index
-    from clipsearch.probe import Probe
-    from clipsearch.query import Filters, Indexed, Query, Term
-    from clipsearch.tags import TagReport
+    from clipsearch.query import Filters, Query, StoredImage, Term
+    from clipsearch.render.hits import Hits
     from clipsearch.textness import Textness, TextnessProbe
-    from clipsearch.types import Hit, Photo
-    from clipsearch.zeroshot import Classified, classify
+    from clipsearch.types import Hit, ImageRecord
     from ingest.pipeline import Options
     from ingest.report import Report
-    from ingest.walk import Selection
 
 __all__ = [
     "Classification",
@@ -39,15 +41,15 @@ __all__ = [
     "Filters",
     "Hit",
     "Hits",
+    "ImageRecord",
     "Index",
-    "Indexed",
     "Options",
-    "Photo",
     "Prediction",
     "Probe",
     "Query",
     "Report",
     "Selection",
+    "StoredImage",
     "TagReport",
     "Term",
     "Textness",
@@ -61,31 +63,31 @@ __version__: str
 
 # Names load their module when first used, so that `import clipsearch` costs next to nothing.
 _HOMES = {
-    "Classification": "clipsearch.classification",
-    "Classified": "clipsearch.zeroshot",
+    "Classification": "clipsearch.classify.predictions",
+    "Classified": "clipsearch.classify.zero_shot",
     "ClipsearchError": "clipsearch.errors",
-    "Distilled": "clipsearch.distillation",
+    "Distilled": "clipsearch.distill",
     "Evaluation": "clipsearch.evaluation",
-    "Explanation": "clipsearch.explanation",
+    "Explanation": "clipsearch.explain",
     "Filters": "clipsearch.query",
     "Hit": "clipsearch.types",
-    "Hits": "clipsearch.hits",
+    "Hits": "clipsearch.render.hits",
     "Index": "clipsearch.index",
-    "Indexed": "clipsearch.query",
+    "StoredImage": "clipsearch.query",
     "Options": "ingest.pipeline",
-    "Photo": "clipsearch.types",
-    "Prediction": "clipsearch.classification",
-    "Probe": "clipsearch.probe",
+    "ImageRecord": "clipsearch.types",
+    "Prediction": "clipsearch.classify.predictions",
+    "Probe": "clipsearch.classify",
     "Query": "clipsearch.query",
     "Report": "ingest.report",
-    "Selection": "ingest.walk",
-    "TagReport": "clipsearch.tags",
+    "Selection": "clipsearch.files.walk",
+    "TagReport": "clipsearch.classify.tags",
     "Term": "clipsearch.query",
     "Textness": "clipsearch.textness",
     "TextnessProbe": "clipsearch.textness",
-    "classify": "clipsearch.zeroshot",
-    "distill": "clipsearch.distillation",
-    "explain": "clipsearch.explanation",
+    "classify": "clipsearch.classify.zero_shot",
+    "distill": "clipsearch.distill",
+    "explain": "clipsearch.explain",
 }
 
 

@@ -9,44 +9,45 @@ from typing import Self
 
 from PIL.Image import Image
 
-from clipsearch import settings
-from clipsearch.classification import Classification, Classifier, check_cuts, classified
-from clipsearch.embed import embed_images, embed_texts
+from clipsearch import config
+from clipsearch.classify import Probe
+from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
+from clipsearch.classify.tags import LIKELY, TagReport, clear_tags, tag
+from clipsearch.classify.templates import DEFAULT
+from clipsearch.daemon.endpoint import existing
+from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, UsageError
-from clipsearch.hits import Hits
-from clipsearch.identity import canonical, photo_id
-from clipsearch.images import upright
-from clipsearch.link.place import existing
+from clipsearch.files.discover import find, require_any
+from clipsearch.files.paths import canonical
+from clipsearch.files.progress import Progress
+from clipsearch.images.decode import upright
+from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
-from clipsearch.models.ahead import Ahead, begin, remember
 from clipsearch.models.base import Encoder, ModelIdentity
-from clipsearch.models.remote import remote_encoder
+from clipsearch.models.embedding import embed_images, embed_texts
+from clipsearch.models.preload import Ahead, begin, remember
 from clipsearch.models.runtime import Runtime
-from clipsearch.near_duplicates import THRESHOLD, Group, near_duplicates
-from clipsearch.probe import Probe
-from clipsearch.query import Filters, Indexed, Query, Term, search
-from clipsearch.query.embedding import open_picture
+from clipsearch.query import Filters, Query, StoredImage, Term, search
+from clipsearch.query.embed import open_image
+from clipsearch.query.near_duplicates import THRESHOLD, Group, near_duplicates
+from clipsearch.query.parser import Content
 from clipsearch.query.search import rank_by_text
 from clipsearch.query.selection import select_rows
-from clipsearch.query.terms import Content
 from clipsearch.query.textness import Scale
+from clipsearch.render.hits import Hits
 from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
 from clipsearch.store.address import locate
-from clipsearch.tags import LIKELY, TagReport, clear_tags, tag
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
-from clipsearch.zeroshot import class_matrix
-from clipsearch.zeroshot.templates import DEFAULT
-from ingest.changes import Progress
-from ingest.files import find, require_any
+from ingest.dry_run import preview
 from ingest.pipeline import Options, ingest
-from ingest.preview import preview
 from ingest.report import Report
 
 log = logging.getLogger("clipsearch")
 
-Picture = str | Path | Image | Indexed
+Picture = str | Path | Image | StoredImage
 
 
 class Index:
@@ -97,9 +98,9 @@ class Index:
         With create=False a store file that does not exist is a StoreError. With `ahead` the model
         loads beside the store, as far as texts need it: for a caller who searches by text next.
         """
-        where = settings.default_uri() if uri is None else uri
+        where = config.default_uri() if uri is None else uri
         chosen = Runtime.choose(device, runtime, precision)
-        name = collection or settings.default_collection()
+        name = collection or config.default_collection()
         address = locate(where)
         if ahead and not existing(address.key):  # a warm process has it already
             loading = begin(address.shown, name, chosen.options())
@@ -143,13 +144,13 @@ class Index:
         collection = self.collection
         places = [canonical(Path(path)) for path in paths]
         conditions = [where.either(where.path_is(path), where.under(path)) for path in places]
-        ids = {photo.id for condition in conditions for photo in collection.scan(condition)}
+        ids = {record.id for condition in conditions for record in collection.scan(condition)}
         collection.delete(list(ids))
         collection.remove_roots([root for root in collection.info.roots if _is_in(root, places)])
         failed = [f.path for f in collection.failures() if _is_in(f.path, places)]
         collection.clear_failures(failed)
         collection.settle()
-        return len(ids | {photo_id(path) for path in failed})
+        return len(ids | {image_id(path) for path in failed})
 
     def search(
         self,
@@ -246,7 +247,7 @@ class Index:
         check_cuts(top=top, threshold=threshold)
         rows = select_rows(self.collection, filters or Filters())
         found = classified(rows, classifier, top=top, threshold=threshold)
-        return sorted(found, key=lambda one: one.photo.path)
+        return sorted(found, key=lambda one: one.record.path)
 
     def tag(
         self,
@@ -400,7 +401,7 @@ class Index:
 def _content(image: Picture) -> Content:
     """A picture as a query's term; a str names a file, or `id:…` one of the collection."""
     if isinstance(image, str):
-        return Indexed(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
+        return StoredImage(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
     return image
 
 
@@ -409,4 +410,4 @@ def _is_in(path: Path, places: Sequence[Path]) -> bool:
 
 
 def _pixels(image: str | Path | Image) -> Image:
-    return upright(image) if isinstance(image, Image) else open_picture(Path(image))
+    return upright(image) if isinstance(image, Image) else open_image(Path(image))

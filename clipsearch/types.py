@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ Pixels: TypeAlias = NDArray[np.float32] | NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class ImageRecord:
     """What a collection knows about an image file.
 
     `width` and `height` are in pixels, upright. `taken_at` is the camera's own clock from EXIF,
@@ -41,8 +41,21 @@ class Photo:
 class ImageRow:
     """A row of a collection: a photo and its embedding, (d,) float32 of length 1."""
 
-    photo: Photo
+    record: ImageRecord
     embedding: Vectors
+
+
+FailureKind: TypeAlias = Literal["missing", "unreadable", "invalid", "changed"]
+"""Why a file failed: not there, not readable, not a usable image, or changed while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be used, with the reason as half a sentence in lower case."""
+
+    path: Path
+    reason: str
+    kind: FailureKind = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +68,15 @@ class Hit:
     `textness` says how much text the picture shows, 0..1; None where the query did not ask.
     """
 
-    photo: Photo
+    record: ImageRecord
     score: float
     z: float | None = None
     textness: float | None = None
 
     @property
     def id(self) -> str:
-        return self.photo.id
+        return self.record.id
 
     @property
     def path(self) -> Path:
-        return self.photo.path
+        return self.record.path

@@ -12,23 +12,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from clipsearch.batches import batches
-from clipsearch.embed import BATCH, encode_pixels
+from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
-from clipsearch.identity import canonical
-from clipsearch.images import MAX_PIXELS
+from clipsearch.files.discover import count, find, roots
+from clipsearch.files.load import HashedFile, LoadedImage, NotAnImage, Unsettled, load
+from clipsearch.files.paths import canonical
+from clipsearch.files.pool import Pool, ordered
+from clipsearch.files.progress import Progress
+from clipsearch.files.walk import Selection
+from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models.base import Encoder
+from clipsearch.models.embedding import BATCH, encode_pixels
 from clipsearch.store import Collection
 from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import normalize
-from ingest.changes import LOOKUP, Changes, Known, Progress
+from ingest.diff import LOOKUP, Changes, Known
 from ingest.failures import forget_failures
-from ingest.files import count, find, roots
 from ingest.prune import find_gone
 from ingest.report import Report, Tally
-from ingest.steps import Identified, Loaded, NoPicture, Unsettled, load
-from ingest.walk import Selection
-from ingest.workers import Pool, ordered
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
@@ -110,8 +111,8 @@ class Ingestion:
         self._load = partial(load, encoder=encoder, max_pixels=max_pixels)
         self._writer = Writer(collection, WRITE)
         # Content that is being embedded → the other files that have it and wait for its vector.
-        self._twins: dict[str, list[Identified]] = {}
-        self._orphans: list[Identified] = []
+        self._twins: dict[str, list[HashedFile]] = {}
+        self._orphans: list[HashedFile] = []
 
     def run(self) -> None:
         """Store everything that changed; what is finished gets written even on an exception."""
@@ -129,28 +130,28 @@ class Ingestion:
         finally:
             self._writer.flush()
 
-    def _store(self, items: Iterable[Identified], decoding: Pool, encoding: Pool) -> None:
+    def _store(self, items: Iterable[HashedFile], decoding: Pool, encoding: Pool) -> None:
         loaded = ordered(decoding, self._load, self._without_vector(items), ahead=2 * BATCH)
         # The first one by itself: a model gets ready with it, while others are being decoded.
-        pictures = batches(self._pictures(loaded), BATCH, first=1)
+        pictures = batches(self._images(loaded), BATCH, first=1)
         # While one batch is encoded, this thread gathers the next one and writes the one before.
         for batch, vectors in ordered(encoding, self._encode, pictures, ahead=2):
             for item, vector in zip(batch, vectors, strict=True):
                 try:
-                    row = ImageRow(item.photo, normalize(vector))
+                    row = ImageRow(item.record, normalize(vector))
                 except ZeroVectorError:
-                    self._reject(NoPicture(item.item, "the model returned no direction for it"))
+                    self._reject(NotAnImage(item.item, "the model returned no direction for it"))
                     continue
                 self._writer.add(row)
                 self._tally.stored += 1
                 self._changes.advance()
-                for twin in self._twins.pop(item.photo.content_hash):
+                for twin in self._twins.pop(item.record.content_hash):
                     self._reuse(twin, row, Known([], []))
 
-    def _encode(self, batch: Sequence[Loaded]) -> tuple[Sequence[Loaded], Vectors]:
+    def _encode(self, batch: Sequence[LoadedImage]) -> tuple[Sequence[LoadedImage], Vectors]:
         return batch, encode_pixels(self._encoder, [item.pixels for item in batch])
 
-    def _without_vector(self, items: Iterable[Identified]) -> Iterator[Identified]:
+    def _without_vector(self, items: Iterable[HashedFile]) -> Iterator[HashedFile]:
         """Files whose content has no vector yet; the others get their rows here."""
         for group in batches(items, LOOKUP, weigh=lambda item: 1 + item.found.size // PIECE):
             self._writer.store_is_asked()
@@ -168,29 +169,31 @@ class Ingestion:
                     self._twins[item.content_hash] = []
                     yield item
 
-    def _pictures(self, loaded: Iterable[Loaded | NoPicture | Unsettled]) -> Iterator[Loaded]:
+    def _images(
+        self, loaded: Iterable[LoadedImage | NotAnImage | Unsettled]
+    ) -> Iterator[LoadedImage]:
         for item in loaded:
-            if isinstance(item, Loaded):
+            if isinstance(item, LoadedImage):
                 yield item
-            elif isinstance(item, NoPicture):
+            elif isinstance(item, NotAnImage):
                 self._reject(item)
             else:
                 self._changes.fail(item.item.found.path, item.reason)
                 self._orphans += self._twins.pop(item.item.content_hash)
 
-    def _reuse(self, item: Identified, source: ImageRow, known: Known) -> None:
+    def _reuse(self, item: HashedFile, source: ImageRow, known: Known) -> None:
         """Give a file the vector of another one with the same content."""
-        photo = replace(
-            source.photo,
+        record = replace(
+            source.record,
             id=item.id,
             path=item.found.path,
             size=item.found.size,
             mtime_ns=item.found.mtime_ns,
         )
         old = self._changes.reuse(item, known)
-        self._writer.add(ImageRow(photo, source.embedding), replaces=old)
+        self._writer.add(ImageRow(record, source.embedding), replaces=old)
 
-    def _reject(self, bad: NoPicture) -> None:
+    def _reject(self, bad: NotAnImage) -> None:
         for item in (bad.item, *self._twins.pop(bad.item.content_hash)):
             self._changes.fail(item.found.path, bad.reason)
             if item.id in self._changes.outdated:

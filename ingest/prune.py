@@ -38,11 +38,11 @@ def find_gone(
     for root in roots:
         known = 0
         missing: dict[str, Path] = {}
-        for photo in collection.scan(where.under(root)):
-            if photo.id not in without:
+        for record in collection.scan(where.under(root)):
+            if record.id not in without:
                 known += 1
-                if is_gone(photo.path):
-                    missing[photo.id] = photo.path
+                if is_gone(record.path):
+                    missing[record.id] = record.path
         gone |= missing
         for folder, ids in _emptied(root, known, missing).items():
             if not force and not doubted.issuperset(ids):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from clipsearch.store import Failure
+from clipsearch.types import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,16 @@ class Writer:
 
     def add(self, row: ImageRow, *, replaces: str | None = None) -> None:
         """Write a row, soon, and afterwards delete the row of the id that it replaces."""
-        self._rows[row.photo.id] = row
-        self._recent[row.photo.content_hash] = row
+        self._rows[row.record.id] = row
+        self._recent[row.record.content_hash] = row
         if replaces is not None:
             self._gone.append(replaces)
         if len(self._rows) >= self._size:
             self.flush()
 
-    def remove(self, photo_id: str) -> None:
+    def remove(self, image_id: str) -> None:
         """Delete a row, soon."""
-        self._gone.append(photo_id)
+        self._gone.append(image_id)
 
     def with_content(self, content_hash: str) -> ImageRow | None:
         """A row of that content that was added since the store was last asked."""
@@ -37,7 +37,7 @@ class Writer:
 
     def store_is_asked(self) -> None:
         """Remember no row any more but those that the store cannot know yet."""
-        self._recent = {row.photo.content_hash: row for row in self._rows.values()}
+        self._recent = {row.record.content_hash: row for row in self._rows.values()}
 
     def flush(self) -> None:
         """Write and delete what is buffered."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clipsearch.store import Collection, Store
-from tests.fakes import ColourEncoder, draw
-from tests.milvus_server import milvus_server
+from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.milvus_server import milvus_server
 
 __all__ = ["milvus_server"]
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch import ClipsearchError, Filters, Hit, Hits, Index, Indexed, Query, Term
+from clipsearch import ClipsearchError, Filters, Hit, Hits, Index, Query, StoredImage, Term
 from clipsearch.errors import (
     MissingCollectionError,
     ModelError,
@@ -17,10 +17,10 @@ from clipsearch.errors import (
     StoreError,
     UsageError,
 )
-from clipsearch.identity import photo_id
+from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
 from ingest.pipeline import Options
-from tests.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColourEncoder, draw
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_search_by_text_by_picture_and_by_both(index: Index, photos: Path) -> No
         assert index.search(image=str(photos / "blue.png"), limit=1)[0].path.name == "blue.png"
         both = index.search("red", image=photos / "blue.png", weights=(1, 2))
         assert [hit.path.name for hit in both] == ["blue.png", "red.png", "green.png"]
-        by_id = index.search(image=f"id:{photo_id(photos / 'red.png')}")
-        assert by_id == index.search(image=Indexed(photo_id(photos / "red.png")))
+        by_id = index.search(image=f"id:{image_id(photos / 'red.png')}")
+        assert by_id == index.search(image=StoredImage(image_id(photos / "red.png")))
         in_memory = index.search(image=Image.new("RGB", (9, 9), "red"))
         assert in_memory[0].path.name == "red.png"
         assert index.search("red", filters=Filters(glob="g*"))[0].path.name == "green.png"

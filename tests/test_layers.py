@@ -19,22 +19,22 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
-    "clipsearch.errors clipsearch.types clipsearch.batches clipsearch.formats clipsearch.identity"
-    " clipsearch.cores clipsearch.pixels clipsearch.settings clipsearch.terminal",
-    "clipsearch.vectors clipsearch.images clipsearch.textfile clipsearch.models.base clipsearch.link",
+    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.config clipsearch.cpu"
+    " clipsearch.escape",
+    "clipsearch.vectors clipsearch.images clipsearch.files.paths clipsearch.models.crop"
+    " clipsearch.daemon.endpoint clipsearch.daemon.protocol",
+    "clipsearch.files.text_lines clipsearch.models.base clipsearch.daemon.client",
     "clipsearch.models clipsearch.store",
-    "clipsearch.embed clipsearch.near_duplicates clipsearch.classification clipsearch.evaluation",
+    "clipsearch.files",
     "clipsearch.textness",
     "clipsearch.query",
+    "clipsearch.classify",
+    "clipsearch.evaluation",
+    "clipsearch.explain",
     "clipsearch.render",
-    "clipsearch.hits",
     "ingest",
-    "clipsearch.pictures clipsearch.explanation",
-    "clipsearch.zeroshot clipsearch.tags",
-    "clipsearch.probe",
-    "clipsearch.evaluate",
-    "clipsearch.index clipsearch.distillation",
-    "clipsearch.warm",
+    "clipsearch.index clipsearch.distill",
+    "clipsearch.daemon",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
@@ -50,41 +50,41 @@ OWNERS = {
         "clipsearch.models.open_clip",
     },
     "open_clip": {
-        "clipsearch.distillation.student",
+        "clipsearch.distill.student",
         "clipsearch.models.open_clip",
         "clipsearch.models.open_clip_text",
     },
-    "openvino": {"clipsearch.models.openvino"},
-    "pymilvus": {"clipsearch.store.importing"},
-    "scipy": {"clipsearch.probe.logistic"},
-    "sklearn": {"clipsearch.probe.logistic"},
-    "tokenizers": {"clipsearch.models.pocket", "clipsearch.models.tokens"},
+    "openvino": {"clipsearch.models.openvino_runtime"},
+    "pymilvus": {"clipsearch.store.pymilvus_import"},
+    "scipy": {"clipsearch.classify.logistic"},
+    "sklearn": {"clipsearch.classify.logistic"},
+    "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {
-        "clipsearch.distillation.lessons",
-        "clipsearch.distillation.losses",
-        "clipsearch.distillation.saving",
-        "clipsearch.distillation.student",
-        "clipsearch.distillation.training",
+        "clipsearch.distill.dataset",
+        "clipsearch.distill.losses",
+        "clipsearch.distill.model_folder",
+        "clipsearch.distill.student",
+        "clipsearch.distill.train",
         "clipsearch.models.align",
-        "clipsearch.models.patches",
-        "clipsearch.models.torch",
+        "clipsearch.models.patch_tokens",
+        "clipsearch.models.torch_runtime",
     },
     "transformers": {"clipsearch.models.align"},
 }
 
 # These load theirs at once, so only a function may import them, or another one of these.
 HEAVY_MODULES = {
-    "clipsearch.distillation.lessons",
-    "clipsearch.distillation.losses",
-    "clipsearch.distillation.saving",
-    "clipsearch.distillation.student",
-    "clipsearch.distillation.training",
+    "clipsearch.distill.dataset",
+    "clipsearch.distill.losses",
+    "clipsearch.distill.model_folder",
+    "clipsearch.distill.student",
+    "clipsearch.distill.train",
     "clipsearch.models.align",
     "clipsearch.models.loading",
     "clipsearch.models.open_clip",
     "clipsearch.models.open_clip_text",
-    "clipsearch.models.patches",
-    "clipsearch.models.torch",
+    "clipsearch.models.patch_tokens",
+    "clipsearch.models.torch_runtime",
 }
 
 
@@ -213,7 +213,7 @@ def test_only_images_opens_pictures() -> None:
             decoders.match(one.target) for one in imports_of(module)
         )
 
-    assert {module for module in sources() if opens(module)} == {"clipsearch.images"}
+    assert {module for module in sources() if opens(module)} == {"clipsearch.images.decode"}
 
 
 @pytest.mark.parametrize("command", ["-c 'import clipsearch'", "-m clipsearch --help"])

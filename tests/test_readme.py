@@ -12,7 +12,7 @@ from PIL import Image
 
 import clipsearch as package
 from clipsearch.cli.main import clipsearch
-from tests.fakes import draw
+from tests.helpers.fakes import draw
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BEFORE_RECIPES = "clipsearch ingest ~/Pictures", 'clipsearch query "bird on a wire"'

@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.textness import fonts, streets
+from benchmarks.textness import fonts, street_scenes
+from benchmarks.textness.dataset import Photos, photos_in, split, without_text
+from benchmarks.textness.drawn_words import Pen, WordWriter
 from benchmarks.textness.fonts import Family
-from benchmarks.textness.lettering import Pen, WordWriter
 from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows, strongest
-from benchmarks.textness.photos import Photos, photos_in, split, without_text
+from benchmarks.textness.model_cache import teach, vocabulary
 from benchmarks.textness.reading_model import Effort
 from benchmarks.textness.report import Result, table
-from benchmarks.textness.school import teach, vocabulary
 from benchmarks.textness.typographic import Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.textness import Writer
-from clipsearch.textness.words import ENGLISH
+from clipsearch.textness.vocabulary import ENGLISH
 
 AMONG, SPARE = 500, 400  # photographs without text in the test's collection, and for other use
 TAUGHT = 0.75  # of the photographs of anything are written on in training, the others for a fit
@@ -185,7 +185,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
         on_streets = []
         if bench.streets:
             with Index.open(store, collection="streets", model=model) as index:
-                on_streets = streets.rows(
+                on_streets = street_scenes.rows(
                     index, bench.streets, [test.clean / "others"], probe, bar.update
                 )
     return Result(

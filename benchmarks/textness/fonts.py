@@ -7,7 +7,7 @@ from pathlib import Path
 from string import ascii_letters
 
 from clipsearch.textness.fonts import covers, family, find_fonts
-from training.sources import fetch_wheel
+from training.data.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.
 OF_THE_TEST = ("font-caladea==0.0.2", "font-manrope==0.0.2")

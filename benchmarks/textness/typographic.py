@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.textness.lettering import Pen, Rng
-from benchmarks.textness.photos import Classes
-from clipsearch.images import decode
-from clipsearch.types import Photo
+from benchmarks.textness.dataset import Classes
+from benchmarks.textness.drawn_words import Pen, Rng
+from clipsearch.images.decode import decode
+from clipsearch.types import ImageRecord
 
 SIDE = 320  # pixels of the squares with words, whole in every model's middle square
 WORDS_EACH = 10  # pictures with each name
@@ -30,7 +30,7 @@ class Typographic:
         """The part without drawn words."""
         return self.folder / "clean"
 
-    def thing(self, photo: Photo) -> str | None:
+    def thing(self, photo: ImageRecord) -> str | None:
         """The name of what a photograph shows, where it is one of the real things."""
         return self._name(photo, "clean", "things")
 
@@ -38,11 +38,11 @@ class Typographic:
         """How many photographs show a thing."""
         return len(list((self.clean / "things" / name).iterdir()))
 
-    def word(self, photo: Photo) -> str | None:
+    def word(self, photo: ImageRecord) -> str | None:
         """The name that is written on a picture, where one is."""
         return self._name(photo, "words")
 
-    def _name(self, photo: Photo, *kind: str) -> str | None:
+    def _name(self, photo: ImageRecord, *kind: str) -> str | None:
         parts = photo.path.relative_to(self.folder.resolve()).parts
         return parts[len(kind)] if parts[: len(kind)] == kind else None
 

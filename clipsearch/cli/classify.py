@@ -5,16 +5,18 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import classes, options
+from clipsearch.classify.zero_shot import classify as classify_images
+from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.index import Index
 from clipsearch.query import Filters
-from clipsearch.zeroshot import classify as classify_pictures
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@classes.decorated(*classes.LABELS, *classes.TEMPLATE_OPTIONS, *classes.OUTPUT)
+@label_options.decorated(
+    *label_options.LABELS, *label_options.TEMPLATE_OPTIONS, *label_options.OUTPUT
+)
 @click.option("--model", help="See `clipsearch models`.  [default: the collection's, or auto]")
 @filters
 @options.store
@@ -51,24 +53,24 @@ def classify(
     clipsearch classify --labels labels.txt --templates contexts --top 1 --csv
     clipsearch classify --under ~/Pictures/Alps -l "a summer day" -l "a winter day" --threshold 0.8
     """
-    labels, templates = classes.labels_of(given, file), classes.templates_of(own, sets)
-    top = classes.shown_top(top, as_json=as_json, as_csv=as_csv)
+    labels, templates = label_options.labels_of(given, file), label_options.templates_of(own, sets)
+    top = label_options.shown_top(top, as_json=as_json, as_csv=as_csv)
     wanted = Filters(**rest)
     if paths:
-        classes.refuse_store(paths, context)
-        classes.refuse_filters(wanted)
-        with classes.progress() as bar:
-            found = classify_pictures(
+        label_options.refuse_store(paths, context)
+        label_options.refuse_filters(wanted)
+        with label_options.progress() as bar:
+            found = classify_images(
                 paths, labels, templates=templates, model=model or "auto", device=device,
                 top=top, threshold=threshold, progress=bar,
             )  # fmt: skip
-        return classes.show(found.pictures, found.failed, as_json=as_json, as_csv=as_csv)
+        return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
     with Index.open(
         uri, collection=collection, model=model, device=device, token=token, create=False
     ) as index:
-        pictures = index.classify(
+        images = index.classify(
             labels, templates=templates, filters=wanted, top=top, threshold=threshold
         )
-    if not pictures:
+    if not images:
         click.echo("no picture matches", err=True)
-    return classes.show(pictures, [], as_json=as_json, as_csv=as_csv)
+    return label_options.show(images, [], as_json=as_json, as_csv=as_csv)

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_SOME_FAILED
-from clipsearch.distillation import Distilled
-from clipsearch.distillation import distill as distill_model
-from clipsearch.distillation.recipe import BATCH, EPOCHS, HELD_OUT
-from clipsearch.render import measures
-from clipsearch.terminal import safe
-from ingest.changes import Progress
+from clipsearch.distill import Distilled
+from clipsearch.distill.config import BATCH, EPOCHS, HELD_OUT
+from clipsearch.distill.distillation import distill as distill_model
+from clipsearch.escape import escape_control
+from clipsearch.files.progress import Progress
+from clipsearch.render import evaluation_table
 
 SHOWN_FAILURES = 20
 
@@ -69,10 +69,10 @@ def distill(
         click.echo(json.dumps(found.as_json()))
     else:
         if found.agreement:
-            click.echo(measures.table(found.agreement) + "\n")
+            click.echo(evaluation_table.table(found.agreement) + "\n")
         click.echo("\n".join(_summary(found)))
     for one in found.skipped[:SHOWN_FAILURES]:
-        click.echo(f"failed: {safe(f'{one.path}: {one.reason}')}", err=True)
+        click.echo(f"failed: {escape_control(f'{one.path}: {one.reason}')}", err=True)
     if found.skipped:
         click.echo(f"{len(found.skipped):,} pictures could not be used", err=True)
     return EXIT_SOME_FAILED if found.skipped else 0
@@ -95,4 +95,4 @@ def _summary(found: Distilled) -> list[str]:
     lines = [f"{towers}; learnt from {found.trained:,} pictures, measured on {found.held_out:,}"]
     wide = max(map(len, found.sizes))
     lines += [f"  {name:<{wide}}  {size / 1e6:8.1f} MB" for name, size in found.sizes.items()]
-    return [*lines, f"use it as --model {safe(found.model)}"]
+    return [*lines, f"use it as --model {escape_control(found.model)}"]

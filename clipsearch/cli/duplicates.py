@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from clipsearch.cli import options
+from clipsearch.escape import escape_control
 from clipsearch.index import Index
-from clipsearch.near_duplicates import THRESHOLD, Group
-from clipsearch.render.text import shown_path
-from clipsearch.terminal import safe
+from clipsearch.query.near_duplicates import THRESHOLD, Group
+from clipsearch.render.table import shown_path
 
 
 @click.command()
@@ -48,7 +48,7 @@ def duplicates(
 def _as_json(group: Group) -> dict[str, object]:
     files = [
         {"path": str(p.path), "id": p.id, "width": p.width, "height": p.height, "size": p.size}
-        for p in group.photos
+        for p in group.records
     ]
     return {
         "similarity": round(group.similarity, 6),
@@ -60,7 +60,7 @@ def _as_json(group: Group) -> dict[str, object]:
 def _as_text(group: Group) -> str:
     how = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
     lines = [
-        f"  {safe(shown_path(photo.path, Path.cwd()))}  {photo.width}x{photo.height}  {photo.size / 1e3:,.0f} kB"
-        for photo in group.photos
+        f"  {escape_control(shown_path(record.path, Path.cwd()))}  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
+        for record in group.records
     ]
     return "\n".join([how, *lines, ""])

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from clipsearch import evaluate
+from clipsearch import evaluation
+from clipsearch.classify import TEMPLATES
 from clipsearch.cli import options
 from clipsearch.cli.eval_agreement import agreement
 from clipsearch.cli.eval_compare import compare
-from clipsearch.cli.evaluations import FILE, bars, images, limit, model, per_class, show, split
-from clipsearch.zeroshot import TEMPLATES
+from clipsearch.cli.eval_options import FILE, bars, images, limit, model, per_class, show, split
 
 
 @click.group("eval")
-def evaluation() -> None:
+def eval_group() -> None:
     """Measure how good a model is, on your own pictures.
 
     Every number comes with its 95 % interval: what as many other pictures could have given.
@@ -28,10 +28,10 @@ def evaluation() -> None:
     """
 
 
-eval = evaluation  # noqa: A001 - the command's name
+eval = eval_group  # noqa: A001 - the command's name
 
 
-@evaluation.command()
+@eval_group.command()
 @click.argument("captions", type=FILE, metavar="CAPTIONS")
 @model
 @images
@@ -50,11 +50,11 @@ def retrieval(*, captions: Path, as_json: bool, **rest: Any) -> int:
     clipsearch eval retrieval captions_val2017.json --images val2017/ --limit 1000
     """
     with bars() as bar:
-        found = evaluate.retrieval(captions, progress=bar(""), **rest)
+        found = evaluation.retrieval(captions, progress=bar(""), **rest)
     return show(found, as_json=as_json)
 
 
-@evaluation.command()
+@eval_group.command()
 @click.argument("folder", type=FILE, metavar="DIR")
 @model
 @click.option(
@@ -93,16 +93,16 @@ def zeroshot(
     \b
     clipsearch eval zeroshot birds/ --per-class 50
     """
-    labels = evaluate.read_names(names) if names else None
-    ensemble = sets or evaluate.ENSEMBLE
+    labels = evaluation.read_names(names) if names else None
+    ensemble = sets or evaluation.ENSEMBLE
     with bars() as bar:
-        found = evaluate.zeroshot(
+        found = evaluation.zeroshot(
             folder, ensemble=ensemble, labels=labels, progress=bar(""), **rest
         )
     return show(found, as_json=as_json)
 
 
-@evaluation.command()
+@eval_group.command()
 @click.argument("folder", type=FILE, metavar="DIR")
 @model
 @per_class
@@ -119,9 +119,9 @@ def textness(*, folder: Path, as_json: bool, **rest: Any) -> int:
     clipsearch eval textness birds/
     """
     with bars() as bar:
-        found = evaluate.textness(folder, progress=bar(""), **rest)
+        found = evaluation.textness(folder, progress=bar(""), **rest)
     return show(found, as_json=as_json)
 
 
-evaluation.add_command(agreement)
-evaluation.add_command(compare)
+eval_group.add_command(agreement)
+eval_group.add_command(compare)

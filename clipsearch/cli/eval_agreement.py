@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from clipsearch import evaluate
+from clipsearch import evaluation
 from clipsearch.cli import options
-from clipsearch.cli.evaluations import FILE, bars, limit, model, show
+from clipsearch.cli.eval_options import FILE, bars, limit, model, show
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
 from clipsearch.models import registry
@@ -61,7 +61,7 @@ def agreement(
     clipsearch eval agreement ~/Pictures --model clip --precision int8 --against-precision fp32
     clipsearch eval agreement --exact --uri http://127.0.0.1:19530
     """
-    texts = evaluate.read_queries(queries) if queries else []
+    texts = evaluation.read_queries(queries) if queries else []
     if exact:
         if paths or against or against_runtime or against_precision:
             raise UsageError("--exact is about a collection: leave PATHS and --against out")
@@ -72,7 +72,7 @@ def agreement(
             bars() as bar,
         ):
             vectors = index.embed_texts(texts) if texts else None
-            found = evaluate.exactness(index.collection, queries=vectors, progress=bar(""))
+            found = evaluation.exactness(index.collection, queries=vectors, progress=bar(""))
         return show(found, as_json=as_json)
     if not paths:
         raise UsageError("no pictures: give files or folders, or --exact for a collection")
@@ -82,7 +82,7 @@ def agreement(
         against or model, device=device, runtime=against_runtime, precision=against_precision
     )
     with bars() as bar:
-        found = evaluate.agreement(
+        found = evaluation.agreement(
             paths, model=model, against=other, queries=texts, limit=limit, device=device,
             progress=bar(""),
         )  # fmt: skip

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from clipsearch import evaluate
+from clipsearch import evaluation
 from clipsearch.cli import options
-from clipsearch.cli.evaluations import FILE, bars, images, limit, per_class, split
+from clipsearch.cli.eval_options import FILE, bars, images, limit, per_class, split
 from clipsearch.cli.main import EXIT_SOME_FAILED
-from clipsearch.render import comparison, measures
-from clipsearch.terminal import safe
+from clipsearch.escape import escape_control
+from clipsearch.render import comparison_chart, evaluation_table
 
 
 @click.command()
@@ -45,16 +45,16 @@ def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest
     clipsearch eval compare pocket clip align --classes birds/ -o compare.png
     """
     if output is not None:
-        comparison.check_name(output)  # before minutes of work
+        comparison_chart.check_name(output)  # before minutes of work
     with bars() as bar:
-        results = evaluate.compare(models, progress=bar, **rest)
+        results = evaluation.compare(models, progress=bar, **rest)
     if as_json:
         for one in results:
             click.echo(json.dumps(one.as_json()))
     else:
-        click.echo("\n".join([*map(measures.title, results), ""]))
-        click.echo(measures.aligned(measures.comparison(results)))
+        click.echo("\n".join([*map(evaluation_table.title, results), ""]))
+        click.echo(evaluation_table.aligned(evaluation_table.comparison(results)))
     if output is not None:
-        comparison.write_comparison(output, results)
-        click.echo(f"comparison: {safe(str(output))}", err=True)
+        comparison_chart.write_comparison(output, results)
+        click.echo(f"comparison: {escape_control(str(output))}", err=True)
     return EXIT_SOME_FAILED if any(one.skipped for one in results) else 0

@@ -8,14 +8,14 @@ from click.core import ParameterSource
 
 from clipsearch.cli import options
 from clipsearch.errors import MissingCollectionError, UsageError
-from clipsearch.explanation import METHODS, Explanation
-from clipsearch.explanation import explain as explain_picture
-from clipsearch.identity import expanded, is_file
+from clipsearch.escape import escape_control
+from clipsearch.explain import METHODS, Explanation
+from clipsearch.explain.explanation import explain as explain_image
+from clipsearch.files.paths import expand_user, is_file
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
-from clipsearch.render import heat
-from clipsearch.render.text import display_width
-from clipsearch.terminal import safe
+from clipsearch.render import heat_map
+from clipsearch.render.table import display_width
 
 BAR = 24  # columns of the longest bar beside a word
 
@@ -62,37 +62,37 @@ def explain(
     clipsearch explain "a dog in the snow" photo.jpg --json
     """
     if output is not None:
-        heat.check_name(output)  # before a minute's work
+        heat_map.check_name(output)  # before a minute's work
     named = context.get_parameter_source("collection") is ParameterSource.COMMANDLINE
     if model is not None and named:
         raise UsageError("--collection says which model: leave --model out, or the collection")
     encoder = None
     if model is None:
         encoder = _collection_model(uri, token, collection, device, required=named)
-    found = explain_picture(
+    found = explain_image(
         query, picture, model=encoder or model or "auto", method=method, device=device
     )
     if output is not None:
         words = [(one.word, one.value) for one in found.words]
         note = f"{picture.name} · score {found.score:.3f} · {found.model}, {found.method}"
-        image = heat.explanation_image(
+        image = heat_map.explanation_image(
             found.picture, found.heat, title=query, note=note, words=words
         )
-        heat.write_explanation(output, image)
+        heat_map.write_explanation(output, image)
     if as_json:
         drawn = str(output) if output is not None else None
         click.echo(json.dumps({"path": str(picture), **found.as_json(), "map": drawn}))
     else:
         click.echo(_text(found, picture))
     if output is not None:
-        click.echo(f"heat map: {safe(str(output))}", err=True)
+        click.echo(f"heat map: {escape_control(str(output))}", err=True)
 
 
 def _collection_model(
     uri: str, token: str | None, collection: str, device: str, *, required: bool
 ) -> Encoder | None:
     """The model that made the collection's vectors; None where there is no such collection."""
-    if "://" not in uri and not is_file(expanded(Path(uri))) and not required:
+    if "://" not in uri and not is_file(expand_user(Path(uri))) and not required:
         return None
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         if index.model is None:
@@ -105,13 +105,13 @@ def _collection_model(
 def _text(found: Explanation, picture: Path) -> str:
     x, y = found.hottest
     lines = [
-        f"score {found.score:.3f}  {safe(str(picture))}",
+        f"score {found.score:.3f}  {escape_control(str(picture))}",
         f"hottest at {x}, {y} of {found.picture.width} x {found.picture.height} pixels"
-        f"  ({found.method}, {safe(found.model)})",
+        f"  ({found.method}, {escape_control(found.model)})",
     ]
     if not found.words:
         return "\n".join(lines)
-    words = [safe(one.word) for one in found.words]
+    words = [escape_control(one.word) for one in found.words]
     width = max(map(display_width, words))
     largest = max(abs(one.value) for one in found.words) or 1.0
     lines.append("")

@@ -10,16 +10,16 @@ from tqdm import tqdm
 
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_ERROR, EXIT_SOME_FAILED
+from clipsearch.daemon.process import start_unless_off
 from clipsearch.errors import UsageError
-from clipsearch.identity import expanded
+from clipsearch.escape import escape_control
+from clipsearch.files.discover import find, read_path_list, require_any
+from clipsearch.files.paths import expand_user
+from clipsearch.files.walk import Selection
 from clipsearch.index import Index
-from clipsearch.terminal import safe
-from clipsearch.warm.start import start_unless_off
-from ingest.files import find, read_path_list, require_any
+from ingest.dry_run import preview
 from ingest.pipeline import Options
-from ingest.preview import preview
 from ingest.report import Report
-from ingest.walk import Selection
 
 SHOWN_FAILURES = 20
 
@@ -117,14 +117,14 @@ def _paths(paths: tuple[str, ...]) -> list[Path]:
 
 
 def _is_new_file(uri: str) -> bool:
-    return "://" not in uri and not expanded(Path(uri)).exists()
+    return "://" not in uri and not expand_user(Path(uri)).exists()
 
 
 def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.as_json()))
     for failure in report.failed[:SHOWN_FAILURES]:
-        click.echo(f"failed: {safe(f'{failure.path}: {failure.reason}')}", err=True)
+        click.echo(f"failed: {escape_control(f'{failure.path}: {failure.reason}')}", err=True)
     if len(report.failed) > SHOWN_FAILURES:
         click.echo(
             f"… and {len(report.failed) - SHOWN_FAILURES:,} more: clipsearch status --failures",

@@ -16,7 +16,7 @@ from typing import Never
 import click
 
 from clipsearch.errors import ClipsearchError, UsageError
-from clipsearch.terminal import safe
+from clipsearch.escape import escape_control
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -87,7 +87,7 @@ class _Stderr(logging.Handler):
     """What the library has to say, as plain lines on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(safe(record.getMessage()), err=True)
+        click.echo(escape_control(record.getMessage()), err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> Never:
@@ -137,5 +137,5 @@ def _collect_less_garbage() -> None:
 
 
 def _fail(message: str, code: int) -> Never:
-    click.echo(f"clipsearch: {safe(message)}", err=True)
+    click.echo(f"clipsearch: {escape_control(message)}", err=True)
     sys.exit(code)

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from clipsearch import settings
-from clipsearch.cli.units import scale
+from clipsearch import config
+from clipsearch.cli.param_types import scale
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,7 +83,7 @@ def uri(command: F) -> F:
     return click.option(
         "--uri",
         envvar="CLIPSEARCH_URI",
-        default=settings.default_uri,
+        default=config.default_uri,
         show_default="a file in your data folder",
         help="A .db file, or the address of a Milvus server. [env: CLIPSEARCH_URI]",
     )(command)
@@ -95,7 +95,7 @@ def store(command: F) -> F:
         "-c",
         "--collection",
         envvar="CLIPSEARCH_COLLECTION",
-        default=settings.COLLECTION,
+        default=config.COLLECTION,
         show_default=True,
         help="Which collection of the store. [env: CLIPSEARCH_COLLECTION]",
     )(command)

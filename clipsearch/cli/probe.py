@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import classes, options
+from clipsearch.classify import Curve, Fitted, Point, Probe
+from clipsearch.classify.learning_curve import SEEDS, SHOTS
+from clipsearch.classify.probe_apply import apply as apply_probe
+from clipsearch.classify.probe_fit import fit as fit_probe
+from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
-from clipsearch.identity import expanded, is_folder
+from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
-from clipsearch.probe import Curve, Fitted, Point, Probe
-from clipsearch.probe import apply as apply_probe
-from clipsearch.probe import fit as fit_probe
-from clipsearch.probe.curve import SEEDS, SHOTS
 from clipsearch.query import Filters
-from clipsearch.render.curve import SUFFIXES, write_curve
-from clipsearch.render.text import shown_path
+from clipsearch.render.learning_curve import SUFFIXES, write_curve
+from clipsearch.render.table import shown_path
 
 
 @click.group(no_args_is_help=False)  # an error of one line, as of every command
@@ -57,7 +57,7 @@ def probe() -> None:
     show_default=True,
     help="Runs of the curve; 0 measures none.",
 )
-@classes.decorated(*classes.TEMPLATE_OPTIONS)
+@label_options.decorated(*label_options.TEMPLATE_OPTIONS)
 @click.option(
     "--figure",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -94,10 +94,10 @@ def fit(
     if figure and not seeds:
         raise UsageError("--seeds 0 measures nothing that --figure could draw")
     for file in (output, figure):  # a mistyped folder, before minutes of work
-        if file and not is_folder(expanded(file).parent):
+        if file and not is_folder(expand_user(file).parent):
             raise UsageError(f"there is no folder {file.parent} to write {file.name} into")
-    templates = classes.templates_of(own, sets)
-    with classes.progress() as bar:
+    templates = label_options.templates_of(own, sets)
+    with label_options.progress() as bar:
         fitted = fit_probe(
             folder, model=model, device=device, shots=numbers, seeds=seeds,
             templates=templates, progress=bar,
@@ -111,13 +111,13 @@ def fit(
         click.echo(_table(fitted.curve))
     for line in _summary(fitted, output, figure):
         click.echo(line, err=True)
-    return classes.show_failures(fitted.failed)
+    return label_options.show_failures(fitted.failed)
 
 
 @probe.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@classes.decorated(*classes.OUTPUT)
+@label_options.decorated(*label_options.OUTPUT)
 @filters
 @options.store
 @options.device
@@ -147,19 +147,19 @@ def apply(
     clipsearch probe apply birds.probe ~/Pictures --top 1
     """
     loaded = Probe.load(file)
-    top = classes.shown_top(top, as_json=as_json, as_csv=as_csv)
+    top = label_options.shown_top(top, as_json=as_json, as_csv=as_csv)
     wanted = Filters(**rest)
     if paths:
-        classes.refuse_store(paths, context)
-        classes.refuse_filters(wanted)
-        with classes.progress() as bar:
+        label_options.refuse_store(paths, context)
+        label_options.refuse_filters(wanted)
+        with label_options.progress() as bar:
             found = apply_probe(
                 loaded, paths, device=device, top=top, threshold=threshold, progress=bar
             )
-        return classes.show(found.pictures, found.failed, as_json=as_json, as_csv=as_csv)
+        return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
-        pictures = index.classify(loaded, filters=wanted, top=top, threshold=threshold)
-    return classes.show(pictures, [], as_json=as_json, as_csv=as_csv)
+        images = index.classify(loaded, filters=wanted, top=top, threshold=threshold)
+    return label_options.show(images, [], as_json=as_json, as_csv=as_csv)
 
 
 def _numbers(text: str) -> list[int]:
@@ -189,7 +189,7 @@ def _name(point: Point) -> str:
 
 def _title(fitted: Fitted) -> str:
     probe = fitted.probe
-    return f"{probe.model.name}: {len(probe.labels)} classes, {probe.pictures:,} pictures"
+    return f"{probe.model.name}: {len(probe.labels)} classes, {probe.images:,} pictures"
 
 
 def _summary(fitted: Fitted, output: Path, figure: Path | None) -> list[str]:
@@ -211,7 +211,7 @@ def _as_json(fitted: Fitted) -> dict[str, Any]:
     return {
         "model": asdict(probe.model),
         "labels": probe.labels,
-        "pictures": probe.pictures,
+        "pictures": probe.images,
         "tested": curve.tested if curve else 0,
         "strength": curve.strength if curve else None,
         "zero_shot": _point(curve.zero_shot) if curve and curve.zero_shot else None,

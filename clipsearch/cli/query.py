@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import options, results
-from clipsearch.cli.units import size
+from clipsearch.cli import options, output
+from clipsearch.cli.param_types import size
+from clipsearch.daemon.process import start_unless_off
 from clipsearch.errors import UsageError
-from clipsearch.identity import expanded, is_folder
+from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, Term, parse
-from clipsearch.query.terms import as_picture, split_weight
+from clipsearch.query.parser import as_image, split_weight
 from clipsearch.query.textness import Scale
-from clipsearch.warm.start import start_unless_off
 
 FILTERS = (
     click.option("--under", type=click.Path(path_type=Path), metavar="DIR", help="Only in that folder."),
@@ -54,7 +54,7 @@ def filters(command: Any) -> Any:
 @options.textness
 @click.option("--no-self", is_flag=True, help="Leave out the query's own pictures.")
 @filters
-@results.output
+@output.output
 @options.store
 @options.device
 def query(
@@ -86,7 +86,7 @@ def query(
     clipsearch query apple --textness -1
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
     """
-    wanted = results.Output(**{name: rest.pop(name) for name in results.Output.__slots__})
+    wanted = output.Output(**{name: rest.pop(name) for name in output.Output.__slots__})
     terms = parse(words) + tuple(_image_term(image) for image in images)
     wish = Query(
         terms,
@@ -107,11 +107,11 @@ def query(
         if not hits:
             _refuse_unknown_tags(wish.filters.tags, index)
     under = wish.filters.under
-    if not hits and under and not is_folder(expanded(under)):
+    if not hits and under and not is_folder(expand_user(under)):
         raise UsageError(f"nothing is stored under {under}, and no such folder is there")
     pictures = [term.content for term in terms if isinstance(term.content, Path)]
     title = " ".join(words) or " + ".join(images)
-    results.show(hits, wanted, title=title, pictures=pictures, start=offset + 1)
+    output.show(hits, wanted, title=title, images=pictures, start=offset + 1)
     start_unless_off(uri, token, collection, device=device)
 
 
@@ -125,4 +125,4 @@ def _refuse_unknown_tags(tags: tuple[str, ...], index: Index) -> None:
 
 def _image_term(word: str) -> Term:
     weight, name = split_weight(word)
-    return Term(as_picture(name), weight)
+    return Term(as_image(name), weight)

@@ -5,23 +5,23 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import options, results
+from clipsearch.cli import options, output
+from clipsearch.daemon.process import start_unless_off
 from clipsearch.index import Index
-from clipsearch.query.terms import as_picture
+from clipsearch.query.parser import as_image
 from clipsearch.query.textness import Scale
-from clipsearch.warm.start import start_unless_off
 
 
 @click.command()
 @click.argument("picture", metavar="PICTURE")
 @options.limit
 @options.textness
-@results.output
+@output.output
 @options.store
 @options.device
 def similar(
     *,
-    picture: str,
+    image: str,
     limit: int,
     textness: Scale | None,
     max_textness: float | None,
@@ -38,10 +38,10 @@ def similar(
     \b
     clipsearch similar ./sunset.jpg
     """
-    wanted = results.Output(**rest)
-    wish = as_picture(picture)
+    wanted = output.Output(**rest)
+    wish = as_image(image)
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         hits = index.similar(wish, limit=limit, textness=textness, max_textness=max_textness)
     shown = [wish] if isinstance(wish, Path) else []
-    results.show(hits, wanted, title=f"similar to {picture}", pictures=shown, start=1)
+    output.show(hits, wanted, title=f"similar to {image}", images=shown, start=1)
     start_unless_off(uri, token, collection, device=device)

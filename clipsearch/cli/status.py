@@ -7,8 +7,8 @@ import click
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_ERROR
 from clipsearch.errors import StoreError
+from clipsearch.escape import escape_control
 from clipsearch.store import Collection, Store
-from clipsearch.terminal import safe
 
 SHOWN = 5
 
@@ -27,7 +27,7 @@ def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) ->
             click.echo(json.dumps({"uri": store.uri, "disk_bytes": disk, "collections": described}))
         else:
             size = "" if disk is None else f", {disk / 1e6:,.1f} MB"
-            click.echo(f"store {safe(store.uri)}{size}")
+            click.echo(f"store {escape_control(store.uri)}{size}")
             for name, opened in collections.items():
                 _show(name, opened, SHOWN if not all_failures else None)
             if not collections:
@@ -63,16 +63,18 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
 
 def _show(name: str, opened: Collection | StoreError, most: int | None) -> None:
     if isinstance(opened, StoreError):
-        click.echo(f"\n{name}: {safe(str(opened))}")
+        click.echo(f"\n{name}: {escape_control(str(opened))}")
         return
     info = opened.info
     click.echo(f"\n{name}: {opened.known_count():,} images")
     click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
     click.echo(f"  created   {info.created_at}")
     for root in info.roots:
-        click.echo(f"  folder    {safe(str(root))}")
+        click.echo(f"  folder    {escape_control(str(root))}")
     failures = opened.failures()
     for failure in failures[:most]:
-        click.echo(f"  failed    {safe(str(failure.path))}: {safe(failure.reason)}")
+        click.echo(
+            f"  failed    {escape_control(str(failure.path))}: {escape_control(failure.reason)}"
+        )
     if most is not None and len(failures) > most:
         click.echo(f"  failed    … and {len(failures) - most:,} more: --failures lists them")

@@ -7,19 +7,19 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import classes, options
+from clipsearch.classify import Probe
+from clipsearch.classify.tags import LIKELY
+from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
+from clipsearch.escape import escape_control
 from clipsearch.index import Index
-from clipsearch.probe import Probe
 from clipsearch.query import Filters
-from clipsearch.render.text import display_width
-from clipsearch.tags import LIKELY
-from clipsearch.terminal import safe
+from clipsearch.render.table import display_width
 
 
 @click.command()
-@classes.decorated(*classes.LABELS, *classes.TEMPLATE_OPTIONS)
+@label_options.decorated(*label_options.LABELS, *label_options.TEMPLATE_OPTIONS)
 @click.option(
     "--probe",
     type=click.Path(path_type=Path),
@@ -69,7 +69,7 @@ def tag(
     clipsearch tag -l indoors -l outdoors --add
     clipsearch query "on the beach" --tag dog --tag outdoors
     """  # fmt: skip
-    labels, templates = classes.labels_of(given, file), classes.templates_of(own, sets)
+    labels, templates = label_options.labels_of(given, file), label_options.templates_of(own, sets)
     wanted = Filters(**rest)
     if bool(labels) + bool(probe) + list_ + clear > 1:
         raise UsageError("labels, --probe, --list and --clear exclude each other")
@@ -99,9 +99,9 @@ def _show(counts: Mapping[str, int], nothing: str, *, as_json: bool) -> None:
         for label, count in counts.items():
             click.echo(json.dumps({"label": label, "pictures": count}))
     elif counts:
-        wide = max(display_width(safe(label)) for label in counts)
+        wide = max(display_width(escape_control(label)) for label in counts)
         for label, count in counts.items():
-            shown = safe(label)
+            shown = escape_control(label)
             click.echo(f"{shown}{' ' * (wide - display_width(shown))}  {count:>7,}")
     else:
         click.echo(nothing, err=True)

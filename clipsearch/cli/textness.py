@@ -7,19 +7,19 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import options, results
+from clipsearch.cli import options, output
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
+from clipsearch.escape import escape_control
+from clipsearch.files.discover import ImageFile, find
+from clipsearch.files.walk import Selection
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, parse
-from clipsearch.render.scales import Row, write_scales
-from clipsearch.render.sheet import require_format
-from clipsearch.terminal import safe
+from clipsearch.render.contact_sheet import require_format
+from clipsearch.render.textness_grid import Row, write_scales
 from clipsearch.textness import TextnessProbe
-from clipsearch.textness.automatic import OF_EACH
-from clipsearch.textness.fitting import FEWEST
-from ingest.files import Found, find
-from ingest.walk import Selection
+from clipsearch.textness.fit import FEWEST
+from clipsearch.textness.self_supervised import OF_EACH
 
 FOLDER = click.Path(path_type=Path)
 SCALES = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -75,7 +75,7 @@ def fit(
     clipsearch textness fit --of-each 500
     clipsearch textness fit --with-text ~/Screenshots --without-text ~/Holidays
     """
-    kinds = [_pictures(with_text), _pictures(without_text)]
+    kinds = [_images(with_text), _images(without_text)]
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         probe = index.textness.fit(*kinds, of_each=of_each, seed=seed)
     _tell(probe, {}, as_json=as_json)
@@ -107,7 +107,7 @@ def show(*, as_json: bool, uri: str, token: str | None, collection: str, device:
     "--min-textness", type=float, default=0.0, metavar="0..1", help="Only with as much text."
 )
 @filters
-@results.output
+@output.output
 @options.store
 @options.device
 def rank(
@@ -129,12 +129,12 @@ def rank(
     clipsearch textness rank -n 50 --sheet text.html
     clipsearch textness rank -n 1000 --min-textness 0.9 --paths
     """
-    wanted = results.Output(**{name: rest.pop(name) for name in results.Output.__slots__})
+    wanted = output.Output(**{name: rest.pop(name) for name in output.Output.__slots__})
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         hits = index.rank_by_text(
             limit=limit, offset=offset, filters=Filters(**rest), min_textness=min_textness
         )
-    results.show(hits, wanted, title="most text first", pictures=(), start=offset + 1)
+    output.show(hits, wanted, title="most text first", images=(), start=offset + 1)
 
 
 @textness.command()
@@ -180,15 +180,15 @@ def grid(
     ]
     about = f"the best {limit} of {of_all}; framed: shows text"
     write_scales(output, " ".join(words), about, rows)
-    click.echo(f"figure: {safe(str(output))}", err=True)
+    click.echo(f"figure: {escape_control(str(output))}", err=True)
 
 
-def _pictures(folders: Sequence[Path]) -> list[Path]:
+def _images(folders: Sequence[Path]) -> list[Path]:
     found = find(folders, Selection()) if folders else ()
-    pictures = [one.path for one in found if isinstance(one, Found)]
-    if folders and not pictures:
+    images = [one.path for one in found if isinstance(one, ImageFile)]
+    if folders and not images:
         raise UsageError(f"no pictures in {', '.join(map(str, folders))}")
-    return pictures
+    return images
 
 
 def _tell(probe: TextnessProbe, cosines: dict[str, float], *, as_json: bool) -> None:
@@ -207,4 +207,4 @@ def _tell(probe: TextnessProbe, cosines: dict[str, float], *, as_json: bool) -> 
     if cosines:
         lines.append("near to")
         lines += [f"  {cosine:+.3f}      {text}" for text, cosine in cosines.items()]
-    click.echo("\n".join(map(safe, lines)))
+    click.echo("\n".join(map(escape_control, lines)))

@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 
 from clipsearch.cli import options
+from clipsearch.daemon import process
+from clipsearch.daemon.process import State, Wanted
 from clipsearch.errors import UsageError
-from clipsearch.terminal import safe
-from clipsearch.warm import start as process
-from clipsearch.warm.start import State, Wanted
+from clipsearch.escape import escape_control
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _show(state: State | None, *, as_json: bool) -> None:
         click.echo("not warm")
     else:
         since = time.strftime("%H:%M", time.localtime(state.since))
-        models = f", {', '.join(map(safe, state.models))} loaded" if state.models else ""
+        models = f", {', '.join(map(escape_control, state.models))} loaded" if state.models else ""
         used = (
             f"in use, ends {_span(state.idle)} after that"
             if state.left is None

@@ -14,14 +14,14 @@ from transformers.utils import logging as transformers_logging
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
-from clipsearch.models.crop import CentreCrop
-from clipsearch.models.digest import digest
+from clipsearch.models.crop import CenterCrop
+from clipsearch.models.export_source import Parts, save_fast_tokenizer
 from clipsearch.models.loading import loading
-from clipsearch.models.names import ModelRef
-from clipsearch.models.parts import Parts, save_fast_tokenizer
-from clipsearch.models.preprocessing import Preprocessing
+from clipsearch.models.model_name import ModelRef
+from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch import Torch, Tower, batch
+from clipsearch.models.torch_runtime import Torch, Tower, batch
+from clipsearch.models.weights_hash import digest
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -77,16 +77,16 @@ class AlignEncoder:
         return 1 / float(self._model.temperature.detach())
 
     @property
-    def side(self) -> int:
+    def input_size(self) -> int:
         """Pixels a side of what a picture is resized to, the longer one."""
         size = self._processor.image_processor.size
         return int(max(size["height"], size["width"]))
 
     @property
-    def centre_crop(self) -> CentreCrop:
+    def center_crop(self) -> CenterCrop:
         """What is left of a squashed picture: 289 of 346 pixels by default."""
         config = self._processor.image_processor.to_dict()
-        return Preprocessing.from_efficientnet(config).centre_crop
+        return Preprocessing.from_efficientnet(config).center_crop
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own image processor."""

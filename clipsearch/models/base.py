@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from clipsearch.models.crop import CentreCrop
+from clipsearch.models.crop import CenterCrop
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class Encoder(Protocol):
         ...
 
     @property
-    def side(self) -> int:
+    def input_size(self) -> int:
         """Pixels that `preprocess` leaves of a picture's shorter side; it needs to see few more."""
         ...
 
     @property
-    def centre_crop(self) -> CentreCrop:
+    def center_crop(self) -> CenterCrop:
         """What `preprocess` leaves of a picture."""
         ...
 

@@ -6,7 +6,7 @@ Box = tuple[int, int, int, int]  # left, upper, right, lower, as Pillow has it
 
 
 @dataclass(frozen=True, slots=True)
-class CentreCrop:
+class CenterCrop:
     """What `preprocess` leaves of a picture: its middle.
 
     `square`: only as much of the longer side as the shorter one has. `share`, above 0 and at most 1,

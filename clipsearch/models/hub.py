@@ -66,7 +66,7 @@ def answers(repo: str, *, seconds: float = ANSWER_SECONDS) -> bool:
     """
     from huggingface_hub import get_token
 
-    from clipsearch.models.asking import offers  # HTTP loads for who asks, no query does
+    from clipsearch.models.hub_http import offers  # HTTP loads for who asks, no query does
 
     return offers(endpoint(), repo, token=get_token(), seconds=seconds)
 

@@ -14,16 +14,16 @@ from open_clip.factory import _find_checkpoint_in_dir
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
-from clipsearch.models.crop import CentreCrop
-from clipsearch.models.digest import digest
+from clipsearch.models.crop import CenterCrop
+from clipsearch.models.export_source import Parts
 from clipsearch.models.loading import loading
-from clipsearch.models.names import ModelRef, unknown_tag
+from clipsearch.models.model_name import ModelRef, unknown_tag
 from clipsearch.models.open_clip_text import own_length, padding_of, save_tokenizer
-from clipsearch.models.parts import Parts
-from clipsearch.models.patches import has_patches, patches
-from clipsearch.models.preprocessing import Preprocessing
+from clipsearch.models.patch_tokens import has_patches, patches
+from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch import Torch, Tower, batch
+from clipsearch.models.torch_runtime import Torch, Tower, batch
+from clipsearch.models.weights_hash import digest
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -96,14 +96,14 @@ class OpenClipEncoder:
         return float(self._model.logit_scale.detach().exp())
 
     @property
-    def side(self) -> int:
+    def input_size(self) -> int:
         """Pixels a side of what the model sees, the longer one."""
         return int(np.max(self._model.visual.preprocess_cfg["size"]))
 
     @property
-    def centre_crop(self) -> CentreCrop:
+    def center_crop(self) -> CenterCrop:
         """What the model sees of a picture."""
-        return CentreCrop(square=self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
+        return CenterCrop(square=self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
 
     def preprocess(self, image: "Image") -> Pixels:
         """An upright RGB picture as (3, H, W) float32, by the model's own evaluation transform."""

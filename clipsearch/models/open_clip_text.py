@@ -10,8 +10,8 @@ from open_clip.hf_model import HFTextEncoder
 from open_clip.tokenizer import HFTokenizer, get_clean_fn
 from open_clip.transformer import TextTransformer, text_global_pool
 
-from clipsearch.models.parts import NotConvertibleError, save_fast_tokenizer
-from clipsearch.models.tokens import END, START
+from clipsearch.models.export_source import NotConvertibleError, save_fast_tokenizer
+from clipsearch.models.tokenizers import END, START
 
 Function = Callable[[Any], Any]
 

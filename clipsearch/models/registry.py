@@ -9,10 +9,10 @@ from functools import partial
 
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
-from clipsearch.models.names import ModelRef, architectures, parse, unknown_model
-from clipsearch.models.parts import Convertible
+from clipsearch.models.catalog import SPECS, ModelSpec
+from clipsearch.models.export_source import Convertible
+from clipsearch.models.model_name import ModelRef, architectures, parse, unknown_model
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.specs import SPECS, ModelSpec
 
 __all__ = ["ModelRef", "ModelSpec", "choose_default", "load", "on_this_machine", "parse", "specs"]
 
@@ -32,7 +32,7 @@ def load(
     wanted = Runtime.choose(device, runtime, precision)
     ref = parse(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
-        from clipsearch.models.pocket import PocketEncoder
+        from clipsearch.models.pocket.encoder import PocketEncoder
 
         return PocketEncoder()
     if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
@@ -40,7 +40,7 @@ def load(
     if not wanted.on_openvino:
         return _on_torch(ref, wanted)
 
-    from clipsearch.models.conversion import open_or_convert
+    from clipsearch.models.export import open_or_convert
 
     return open_or_convert(ref, wanted.precision, partial(_on_torch, ref))
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-from clipsearch import settings
+from clipsearch import config
 from clipsearch.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -50,8 +50,8 @@ class Runtime:
         """With None for the user's settings, CLIPSEARCH_RUNTIME and CLIPSEARCH_PRECISION."""
         return cls(
             device,
-            settings.default_runtime() if runtime is None else runtime,
-            settings.default_precision() if precision is None else precision,
+            config.default_runtime() if runtime is None else runtime,
+            config.default_precision() if precision is None else precision,
         )
 
     def options(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The query module: parse, embed, search."""
 
 from clipsearch.query.filters import Filters
+from clipsearch.query.parser import StoredImage, Term, parse
 from clipsearch.query.search import Query, search
-from clipsearch.query.terms import Indexed, Term, parse
 
-__all__ = ["Filters", "Indexed", "Query", "Term", "parse", "search"]
+__all__ = ["Filters", "Query", "StoredImage", "Term", "parse", "search"]

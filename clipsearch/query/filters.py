@@ -7,10 +7,10 @@ from glob import escape
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.formats import FORMATS, format_named
-from clipsearch.identity import anchored, canonical
+from clipsearch.files.paths import anchored, canonical
+from clipsearch.images.formats import FORMATS, format_named
 from clipsearch.store import filters as where
-from clipsearch.types import Photo
+from clipsearch.types import ImageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Filters:
             conditions.append(where.at_most("size", self.max_bytes))
         return where.every(*conditions)
 
-    def matches_glob(self, photo: Photo) -> bool:
+    def matches_glob(self, record: ImageRecord) -> bool:
         """Whether the photo's path matches the glob; True without one."""
         if self.glob is None:
             return True
-        subject = photo.path.as_posix() if "/" in self.glob else photo.path.name
+        subject = record.path.as_posix() if "/" in self.glob else record.path.name
         return fnmatchcase(subject.lower(), self.glob.lower())
 
 

@@ -8,14 +8,14 @@ from itertools import compress
 
 import numpy as np
 
-from clipsearch.batches import batches
+from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
-from clipsearch.query.background import Background, backgrounds
-from clipsearch.query.embedding import embed_queries, not_own
+from clipsearch.query.embed import embed_queries, not_own
 from clipsearch.query.filters import Filters
-from clipsearch.query.terms import Term
+from clipsearch.query.parser import Term
 from clipsearch.query.textness import Scale, check, scan_at_most, shifted, with_at_most
+from clipsearch.query.zscore import Background, backgrounds
 from clipsearch.store import Collection
 from clipsearch.store import filters as where
 from clipsearch.textness import Textness
@@ -168,7 +168,7 @@ def _search_at_most(
 
     hits = with_at_most(most, wanted, find, textness)
     if hits is None:
-        rows = (row for row in collection.scan_rows(condition) if filters.matches_glob(row.photo))
+        rows = (row for row in collection.scan_rows(condition) if filters.matches_glob(row.record))
         hits = scan_at_most(most, wanted, vector, rows, textness.probe())
     return hits[query.offset :]
 
@@ -182,7 +182,7 @@ def _search_glob(
     filters: Filters,
 ) -> list[list[Hit]]:
     """Search among the pictures whose path matches, exactly: Milvus itself knows no globs."""
-    ids = [photo.id for photo in collection.scan(condition) if filters.matches_glob(photo)]
+    ids = [record.id for record in collection.scan(condition) if filters.matches_glob(record)]
     merged: list[list[Hit]] = [[] for _ in vectors]
     for chunk in batches(ids, IDS_A_SEARCH):
         among = where.id_is_one_of(chunk)

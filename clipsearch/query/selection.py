@@ -14,5 +14,5 @@ def select_rows(collection: Collection, filters: Filters = ANYTHING) -> Iterator
     if filters.tags:
         collection.require_tags()
     return filter(
-        lambda row: filters.matches_glob(row.photo), collection.scan_rows(filters.where())
+        lambda row: filters.matches_glob(row.record), collection.scan_rows(filters.where())
     )

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from clipsearch.batches import batches
+from clipsearch.batching import batches
 from clipsearch.errors import UsageError
-from clipsearch.store.client import MAX_RESULTS
+from clipsearch.store.milvus import MAX_RESULTS
 from clipsearch.textness import Textness, TextnessProbe, apply, project
 from clipsearch.types import Hit, ImageRow, Vectors
 
@@ -68,6 +68,6 @@ def scan_at_most(
             numbers = zip(vectors @ query, probe.score(vectors), strict=True)
             for row, (score, text) in zip(some, numbers, strict=True):
                 if text <= most:
-                    yield Hit(row.photo, float(score), textness=float(text))
+                    yield Hit(row.record, float(score), textness=float(text))
 
     return nlargest(wanted, hits(), key=lambda hit: hit.score)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clipsearch.render.page import GRID_CSS, grid
+from clipsearch.render.html import GRID_CSS, grid
 from clipsearch.render.section import Section
 from clipsearch.types import Hit
 

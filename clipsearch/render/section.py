@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.render.text import shown_scores
-from clipsearch.terminal import safe
+from clipsearch.escape import escape_control
+from clipsearch.render.table import shown_scores
 from clipsearch.types import Hit
 
 
@@ -35,9 +35,12 @@ class Cell:
 
 def cells(section: Section) -> list[Cell]:
     """The query pictures of `section`, then its hits."""
-    queries = [Cell(path, "query", "", safe(path.name), is_query=True) for path in section.queries]
+    queries = [
+        Cell(path, "query", "", escape_control(path.name), is_query=True)
+        for path in section.queries
+    ]
     hits = [
-        Cell(hit.path, str(rank), shown_scores(hit), safe(hit.path.name), is_query=False)
+        Cell(hit.path, str(rank), shown_scores(hit), escape_control(hit.path.name), is_query=False)
         for rank, hit in enumerate(section.hits, section.start)
     ]
     return queries + hits

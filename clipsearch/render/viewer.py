@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 from clipsearch.errors import UsageError
-from clipsearch.terminal import safe
+from clipsearch.escape import escape_control
 
 _INSTEAD = "use --sheet FILE.html, or --paths, to see the results otherwise"
 
@@ -23,14 +23,16 @@ def open_files(paths: Sequence[Path]) -> None:
     for file in files:
         if not file.exists():
             raise UsageError(
-                f"cannot open {safe(str(file))}: no such file; ingest its folder again"
+                f"cannot open {escape_control(str(file))}: no such file; ingest its folder again"
             )
     if sys.platform == "win32":
         for file in files:
             try:
                 os.startfile(file)
             except OSError as error:
-                raise UsageError(f"cannot open {safe(str(file))}: {error.strerror}") from error
+                raise UsageError(
+                    f"cannot open {escape_control(str(file))}: {error.strerror}"
+                ) from error
     else:
         for command in commands(files, sys.platform, os.environ):
             _start(command)

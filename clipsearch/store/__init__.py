@@ -6,9 +6,9 @@ with Store.open("photos.db") as store:
     hits = photos.search(query, limit=10)
 """
 
-from clipsearch.store.catalog import CollectionInfo, Failure
+from clipsearch.store.catalog import CollectionInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Stamp
+from clipsearch.store.schema import Stamp
 from clipsearch.store.store import Store
 
-__all__ = ["Collection", "CollectionInfo", "Failure", "Stamp", "Store"]
+__all__ = ["Collection", "CollectionInfo", "Stamp", "Store"]

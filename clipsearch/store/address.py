@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.daemon.endpoint import secret, without_password
 from clipsearch.errors import UsageError
-from clipsearch.link.place import secret, without_password
-from clipsearch.store.message import line
+from clipsearch.store.error_text import line
 
 SCHEMES = ("http://", "https://", "tcp://")
 

@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError
-from clipsearch.identity import content_hash, photo_id
+from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
-from clipsearch.store.connection import Connection
-from clipsearch.store.layout import Layout
-from clipsearch.store.rows import path_text, text_path
+from clipsearch.store.backend import Connection
+from clipsearch.store.fields import Layout
+from clipsearch.store.schema import path_text, text_path
+from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
 SCHEMA_VERSION = 2
@@ -53,14 +54,6 @@ class CollectionInfo:
     created_at: str
     rows: int
     roots: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be ingested."""
-
-    path: Path
-    reason: str
 
 
 class Catalog:
@@ -118,17 +111,17 @@ class Catalog:
 
     def add_roots(self, name: str, roots: Sequence[Path]) -> None:
         """Remember folders."""
-        self._write({f"root/{name}/{photo_id(root)}": path_text(root) for root in roots})
+        self._write({f"root/{name}/{image_id(root)}": path_text(root) for root in roots})
 
     def remove_roots(self, name: str, roots: Sequence[Path]) -> None:
         """Forget folders."""
-        self._delete([f"root/{name}/{photo_id(root)}" for root in roots])
+        self._delete([f"root/{name}/{image_id(root)}" for root in roots])
 
     def add_failures(self, name: str, failures: Sequence[Failure]) -> None:
         """Remember files, each with its last reason only."""
         self._write(
             {
-                f"failure/{name}/{photo_id(failure.path)}": {
+                f"failure/{name}/{image_id(failure.path)}": {
                     "path": path_text(failure.path),
                     "reason": failure.reason[:REASON_LENGTH],
                 }
@@ -138,7 +131,7 @@ class Catalog:
 
     def remove_failures(self, name: str, paths: Sequence[Path]) -> None:
         """Forget files."""
-        self._delete([f"failure/{name}/{photo_id(path)}" for path in paths])
+        self._delete([f"failure/{name}/{image_id(path)}" for path in paths])
 
     def failures(self, name: str) -> list[Failure]:
         """All remembered files, by path."""

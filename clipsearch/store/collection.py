@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.store import filters
-from clipsearch.store.catalog import Catalog, CollectionInfo, Failure
-from clipsearch.store.client import MAX_RESULTS, chunks
-from clipsearch.store.connection import Connection
-from clipsearch.store.rows import (
+from clipsearch.store.backend import Connection
+from clipsearch.store.catalog import Catalog, CollectionInfo
+from clipsearch.store.milvus import MAX_RESULTS, chunks
+from clipsearch.store.schema import (
     EMBEDDING,
     ID_LENGTH,
-    PHOTO_FIELDS,
+    RECORD_FIELDS,
     TAGS,
     Row,
     Stamp,
     check_embeddings,
     check_queries,
     to_image_row,
-    to_photo,
+    to_record,
     to_row,
 )
-from clipsearch.types import Hit, ImageRow, Photo, Vectors
+from clipsearch.types import Failure, Hit, ImageRecord, ImageRow, Vectors
 
 KEYS = 4_000
 """Keys in one filter: a server takes 0.2 s for any of them, Milvus Lite 11 ms a thousand."""
@@ -100,22 +100,22 @@ class Collection:
     def get(self, ids: Sequence[str]) -> dict[str, ImageRow]:
         """The rows with these ids, with their embeddings; unknown ids are absent."""
         size = min(KEYS, self._page(vectors=True))
-        rows = self._by_id(ids, [*self._photo_fields, EMBEDDING], size)
+        rows = self._by_id(ids, [*self._record_fields, EMBEDDING], size)
         return {row["id"]: to_image_row(row) for row in rows}
 
-    def find_content(self, hashes: Sequence[str]) -> dict[str, list[Photo]]:
+    def find_content(self, hashes: Sequence[str]) -> dict[str, list[ImageRecord]]:
         """All photos of each content hash; hashes without any are absent."""
-        found: dict[str, list[Photo]] = {}
+        found: dict[str, list[ImageRecord]] = {}
         for part in chunks(list(dict.fromkeys(hashes)), KEYS // 4):  # a hash may have many copies
             where = filters.content_is_one_of(part)
-            for row in self._rows(where, self._photo_fields, vectors=False):
-                photo = to_photo(row)
-                found.setdefault(photo.content_hash, []).append(photo)
+            for row in self._rows(where, self._record_fields, vectors=False):
+                record = to_record(row)
+                found.setdefault(record.content_hash, []).append(record)
         return found
 
-    def scan(self, where: str = "") -> Iterator[Photo]:
+    def scan(self, where: str = "") -> Iterator[ImageRecord]:
         """Every photo that matches, each once, a page in memory at a time, in no order."""
-        yield from map(to_photo, self._scan(where, self._photo_fields, vectors=False))
+        yield from map(to_record, self._scan(where, self._record_fields, vectors=False))
 
     def scan_stamps(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Id, and size (bytes) with mtime (ns), of every photo, each once; several times as quick as `scan`."""
@@ -124,7 +124,7 @@ class Collection:
 
     def scan_rows(self, where: str = "") -> Iterator[ImageRow]:
         """Every row that matches, with its embedding, each once, a page in memory at a time."""
-        fields = (*self._photo_fields, EMBEDDING)
+        fields = (*self._record_fields, EMBEDDING)
         yield from map(to_image_row, self._scan(where, fields, vectors=True))
 
     def tags(self) -> Counter[str]:
@@ -150,7 +150,7 @@ class Collection:
         """
         check_embeddings(rows, self._info.model.dim)
         self._claim()
-        entities = list({row.photo.id: self._entity(row) for row in rows}.values())
+        entities = list({row.record.id: self._entity(row) for row in rows}.values())
         # A replaced row is gone for a moment, and a kill may come in that moment.
         guarded = entities if self._client.path and self._info.rows else []
         replaced = sum(
@@ -182,8 +182,8 @@ class Collection:
         cannot read; VectorError on another dimension, zero or NaN.
         """
         return [
-            [Hit(to_photo(row), score) for score, row in hits]
-            for hits in self._search(queries, limit, offset, where, self._photo_fields)
+            [Hit(to_record(row), score) for score, row in hits]
+            for hits in self._search(queries, limit, offset, where, self._record_fields)
         ]
 
     def scores(self, queries: Vectors, *, limit: int, where: str = "") -> list[NDArray[np.float32]]:
@@ -249,13 +249,13 @@ class Collection:
         return self._info.schema_version >= 2
 
     @property
-    def _photo_fields(self) -> Sequence[str]:
-        return PHOTO_FIELDS if self._has_tags else [f for f in PHOTO_FIELDS if f != TAGS]
+    def _record_fields(self) -> Sequence[str]:
+        return RECORD_FIELDS if self._has_tags else [f for f in RECORD_FIELDS if f != TAGS]
 
     def _entity(self, row: ImageRow) -> Row:
         entity = to_row(row)
         if not self._has_tags:
-            if row.photo.tags:
+            if row.record.tags:
                 self.require_tags()
             del entity[TAGS]
         return entity

@@ -10,15 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.store.rows import (
-    ID_LENGTH,
-    NO_TIME,
-    TAGS,
-    as_uri,
-    needs_uri,
-    path_text,
-    seconds,
-)
+from clipsearch.store.schema import ID_LENGTH, NO_TIME, TAGS, as_uri, needs_uri, path_text, seconds
 
 NUMBERS = ("size", "mtime_ns", "width", "height", "taken_at")
 """The fields that hold integers."""
@@ -69,9 +61,9 @@ def id_prefix(prefix: str) -> str:
     return _begins("id", prefix.lower())
 
 
-def not_id(photo_id: str) -> str:
+def not_id(image_id: str) -> str:
     """All but one photo."""
-    return f"id != {quote(photo_id)}"
+    return f"id != {quote(image_id)}"
 
 
 def id_below(bound: str) -> str:

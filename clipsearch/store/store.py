@@ -8,22 +8,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from clipsearch.daemon.client import Link
+from clipsearch.daemon.remote_store import RemoteClient
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
     StoreError,
     UsageError,
 )
-from clipsearch.link.link import Link
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import localfile
+from clipsearch.store import local_store
 from clipsearch.store.address import locate
+from clipsearch.store.backend import Connection
 from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
-from clipsearch.store.client import Client
 from clipsearch.store.collection import Collection
-from clipsearch.store.connection import Connection
-from clipsearch.store.remote import RemoteClient
-from clipsearch.store.rows import photo_layout
+from clipsearch.store.milvus import Client
+from clipsearch.store.schema import record_layout
 
 LOOKS = 3
 """Before rows that seem to be missing count as damage."""
@@ -119,7 +119,7 @@ class Store:
         """Make an empty collection for vectors of this model; raise StoreError where it exists."""
         if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
-        layout = photo_layout(model.dim)
+        layout = record_layout(model.dim)
         if name in self._client.names():
             # Left by a kill between the two steps below, or somebody else's.
             if self._client.fields(name).keys() != layout.names or self._client.count(name):
@@ -171,7 +171,7 @@ class Store:
 
     def disk_bytes(self) -> int | None:
         """The size of a local store; None for a server."""
-        return localfile.disk_bytes(self._client.path) if self._client.path else None
+        return local_store.disk_bytes(self._client.path) if self._client.path else None
 
     def close(self) -> None:
         """Disconnect, and end Milvus Lite; more than once is fine."""

@@ -85,22 +85,22 @@ def direction(
     return unit, float(middle @ unit)
 
 
-def metric_of(pictures: Floats) -> Floats:
+def metric_of(images: Floats) -> Floats:
     """(d, d): features in which these pictures, (n, d), vary about equally in every direction.
 
     The inverse root of their covariance plus a ridge, since n pictures tell little of d dimensions.
     """
-    centred = pictures - pictures.mean(axis=0)
+    centred = images - images.mean(axis=0)
     covariance = centred.T @ centred
     values, vectors = np.linalg.eigh(covariance / max(np.trace(covariance), 1e-12))
-    ridge = np.clip(2 / len(pictures), *RIDGE)
+    ridge = np.clip(2 / len(images), *RIDGE)
     features: Floats = vectors / np.sqrt(np.maximum(values, 0) + ridge)
     return features
 
 
-def spread(pictures: Floats, queries: Floats) -> float:
+def spread(images: Floats, queries: Floats) -> float:
     """The median over (k, d) queries of the standard deviation of their scores, from the lower half."""
-    below, median = np.percentile(queries @ pictures.T, (BELOW, 50), axis=1)
+    below, median = np.percentile(queries @ images.T, (BELOW, 50), axis=1)
     return float(np.median(median - below))
 
 

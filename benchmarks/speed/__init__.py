@@ -1,0 +1,1 @@
+"""Speed and memory: each command measures both sides in one run."""

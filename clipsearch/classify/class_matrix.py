@@ -1,0 +1,80 @@
+"""Labels as vectors: one row for each, the average of its prompts."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipsearch.batching import batches
+from clipsearch.classify import class_cache
+from clipsearch.classify.labels import check_labels
+from clipsearch.classify.predictions import softmax
+from clipsearch.classify.templates import DEFAULT, chosen_templates, prompt
+from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.embedding import BATCH, embed_texts
+from clipsearch.types import Vectors
+from clipsearch.vectors import normalize
+
+log = logging.getLogger("clipsearch")
+
+MANY_PROMPTS = 1_000
+"""More than this take long enough to be told of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """A classifier by names alone: (k, d) `vectors` of length 1, one for each label.
+
+    `scale` is what cosines are multiplied by, the model's own.
+    """
+
+    labels: tuple[str, ...]
+    vectors: Vectors
+    scale: float
+
+    def probabilities(self, vectors: Vectors) -> Vectors:
+        """(n, d) float32 rows of length 1 to (n, k): softmax of scale × cosine."""
+        return softmax(self.scale * (vectors @ self.vectors.T).astype(np.float64))
+
+
+def class_matrix(
+    labels: Sequence[str],
+    templates: Sequence[str] = DEFAULT,
+    *,
+    model: ModelIdentity,
+    encoder: Callable[[], Encoder],
+    cached: bool = True,
+) -> Classes:
+    """The classes of some labels: from the user's cache, else embedded by `encoder` and kept there.
+
+    `templates` are own ones ("a photo of a {}") and names of built-in sets. `model` is what the
+    encoder will turn out to be: with a matrix in the cache no model is loaded at all. Raises
+    UsageError as `check_labels` and `chosen_templates` do.
+    """
+    labels, templates = check_labels(labels), chosen_templates(templates)
+    name = class_cache.key(model, labels, templates)
+    if cached and (stored := class_cache.load(name, (len(labels), model.dim))):
+        return Classes(labels, *stored)
+    loaded = encoder()
+    if len(labels) * len(templates) > MANY_PROMPTS:
+        log.info("embedding %s prompts, once", f"{len(labels) * len(templates):,}")
+    classes = Classes(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
+    if cached:
+        class_cache.save(name, classes.vectors, classes.scale)
+    return classes
+
+
+def embed_labels(labels: Sequence[str], templates: Sequence[str], encoder: Encoder) -> Vectors:
+    """Each label's prompts averaged, as (k, d) float32 of length 1.
+
+    The prompts' embeddings have length 1 when they are averaged, and the average gets it again:
+    an ensemble in the space of embeddings, so that it costs nothing later (Radford et al. 2021,
+    section 3.1.4).
+    """
+    rows = []
+    for part in batches(labels, max(1, BATCH // len(templates))):
+        prompts = [prompt(template, label) for label in part for template in templates]
+        vectors = embed_texts(encoder, prompts)
+        rows.append(vectors.reshape(len(part), len(templates), -1).mean(axis=1))
+    return normalize(np.concatenate(rows))

@@ -1,0 +1,121 @@
+"""A trained probe, and the file that keeps it."""
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clipsearch.classify.predictions import softmax
+from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.files.paths import expand_user
+from clipsearch.models.base import ModelIdentity
+from clipsearch.types import Vectors
+
+FORMAT = "clipsearch probe 1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A classifier: (k, d) `weights` and (k,) `bias`, float32, for vectors of `model` only.
+
+    `pictures` is how many it was fitted on, `accuracy` what was measured on others that it had not
+    seen, 0..1; None where nothing was measured.
+    """
+
+    labels: tuple[str, ...]
+    weights: Vectors
+    bias: Vectors
+    model: ModelIdentity
+    images: int
+    accuracy: float | None = None
+
+    def probabilities(self, vectors: Vectors) -> Vectors:
+        """(n, d) float32 rows of length 1 to (n, k): softmax of weights × vector + bias."""
+        return softmax((vectors @ self.weights.T).astype(np.float64) + self.bias)
+
+    def require(self, model: ModelIdentity) -> None:
+        """Raise ModelMismatchError unless it was fitted on vectors of this model."""
+        if not self.model.comparable(model):
+            other = (
+                "other weights or preprocessing of it" if model.name == self.model.name
+                else model.name
+            )  # fmt: skip
+            raise ModelMismatchError(
+                f"the probe was fitted on vectors of {self.model.name} and says nothing about those "
+                f"of {other}: fit another one with `clipsearch probe fit … --model {model.name}`"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write it, whole or not at all: arrays of numbers and JSON, nothing that could run.
+
+        Raises UsageError where the file cannot be written.
+        """
+        path = expand_user(Path(path))
+        facts = {
+            "format": FORMAT,
+            "labels": self.labels,
+            "model": asdict(self.model),
+            "pictures": self.images,
+            "accuracy": self.accuracy,
+        }
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+                temporary = file.name
+                np.savez(
+                    file, weights=self.weights, bias=self.bias, facts=np.array(json.dumps(facts))
+                )
+            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - NamedTemporaryFile's are private
+            os.replace(temporary, path)  # noqa: PTH105
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)  # noqa: PTH108
+            raise UsageError(
+                f"the probe cannot be written to {path}: {error.strerror or error}"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Probe":
+        """Read it; raises UsageError on a missing file and on anything that is no whole probe."""
+        path = expand_user(Path(path))
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                weights, bias = stored["weights"], stored["bias"]
+                facts = json.loads(str(stored["facts"]))
+            if facts["format"] != FORMAT:
+                raise ValueError(f"its format is {facts['format']!r}")
+            labels, model = tuple(map(str, facts["labels"])), ModelIdentity(**facts["model"])
+            if weights.shape != (len(labels), model.dim) or bias.shape != (len(labels),):
+                raise ValueError("its arrays have other shapes than it says")
+            if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(bias))):
+                raise ValueError("it holds numbers that are not finite")
+            return cls(
+                labels,
+                weights.astype(np.float32),
+                bias.astype(np.float32),
+                model,
+                int(facts["pictures"]),
+                None if facts["accuracy"] is None else float(facts["accuracy"]),
+            )
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+            raise UsageError(
+                f"the probe {path} cannot be read: {(error.strerror or str(error)).lower()}"
+            ) from error
+        except (
+            OSError, ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile,
+        ) as error:  # fmt: skip
+            raise UsageError(
+                f"{path} is no probe, or a damaged one: `clipsearch probe fit` writes them"
+            ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,34 @@
+"""`probe apply`: picture files by a trained probe."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipsearch.classify import Classified
+from clipsearch.classify.linear_probe import Probe
+from clipsearch.classify.predictions import check_cuts
+from clipsearch.classify.zero_shot import classify_files, require_images
+from clipsearch.files.progress import Progress
+from clipsearch.models import registry
+
+
+def apply(
+    probe: Probe | str | Path,
+    paths: Sequence[str | Path],
+    *,
+    device: str = "auto",
+    top: int | None = None,
+    threshold: float = 0.0,
+    progress: Progress | None = None,
+) -> Classified:
+    """Classify picture files and folders by a probe, or the file of one, with the probe's model.
+
+    `Index.classify` takes a probe too. `top` and `threshold` as in `classify`. Raises UsageError on
+    a file that is no probe and on a missing path; ModelMismatchError where the model of that name
+    has other weights than the probe was fitted on.
+    """
+    probe = probe if isinstance(probe, Probe) else Probe.load(probe)
+    check_cuts(top=top, threshold=threshold)
+    require_images(paths)
+    encoder = registry.load(probe.model.name, device=device)
+    probe.require(encoder.identity)
+    return classify_files(paths, probe, encoder, top=top, threshold=threshold, progress=progress)

@@ -1,0 +1,91 @@
+"""`classify`: picture files among labels, without a collection."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify.labels import check_labels
+from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
+from clipsearch.classify.templates import DEFAULT, chosen_templates
+from clipsearch.errors import UsageError
+from clipsearch.files.discover import find, require_any
+from clipsearch.files.embed import embed_files
+from clipsearch.files.progress import Progress
+from clipsearch.files.walk import Selection
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder
+from clipsearch.types import Failure, ImageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The pictures that could be classified, by path, and the files that could not, with reasons."""
+
+    images: tuple[Classification, ...]
+    failed: tuple[Failure, ...] = ()
+
+
+def classify(
+    paths: Sequence[str | Path],
+    labels: Sequence[str],
+    *,
+    templates: Sequence[str] = DEFAULT,
+    model: str = "auto",
+    device: str = "auto",
+    top: int | None = None,
+    threshold: float = 0.0,
+    progress: Progress | None = None,
+) -> Classified:
+    """Which of some labels fits each picture in files and folders; `Index.classify` for a collection.
+
+    The probability of a label is the softmax, over all labels, of the model's own scale times the
+    cosine between picture and label (Radford et al. 2021, section 3.1.2). `templates` are own ones
+    ("a photo of a {}") and names of built-in sets; several are averaged. `top` keeps so many
+    predictions of each picture. One whose best label has a probability below `threshold` gets the
+    label None, for none of these.
+    Raises UsageError on fewer than two labels, equal ones, a template without {}, a path that does
+    not exist, or where there are no pictures; a file that cannot be read is in `failed`.
+    """
+    check_labels(labels)  # before a model is loaded, which may take a minute
+    chosen_templates(templates)
+    check_cuts(top=top, threshold=threshold)
+    require_images(paths)
+    encoder = registry.load(model, device=device)
+    classes = class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
+    return classify_files(paths, classes, encoder, top=top, threshold=threshold, progress=progress)
+
+
+def require_images(paths: Sequence[str | Path]) -> None:
+    """Raise UsageError on a path that does not exist, and where there are no picture files."""
+    if isinstance(paths, str | Path):
+        raise UsageError("give a list of paths, not one path")
+    if not paths:
+        raise UsageError("nothing to classify: give folders or files")
+    where = list(map(Path, paths))
+    require_any(find(where, Selection()), where)
+
+
+def classify_files(
+    paths: Sequence[str | Path],
+    classifier: Classifier,
+    encoder: Encoder,
+    *,
+    top: int | None = None,
+    threshold: float = 0.0,
+    progress: Progress | None = None,
+) -> Classified:
+    """The pictures in files and folders by any classifier of vectors that `encoder` makes."""
+    failed: list[Failure] = []
+
+    def rows() -> Iterable[ImageRow]:
+        files = find(list(map(Path, paths)), Selection())
+        for item in embed_files(files, encoder, progress=progress):
+            if isinstance(item, Failure):
+                failed.append(item)
+            else:
+                yield item
+
+    found = classified(rows(), classifier, top=top, threshold=threshold)
+    images = sorted(found, key=lambda one: one.record.path)
+    return Classified(tuple(images), tuple(sorted(failed, key=lambda one: one.path)))

@@ -1,0 +1,1 @@
+"""Finding and reading image files; for ingestion, classification and evaluation."""

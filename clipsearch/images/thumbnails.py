@@ -1,0 +1,30 @@
+"""Small copies of picture files, or the reason why there is none."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from clipsearch.errors import ImageError
+from clipsearch.images.decode import decode
+
+
+def thumbnail(path: Path, size: tuple[int, int]) -> Image.Image | str:
+    """The picture upright in RGB within `size` (width, height) pixels, or why it cannot be read.
+
+    Smaller pictures keep their size; large JPEG files are decoded no larger than it takes.
+    """
+    try:
+        image = decode(path, min_side=min(size)).image
+    except ImageError as error:
+        return str(error)
+    image.thumbnail(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image
+
+
+def thumbnails(paths: Sequence[Path], size: tuple[int, int]) -> Iterator[Image.Image | str]:
+    """`thumbnail` of each path, in order; decoding runs in threads, since Pillow drops the GIL."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        yield from pool.map(lambda path: thumbnail(path, size), paths)

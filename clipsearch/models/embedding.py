@@ -1,0 +1,59 @@
+"""From pictures and texts to unit vectors: batching and checking, once for every model."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from PIL.Image import Image
+
+from clipsearch.batching import batches
+from clipsearch.errors import UsageError, VectorError
+from clipsearch.models.base import Encoder
+from clipsearch.types import Pixels, Vectors
+from clipsearch.vectors import normalize
+
+T = TypeVar("T")
+
+BATCH = 64
+
+
+def encode_pixels(encoder: Encoder, pixels: Sequence[Pixels]) -> Vectors:
+    """One batch of preprocessed pictures as (n, d) float32, not yet normalized.
+
+    Raises VectorError unless the model returns exactly one row a picture.
+    """
+    return _checked(encoder.encode_images(pixels), len(pixels), encoder.identity.dim)
+
+
+def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
+    """Upright RGB pictures as (n, d) float32 of length 1, in order."""
+
+    def encode(batch: Sequence[Image]) -> Vectors:
+        return encode_pixels(encoder, [encoder.preprocess(image) for image in batch])
+
+    return _embed(encode, images, encoder.identity.dim)
+
+
+def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """Texts as (n, d) float32 of length 1, in order; raises UsageError on a single str."""
+    if isinstance(texts, str):
+        raise UsageError("give a list of texts, not one text")
+
+    def encode(batch: Sequence[str]) -> Vectors:
+        return _checked(encoder.encode_texts(batch), len(batch), encoder.identity.dim)
+
+    return _embed(encode, texts, encoder.identity.dim)
+
+
+def _embed(encode: Callable[[Sequence[T]], Vectors], items: Sequence[T], dim: int) -> Vectors:
+    if not items:
+        return np.empty((0, dim), dtype=np.float32)
+    return normalize(np.concatenate([encode(batch) for batch in batches(items, BATCH)]))
+
+
+def _checked(vectors: Vectors, count: int, dim: int) -> Vectors:
+    if vectors.shape != (count, dim):
+        raise VectorError(
+            f"the model returned {vectors.shape} for {count} inputs of {dim} dimensions"
+        )
+    return vectors

@@ -1,0 +1,42 @@
+"""Pictures and texts that a model's two forms are compared on: made up, so that they are always there."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PROMPTS = (
+    "",
+    "a",
+    "a dog running on the beach",
+    "Größe, Café & naïve: 50 % off!",
+    "砂浜を走る犬, 夜の東京タワー, собака бежит по пляжу 🐕",
+    "a photo of two people who play tennis in front of a large crowd, in the evening sun",
+    "a very long text " * 40,
+)
+
+
+@cache
+def drawn_images(count: int = 4) -> "tuple[Image, ...]":
+    """Upright RGB pictures of several shapes, with detail from a few pixels to the whole width."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    images = []
+    for number in range(count):
+        height, width = (301, 427) if number % 2 else (320, 240)
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+        canvas = np.zeros((height, width, 3), np.float32)
+        for octave in range(7):  # as in photographs, the amplitude falls as the frequency rises
+            fx, fy = random.normal(size=2) * 2.0**octave
+            phase = random.uniform(0, 2 * np.pi, 3).astype(np.float32)
+            wave = np.sin(2 * np.pi * (fx * x + fy * y)[..., None] + phase)
+            canvas += wave * np.float32(random.uniform(0.3, 1) / 1.6**octave)
+        for _ in range(number * 3):  # things with edges
+            cx, cy, radius = random.uniform(0, 1, 3) * (1, 1, 0.3)
+            canvas[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = random.normal(size=3)
+        images.append(Image.fromarray(np.uint8(np.clip(128 + 60 * canvas, 0, 255))))
+    return tuple(images)

@@ -1,0 +1,128 @@
+"""The embedded model: small enough to travel with the package, no download, no torch.
+
+A miniature ALIGN (Jia et al. 2021): an image tower and a text tower, each with a projection into a
+common space, folded into one OpenVINO graph a side by `training/build_pocket.py`. What it can and
+cannot do is in `weights/MODEL_CARD.md`.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipsearch.errors import ModelError, VectorError
+from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CenterCrop
+from clipsearch.models.openvino_runtime import Graph
+from clipsearch.models.pocket.query import ask
+from clipsearch.types import Pixels, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WEIGHTS = Path(__file__).parent / "weights"
+SIDE = 224
+PIXELS = (SIDE, SIDE, 3)  # height, width, RGB
+PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
+PIECE = 8  # pictures at most that a core computes at once
+LOGIT_SCALE = 21.0
+"""Where the manifest has none."""
+
+PRECISION = "images in int8, their heads in bfloat16 or float32; texts in float32"
+
+
+class PocketEncoder:
+    """Encoder over the files of `folder`; each half loads when it is first used."""
+
+    def __init__(self, folder: Path = WEIGHTS) -> None:
+        self._folder = folder
+        self._image = Graph(folder / "image.xml", fast=True, chunk=PIECE)
+        # What follows the tower is large matrices: a whole batch reads them once.
+        self._head = Graph(folder / "head.xml", fast=True)
+        # A query is one text: float32 costs it nothing that one would notice.
+        self._text = Graph(folder / "text.xml")
+
+    @cached_property
+    def identity(self) -> ModelIdentity:
+        """What made the vectors; raises ModelError where the package's files are missing."""
+        manifest = self._manifest
+        return ModelIdentity(
+            name="pocket",
+            dim=int(manifest["dim"]),
+            weights=str(manifest["weights"]),
+            preprocessing=PREPROCESSING,
+            precision=PRECISION,
+        )
+
+    @property
+    def logit_scale(self) -> float:
+        """The scale of cosines at which probabilities come true, as `training/scale.py` finds it."""
+        return float(self._manifest.get("logit_scale", LOGIT_SCALE))
+
+    @property
+    def input_size(self) -> int:
+        """Pixels a side of what the model sees."""
+        return SIDE
+
+    @property
+    def center_crop(self) -> CenterCrop:
+        """All of a picture."""
+        return CenterCrop()
+
+    def preprocess(self, image: "Image") -> Pixels:
+        """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.
+
+        The whole picture, squashed to a square: nothing at its sides is lost.
+        """
+        from PIL.Image import Resampling
+
+        # The gap lets Pillow average whole pixels first: several times faster on large pictures.
+        view = image.resize((SIDE, SIDE), Resampling.BICUBIC, reducing_gap=3.0)
+        return np.asarray(view, dtype=np.uint8)
+
+    def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Embed n arrays of `preprocess` as (n, 512) float32; raise VectorError on others."""
+        if not pixels:
+            return np.empty((0, self.identity.dim), dtype=np.float32)
+        for array in pixels:
+            if array.shape != PIXELS or array.dtype != np.uint8:
+                raise VectorError(
+                    f"pocket takes uint8 arrays of shape {PIXELS} from preprocess(), "
+                    f"not {array.dtype} {array.shape}"
+                )
+        return self._head(self._image(np.stack(pixels)))
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed n texts as (n, 512) float32; what a text has beyond its first 256 tokens is cut."""
+        if not texts:
+            return np.empty((0, self.identity.dim), dtype=np.float32)
+        encodings = self._tokenizer.encode_batch(list(texts))
+        ids = np.array([e.ids for e in encodings], dtype=np.int64)
+        mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
+        return self._text(ids, mask, *ask(texts))
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        path = self._folder / "manifest.json"
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{path} cannot be read ({error}): install the package again"
+            ) from error
+        return manifest
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        path = self._folder / "tokenizer.json"
+        try:
+            return Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelError(
+                f"{path} cannot be read ({error}): install the package again"
+            ) from error

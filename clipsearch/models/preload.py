@@ -1,0 +1,77 @@
+"""A model that begins to load before the store has said which one it is."""
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from clipsearch import config
+from clipsearch.errors import ClipsearchError
+from clipsearch.images.hashing import content_hash
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder
+
+
+class Ahead:
+    """The text half of a model, being loaded in a thread since it is going to be needed.
+
+    Which one is only a guess: `encoder` gives it out for the right name and options alone.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, str]) -> None:
+        """Begin."""
+        self._wanted = (name, dict(options))
+        self._encoder: Encoder | None = None
+        self._thread = threading.Thread(target=self._load, name="model-ahead")  # see `_load`
+        self._thread.start()
+
+    def encoder(self, name: str, options: Mapping[str, str]) -> Encoder | None:
+        """The model once it is loaded; None where it is another, or whoever loads it shall say why not."""
+        if self._wanted != (name, dict(options)):
+            return None
+        self._thread.join()
+        return self._encoder
+
+    def _load(self) -> None:
+        # No daemon: a process that ends in the middle of native code may crash.
+        name, options = self._wanted
+        with contextlib.suppress(ClipsearchError, OSError):
+            encoder = registry.load(name, **options)
+            encoder.encode_texts(["a"])  # compiles it
+            self._encoder = encoder
+
+
+def begin(store: str, collection: str, options: Mapping[str, str]) -> Ahead | None:
+    """Begin with the model that a collection had when it was last used; None if nobody knows it."""
+    name = remembered(store, collection)
+    return Ahead(name, options) if name else None
+
+
+def remembered(store: str, collection: str) -> str | None:
+    """The model that a collection had when it was last searched by text; None if nobody knows."""
+    try:
+        found = json.loads(_file(store, collection).read_text("utf-8"))
+        return str(found["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(store: str, collection: str, name: str) -> None:
+    """Note a collection's model for the next process; where that cannot be, it goes without."""
+    if remembered(store, collection) == name:
+        return
+    file = _file(store, collection)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fd, unfinished = tempfile.mkstemp(dir=file.parent)
+        with open(fd, "w", encoding="utf-8") as writing:
+            json.dump({"model": name}, writing)
+        os.replace(unfinished, file)  # noqa: PTH105 - whole or not at all
+
+
+def _file(store: str, collection: str) -> Path:
+    name = content_hash(f"{store}\n{collection}".encode(errors="surrogateescape"))[:32]
+    return config.cache_folder() / "models-of-stores" / f"{name}.json"

@@ -1,0 +1,114 @@
+"""The terms of queries as vectors: what the collection knows is fetched, the rest is embedded."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL.Image import Image
+
+from clipsearch.errors import ImageError, UsageError
+from clipsearch.files.paths import canonical, expand_user
+from clipsearch.images.decode import decode, upright
+from clipsearch.images.hashing import file_hash, image_id
+from clipsearch.models.base import Encoder
+from clipsearch.models.embedding import embed_images, embed_texts
+from clipsearch.query.parser import Content, StoredImage, Term
+from clipsearch.store import Collection
+from clipsearch.store import filters as where
+from clipsearch.types import ImageRow, Vectors
+from clipsearch.vectors import weighted_sum
+
+
+def embed_queries(
+    queries: Sequence[Sequence[Term]], encoder: Callable[[], Encoder], collection: Collection
+) -> list[Vectors]:
+    """One (d,) float32 vector of length 1 for each query: its terms' weighted sum.
+
+    `encoder` is called only where a term needs a model: pictures that the collection holds, unchanged,
+    do not. Raises UsageError or ImageError naming a term that cannot be embedded.
+    """
+    contents = [term.content for terms in queries for term in terms]
+    vectors = iter(_embed_contents(contents, encoder, collection))
+    return [
+        weighted_sum([next(vectors) for _ in terms], [term.weight for term in terms])
+        for terms in queries
+    ]
+
+
+def stored_row(picture: Path | StoredImage, collection: Collection) -> ImageRow | None:
+    """The collection's row of a picture: by id, or by path unless the file is seen to have changed."""
+    if isinstance(picture, StoredImage):
+        return _row_by_id(picture.id, collection)
+    path = canonical(picture)
+    row = collection.get([image_id(path)]).get(image_id(path))
+    if row is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:  # gone, or out of sight
+        return row
+    current = (status.st_size, status.st_mtime_ns)
+    return row if current == (row.record.size, row.record.mtime_ns) else None
+
+
+def not_own(terms: Sequence[Term], collection: Collection) -> str:
+    """A filter that leaves out the rows of the pictures among the terms, and their identical copies."""
+    conditions = []
+    for content in (term.content for term in terms):
+        if isinstance(content, Path):
+            # Its row may be of older content than the file's.
+            conditions.append(where.not_id(image_id(canonical(content))))
+        if isinstance(content, Path | StoredImage) and (row := stored_row(content, collection)):
+            conditions.append(where.not_content(row.record.content_hash))
+        elif isinstance(content, Path):
+            with expand_user(content).open("rb") as file:
+                conditions.append(where.not_content(file_hash(file)))
+    return where.every(*conditions)
+
+
+def _embed_contents(
+    contents: Sequence[Content], encoder: Callable[[], Encoder], collection: Collection
+) -> list[Vectors]:
+    vectors: dict[int, Vectors] = {}
+    texts: dict[int, str] = {}
+    images: dict[int, Image] = {}
+    for position, content in enumerate(contents):
+        if isinstance(content, str):
+            texts[position] = content
+        elif isinstance(content, Path | StoredImage):
+            if row := stored_row(content, collection):
+                vectors[position] = row.embedding
+            elif isinstance(content, Path):
+                images[position] = open_image(content)
+        else:
+            images[position] = upright(content)
+    # One call for all texts and one for all pictures, however many queries there are.
+    if texts:
+        vectors.update(zip(texts, embed_texts(encoder(), list(texts.values())), strict=True))
+    if images:
+        vectors.update(zip(images, embed_images(encoder(), list(images.values())), strict=True))
+    return [vectors[position] for position in range(len(contents))]
+
+
+def open_image(path: Path) -> Image:
+    """A picture file as an upright RGB image; raises UsageError or ImageError naming it."""
+    path = expand_user(path)
+    try:
+        return decode(path).image
+    except ImageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise UsageError(
+                f"no such picture: {path} (neither a file nor in the collection)"
+            ) from error
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _row_by_id(prefix: str, collection: Collection) -> ImageRow:
+    if len(prefix) < 6:
+        raise UsageError(f"an id is six or more of the letters 0-9a-f, not {prefix!r}")
+    matches = collection.scan_rows(where.id_prefix(prefix))
+    row = next(matches, None)
+    if row is None:
+        raise UsageError(f"no picture has an id that begins with {prefix!r}")
+    if next(matches, None) is not None:
+        raise UsageError(f"several pictures have ids that begin with {prefix!r}: give more of it")
+    return row

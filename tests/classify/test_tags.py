@@ -1,0 +1,235 @@
+"""Tags: labels written into a collection, on Milvus Lite and on a real server alike."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from clipsearch import Filters, Index
+from clipsearch.classify import Classes, Probe
+from clipsearch.classify.tags import clear_tags, tag
+from clipsearch.errors import ModelMismatchError, StoreError, UsageError
+from clipsearch.query import Query, Term, search
+from clipsearch.store import Collection, Store, filters
+from clipsearch.store import catalog as catalog_module
+from clipsearch.store import schema as rows_module
+from clipsearch.store import store as store_module
+from clipsearch.types import ImageRow, Vectors
+from ingest.pipeline import Options, ingest
+from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.records import MODEL, row
+
+AWKWARD = ["ねこ", "犬 と 人", "🐕‍🦺", "50% {x}_", 'it\'s "here" \\', "Łódź"]
+
+Old = Callable[[Store, str], Collection]
+
+
+@pytest.fixture(scope="module", params=["lite", "server"])
+def opened(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    server = request.param == "server"
+    file = tmp_path_factory.mktemp("tags") / "tags.db"
+    with Store.open(request.getfixturevalue("milvus_server") if server else file) as store:
+        yield store
+
+
+@pytest.fixture
+def stored(opened: Store) -> Iterator[Collection]:
+    name = f"tags_{uuid4().hex[:12]}"
+    yield opened.create(name, MODEL)
+    opened.drop(name)
+
+
+def colours(*labels: str) -> Classes:
+    """A classifier whose first label is red, the second green and the third blue."""
+    return Classes(labels, np.eye(4, dtype=np.float32)[: len(labels)], 20.0)
+
+
+def tags_of(collection: Collection) -> dict[str, tuple[str, ...]]:
+    return {photo.path.name: photo.tags for photo in collection.scan()}
+
+
+def fill(collection: Collection) -> None:
+    collection.upsert(
+        [
+            row("/p/red.jpg", (1, 0, 0, 0)),
+            row("/p/green.jpg", (0, 1, 0, 0)),
+            row("/p/mixed.jpg", (1, 1, 0, 0)),
+        ]
+    )
+
+
+def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
+    fill(stored)
+    before = {r.record.id: r for r in stored.scan_rows()}
+    report = tag(stored, colours("ねこ", "a hot dog"), threshold=0.9)
+    assert (dict(report.labels), report.none, report.changed) == ({"ねこ": 1, "a hot dog": 1}, 1, 2)
+    assert tags_of(stored) == {
+        "red.jpg": ("ねこ",),
+        "green.jpg": ("a hot dog",),
+        "mixed.jpg": (),
+    }
+    for r in stored.scan_rows():  # all else is as it was
+        assert replace(r.record, tags=()) == before[r.record.id].record
+        np.testing.assert_array_equal(r.embedding, before[r.record.id].embedding)
+
+    query = np.array([0, 1, 1, 0], dtype=np.float32)
+    [hits] = stored.search(query, limit=5, where=filters.tagged("ねこ"))  # ANN and filter in one
+    assert [hit.path.name for hit in hits] == ["red.jpg"]
+    assert stored.count(filters.tagged("hot")) == 0  # letter by letter
+
+    again = tag(stored, colours("warm", "cold"), threshold=0.9)
+    assert again.changed == 2
+    assert stored.tags() == {"warm": 1, "cold": 1}
+    assert tag(stored, colours("warm", "cold"), threshold=0.9).changed == 0
+    assert clear_tags(stored) == 2
+    assert stored.tags() == {}
+    assert stored.count() == 3
+
+
+@pytest.mark.parametrize("label", AWKWARD)
+def test_labels_of_any_letters_can_be_filtered_by(stored: Collection, label: str) -> None:
+    fill(stored)
+    tag(stored, colours(label, "other"), threshold=0.9)
+    [photo] = stored.scan(filters.tagged(label))
+    assert photo.tags == (label,)
+
+
+def test_added_tags_keep_those_that_are_no_label_of_the_run(stored: Collection) -> None:
+    fill(stored)
+    tag(stored, colours("warm", "cold"), threshold=0)
+    tag(stored, colours("indoors", "outdoors"), threshold=0.9, add=True)
+    assert tags_of(stored) == {
+        "red.jpg": ("warm", "indoors"),
+        "green.jpg": ("cold", "outdoors"),
+        "mixed.jpg": ("warm",),
+    }
+    tag(stored, colours("cold", "warm"), threshold=0.9, add=True)
+    assert tags_of(stored)["red.jpg"] == ("indoors", "cold")
+    assert tags_of(stored)["mixed.jpg"] == ()
+    assert stored.count(filters.every(filters.tagged("indoors"), filters.tagged("cold"))) == 1
+
+
+def test_only_pictures_that_the_filters_let_through_change(stored: Collection) -> None:
+    fill(stored)
+    tag(stored, colours("warm", "cold"), threshold=0)
+    report = tag(stored, colours("a", "b"), threshold=0, filters=Filters(glob="red*"))
+    assert report.changed == 1
+    assert stored.tags() == {"a": 1, "warm": 1, "cold": 1}
+    report = tag(stored, colours("x", "y"), threshold=0, filters=Filters(tags=("a",)))
+    assert tags_of(stored)["red.jpg"] == ("x",)
+    assert clear_tags(stored, filters=Filters(tags=("cold",))) == 1
+
+
+def test_a_search_takes_all_tags_of_its_filters_together(stored: Collection) -> None:
+    fill(stored)
+    tag(stored, colours("warm", "cold"), threshold=0)
+    tag(stored, colours("in", "out"), threshold=0.9, add=True)
+    encoder = ColourEncoder()
+
+    def found(*tags: str) -> list[str]:
+        query = Query((Term("red"),), filters=Filters(tags=tags))
+        [hits] = search([query], lambda: encoder, stored)
+        return sorted(hit.path.name for hit in hits)
+
+    assert found("warm") == ["mixed.jpg", "red.jpg"]
+    assert found("warm", "in") == ["red.jpg"]
+    assert found("warm", "out") == []
+
+
+def test_a_collection_from_before_there_were_tags_works_and_says_so(
+    opened: Store, old_collection: Old
+) -> None:
+    name = f"old_{uuid4().hex[:12]}"
+    old = old_collection(opened, name)
+    try:
+        fill(old)
+        opened_again = opened.collection(name)
+        assert opened_again.info.schema_version == 1
+        [hits] = opened_again.search(np.array([1, 0, 0, 0], dtype=np.float32), limit=1)
+        assert hits[0].record.tags == ()
+        assert len(list(opened_again.scan_rows())) == 3
+        assert set(opened_again.get([hits[0].id])) == {hits[0].id}
+        assert opened_again.find_content(["hash"])["hash"]
+        for impossible in (
+            lambda: tag(opened_again, colours("a", "b")),
+            lambda: clear_tags(opened_again),
+            lambda: opened_again.tags(),
+            lambda: opened_again.upsert([tagged_row()]),
+            lambda: search(
+                [Query((Term("red"),), filters=Filters(tags=("a",)))],
+                ColourEncoder,
+                opened_again,
+            ),
+        ):
+            with pytest.raises(StoreError, match=r"before there were tags.*ingest"):
+                impossible()
+        assert opened_again.count() == 3
+    finally:
+        opened.drop(name)
+
+
+def tagged_row() -> ImageRow:
+    plain = row("/p/new.jpg")
+    return replace(plain, record=replace(plain.record, tags=("a",)))
+
+
+@pytest.fixture
+def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
+    """Make a collection as version 1 made them."""
+
+    def make(store: Store, name: str) -> Collection:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(catalog_module, "SCHEMA_VERSION", 1)
+            patch.setattr(
+                store_module,
+                "photo_layout",
+                lambda dim: replace(rows_module.record_layout(dim), lists={}),
+            )
+            return store.create(name, MODEL)
+
+    return make
+
+
+def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
+    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
+        draw(photos / f"{name}.png", colour)
+    ingest([photos], collection, encoder, Options())
+    tag(collection, colours("r", "g", "b"), threshold=0)
+    assert tags_of(collection)["a.png"] == ("r",)
+
+    draw(photos / "a.png", "blue", size=(40, 40))  # other content
+    os.utime(photos / "b.png", ns=(1, 1))  # another date only
+    (photos / "c.png").rename(photos / "moved.png")
+    (photos / "d.png").write_bytes(b"no picture any more")
+    ingest([photos], collection, encoder, Options(prune=True))
+    assert tags_of(collection) == {"a.png": (), "b.png": ("g",), "moved.png": ("b",)}
+
+
+def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> None:
+    with Index.open(tmp_path / "photos.db", model="pocket") as index:
+        index.ingest(photos)
+        assert index.model is not None
+        weights: Vectors = np.zeros((2, 512), dtype=np.float32)
+        bias = np.array([0, 1], dtype=np.float32)
+        probe = Probe(("a", "b"), weights, bias, index.model, 10)
+        report = index.tag(probe)
+        assert dict(report.labels) == {"a": 0, "b": 3}
+        assert index.tags() == {"b": 3}
+        assert [hit.record.tags for hit in index.search("red", filters=Filters(tags=("b",)))] == [
+            ("b",)
+        ] * 3
+        other = replace(probe, model=replace(index.model, weights="other"))
+        with pytest.raises(ModelMismatchError, match="fitted on vectors of pocket"):
+            index.tag(other)
+        with pytest.raises(UsageError, match="alone is always certain"):
+            index.tag(["dog"])
+        assert index.clear_tags() == 3

@@ -1,0 +1,154 @@
+"""`clipsearch textness` and `--textness`, with the embedded model on drawn pictures."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipsearch import Index
+from clipsearch.textness import saved, self_supervised
+from tests.cli.test_cli import environ, one_line, run
+from tests.helpers.commands import Run
+from tests.helpers.text_encoder import draw_pictures
+
+__all__ = ["environ", "run"]
+
+OF_EACH = 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fewer pictures than users get, and no bias that comes with the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_supervised, "OF_EACH", OF_EACH)
+        patch.setattr(saved, "SHIPPED", tmp_path_factory.mktemp("nothing") / "textness.json")
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(small_fits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of photos, plain.db with them, and fitted.db, which knows of text too."""
+    made = tmp_path_factory.mktemp("made")
+    draw_pictures(made / "photos" / "with", 12, text=True)
+    draw_pictures(made / "photos" / "without", 12, text=False)
+    with Index.open(made / "plain.db", model="pocket") as index:
+        index.ingest(made / "photos")
+    shutil.copy(made / "plain.db", made / "fitted.db")
+    with Index.open(made / "fitted.db") as index:
+        index.textness.fit()
+    return made
+
+
+@pytest.fixture
+def ingested(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line on a copy of plain.db."""
+    monkeypatch.setenv("CLIPSEARCH_URI", str(shutil.copy(made / "plain.db", tmp_path / "plain.db")))
+    return run
+
+
+@pytest.fixture
+def fitted(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line on a copy of fitted.db."""
+    monkeypatch.setenv("CLIPSEARCH_URI", str(shutil.copy(made / "fitted.db", tmp_path / "f.db")))
+    return run
+
+
+def test_the_first_query_fits_and_later_ones_do_not(ingested: Run) -> None:
+    plain = ingested("query", "a", "sign", "--json")
+    assert all("textness" not in json.loads(line) for line in plain.stdout.splitlines())
+    first = ingested("query", "a", "sign", "--textness", "-1", "--json")
+    assert first.returncode == 0, first.stderr
+    assert "no textness bias for pocket yet: fitting one" in first.stderr
+    hits = [json.loads(line) for line in first.stdout.splitlines()]
+    assert all(0 <= hit["textness"] <= 1 for hit in hits)
+    again = ingested("query", "a", "sign", "--textness=-1", "--json")
+    assert (again.stdout, again.stderr) == (first.stdout, "")
+
+
+def test_every_way_to_ask(fitted: Run, made: Path) -> None:
+    picture = made / "photos" / "with" / "003.png"
+    for scale in ("-2", "0", "1e1", "OFF"):
+        assert fitted("query", "blue", "+", picture, "--textness", scale).returncode == 0
+        assert fitted("similar", picture, "--textness", scale, "-n", "3").returncode == 0
+    table = fitted("query", "blue", "--max-textness", "0.5", "-n", "5").stdout.splitlines()
+    assert table[0].split()[-2:] == ["text", "path"]
+    assert all(float(line.split()[-2]) <= 0.5 for line in table[1:])
+    header = fitted("query", "blue", "--textness", "0", "--csv").stdout.splitlines()[0]
+    assert header.endswith(",textness")
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "much", ""])
+def test_a_scale_that_is_none_is_a_usage_error(run: Run, wrong: str) -> None:
+    done = run("query", "dog", "--textness", wrong)
+    assert done.returncode == 2
+    assert "finite number" in one_line(done.stderr)
+
+
+def test_a_bound_that_is_none_is_a_usage_error(run: Run) -> None:
+    done = run("query", "dog", "--max-textness", "nan")
+    assert done.returncode == 2
+    assert "textness must be a finite number" in one_line(done.stderr)
+
+
+def test_what_was_learnt_is_shown(ingested: Run) -> None:
+    before = ingested("textness", "show")
+    assert before.returncode == 2
+    assert "clipsearch textness fit" in one_line(before.stderr)
+    refused = ingested("textness", "fit", "--of-each", "9")
+    assert refused.returncode == 2
+    assert "x>=10" in one_line(refused.stderr)
+    few = ingested("textness", "fit", "--of-each", "20", "--json")
+    assert json.loads(few.stdout)["with_text"] == 20
+    told = ingested("textness", "fit", "--json")
+    fitted = json.loads(told.stdout)
+    assert fitted["with_text"] == OF_EACH
+    shown = json.loads(ingested("textness", "show", "--json").stdout)
+    assert {name: shown[name] for name in fitted} == fitted
+    assert shown["cosines"]["a picture with text on it"] > shown["cosines"]["a photo of a dog"]
+    text = ingested("textness", "show").stdout
+    assert "pocket, 512 dimensions" in text
+    assert "AUC" in text
+
+
+def test_own_folders_can_teach_it(ingested: Run, made: Path) -> None:
+    photos = made / "photos"
+    folders = "--with-text", photos / "with", "--without-text", photos / "without"
+    told = json.loads(ingested("textness", "fit", *folders, "--json").stdout)
+    assert (told["with_text"], told["without_text"]) == (12, 12)
+    for wrong, why in (
+        (folders[:2], "pictures without"),
+        (("--with-text", photos / "nowhere", *folders[2:]), "nowhere"),
+        (("--of-each", "50", *folders), "all given pictures are used"),
+    ):
+        done = ingested("textness", "fit", *wrong)
+        assert done.returncode == 2
+        assert why in one_line(done.stderr)
+
+
+def test_pictures_are_ranked(fitted: Run) -> None:
+    lines = fitted("textness", "rank", "-n", "24", "--json").stdout.splitlines()
+    values = [json.loads(line)["textness"] for line in lines]
+    assert len(values) == 24
+    assert values == sorted(values, reverse=True)
+    paths = fitted("textness", "rank", "-n", "8", "--paths").stdout.splitlines()
+    assert sum("/with/" in path for path in paths) >= 6
+    few = fitted("textness", "rank", "--glob", "*/without/*", "-n", "3", "--paths").stdout
+    assert few.count("/without/") == 3
+
+
+def test_the_figure_of_five_scales(fitted: Run, tmp_path: Path) -> None:
+    for name in ("sign.png", "sign.html"):
+        done = fitted("textness", "grid", "a", "sign", "-o", tmp_path / name, "-n", "4")
+        assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "sign.png") as figure:
+        assert figure.width > 4 * 144
+        assert figure.height > 5 * 144
+    page = (tmp_path / "sign.html").read_text("utf-8")
+    assert page.count("data:image/jpeg") == 20
+    assert "a sign · textness −2" in page
+    wrong = fitted("textness", "grid", "sign", "-o", tmp_path / "sign.txt")
+    assert wrong.returncode == 2
+    assert ".png" in one_line(wrong.stderr)

@@ -1,0 +1,238 @@
+"""The warm process as a process: started, killed, stopped, and used by commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipsearch.cli.main import main
+from clipsearch.daemon import client
+from clipsearch.daemon import process as daemon_process
+from clipsearch.daemon.endpoint import existing, made, supported
+from clipsearch.daemon.process import Wanted
+from clipsearch.errors import StoreError, UsageError
+from clipsearch.store import Store
+from clipsearch.store.address import locate
+from tests.helpers.commands import command
+from tests.helpers.daemons import ROOT, bare_process
+from tests.helpers.fakes import draw
+from tests.helpers.records import MODEL, many
+
+pytestmark = pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with seven rows in `photos`."""
+    with Store.open(tmp_path / "photos.db") as store:
+        photos = store.create("photos", MODEL)
+        photos.upsert(many(7))
+        photos.settle()
+    return tmp_path / "photos.db"
+
+
+@pytest.fixture(scope="module")
+def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store of three pictures with a warm process that `clipsearch warm` started."""
+    folder = tmp_path_factory.mktemp("warmed")
+    for colour in ("red", "green", "blue"):
+        draw(folder / "photos" / f"{colour}.png", colour)
+    uri = folder / "photos.db"
+    done = command("ingest", folder / "photos", "--uri", uri, CLIPSEARCH_MODEL="pocket")
+    assert done.returncode == 0, done.stderr
+    done = command("warm", "--uri", uri, "--for", "5m")
+    assert done.returncode == 0, done.stderr
+    assert "pocket loaded" in done.stdout
+    assert "5 minutes" in done.stdout
+    yield uri
+    assert command("warm", "--stop", "--uri", uri).stderr == "ended\n"
+    assert command("warm", "--status", "--uri", uri).returncode == 1
+
+
+def test_a_query_through_it_imports_neither_the_store_s_client_nor_a_runtime(warmed: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "clipsearch", "query", "red", "--uri", warmed],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(run.stdout.splitlines()) == 4
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
+    assert "clipsearch.daemon.remote_store" in loaded
+    heavy = {"pymilvus", "grpc", "openvino", "tokenizers", "torch", "transformers", "open_clip"}
+    assert not loaded & heavy
+
+
+def test_commands_give_the_same_through_it(warmed: Path) -> None:
+    for arguments in (["query", "red"], ["query", "green", "--min-width", "9", "-n", "2"]):
+        through = command(*arguments, "--json", "--uri", warmed)
+        client.stop(made(locate(str(warmed)).key))
+        direct = command(*arguments, "--json", "--uri", warmed)
+        assert through.stdout == direct.stdout != ""
+        assert command("warm", "--uri", warmed, "--for", "5m").returncode == 0
+
+
+def test_every_command_works_while_it_runs(warmed: Path) -> None:
+    photos = warmed.parent / "photos"
+    extra = draw(photos / "grey.png", (90, 90, 90))
+    pid = daemon_process.status(str(warmed))
+    assert "1 stored" in command("ingest", photos, "--uri", warmed).stderr
+    assert "red.png" in command("similar", extra, "--uri", warmed).stdout
+    assert "4 images" in command("status", "--uri", warmed).stdout
+    assert command("duplicates", "--uri", warmed).returncode == 0
+    extra.unlink()
+    assert "1 removed" in command("remove", extra, "--uri", warmed).stderr
+    assert command("drop", "nothing", "--yes", "--uri", warmed).returncode == 1
+    wrong = command("query", "dog", "--filter", "wdth>", "--uri", warmed)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    now = daemon_process.status(str(warmed))
+    assert pid
+    assert now
+    assert now.pid == pid.pid
+
+
+def test_it_can_be_asked_for_again_and_stays_as_long_as_asked(warmed: Path) -> None:
+    before = daemon_process.status(str(warmed))
+    assert before
+    again = command("warm", "--uri", warmed, "--for", "2h", "--json")
+    state = json.loads(again.stdout)
+    assert (state["pid"], state["idle"]) == (before.pid, 7200)
+    deadline = time.monotonic() + 10
+    while (status := _status(warmed))["sessions"]:  # the end of a command is seen a moment later
+        assert time.monotonic() < deadline
+    assert (status["warm"], status["models"]) == (True, ["pocket"])
+    assert 7000 < status["left"] <= 7200
+
+
+def _status(uri: Path) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads(command("warm", "--status", "--json", "--uri", uri).stdout)
+    return status
+
+
+def test_ctrl_c_in_a_command_does_not_reach_it(warmed: Path) -> None:
+    state = daemon_process.status(str(warmed))
+    assert state
+    assert os.getpgid(state.pid) != os.getpgid(0)
+    assert os.getsid(state.pid) == state.pid
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_end_it_well(path: Path, end: signal.Signals) -> None:
+    with bare_process(path) as process, Store.open(path) as store:
+        assert store.link
+        photos = store.collection("photos")
+        photos.upsert(many(9))
+        process.send_signal(end)
+        assert process.wait(20) == 0
+        assert not made(locate(path).key).socket.exists()
+        photos.upsert(many(11))  # goes on by itself
+        photos.settle()
+        assert photos.count() == 11
+
+
+def test_a_killed_one_is_replaced_by_the_direct_way(path: Path) -> None:
+    with bare_process(path) as process:
+        with Store.open(path) as store:
+            photos = store.collection("photos")
+            assert store.link
+            process.kill()
+            process.wait()
+            photos.upsert(many(9))
+            photos.settle()
+            assert photos.count() == 9
+            assert not store.link
+        with Store.open(path) as store:
+            assert store.collection("photos").count() == 9
+        assert daemon_process.status(str(path)) is None
+        assert daemon_process.stop(str(path)) is False
+
+
+def test_one_that_hangs_is_told_of_and_ended_by_force(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    with bare_process(path) as process:
+        with Store.open(path) as store:
+            store.collections()
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(StoreError, match=f"open in another process .{process.pid}"):
+            Store.open(path)
+        assert "`clipsearch warm --stop` ends it" in caplog.text
+        with pytest.raises(StoreError, match=f"{process.pid}. does not answer"):
+            daemon_process.status(str(path))
+        monkeypatch.setattr(daemon_process, "TERM_SECONDS", 0.2)
+        assert daemon_process.stop(str(path))
+        with Store.open(path) as store:
+            assert store.collection("photos").count() == 7
+
+
+def test_an_idle_one_ends_and_leaves_nothing(path: Path) -> None:
+    with bare_process(path, idle=0.2) as process:
+        assert process.wait(20) == 0
+    assert existing(locate(path).key) is None
+
+
+def test_a_store_that_cannot_be_opened_is_said_at_once(
+    tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = command("warm", "--uri", tmp_path / "nowhere.db")
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert "no store at" in missing.stderr
+    assert not (tmp_path / "nowhere.db").exists()
+    with Store.open(path):
+        taken = command("warm", "--uri", path)
+    assert taken.returncode == 1
+    assert f"open in another process ({os.getpid()})" in taken.stderr
+    for wrong in (["--for", "soon"], ["--stop", "--status"], ["--uri", "photos"]):
+        with pytest.raises(SystemExit) as end:
+            main(["warm", *wrong])
+        assert end.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_password_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
+    done = command("warm", "--uri", "http://me:pa55word@127.0.0.1:9", CLIPSEARCH_TOKEN="t0ken")
+    assert done.returncode == 1
+    written = "".join(file.read_text() for file in made("x").folder.glob("*.log"))
+    for secret in ("pa55word", "t0ken"):
+        assert secret not in done.stderr + written
+
+
+def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> None:
+    draw(tmp_path / "photos" / "red.png")
+    uri = tmp_path / "photos.db"
+    warmly = partial(command, CLIPSEARCH_WARM="1m", CLIPSEARCH_MODEL="pocket")
+    assert warmly("ingest", tmp_path / "photos", "--uri", uri).returncode == 0
+    try:
+        deadline = time.monotonic() + 60
+        while (state := daemon_process.status(str(uri))) is None or state.models != ["pocket"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert warmly("query", "red", "--uri", uri).returncode == 0
+        now = daemon_process.status(str(uri))
+        assert now
+        assert now.pid == state.pid
+    finally:
+        daemon_process.stop(str(uri))
+    odd = command("query", "red", "--uri", uri, CLIPSEARCH_WARM="often")
+    assert (odd.returncode, "CLIPSEARCH_WARM=often" in odd.stderr) == (0, True)
+    assert command("query", "red", "--uri", uri, CLIPSEARCH_WARM="off").stderr == ""
+    assert daemon_process.status(str(uri)) is None
+
+
+def test_without_unix_sockets_it_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("link.place", "warm.start"):
+        monkeypatch.setattr(f"clipsearch.{module}.supported", lambda: False)
+    with pytest.raises((StoreError, UsageError), match="Unix sockets"):
+        daemon_process.start(Wanted(str(path), None, "photos"))
+    with Store.open(path) as store:
+        assert store.link is None

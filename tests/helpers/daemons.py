@@ -1,0 +1,59 @@
+"""Warm processes for tests: as a thread of this process, or as a process that loads nothing ahead."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipsearch.daemon.endpoint import made
+from clipsearch.daemon.server import Server
+from clipsearch.store.address import locate
+
+ROOT = Path(__file__).parents[2]
+
+BARE = """
+import json, sys
+from clipsearch.store.address import locate
+from clipsearch.link.place import made
+from clipsearch.warm.server import Server, handle_signals
+uri, idle = json.loads(sys.argv[1])
+address = locate(uri)
+server = Server(made(address.key), address, None, idle=idle)
+handle_signals(server)
+print("listens", flush=True)
+server.run()
+"""
+
+
+@contextmanager
+def serving(
+    uri: str | Path, *, token: str | None = None, idle: float = 60, fingerprint: str = ""
+) -> Iterator[Server]:
+    """A warm process in a thread of this one; `fingerprint` makes it one of other code."""
+    address = locate(uri)
+    server = Server(made(address.key), address, token, idle=idle)
+    if fingerprint:
+        server._fingerprint = fingerprint
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.leave()
+        thread.join()
+
+
+@contextmanager
+def bare_process(uri: str | Path, *, idle: float = 60) -> Iterator[subprocess.Popen[str]]:
+    """A warm process without a model; the caller may do to it what happens to processes."""
+    arguments = [sys.executable, "-c", BARE, json.dumps([str(uri), idle])]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "listens\n"
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,62 @@
+"""An encoder whose vectors can be told by hand, and pictures for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CenterCrop
+from clipsearch.types import Pixels, Vectors
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0)}
+
+
+class ColourEncoder:
+    """Embeds a picture as its mean red, green and blue, and a text as the colours that it names.
+
+    A black picture is the zero vector, which no real model returns and no store may hold.
+    """
+
+    def __init__(self, weights: str = "c0105") -> None:
+        self.identity = ModelIdentity(
+            name="pocket", dim=4, weights=weights, preprocessing="mean colour", precision="fp32"
+        )
+        self.logit_scale = 10.0
+        self.input_size = 256
+        self.center_crop = CenterCrop()
+        self.embedded_images = 0
+        self.embedded_texts = 0
+
+    def preprocess(self, image: Image.Image) -> Pixels:
+        return np.asarray(image.resize((4, 4)), dtype=np.uint8)
+
+    def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
+        self.embedded_images += len(pixels)
+        means = np.stack([picture.reshape(-1, 3).mean(axis=0) for picture in pixels])
+        return np.pad(means, ((0, 0), (0, 1))).astype(np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.embedded_texts += len(texts)
+        rows = [[*sum_of_colours(text), 1] for text in texts]
+        return np.asarray(rows, dtype=np.float32)
+
+
+def sum_of_colours(text: str) -> tuple[int, int, int]:
+    """The colours that a text names, added up."""
+    named = [COLOURS[word] for word in text.split() if word in COLOURS]
+    return (
+        sum(colour[0] for colour in named),
+        sum(colour[1] for colour in named),
+        sum(colour[2] for colour in named),
+    )
+
+
+def draw(
+    path: Path, colour: str | tuple[int, int, int] = "red", *, size: tuple[int, int] = (32, 24)
+) -> Path:
+    """Write a picture of one colour, in the format that the suffix says, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path

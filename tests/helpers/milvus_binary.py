@@ -1,0 +1,158 @@
+"""The standalone Milvus server that the PyPI package `milvus` 2.3.5 carries, for Linux."""
+
+import importlib.util
+import lzma
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CAGE = Path(__file__).with_name("milvus_namespace.py")
+PORT = 19530  # Milvus's own; always free where nobody else lives
+
+# Root needs no user namespace, and containers often forbid one; others need it to make the rest.
+NAMESPACES = (
+    ["unshare", "--net", "--mount"],
+    ["unshare", "--user", "--map-root-user", "--net", "--mount"],
+)
+
+
+class UnavailableError(Exception):
+    """This way to a server is not open on this machine; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartedServer:
+    """A server that may still be starting; `death` says why it ended, or None while it runs."""
+
+    uri: str
+    death: Callable[[], str | None]
+
+
+@contextmanager
+def bundled_server(unpacked: Path, folder: Path) -> Iterator[StartedServer]:
+    """Start the server with its data in `folder`, which is removed afterwards; it is not ready yet.
+
+    `unpacked` keeps the 250 MB of executables between runs. Raises UnavailableError.
+    """
+    package = bundled_files()
+    namespaces = available_namespaces()
+    unpack(package / "bin", unpacked)
+    log = configure(package, folder)
+    listener = socket.create_server(("127.0.0.1", 0))
+    uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listener, log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *(*namespaces, sys.executable, str(CAGE), str(listener.fileno()), str(PORT)),
+                *(str(unpacked / "milvus"), "run", "standalone"),
+            ],
+            cwd=folder,  # it reads ./configs
+            env=os.environ | {"DEPLOY_MODE": "STANDALONE", "LD_LIBRARY_PATH": str(unpacked)},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,  # closed by our end, however we end
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the tests, which stop the server in their order
+        )
+    try:
+        yield StartedServer(uri, lambda: last_words(process, log))
+    finally:
+        stop(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def last_words(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    """The lines of the log that say why the process ended, or its last ones; None while it runs."""
+    if process.poll() is None:
+        return None
+    lines = log.read_text(errors="replace").splitlines()
+    deadly = [line for line in lines if re.match(r"panic|fatal|.*\[(ERROR|FATAL)\]", line)]
+    return "\n".join((deadly or lines)[-5:]) or "without a word"
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the cage and the server in it."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def bundled_files() -> Path:
+    """The folder with the executables and configuration inside the installed package."""
+    if named := os.environ.get("CLIPSEARCH_TEST_MILVUS_DIR"):
+        package = Path(named)
+    elif (spec := importlib.util.find_spec("milvus")) and spec.submodule_search_locations:
+        package = Path(spec.submodule_search_locations[0])
+    else:
+        raise UnavailableError("the package milvus==2.3.5 is not installed")
+    if not (package / "data" / "bin" / "milvus.lzma").is_file():
+        raise UnavailableError(
+            f"{package} holds no data/bin/milvus.lzma: is it milvus 2.3.5 for Linux?"
+        )
+    return package / "data"
+
+
+def available_namespaces() -> list[str]:
+    """The command that gives a process its own network and mounts, as far as we are allowed."""
+    if shutil.which("unshare") is None or shutil.which("mount") is None:
+        raise UnavailableError("util-linux (unshare, mount) is not installed")
+    for command in NAMESPACES:
+        if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+            return command
+    raise UnavailableError(
+        "neither root nor unprivileged user namespaces are allowed to unshare here"
+    )
+
+
+def unpack(source: Path, target: Path) -> None:
+    """Decompress the executables that are not there yet: ten seconds the first time."""
+
+    def one(packed: Path) -> None:
+        whole = target / packed.stem
+        if whole.exists():
+            return
+        part = whole.with_suffix(f".{os.getpid()}")  # another run may be doing the same
+        with lzma.open(packed) as compressed, part.open("wb") as plain:
+            shutil.copyfileobj(compressed, plain, 1 << 20)
+        part.chmod(0o755)
+        part.replace(whole)
+
+    target.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(one, sorted(source.glob("*.lzma"), key=lambda path: -path.stat().st_size)))
+
+
+def configure(package: Path, folder: Path) -> Path:
+    """Write ./configs for a server that keeps everything in `folder`; return where its log goes."""
+    values = {
+        "etcd_log_path": folder / "logs" / "etcd.log",
+        "system_log_path": folder / "logs",
+        "etcd_data_dir": folder / "data" / "etcd",
+        "local_storage_dir": folder / "data",
+        "rocksmq_data_dir": folder / "data" / "rocksmq",
+    }
+    for name in ("configs", "data", "logs"):
+        (folder / name).mkdir(parents=True)
+
+    def value(slot: re.Match[str]) -> str:
+        return str(values.get(slot["name"], slot["default"]))
+
+    # Slots look like {{ name }}, {{ name: default }} and {{ name(type): default }}.
+    slots = r"\{\{\s*(?P<name>\w+)(?:\(\w+\))?(?::\s*(?P<default>[^}\s]*))?\s*\}\}"
+    template = (package / "config.yaml.template").read_text()
+    (folder / "configs" / "milvus.yaml").write_text(re.sub(slots, value, template))
+    shutil.copy(package / "glog.conf", folder / "configs")
+    return folder / "logs" / "output.log"

@@ -1,0 +1,51 @@
+"""Rows for the tests of the store."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from clipsearch.images.hashing import image_id
+from clipsearch.models.base import ModelIdentity
+from clipsearch.types import ImageRecord, ImageRow
+
+DIM = 4
+MODEL = ModelIdentity(
+    name="pocket", dim=DIM, weights="c0105", preprocessing="mean colour", precision="fp32"
+)
+
+
+def row(
+    path: str | Path,
+    embedding: Sequence[float] = (1, 0, 0, 0),
+    *,
+    content: str = "hash",
+    size: int = 1_000,
+    mtime_ns: int = 1_700_000_000_000_000_000,
+    format: str = "jpeg",  # noqa: A002
+    taken_at: datetime | None = None,
+) -> ImageRow:
+    """A row of this absolute path; the embedding is scaled to length 1."""
+    vector = np.asarray(embedding, dtype=np.float32)
+    photo = ImageRecord(
+        id=image_id(Path(path)),
+        path=Path(path),
+        content_hash=content,
+        size=size,
+        mtime_ns=mtime_ns,
+        width=640,
+        height=480,
+        format=format,
+        taken_at=taken_at,
+    )
+    return ImageRow(photo, (vector / np.linalg.norm(vector)).astype(np.float32))
+
+
+def many(count: int, seed: int = 0) -> list[ImageRow]:
+    """Rows with random embeddings: `/many/0.jpg` of 0 bytes, `/many/1.jpg` of 1 byte, and so on."""
+    vectors = np.random.default_rng(seed).standard_normal((count, DIM))
+    return [
+        row(f"/many/{n}.jpg", vector, content=f"hash {n // 2}", size=n)
+        for n, vector in enumerate(vectors)
+    ]

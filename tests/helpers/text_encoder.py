@@ -1,0 +1,60 @@
+"""An encoder that sees text, and pictures with and without."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from clipsearch.models.base import ModelIdentity
+from clipsearch.models.crop import CenterCrop
+from clipsearch.textness import Writer
+from clipsearch.types import Pixels, Vectors
+from tests.helpers.fakes import sum_of_colours
+
+SIDE = 160
+
+
+class ReadingEncoder:
+    """Embeds a picture as its mean colour, how many edges it has, and a constant.
+
+    Letters have many and everything else here is plain, so the fourth number is text. A text is the
+    colours that it names, and text where it says so.
+    """
+
+    def __init__(self, weights: str = "0ead5") -> None:
+        self.identity = ModelIdentity(
+            name="pocket", dim=5, weights=weights, preprocessing="edges", precision="fp32"
+        )
+        self.logit_scale = 10.0
+        self.input_size = 256
+        self.center_crop = CenterCrop()
+        self.embedded_images = 0
+
+    def preprocess(self, image: Image.Image) -> Pixels:
+        return np.asarray(image.resize((SIDE, SIDE)), dtype=np.uint8)
+
+    def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
+        self.embedded_images += len(pixels)
+        stack = np.stack(pixels).astype(np.float32) / 255
+        means = stack.mean(axis=(1, 2))
+        strokes = np.abs(np.diff(stack, n=2, axis=2)).max(axis=3)  # of one picture point or two
+        edges = np.sqrt((strokes > 0.3).mean(axis=(1, 2)))
+        return np.column_stack([means, edges, np.full(len(means), 0.3)]).astype(np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        rows = [[*np.divide(sum_of_colours(t), 255), "text" in t.split(), 0.3] for t in texts]
+        return np.asarray(rows, dtype=np.float32)
+
+
+def draw_pictures(folder: Path, count: int, *, text: bool) -> Path:
+    """Plain pictures of many colours, `{number}.png`, with something written on them or not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        rng = np.random.default_rng([text, number])
+        corners = rng.integers(40, 216, (1, 1, 3)) + rng.integers(-30, 30, (2, 2, 3))
+        picture = Image.fromarray(corners.astype(np.uint8), "RGB").resize((160, 120))
+        if text:
+            picture = Writer(fonts=()).write(picture, rng)
+        picture.save(folder / f"{number:03}.png")
+    return folder

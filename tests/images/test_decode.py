@@ -1,0 +1,347 @@
+"""Files of every format become upright RGB pixels, or an ImageError with a reason."""
+
+import io
+import os
+import struct
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.errors import ImageError
+from clipsearch.images.decode import decode, upright
+from clipsearch.images.formats import sniff
+
+pillow_heif = pytest.importorskip("pillow_heif")
+
+SIZE = (48, 32)
+
+
+def scene() -> Image.Image:
+    """A picture without any symmetry: each corner has its own colour."""
+    image = Image.new("RGB", SIZE, "black")
+    for box, colour in (
+        ((0, 0, 24, 16), (250, 30, 30)),
+        ((24, 0, 48, 16), (30, 250, 30)),
+        ((0, 16, 24, 32), (30, 30, 250)),
+        ((24, 16, 48, 32), (250, 250, 30)),
+    ):
+        image.paste(colour, box)
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    if kind == "HEIF":
+        heif = pillow_heif.from_pillow(image)
+        heif.save(out, **options)
+    else:
+        image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+
+
+def pixels(image: Image.Image) -> NDArray[np.int16]:
+    return np.asarray(image, np.int16)
+
+
+def distance(one: Image.Image, other: Image.Image) -> float:
+    """The mean absolute difference of two pictures of one size."""
+    assert one.size == other.size
+    return float(np.abs(pixels(one) - pixels(other)).mean())
+
+
+SAVED = {
+    "jpeg": encoded(scene(), "JPEG", quality=95, subsampling=0),
+    "png": encoded(scene(), "PNG"),
+    "webp": encoded(scene(), "WEBP", lossless=True),
+    "gif": encoded(scene(), "GIF"),
+    "bmp": encoded(scene(), "BMP"),
+    "tiff": encoded(scene(), "TIFF", compression="tiff_lzw"),
+    "ppm": encoded(scene(), "PPM"),
+    "jpeg2000": encoded(scene(), "JPEG2000"),
+    "heif": encoded(scene(), "HEIF", quality=95),
+    "avif": encoded(scene(), "AVIF", quality=95, subsampling="4:4:4"),
+}
+
+# What must be done to the stored pixels for each EXIF orientation, by EXIF 2.32, section 4.6.4.
+STORED = {
+    1: (),
+    2: (Image.Transpose.FLIP_LEFT_RIGHT,),
+    3: (Image.Transpose.ROTATE_180,),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM,),
+    5: (Image.Transpose.ROTATE_90, Image.Transpose.FLIP_TOP_BOTTOM),
+    6: (Image.Transpose.ROTATE_90,),
+    7: (Image.Transpose.ROTATE_90, Image.Transpose.FLIP_LEFT_RIGHT),
+    8: (Image.Transpose.ROTATE_270,),
+}
+
+
+def turned(orientation: int) -> tuple[Image.Image, Image.Exif]:
+    """The scene as a camera held that way stores it, and the EXIF that says so."""
+    image = scene()
+    for step in STORED[orientation]:
+        image = image.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return image, exif
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_every_format_is_sniffed_and_read_from_bytes_and_files(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "no_suffix"
+    path.write_bytes(SAVED[name])
+    for source in (path, SAVED[name]):
+        decoded = decode(source)
+        assert (decoded.format, decoded.width, decoded.height) == (name, *SIZE)
+        assert decoded.image.mode == "RGB"
+        assert decoded.taken_at is None
+        assert distance(decoded.image, scene()) < 6
+    assert sniff(SAVED[name][:32]) == name
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_pictures_come_upright(kind: str, orientation: int) -> None:
+    stored, exif = turned(orientation)
+    decoded = decode(encoded(stored, kind, exif=exif.tobytes(), quality=95))
+    assert (decoded.width, decoded.height) == decoded.image.size
+    assert distance(decoded.image, scene()) < 12
+    assert decoded.image.getexif().get(0x0112, 1) == 1, "nobody must turn it once more"
+
+
+def test_orientation_in_xmp_counts_where_exif_is_silent() -> None:
+    stored, _ = turned(6)
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    assert distance(decode(encoded(stored, "JPEG", xmp=xmp, quality=95)).image, scene()) < 6
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_an_impossible_orientation_changes_nothing(value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    assert distance(decode(encoded(scene(), "JPEG", exif=exif, quality=95)).image, scene()) < 6
+
+
+def test_a_picture_that_is_open_already_comes_upright_and_stays_untouched() -> None:
+    stored, exif = turned(8)
+    with Image.open(io.BytesIO(encoded(stored, "JPEG", exif=exif, quality=95))) as image:
+        assert distance(upright(image), scene()) < 6
+        assert image.size == stored.size
+        assert image.getexif()[0x0112] == 8
+    cut = encoded(noise(), "JPEG")[:-2000]
+    with Image.open(io.BytesIO(cut)) as image, pytest.raises(ImageError, match="truncated"):
+        upright(image)
+
+
+@pytest.mark.parametrize(
+    ("original", "digitized", "expected"),
+    [
+        ("2019:05:01 12:30:59", "2020:01:01 00:00:00", datetime(2019, 5, 1, 12, 30, 59)),
+        ("2019-05-01T12:30:59", None, datetime(2019, 5, 1, 12, 30, 59)),
+        (None, "2020:01:01 00:00:00", datetime(2020, 1, 1)),
+        ("0000:00:00 00:00:00", "2020:01:01 00:00:00", datetime(2020, 1, 1)),
+        ("0000:00:00 00:00:00", None, None),
+        ("2019:02:30 12:00:00", None, None),
+        ("    :  :     :  :  ", None, None),
+        ("yesterday", None, None),
+        (None, None, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF"])
+def test_the_camera_says_when(
+    kind: str, original: str | None, digitized: str | None, expected: datetime | None
+) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2001:01:01 00:00:00"  # when the file was edited: no answer
+    for tag, text in ((0x9003, original), (0x9004, digitized)):
+        if text is not None:
+            exif.get_ifd(0x8769)[tag] = text
+    assert decode(encoded(scene(), kind, exif=exif.tobytes())).taken_at == expected
+
+
+def test_broken_exif_costs_only_itself() -> None:
+    for junk in (
+        b"Exif\0\0",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff1",
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns about it
+            decoded = decode(encoded(scene(), "JPEG", exif=junk, quality=95))
+        assert decoded.taken_at is None
+        assert distance(decoded.image, scene()) < 6
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_several_frames_or_pages_the_first_counts(kind: str) -> None:
+    others = [Image.new("RGB", SIZE, "white"), Image.new("RGB", SIZE, "gray")]
+    data = encoded(scene(), kind, save_all=True, append_images=others)
+    decoded = decode(data)
+    assert distance(decoded.image, scene()) < 6
+
+
+def test_a_multi_picture_jpeg_is_its_first_picture() -> None:
+    data = encoded(
+        scene(), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))], quality=95
+    )
+    decoded = decode(data)
+    assert (decoded.format, decoded.width, decoded.height) == ("jpeg", *SIZE)
+    assert distance(decoded.image, scene()) < 6
+
+
+def test_large_jpegs_may_come_smaller_but_never_below_the_asked_side() -> None:
+    stored, exif = turned(6)
+    data = encoded(stored.resize((800, 1200)), "JPEG", exif=exif)
+    decoded = decode(data, min_side=150)
+    assert (decoded.width, decoded.height) == (1200, 800)
+    assert decoded.image.size == (300, 200)
+    assert distance(decoded.image, scene().resize((300, 200))) < 8
+    assert decode(data, min_side=801).image.size == (1200, 800)
+    assert decode(encoded(scene(), "PNG"), min_side=4).image.size == SIZE
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_the_limit_on_pixels_holds_before_decoding(name: str) -> None:
+    with pytest.raises(ImageError, match=r"too many pixels: 48 x 32 = 1,536, the limit is 1,535"):
+        decode(SAVED[name], max_pixels=1535)
+    decode(SAVED[name], max_pixels=1536)
+
+
+def test_pillows_own_limit_does_not_interfere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # it warns above, and refuses twice that
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for data in (*SAVED.values(), encoded(scene(), "TIFF"), encoded(turned(6)[0], "TIFF")):
+            assert decode(data).width * decode(data).height == 1536
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = SAVED["png"][:16] + header + SAVED["png"][29:]
+    with pytest.raises(ImageError, match=r"too many pixels|corrupt"):
+        decode(bomb)
+    with pytest.raises(ImageError, match="3,600,000,000, the limit is 250,000,000"):
+        decode(b"P6 60000 60000 255\n")
+
+
+@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_truncated_file_fails_with_that_reason(name: str, part: float) -> None:
+    kind = {"jpeg2000": "JPEG2000"}.get(name, name.upper())
+    data = encoded(noise(), kind)
+    with pytest.raises(ImageError, match=r"^truncated") as caught:
+        decode(data[: int(len(data) * part)])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"\0" * 5000, "zeros"),
+        (b"Dear diary, today I took no photographs.", "not an image"),
+        (b"BM is how this text begins, and it goes on for a while.", "not an image"),
+        (b"%PDF-1.7\n", "unsupported format: PDF"),
+        (b"\n<!DOCTYPE html><title>404</title>", "HTML page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "video"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=reason) as caught:
+        decode(path)
+    assert "picture.jpg" not in str(caught.value)
+
+
+def test_paths_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        decode(tmp_path / "missing.jpg")
+    with pytest.raises(ImageError, match="it is a folder"):
+        decode(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.jpg")
+        with pytest.raises(ImageError, match="not a regular file"):
+            decode(tmp_path / "pipe.jpg")
+
+    def denied(self: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    (tmp_path / "locked.jpg").write_bytes(SAVED["jpeg"])
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(ImageError, match=r"^permission denied$"):
+        decode(tmp_path / "locked.jpg")
+
+
+def test_many_threads_decode_at_once() -> None:
+    expected = {name: decode(data).image.tobytes() for name, data in SAVED.items()}
+    gate = threading.Barrier(8)
+
+    def work(_: int) -> None:
+        gate.wait(timeout=30)
+        for _ in range(5):
+            for name, data in SAVED.items():
+                assert decode(data).image.tobytes() == expected[name]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+def survives(data: bytes) -> None:
+    """Decoding gives a picture or an ImageError of one line, whatever the bytes are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            decoded = decode(data, max_pixels=100_000)
+        except ImageError as error:
+            lines = str(error).splitlines()
+        else:
+            assert decoded.image.mode == "RGB"
+            assert len(decoded.image.tobytes()) == 3 * decoded.width * decoded.height
+            return
+    assert len(lines) == 1
+
+
+HEADS = [data[:size] for data in SAVED.values() for size in (4, 12, 32)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([b"", *HEADS]), st.binary(max_size=300))
+def test_arbitrary_bytes_raise_nothing_else(head: bytes, tail: bytes) -> None:
+    survives(head + tail)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_damaged_files_raise_nothing_else(data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from(list(SAVED.values()))))
+    places = st.integers(0, len(content) - 1)
+    for place in data.draw(st.lists(places, max_size=6)):
+        content[place] ^= data.draw(st.integers(1, 255))
+    survives(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    survives(bytes(content))
+
+
+def test_real_photographs_decode(shared_data: Path) -> None:
+    for folder in ("coco", "imagenet_sample", "objects", "grocery", "scene_text"):
+        for path in sorted((shared_data / folder).rglob("*.[jJ][pP]*"))[:4]:
+            decoded = decode(path)
+            with Image.open(path) as opened:
+                assert (decoded.width, decoded.height) == opened.size
+            assert decoded.format == "jpeg"

@@ -1,0 +1,78 @@
+"""Patch tokens of vision transformers, on a small one with random weights."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import UsageError
+from clipsearch.explain.explanation import explain
+from clipsearch.explain.patches import PatchEncoder
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder
+from tests.helpers.checkpoints import (
+    CLIP_PREPROCESSING,
+    drawn_photo,
+    rn50,
+    save_open_clip,
+    vit_b_32,
+)
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = save_open_clip(tmp_path_factory.mktemp("vit") / "m", vit_b_32(), CLIP_PREPROCESSING)
+    return registry.load(f"local-dir:{folder}", device="cpu", runtime="torch")
+
+
+def by_plain_loops(encoder: Any, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same in the plainest possible way: one head and one token at a time."""
+    import torch
+
+    visual = encoder._model.visual
+    with torch.no_grad():
+        x = visual._embeds(torch.from_numpy(pixels)[None])
+        for layer in list(visual.transformer.resblocks)[:-1]:
+            x = layer(x)
+        last = visual.transformer.resblocks[-1]
+        tokens = last.ln_1(x)[0].double()
+        attention = last.attn.double()
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        width, heads = tokens.shape[1], attention.num_heads
+        query = tokens @ weight[:width].T + bias[:width]
+        value = tokens @ weight[2 * width :].T + bias[2 * width :]
+        rows = []
+        for token in range(len(tokens)):
+            parts = []
+            for head in range(heads):
+                own = slice(head * width // heads, (head + 1) * width // heads)
+                scores = query[:, own] @ query[token, own] / np.sqrt(width // heads)
+                parts.append(scores.softmax(0) @ value[:, own])
+            rows.append(torch.cat(parts) @ attention.out_proj.weight.T + attention.out_proj.bias)
+        attention.float()
+        mixed = visual.ln_post(torch.stack(rows).float()) @ visual.proj
+    return np.asarray(mixed[1:].reshape(7, 7, -1))
+
+
+def test_patches_are_those_of_the_paper(vit: Encoder) -> None:
+    assert isinstance(vit, PatchEncoder)
+    assert vit.has_patches
+    pixels = vit.preprocess(drawn_photo())
+    found = vit.encode_patches([pixels, pixels])
+    assert found.shape == (2, 7, 7, vit.identity.dim)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[1], by_plain_loops(vit, pixels), atol=1e-4)
+
+
+def test_explanations_by_patches(vit: Encoder) -> None:
+    found = explain("a red umbrella", drawn_photo(), model=vit)
+    assert found.method == "patches"
+    assert 0 == found.heat.min() < found.heat.max() == 1
+    assert explain("red", drawn_photo(), model=vit, method="occlusion").method == "occlusion"
+
+
+def test_a_convolutional_network_has_none(tmp_path: Path) -> None:
+    folder = save_open_clip(tmp_path / "rn", rn50(), CLIP_PREPROCESSING)
+    with pytest.raises(UsageError, match="gives no patches: take the method occlusion"):
+        explain("red", drawn_photo(), model=f"local-dir:{folder}", method="patches", device="cpu")

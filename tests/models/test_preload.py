@@ -1,0 +1,129 @@
+"""What begins before it is known to be needed: the loading of a collection and of its model."""
+
+from pathlib import Path
+
+import pytest
+
+from clipsearch import config
+from clipsearch.errors import ModelError, ModelMismatchError
+from clipsearch.index import Index
+from clipsearch.models import registry
+from clipsearch.models.preload import Ahead, begin, remember, remembered
+from clipsearch.store import Store
+from tests.helpers.fakes import ColourEncoder
+from tests.helpers.records import MODEL, many
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
+    """The names of the models that were loaded; all of them are the fake encoder."""
+    names: list[str] = []
+
+    def load(name: str, **_: object) -> ColourEncoder:
+        names.append(name)
+        return encoder
+
+    monkeypatch.setattr(registry, "load", load)
+    return names
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with thirty rows in `photos`."""
+    with Store.open(tmp_path / "photos.db") as store:
+        photos = store.create("photos", MODEL)
+        photos.upsert(many(30))
+        photos.settle()
+    return tmp_path / "photos.db"
+
+
+@pytest.mark.parametrize("ahead", ["photos", "cats", "no name", "x" * 400, "ü" * 100, ""])
+def test_whatever_is_loaded_ahead_the_rows_are_the_same(path: Path, ahead: str) -> None:
+    for create in (True, False):
+        with Store.open(path, ahead=ahead, create=create) as store:
+            photos = store.collection("photos")
+            assert photos.count() == 30
+            assert len(list(photos.scan())) == 30
+            photos.upsert(many(31))
+            assert photos.count() == 31
+            photos.delete([many(31)[30].record.id])
+            photos.settle()
+
+
+def test_a_new_store_has_nothing_to_load_ahead(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "new.db", ahead="photos") as store:
+        assert store.collections() == []
+        store.create("photos", MODEL).upsert(many(3))
+        assert store.collection("photos").count() == 3
+
+
+def test_a_model_is_loaded_beside_the_store_once_it_is_known(path: Path, loads: list[str]) -> None:
+    for expected in (["pocket"], ["pocket", "pocket"]):
+        with Index.open(path, collection="photos", ahead=True) as index:
+            began = index._ahead
+            assert (began is not None) == (len(expected) == 2)  # the first one takes note of it
+            index.search("red")
+            assert loads == expected
+
+
+def test_nothing_is_loaded_for_who_does_not_ask(path: Path, loads: list[str]) -> None:
+    remember(str(path), "photos", "pocket")
+    with Index.open(path, collection="photos"):
+        pass
+    assert loads == []
+
+
+def test_a_wrong_guess_is_of_no_consequence(
+    path: Path, loads: list[str], encoder: ColourEncoder
+) -> None:
+    remember(str(path), "photos", "something else")
+    with Index.open(path, collection="photos", ahead=True) as index:
+        index.search("red")
+    assert sorted(loads) == ["pocket", "something else"]
+    assert remembered(str(path), "photos") == "pocket"
+    encoder.identity = ColourEncoder(weights="0ther").identity
+    with (
+        Index.open(path, collection="photos", ahead=True) as index,
+        pytest.raises(ModelMismatchError),
+    ):
+        index.search("red")
+
+
+def test_a_guess_counts_only_for_its_name_and_options(loads: list[str]) -> None:
+    ahead = Ahead("pocket", {"precision": "fp32"})
+    assert ahead.encoder("pocket", {}) is None
+    assert ahead.encoder("clip", {"precision": "fp32"}) is None
+    assert ahead.encoder("pocket", {"precision": "fp32"})
+
+
+def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str, **_: object) -> ColourEncoder:
+        raise ModelError("no weights")
+
+    monkeypatch.setattr(registry, "load", missing)
+    assert Ahead("clip", {}).encoder("clip", {}) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"model": 3}'])
+def test_a_spoilt_note_is_no_error(content: bytes) -> None:
+    remember("/a.db", "photos", "pocket")
+    [file] = (config.cache_folder() / "models-of-stores").iterdir()
+    file.write_bytes(content)
+    assert remembered("/a.db", "photos") in (None, "3")
+    remember("/a.db", "photos", "clip")
+    assert remembered("/a.db", "photos") == "clip"
+    assert begin("/a.db", "others", {}) is None
+
+
+def test_a_note_that_cannot_be_kept_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
+    remember("/a.db", "photos", "pocket")
+    assert remembered("/a.db", "photos") is None
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))

@@ -1,0 +1,101 @@
+"""Which paths a glob matches, and which formats may be asked for."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from clipsearch.errors import UsageError
+from clipsearch.images.formats import FORMATS, SUFFIXES
+from clipsearch.query import Filters
+from clipsearch.store import filters as where
+from clipsearch.types import ImageRecord
+
+PHOTO = ImageRecord(
+    id="0" * 32,
+    path=Path("/data/Pictures/2023/05/IMG_1.JPG"),
+    content_hash="0" * 32,
+    size=1,
+    mtime_ns=0,
+    width=1,
+    height=1,
+    format="jpeg",
+    taken_at=datetime(2023, 5, 1),
+)
+
+
+@pytest.mark.parametrize(
+    ("glob", "matches"),
+    [
+        ("*.jpg", True),
+        ("img_?.JPG", True),
+        ("*.png", False),
+        ("05", False),
+        ("05/*.jpg", True),
+        ("./05/*.jpg", True),
+        ("2023/*.jpg", True),
+        ("2023/img_1.jpg", False),
+        ("023/*.jpg", False),
+        ("*023/*.jpg", True),
+        ("**/2023/*", True),
+        ("/data/*", True),
+        ("/data/Pictures/2023/05/img_1.jpg", True),
+        ("/2023/*.jpg", False),
+        ("~/2023/*.jpg", True),
+        ("~/05/*.jpg", False),
+        ("", False),
+    ],
+)
+def test_a_glob_matches(glob: str, matches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/data/Pictures")
+    filters = Filters(glob=glob)
+    assert filters.matches_glob(PHOTO) is matches
+    assert replace(filters) == filters
+
+
+def test_a_glob_with_a_folder_in_front_looks_only_there(tmp_path: Path) -> None:
+    real = tmp_path.resolve() / "[real]"
+    real.mkdir()
+    assert Filters(glob="/data/*.jpg").where() == where.under(Path("/data"))
+    assert Filters(glob="2023/*.jpg").where() == ""
+    (tmp_path / "link").symlink_to(real)
+    filters = Filters(glob=f"{tmp_path}/link/*.jpg")
+    assert filters.matches_glob(replace(PHOTO, path=real / "a.jpg"))
+    assert not filters.matches_glob(replace(PHOTO, path=tmp_path / "r" / "a.jpg"))
+    assert Filters(under=tmp_path / "link").where() == where.under(real)
+
+
+def test_a_folder_with_an_odd_name_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    for name in ("~$x", "~nosuch", "x" * 300):
+        assert Filters(under=Path(name)).where() == where.under(Path("/", name))
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("jpg", "jpeg"),
+        ("JPEG", "jpeg"),
+        (".jpe", "jpeg"),
+        ("tif", "tiff"),
+        ("heic", "heif"),
+        ("HEIF", "heif"),
+        ("jp2", "jpeg2000"),
+        ("jpeg2000", "jpeg2000"),
+        ("pgm", "ppm"),
+    ],
+)
+def test_a_format_has_many_names(name: str, known: str) -> None:
+    assert Filters(formats=(name,)) == Filters(formats=(known,))
+    assert Filters(formats=(name,)).where() == where.format_is_one_of([known])
+
+
+def test_every_suffix_and_every_format_may_be_asked_for() -> None:
+    assert set(Filters(formats=tuple(SUFFIXES)).formats) == set(FORMATS)
+    assert Filters(formats=FORMATS).formats == FORMATS
+
+
+def test_an_unknown_format_is_an_error_that_lists_the_known() -> None:
+    with pytest.raises(UsageError, match=r"unknown format 'doc': jpeg, png, .*avif"):
+        Filters(formats=("png", "doc"))

@@ -1,0 +1,99 @@
+"""Pictures as query terms: which row is theirs, and what happens where there is none to see."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clipsearch.errors import ImageError, UsageError
+from clipsearch.images.hashing import image_id
+from clipsearch.query import Query, StoredImage, Term, search
+from clipsearch.query.embed import open_image, stored_row
+from clipsearch.store import Collection
+from ingest.pipeline import Options, ingest
+from tests.helpers.fakes import ColourEncoder, draw
+
+
+@pytest.fixture
+def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
+    """red.png, green.png and blue.png, ingested."""
+    ingest([photos], collection, encoder, Options())
+    return collection
+
+
+def others(collection: Collection, encoder: ColourEncoder, *terms: Term) -> set[str]:
+    """What is found without the query's own pictures."""
+    query = Query(terms, exclude_images=True)
+    return {hit.path.name for hit in search([query], lambda: encoder, collection)[0]}
+
+
+def test_a_picture_that_changed_since_is_not_found_by_itself(
+    filled: Collection, encoder: ColourEncoder, photos: Path
+) -> None:
+    draw(photos / "red.png", "blue", size=(9, 9))
+    assert others(filled, encoder, Term(photos / "red.png")) == {"green.png", "blue.png"}
+    shutil.copy(photos / "green.png", photos / "red.png")
+    assert others(filled, encoder, Term(photos / "red.png")) == {"blue.png"}
+
+
+def test_every_picture_of_a_query_is_left_out(
+    filled: Collection, encoder: ColourEncoder, photos: Path
+) -> None:
+    (photos / "red.png").unlink()
+    green = StoredImage(image_id(photos.resolve() / "green.png"))
+    assert others(filled, encoder, Term(photos / "red.png"), Term(green)) == {"blue.png"}
+    assert others(filled, encoder, Term("red")) == {"red.png", "green.png", "blue.png"}
+
+
+def test_an_indexed_picture_out_of_sight_is_still_known(
+    filled: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch)
+    row = stored_row(photos / "red.png", filled)
+    assert row is not None
+    assert row.record.path.name == "red.png"
+
+
+@pytest.mark.parametrize("name", ["~$x.jpg", "~nosuch/x.jpg", "nowhere.jpg"])
+def test_a_picture_that_is_not_there_is_a_usage_error(collection: Collection, name: str) -> None:
+    assert stored_row(Path(name), collection) is None
+    with pytest.raises(UsageError, match="no such picture"):
+        open_image(Path(name))
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_with_the_reason(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = Path("x" * 300 + ".jpg")
+    assert stored_row(long, collection) is None
+    with pytest.raises(ImageError, match=r"x\.jpg: file name too long"):
+        open_image(long)
+    with pytest.raises(ImageError):
+        open_image(Path("a\0b.jpg"))
+    picture = draw(tmp_path / "a.png")
+    lock(monkeypatch)
+    assert stored_row(picture, collection) is None
+    with pytest.raises(ImageError, match=r"a\.png: permission denied"):
+        open_image(picture)
+
+
+def lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file be looked at any more, as in a folder without permission."""
+
+    def deny(*_: object, **__: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", deny)
+    monkeypatch.setattr(Path, "stat", deny)
+
+
+def test_an_id_may_be_shortened_and_in_any_case(filled: Collection, photos: Path) -> None:
+    id_ = image_id(photos.resolve() / "red.png")
+    for prefix in (id_, id_.upper(), id_[:12], id_[:12].upper()):
+        row = stored_row(StoredImage(prefix), filled)
+        assert row is not None
+        assert row.record.id == id_
+    for prefix in (id_[:5], "nohex0", id_ + "0"):
+        with pytest.raises(UsageError, match="id"):
+            stored_row(StoredImage(prefix), filled)

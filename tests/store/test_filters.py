@@ -1,0 +1,122 @@
+"""Filter expressions, held against Python on a real Milvus Lite."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clipsearch.errors import UsageError
+from clipsearch.images.hashing import image_id
+from clipsearch.store import Collection, Store, filters
+from clipsearch.store.schema import path_text, text_path
+from tests.helpers.records import MODEL, row
+
+ODD = "aA0 '\"\\%_-.:~*?[]{}()$#@!,;=<>&|^`\t\n\r\x01\x7fé日😀\u2028\ufeff\U0010ffff"
+NAMES = st.one_of(
+    st.binary(min_size=1, max_size=8).filter(lambda name: not set(name) & set(b"/\0")),
+    st.text(ODD, min_size=1, max_size=8).map(os.fsencode),
+).filter(lambda name: name not in (b".", b".."))
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map(
+    lambda names: Path(os.fsdecode(b"/" + b"/".join(names)))
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+    with Store.open(tmp_path_factory.mktemp("filters") / "photos.db") as store:
+        yield store.create("photos", MODEL)
+
+
+def paths(photos: Collection, where: str) -> set[Path]:
+    return {photo.path for photo in photos.scan(where)}
+
+
+def fill(photos: Collection, *rows: object) -> None:
+    photos.delete([photo.id for photo in photos.scan()])
+    photos.upsert(rows)  # type: ignore[arg-type]
+
+
+@given(PATHS)
+def test_any_path_survives_being_stored(path: Path) -> None:
+    text = path_text(path)
+    assert text_path(text) == path
+    assert text.isprintable() or text.encode()
+    assert not any(ch < " " for ch in text)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(PATHS, min_size=1, max_size=12, unique=True))
+def test_any_path_is_found_alone_and_by_its_folders(photos: Collection, given: list[Path]) -> None:
+    fill(photos, *(row(path) for path in given))
+    assert paths(photos, "") == set(given)
+    for path in given[:3]:
+        assert paths(photos, filters.path_is(path)) == {path}
+        for folder in path.parents:
+            inside = {p for p in given if folder in p.parents}
+            assert paths(photos, filters.under(folder)) == inside
+
+
+def test_a_folder_is_not_its_namesakes(photos: Collection) -> None:
+    inside = [Path("/a_b/x.jpg"), Path("/a_b/c/y.jpg"), Path("/a_b/\udcff.jpg"), Path("/a_b/\n")]
+    outside = [Path("/axb/x.jpg"), Path("/a_bc/x.jpg"), Path("/a_b"), Path("/a_b0"), Path("/A_B/x")]
+    fill(photos, *map(row, inside + outside))
+    assert paths(photos, filters.under(Path("/a_b"))) == set(inside)
+    assert paths(photos, filters.under(Path("/"))) == {*inside, *outside}
+
+
+def test_dates_leave_out_photos_without_one(photos: Collection) -> None:
+    old, new = datetime(1969, 1, 2), datetime(2024, 2, 29, 12)
+    fill(photos, row("/old", taken_at=old), row("/new", taken_at=new), row("/none"))
+    assert paths(photos, filters.taken_from(datetime(1900, 1, 1))) == {Path("/old"), Path("/new")}
+    assert paths(photos, filters.taken_from(new)) == {Path("/new")}
+    assert paths(photos, filters.taken_before(new)) == {Path("/old")}
+    assert paths(photos, filters.taken_before(datetime(9999, 1, 1))) == {Path("/old"), Path("/new")}
+
+
+def test_the_other_fields(photos: Collection) -> None:
+    fill(
+        photos,
+        row("/a", format="jpeg", size=1, content="one"),
+        row("/b", format="png", size=2, content="two"),
+        row("/c", format="gif", size=2**50, content='"; \\'),
+    )
+    a, b, c = map(Path, ("/a", "/b", "/c"))
+    assert paths(photos, filters.format_is_one_of(["JPEG", "png"])) == {a, b}
+    assert paths(photos, filters.at_least("size", 2)) == {b, c}
+    assert paths(photos, filters.at_most("size", 2)) == {a, b}
+    assert paths(photos, filters.not_content('"; \\')) == {a, b}
+    assert paths(photos, filters.content_is_one_of(['"; \\', "two"])) == {b, c}
+    assert paths(photos, filters.id_is_one_of([image_id(a), image_id(c)])) == {a, c}
+    assert a in paths(photos, filters.id_prefix(image_id(a)[:5].upper()))
+    assert paths(photos, filters.id_prefix(image_id(a))) == {a}
+
+
+def test_conditions_are_joined_whole(photos: Collection) -> None:
+    fill(photos, row("/a", size=1), row("/b", size=2), row("/c", size=3))
+    either = "size == 1 or size == 2"
+    assert paths(photos, filters.every(either, "", "size >= 2", "  ")) == {Path("/b")}
+    assert filters.every("", " ") == ""
+    assert filters.every(either, "") == either
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: filters.quote("a\nb"),
+        lambda: filters.quote("a\udcffb"),
+        lambda: filters.id_prefix(""),
+        lambda: filters.id_prefix("xyz"),
+        lambda: filters.id_prefix("a" * 33),
+        lambda: filters.at_least("path", 3),
+        lambda: filters.format_is_one_of([]),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(make: object) -> None:
+    with pytest.raises(UsageError):
+        make()  # type: ignore[operator]

@@ -1,0 +1,489 @@
+"""A store on a file: what is wrong with it, who has it, and what is left behind."""
+
+import gc
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from clipsearch.errors import DamagedStoreError, StoreError, UsageError
+from clipsearch.index import Index
+from clipsearch.store import Store, local_store
+from clipsearch.store.milvus_lite import LiteServer, library
+from tests.helpers.records import MODEL, many
+
+ROOT = Path(__file__).parents[2]
+native = pytest.mark.skipif(library() is None, reason="needs the native Milvus Lite 2.5")
+
+HOLD = """
+import sys
+from clipsearch.store import Store
+store = Store.open(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def python(code: str, *args: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextmanager
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the store open."""
+    with python(HOLD, path) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.kill()
+
+
+def filled(path: Path, rows: int = 300) -> Path:
+    with Store.open(path) as store:
+        photos = store.create("photos", MODEL)
+        photos.upsert(many(rows))
+        photos.settle()
+    return path
+
+
+def refuses(path: Path, *, reason: str, kind: type[StoreError] = StoreError) -> None:
+    """Opening fails for this reason, in one line that names the file, and leaves it as it is."""
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(kind, match=reason) as raised:
+        Store.open(path)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert not list(path.parent.glob(".*.lock"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("photos", "photos.sqlite", "/tmp/", "s3://bucket/photos.db"),
+        *("http://127.0.0.1:abc", "http://127.0.0.1:99999", "~no such user/photos.db"),
+    ],
+)
+def test_an_address_of_neither_kind_is_refused(uri: str) -> None:
+    with pytest.raises(UsageError, match=uri):
+        Store.open(uri)
+
+
+def test_a_silent_server_is_named_within_seconds() -> None:
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=r"no Milvus answers at http://127\.0\.0\.1:1") as raised:
+        Store.open("http://user:secret@127.0.0.1:1")
+    assert time.monotonic() - start < 15
+    assert "secret" not in str(raised.value)
+
+
+def test_a_missing_store_is_made_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "photos.db"
+    with pytest.raises(StoreError, match=r"no store at .*clipsearch ingest"):
+        Store.open(path, create=False)
+    assert not path.parent.exists()
+    with Store.open(path) as store:
+        assert store.collections() == []
+        assert store.is_local
+        assert store.uri == str(path)
+        store.create("photos", MODEL)
+    with Store.open(path, create=False) as store:
+        assert (store.disk_bytes() or 0) > 0
+
+
+@native
+@pytest.mark.parametrize(
+    "name", ["with space.db", "ünï日本.db", "x" * 200 + ".db", "q'uo\"te.db", "\udcff\udcfe.db"]
+)
+def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
+    filled(tmp_path / name, rows=3)
+    with Store.open(tmp_path / name, create=False) as store:
+        assert store.collection("photos").count() == 3
+
+
+@native
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "text.db"
+    text.write_text("dear diary")
+    refuses(text, reason="no Milvus Lite database")
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE songs (name)")
+        connection.commit()
+    refuses(other, reason="another program")
+
+
+@native
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    refuses(tmp_path / "folder.db", reason="is a folder")
+    (tmp_path / "three.db" / "collections").mkdir(parents=True)
+    refuses(tmp_path / "three.db", reason="Milvus Lite 3")
+
+
+@native
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    (tmp_path / "photos.db").touch()
+    filled(tmp_path / "photos.db", rows=3)
+
+
+@native
+def test_a_file_without_its_end_is_damaged(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    os.truncate(path, path.stat().st_size // 2)
+    refuses(path, reason="end is missing", kind=DamagedStoreError)
+
+
+@native
+def test_a_file_with_broken_pages_is_damaged_before_anything_is_written_to_it(
+    tmp_path: Path,
+) -> None:
+    path = filled(tmp_path / "photos.db")
+    with path.open("r+b") as file:
+        file.seek(4 * 4096)
+        file.write(os.urandom(2 * 4096))
+    refuses(path, reason="damaged", kind=DamagedStoreError)
+
+
+def test_a_file_with_a_broken_schema_is_damaged(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3_000)
+    refuses(path, reason="damaged", kind=DamagedStoreError)
+
+
+def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with Store.open(path) as store:
+        store._client.delete("photos", [row.record.id for row in many(300)[:5]])
+    with Store.open(path) as store:
+        with pytest.raises(
+            DamagedStoreError, match=r"295 rows, but 300.*clipsearch drop photos --yes"
+        ):
+            store.collection("photos")
+        store.drop("photos")
+        assert store.create("photos", MODEL).count() == 0
+
+
+def test_a_collection_that_vanished_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with Store.open(path) as store:
+        store._client.drop("photos")
+        for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
+            with pytest.raises(DamagedStoreError, match="0 rows, but 300"):
+                look("photos")
+        assert [info.name for info in store.collections()] == ["photos"]
+    with pytest.raises(DamagedStoreError, match="0 rows, but 300"):
+        Index.open(path, collection="photos")
+    with Store.open(path) as store:
+        store.drop("photos")
+        assert store.find("photos") is None
+        assert store.create("photos", MODEL).count() == 0
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_read_only_place_is_named(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db", rows=3)
+    path.chmod(0o400)
+    refuses(path, reason="not readable and writable")
+    path.chmod(0o600)
+    tmp_path.chmod(0o500)
+    refuses(path, reason="not writable")
+    tmp_path.chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.open(tmp_path / "file" / "photos.db")
+
+
+def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.db"
+    loop.symlink_to(loop)
+    for path in (tmp_path / ("x" * 300 + ".db"), loop):
+        with pytest.raises(StoreError, match=path.name):
+            Store.open(path)
+
+
+@native
+def test_a_milvus_lite_that_cannot_run_is_named_and_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "milvus").touch(mode=0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsearch.store.local_store.library", lambda: tmp_path)
+        refuses(tmp_path / "photos.db", reason=r"Permission denied.*milvus")
+    filled(tmp_path / "photos.db", rows=3)
+
+
+@native
+def test_no_room_for_temporary_files_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+        refuses(tmp_path / "photos.db", reason="No such file or directory")
+    filled(tmp_path / "photos.db", rows=3)
+
+
+@native
+def test_a_store_in_use_is_refused_to_every_other_process(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with holder(path) as process:
+        for _ in range(2):  # a refused attempt must not let the next one in
+            with pytest.raises(StoreError, match=f"open in another process .{process.pid}."):
+                Store.open(path)
+    with Store.open(path) as store:  # right after a SIGKILL
+        assert store.collection("photos").count() == 300
+
+
+def test_a_store_may_be_opened_twice_in_one_process(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    first, second = Store.open(path), Store.open(path)
+    first.close()
+    first.close()
+    assert second.collection("photos").count() == 300
+    second.close()
+    with pytest.raises(StoreError, match="closed"):
+        second.collections()
+
+
+def test_a_store_sees_the_first_collection_that_another_one_makes(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "photos.db") as early, Store.open(tmp_path / "photos.db") as late:
+        assert early.collections() == []
+        late.create("photos", MODEL)
+        assert [info.name for info in early.collections()] == ["photos"]
+
+
+@native
+def test_a_store_that_nobody_closed_is_free_when_it_is_forgotten(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    store = Store.open(path)
+    with Store.open(path):
+        pass
+    with pytest.raises(StoreError, match="open in another process"), open_elsewhere(path):
+        pass
+    del store
+    gc.collect()
+    with open_elsewhere(path):
+        pass
+
+
+@contextmanager
+def open_elsewhere(path: Path) -> Iterator[None]:
+    """Open the store in another process; raise what it said where it could not."""
+    code = "import sys; from clipsearch.store import Store; Store.open(sys.argv[1]).close()"
+    with python(code, path) as process:
+        said = process.communicate()[0]
+    if process.returncode:
+        raise StoreError(said)
+    yield
+
+
+@native
+def test_a_forked_child_does_not_end_the_store_of_its_parent(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from clipsearch.store import Store
+store = Store.open(sys.argv[1])
+if not os.fork():
+    sys.exit()
+os.wait()
+print(store.collection("photos").count())
+"""
+    with python(code, filled(tmp_path / "photos.db", rows=7)) as process:
+        assert process.communicate()[0].splitlines()[-1] == "7"
+
+
+@native
+def test_all_stores_on_a_file_go_on_when_its_process_died(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db", rows=7)
+    with Store.open(path) as first, Store.open(path) as second:
+        collections = [store.collection("photos") for store in (first, second)]
+        server = local_store._servers[path.resolve()]
+        assert isinstance(server, LiteServer)
+        for _ in range(3):
+            server._processes[-1].kill()
+            server._processes[-1].wait()
+            assert [photos.count() for photos in collections] == [7, 7]
+
+
+@native
+@pytest.mark.parametrize("end", ["store.close()", "del store", "", "1 / 0", "os._exit(0)"])
+def test_nothing_is_left_running_or_lying_about(tmp_path: Path, end: str) -> None:
+    code = f"""
+import os, sys
+os.environ["TMPDIR"] = os.environ["HOME"] = sys.argv[2]
+from clipsearch.store import Store
+from tests.rows import MODEL
+store = Store.open(sys.argv[1])
+store.create("photos", MODEL)
+print(store._client._server._processes[0].pid, flush=True)
+{end}
+"""
+    path, temporary = tmp_path / "photos.db", tmp_path / "temporary"
+    temporary.mkdir()
+    with python(code, path, temporary) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+    assert ends(child)
+    if "_exit" not in end:
+        assert [file.name for file in tmp_path.iterdir() if file != temporary] == ["photos.db"]
+        assert list(temporary.iterdir()) == []
+
+
+def ends(pid: int) -> bool:
+    """Whether this process, which is no child of ours, is gone within seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@native
+def test_a_store_opens_once_the_database_of_a_killed_process_has_ended(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    with holder(path) as process:
+        child = int((tmp_path / ".photos.db.lock").read_text().split()[1])
+        os.kill(child, signal.SIGSTOP)  # as slow as on a machine with too much to do
+        process.kill()
+        process.wait()
+        awake = threading.Timer(0.5, os.kill, (child, signal.SIGCONT))
+        awake.start()
+        with Store.open(path) as store:
+            assert not awake.is_alive()
+            assert ends(child)
+            assert store.collection("photos").count() == 300
+
+
+@native
+def test_ctrl_c_does_not_end_the_database(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys, time
+from clipsearch.store import Store
+with Store.open(sys.argv[1]) as store:
+    try:
+        os.killpg(0, signal.SIGINT)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        time.sleep(0.2)
+        print(store.collection("photos").count())
+"""
+    path = filled(tmp_path / "photos.db", rows=7)
+    process = subprocess.run(
+        [sys.executable, "-c", code, path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (process.stdout, process.stderr) == ("7\n", "")
+
+
+@native
+def test_a_kill_loses_no_row_that_was_counted(tmp_path: Path) -> None:
+    path = filled(tmp_path / "photos.db")
+    code = """
+import sys
+from clipsearch.store import Store
+from tests.rows import many
+photos = Store.open(sys.argv[1]).collection("photos")
+print("open", flush=True)
+while True:
+    photos.upsert(many(300))
+"""
+    for pause in (0.05, 0.21, 0.43):
+        with python(code, path) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "open\n"
+            time.sleep(pause)
+            process.send_signal(signal.SIGKILL)
+        with Store.open(path) as store:
+            photos = store.collection("photos")
+            assert photos.count() >= photos.info.rows
+            photos.upsert(many(300))
+            photos.settle()
+
+
+def test_a_full_disk_is_noticed_before_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(tmp_path / "photos.db") as store:
+        photos = store.create("photos", MODEL)
+        with monkeypatch.context() as patch:
+            patch.setattr("clipsearch.store.local_store.free_bytes", lambda path: 1 << 20)
+            with pytest.raises(StoreError, match=r"disk of .* is full"):
+                photos.upsert(many(3))
+        assert photos.count() == 0
+
+
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Store.open(tmp_path / "photos.db") as store:
+        photos = store.create("photos", MODEL)
+        photos.upsert(many(3))
+        for where in ("size >", "path like 3", "nothing == 1"):
+            with pytest.raises(UsageError):
+                photos.search(many(1)[0].embedding, limit=1, where=where)
+        assert photos.count() == 3
+    assert capfd.readouterr() == ("", "")
+
+
+def test_settings_of_pymilvus_do_not_matter(tmp_path: Path) -> None:
+    code = "import sys; from clipsearch.store import Store; Store.open(sys.argv[1]); print('fine')"
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "photos.db"],
+        cwd=ROOT,
+        env={**os.environ, "MILVUS_URI": "./milvus.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.stdout, said.stderr) == ("fine\n", "")
+
+
+def test_importing_the_store_imports_no_pymilvus() -> None:
+    code = "import sys, clipsearch.store; print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))"
+    with python(code) as process:
+        assert process.communicate()[0] == "set()\n"
+
+
+def test_a_collection_of_the_older_metric_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsearch.store.client.METRIC", "COSINE")
+    rows = many(5)
+    with Store.open(tmp_path / "old.db") as store:
+        store.create("images", MODEL).upsert(rows)
+    monkeypatch.undo()
+    with Store.open(tmp_path / "old.db") as store:
+        images = store.find("images")
+        assert images is not None
+        [[best, *_]] = images.search(3 * rows[2].embedding, limit=3)
+    assert best.record == rows[2].record
+    assert best.score == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,95 @@
+"""What only a Milvus server has: an index that approximates, and collections not in memory."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from clipsearch.store import Collection, Store
+from clipsearch.store.milvus import Client
+from clipsearch.store.schema import EMBEDDING
+from clipsearch.types import Vectors
+from clipsearch.vectors import normalize
+from tests.helpers.records import MODEL, row
+
+DIM = 64
+INDEX_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Vectors:
+    """(5000, DIM) float32 of length 1, without any structure, which is hard for a graph."""
+    return normalize(np.random.default_rng(0).standard_normal((5_000, DIM), dtype=np.float32))
+
+
+@pytest.fixture(scope="module")
+def store(milvus_server: str) -> Iterator[Store]:
+    with Store.open(milvus_server) as store:
+        yield store
+
+
+def milvus_of(store: Store) -> Any:
+    """What pymilvus calls the client."""
+    assert isinstance(store._client, Client)
+    return store._client._milvus
+
+
+@pytest.fixture(scope="module")
+def photos(store: Store, vectors: Vectors) -> Iterator[Collection]:
+    """These vectors, indexed; the size of each photo is its number."""
+    name = f"test_{uuid4().hex}"
+    photos = store.create(name, replace(MODEL, dim=DIM))
+    photos.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
+    photos.settle()
+    deadline = time.monotonic() + INDEX_SECONDS
+    milvus = milvus_of(store)
+    while milvus.describe_index(name, EMBEDDING)["indexed_rows"] < len(vectors):
+        assert time.monotonic() < deadline, "the server does not index what was settled"
+        time.sleep(0.1)
+    milvus.release_collection(name)  # or it would compare with every row for some seconds more
+    milvus.load_collection(name)
+    yield photos
+    store.drop(name)
+
+
+@pytest.mark.parametrize("limit", [10, 100, 1_000])
+def test_the_index_finds_nearly_all_that_exact_arithmetic_finds(
+    photos: Collection, vectors: Vectors, limit: int
+) -> None:
+    queries = np.random.default_rng(1).standard_normal((50, DIM), dtype=np.float32)
+    best = np.argsort(-(queries @ vectors.T), axis=1)[:, :limit]
+    found = photos.search(queries, limit=limit)
+    hits = [len({hit.record.size for hit in f} & set(b)) for f, b in zip(found, best, strict=True)]
+    assert np.mean(hits) / limit >= 0.95
+
+
+def test_pages_of_an_indexed_search_neither_repeat_nor_miss(
+    photos: Collection, vectors: Vectors
+) -> None:
+    def ids(limit: int, offset: int = 0) -> list[str]:
+        return [hit.id for hit in photos.search(vectors[7], limit=limit, offset=offset)[0]]
+
+    deadline = time.monotonic() + INDEX_SECONDS
+    whole, again = ids(120), list[str]()
+    while whole != again:  # a busy server may still exchange what it searches
+        assert time.monotonic() < deadline, "the same search finds something else each time"
+        pages = [found for start in range(70, 120, 10) for found in ids(10, start)]
+        whole, again = ids(120), whole
+    assert pages == whole[70:]
+
+
+def test_opening_a_collection_loads_it_into_no_memory(
+    milvus_server: str, store: Store, photos: Collection
+) -> None:
+    name = photos.info.name
+    milvus_of(store).release_collection(name)
+    with Store.open(milvus_server) as second:
+        again = second.collection(name)
+        assert again.known_count() == again.info.rows == 5_000
+        assert not second._client.is_loaded(name)
+        assert again.count() == 5_000
+        assert second._client.is_loaded(name)

@@ -1,0 +1,1 @@
+"""Images, captions and class names that the embedded model learns from."""

@@ -1,0 +1,45 @@
+"""What training sees of a photograph: as the product sees it, mirrored, and a part of it."""
+
+import math
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image, Resampling, Transpose
+
+from clipsearch.images.decode import decode
+from clipsearch.models.pocket.encoder import PIXELS, SIDE, PocketEncoder
+
+VIEWS = 3
+AREA = (0.5, 1.0)  # of the picture, that a crop keeps
+ASPECT = (0.75, 1.33)  # of a crop against the picture's own
+DESCRIPTION = f"{VIEWS} views: squashed, mirrored, crop of {AREA} and {ASPECT}"
+
+
+def views(image: Image, seed: int) -> NDArray[np.uint8]:
+    """Return (VIEWS, 224, 224, 3) RGB; the crop is the same for the same seed."""
+    whole = PocketEncoder().preprocess(image)
+    draw = random.Random(seed)
+    area = draw.uniform(*AREA)
+    stretch = math.exp(draw.uniform(*map(math.log, ASPECT)))
+    across, down = min(1.0, math.sqrt(area * stretch)), min(1.0, math.sqrt(area / stretch))
+    left, top = draw.uniform(0, 1 - across), draw.uniform(0, 1 - down)
+    width, height = image.size
+    box = (left * width, top * height, (left + across) * width, (top + down) * height)
+    part = image.resize((SIDE, SIDE), Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    if draw.random() < 0.5:
+        part = part.transpose(Transpose.FLIP_LEFT_RIGHT)
+    return np.stack([whole, whole[:, ::-1], np.asarray(part, dtype=np.uint8)])
+
+
+def wholes(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Photographs as the product sees them, (n, 224, 224, 3)."""
+    seen = np.empty((len(paths), *PIXELS), np.uint8)
+    preprocess = PocketEncoder().preprocess
+    with ThreadPoolExecutor(2) as pool:
+        for row, pixels in enumerate(pool.map(lambda at: preprocess(decode(at).image), paths)):
+            seen[row] = pixels
+    return seen

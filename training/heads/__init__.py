@@ -1,0 +1,1 @@
+"""Projection heads that map both towers into one embedding space."""

@@ -1,0 +1,1 @@
+"""The image tower: EfficientNet-Lite0 with a lighter stem."""

@@ -1,0 +1,1 @@
+"""Quality of a trained model on held-out images."""

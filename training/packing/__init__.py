@@ -1,0 +1,1 @@
+"""From trained modules to the files that the package ships."""

@@ -1,0 +1,91 @@
+"""Build the textness bias of the embedded model: what text looks like to it.
+
+    python -m training.build_textness --data ../shared/data
+
+Run it again whenever the weights change: a bias of other weights is not used. Words are drawn onto
+photographs with the fonts of this machine and of `--fonts`; every photograph is used once, with
+text or without. The result is measured on photographs of the same kinds that were kept apart, and on
+`--data` / backgrounds, some of which show signs of their own.
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from clipsearch.models.pocket.encoder import PocketEncoder
+from clipsearch.textness.fonts import SUFFIXES, family, find_fonts
+from clipsearch.textness.probe import TextnessProbe
+from clipsearch.textness.saved import SHIPPED
+from clipsearch.textness.self_supervised import Sample, fit_sample, sample
+from clipsearch.textness.synthetic_text import Writer
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+SOURCES = ("flickr8k/images", "coco/images", "imagenet_sample", "objects")
+KEPT_APART = "backgrounds"
+OF_EACH = 2_000
+HELD_OUT = 500
+TEST_WORDS = tuple(
+    word + ending
+    for word in ("quartz", "velvet", "jungle", "puzzle", "wizard", "oxygen", "kayak", "fjord")
+    for ending in ("", "s", " 47", " & co")
+)
+"""None of them is among those of the fit."""
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
+@click.option("--fonts", type=FOLDER, help="More fonts than this machine has installed.")
+@click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, help="Where it goes.")
+@click.option("--of-each", type=int, default=OF_EACH, show_default=True)
+def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
+    encoder = PocketEncoder()
+    files = {*find_fonts(), *(_font_files(fonts) if fonts else ())}
+    # Whole families are kept for the test, or its letters would be known.
+    names = sorted({family(file) for file in files})
+    tested = set(names[:: max(2, len(names) // 20)]) if len(names) > 3 else set()
+    fitted = Writer(fonts=sorted(file for file in files if family(file) not in tested))
+    photos = _photos(data, SOURCES)
+    found = sample(encoder, photos[: -3 * HELD_OUT], fitted, of_each)
+    probe = fit_sample(encoder, found)
+    probe.save(out)
+    other = Writer(words=TEST_WORDS, fonts=sorted(file for file in files if family(file) in tested))
+    tests = {"of these kinds": photos[-3 * HELD_OUT :], KEPT_APART: _photos(data, (KEPT_APART,))}
+    results = [
+        f"other words and {len(tested)} other font families, photographs {kind}: "
+        + _measured(probe, sample(encoder, paths, other, HELD_OUT, seed=1))
+        for kind, paths in tests.items()
+    ]
+    click.echo(
+        f"{probe.with_text} pictures with text, {probe.without_text} without, {found.drawn} of them "
+        f"drawn, {len(names) - len(tested)} font families\n"
+        f"cross-validated: accuracy {probe.accuracy:.3f}, AUC {probe.auc:.3f}\n"
+        + "\n".join(results)
+        + f"\n{out}, for the weights {probe.model.weights}"
+    )
+
+
+def _photos(data: Path, folders: tuple[str, ...]) -> list[Path]:
+    """All photographs in these folders, in an order that is random and always the same."""
+    paths = [
+        path
+        for folder in folders
+        for path in sorted((data / folder).rglob("*"))
+        if path.suffix.lower() in {".jpg", ".jpeg", ".png"}
+    ]
+    return [paths[number] for number in np.random.default_rng(0).permutation(len(paths))]
+
+
+def _font_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+
+
+def _measured(probe: TextnessProbe, test: Sample) -> str:
+    positive, negative = probe.score(test.with_text), probe.score(test.without_text)
+    accuracy = ((positive > 0.5).mean() + (negative <= 0.5).mean()) / 2
+    auc = (positive[:, None] > negative[None]).mean()
+    return f"accuracy {accuracy:.3f}, AUC {auc:.3f}"
+
+
+if __name__ == "__main__":
+    main()

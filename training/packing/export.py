@@ -1,0 +1,130 @@
+"""From torch modules to OpenVINO graphs, and to the files that the package ships."""
+
+import hashlib
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from clipsearch.models.pocket.encoder import SIDE
+from clipsearch.models.pocket.query import ask
+
+MAX_TOKENS = 256
+COMPRESSED_FROM = 65_536  # numbers in a matrix; a smaller one weighs nothing
+SHIPPED = (
+    *("image.xml", "image.bin", "head.xml", "head.bin"),
+    *("text.xml", "text.bin", "tokenizer.json"),
+)
+
+
+def _openvino() -> Any:
+    # Importing openvino reports the import to its makers, over the network, when this is found.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[int]]) -> Any:
+    ov = _openvino()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's tracer: deprecated, and constants that are meant
+        partial = [ov.PartialShape(shape) for shape in shapes]
+        return ov.convert_model(module.eval(), example_input=example, input=partial)
+
+
+def image_graph(module: nn.Module, *, side: int = SIDE) -> Any:
+    """Convert what takes uint8 pictures (n, side, side, 3), for any number of them."""
+    return _convert(
+        module, (torch.zeros(3, side, side, 3, dtype=torch.uint8),), [[-1, side, side, 3]]
+    )
+
+
+def row_graph(module: nn.Module, length: int) -> Any:
+    """Convert what takes rows of numbers (n, length)."""
+    return _convert(module, (torch.rand(3, length),), [[-1, length]])
+
+
+def text_graph(module: nn.Module, *, asks: bool = False) -> Any:
+    """Convert what takes token ids and mask, for any number and length of texts.
+
+    With `asks`, it takes the letters and shares of `clipsearch.models.asked.ask` as well.
+    """
+    tokens = torch.ones(2, 5, dtype=torch.int64)
+    if not asks:
+        return _convert(module, (tokens, tokens), [[-1, -1], [-1, -1]])
+    letters, shares = map(torch.from_numpy, ask(["the word love", "a dog"]))
+    shapes = [[-1, -1], [-1, -1], [-1, *letters.shape[1:]], [-1, *shares.shape[1:]]]
+    return _convert(module, (tokens, tokens, letters, shares), shapes)
+
+
+def compress_rows(model: Any) -> None:
+    """Replace large float matrices by int8 and one scale a row, in place.
+
+    A row is an output of a linear layer or a word of the vocabulary; either keeps its own range.
+    """
+    ov = _openvino()
+    ops = ov.opset13
+    for node in model.get_ops():
+        if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
+            continue
+        data = node.data
+        if data.ndim != 2 or data.size < COMPRESSED_FROM:
+            continue
+        scale = np.maximum(np.abs(data).max(1, keepdims=True) / 127, 1e-12).astype(np.float32)
+        small = ops.constant(np.rint(data / scale).astype(np.int8))
+        restored = ops.multiply(ops.convert(small, "f32"), ops.constant(scale))
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(restored.output(0))
+
+
+def compute_in_int8(model: Any, pictures: NDArray[np.uint8], *, but: Sequence[str]) -> Any:
+    """Return an image graph whose convolutions and products take 8-bit numbers.
+
+    Their ranges are those that `pictures` (n, 224, 224, 3) bring about (Jacob et al. 2018, "Quantization
+    and training of neural networks for efficient integer-arithmetic-only inference"). Parts with one
+    of the names in `but` stay as they are. Weights have 7 bits: with 8, the sums of processors without
+    VNNI overflow, and a picture's vector depends on where it was computed.
+    """
+    _openvino()  # first, so that nncf reports nothing either
+    import nncf
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+    return nncf.quantize(
+        model,
+        nncf.Dataset([picture[None] for picture in pictures]),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(pictures),
+        ignored_scope=nncf.IgnoredScope(patterns=[f".*{name}.*" for name in but]),
+        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+    )
+
+
+def save_graph(model: Any, path: Path, *, half: bool = True) -> None:
+    """Write `path` (.xml) and its .bin; floats become float16 unless `half` is False."""
+    _openvino().save_model(model, path, compress_to_fp16=half)
+
+
+def load_tokenizer(source: bytes) -> Tokenizer:
+    """Read tokenizer.json; pad to the longest text of a batch and cut at the model's limit."""
+    tokenizer = Tokenizer.from_str(source.decode("utf-8"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+def save_manifest(folder: Path, *, dim: int, scale: float) -> None:
+    """Write what identifies the model: the hash of the shipped files is taken here, once."""
+    digest = hashlib.sha256()
+    for name in SHIPPED:
+        digest.update((folder / name).read_bytes())
+    manifest = {"dim": dim, "weights": digest.hexdigest()[:32], "logit_scale": scale}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")

@@ -1,0 +1,1 @@
+"""The reading head: a small network that recognizes words in images."""
