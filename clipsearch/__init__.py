@@ -12,51 +12,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipsearch.classify import Classified, Probe
+    from clipsearch.classify import ClassifyReport, Probe
     from clipsearch.classify.predictions import Classification, Prediction
     from clipsearch.classify.tags import TagReport
-    from clipsearch.classify.zero_shot import classify
-    from clipsearch.distill import Distilled
-    from clipsearch.distill.distillation import distill
+    from clipsearch.classify.zero_shot import classify_images
+    from clipsearch.distill import DistillReport
+    from clipsearch.distill.distillation import distill_model
     from clipsearch.errors import ClipsearchError
     from clipsearch.evaluation.results import Evaluation
     from clipsearch.explain import Explanation
-    from clipsearch.explain.explanation import explain
-    from clipsearch.files.walk import Selection
+    from clipsearch.explain.explanation import explain_match
+    from clipsearch.files.walk import FileSelection
     from clipsearch.index import Index
     from clipsearch.query import Filters, Query, StoredImage, Term
     from clipsearch.render.hits import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Hit, ImageRecord
-    from ingest.pipeline import Options
-    from ingest.report import Report
+    from ingest.pipeline import IngestOptions
+    from ingest.report import IngestReport
 
 __all__ = [
     "Classification",
-    "Classified",
+    "ClassifyReport",
     "ClipsearchError",
-    "Distilled",
+    "DistillReport",
     "Evaluation",
     "Explanation",
+    "FileSelection",
     "Filters",
     "Hit",
     "Hits",
     "ImageRecord",
     "Index",
-    "Options",
+    "IngestOptions",
+    "IngestReport",
     "Prediction",
     "Probe",
     "Query",
-    "Report",
-    "Selection",
     "StoredImage",
     "TagReport",
     "Term",
     "Textness",
     "TextnessProbe",
-    "classify",
-    "distill",
-    "explain",
+    "classify_images",
+    "distill_model",
+    "explain_match",
 ]
 
 __version__: str
@@ -64,9 +64,9 @@ __version__: str
 # Names load their module when first used, so that `import clipsearch` costs next to nothing.
 _HOMES = {
     "Classification": "clipsearch.classify.predictions",
-    "Classified": "clipsearch.classify.zero_shot",
+    "ClassifyReport": "clipsearch.classify.zero_shot",
     "ClipsearchError": "clipsearch.errors",
-    "Distilled": "clipsearch.distill",
+    "DistillReport": "clipsearch.distill",
     "Evaluation": "clipsearch.evaluation",
     "Explanation": "clipsearch.explain",
     "Filters": "clipsearch.query",
@@ -74,20 +74,20 @@ _HOMES = {
     "Hits": "clipsearch.render.hits",
     "Index": "clipsearch.index",
     "StoredImage": "clipsearch.query",
-    "Options": "ingest.pipeline",
+    "IngestOptions": "ingest.pipeline",
     "ImageRecord": "clipsearch.types",
     "Prediction": "clipsearch.classify.predictions",
     "Probe": "clipsearch.classify",
     "Query": "clipsearch.query",
-    "Report": "ingest.report",
-    "Selection": "clipsearch.files.walk",
+    "IngestReport": "ingest.report",
+    "FileSelection": "clipsearch.files.walk",
     "TagReport": "clipsearch.classify.tags",
     "Term": "clipsearch.query",
     "Textness": "clipsearch.textness",
     "TextnessProbe": "clipsearch.textness",
-    "classify": "clipsearch.classify.zero_shot",
-    "distill": "clipsearch.distill",
-    "explain": "clipsearch.explain",
+    "classify_images": "clipsearch.classify.zero_shot",
+    "distill_model": "clipsearch.distill",
+    "explain_match": "clipsearch.explain",
 }
 
 

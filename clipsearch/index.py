@@ -42,8 +42,8 @@ from clipsearch.store.address import locate
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
-from ingest.pipeline import Options, ingest
-from ingest.report import Report
+from ingest.pipeline import IngestOptions, ingest
+from ingest.report import IngestReport
 
 log = logging.getLogger("clipsearch")
 
@@ -116,18 +116,18 @@ class Index:
     def ingest(
         self,
         *paths: str | Path,
-        options: Options | None = None,
+        options: IngestOptions | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
-    ) -> Report:
-        """Store the pictures in folders and files that are new or changed; see `Report`.
+    ) -> IngestReport:
+        """Store the pictures in folders and files that are new or changed; see `IngestReport`.
 
         With `dry_run` nothing is written and no model is loaded.
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
         files = [Path(path) for path in paths]
-        options = options or Options()
+        options = options or IngestOptions()
         if dry_run:
             return preview(files, self._collection, options, progress)
         # A mistyped path is an error before a model is loaded, and an empty folder makes no collection.
@@ -241,7 +241,7 @@ class Index:
     ) -> list[Classification]:
         """Which of some labels fits each picture, by path; or what a probe says. Decodes nothing.
 
-        See `clipsearch.classify`, which does the same for files, for the rest and its errors.
+        See `clipsearch.classify_images`, which does the same for files, for the rest and its errors.
         """
         classifier = self._classifier(labels, templates)
         check_cuts(top=top, threshold=threshold)

@@ -10,17 +10,17 @@ from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from ingest.diff import LOOKUP, Changes
-from ingest.pipeline import Options
+from ingest.pipeline import IngestOptions
 from ingest.prune import find_gone
-from ingest.report import Report, Tally
+from ingest.report import IngestReport, Tally
 
 
 def preview(
     paths: Sequence[Path],
     collection: Collection | None,
-    options: Options,
+    options: IngestOptions,
     progress: Progress | None = None,
-) -> Report:
+) -> IngestReport:
     """The report that `ingest` would give, as far as that shows without decoding; writes nothing.
 
     A collection of None is one that does not exist yet.

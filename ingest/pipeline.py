@@ -19,7 +19,7 @@ from clipsearch.files.load import HashedFile, LoadedImage, NotAnImage, Unsettled
 from clipsearch.files.paths import canonical
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
@@ -29,7 +29,7 @@ from clipsearch.vectors import normalize
 from ingest.diff import LOOKUP, Changes, Known
 from ingest.failures import forget_failures
 from ingest.prune import find_gone
-from ingest.report import Report, Tally
+from ingest.report import IngestReport, Tally
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
@@ -41,7 +41,7 @@ hashed and is not decoded yet stays below 64 MB, which the system still has in m
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class IngestOptions:
     """How to ingest.
 
     `prune`: remove rows of files that are gone from the given folders; `force`: even if most are.
@@ -49,7 +49,7 @@ class Options:
     is a UsageError, for paths that somebody typed; else one more failure, for lists of a program.
     """
 
-    selection: Selection = field(default_factory=Selection)
+    selection: FileSelection = field(default_factory=FileSelection)
     prune: bool = False
     force: bool = False
     max_pixels: int = MAX_PIXELS
@@ -60,9 +60,9 @@ def ingest(
     paths: Sequence[Path],
     collection: Collection,
     encoder: Encoder,
-    options: Options,
+    options: IngestOptions,
     progress: Progress | None = None,
-) -> Report:
+) -> IngestReport:
     """Embed and store the pictures under some paths that are new or changed.
 
     Rows are written as it goes: whatever ends it early, what was written stays and the next run goes
@@ -200,7 +200,9 @@ class Ingestion:
                 self._writer.remove(item.id)  # its row is of content that is no longer there
 
 
-def _count_in_background(paths: Sequence[Path], selection: Selection, progress: Progress) -> None:
+def _count_in_background(
+    paths: Sequence[Path], selection: FileSelection, progress: Progress
+) -> None:
     """Tell a progress bar the total as soon as the names are counted, and not wait for it."""
 
     def tell() -> None:

@@ -7,7 +7,7 @@ from clipsearch.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class IngestReport:
     """How many files took which way, and which failed for what reason.
 
     `stored`: embedded now, new or changed. `copied`, `moved`: took the vector of the same content
@@ -67,9 +67,9 @@ class Tally:
         self.failed: list[Failure] = []
         self.refused: list[str] = []
 
-    def report(self, *, seconds: float, dry_run: bool) -> Report:
+    def report(self, *, seconds: float, dry_run: bool) -> IngestReport:
         """The counts so far, frozen."""
-        return Report(
+        return IngestReport(
             stored=self.stored,
             copied=self.copied,
             moved=self.moved,

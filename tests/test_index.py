@@ -19,7 +19,7 @@ from clipsearch.errors import (
 )
 from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
-from ingest.pipeline import Options
+from ingest.pipeline import IngestOptions
 from tests.helpers.fakes import ColourEncoder, draw
 
 
@@ -169,7 +169,7 @@ def test_a_dry_run_writes_nothing_and_loads_nothing(
 def test_a_report_is_json(tmp_path: Path, photos: Path, loaded: list[str]) -> None:
     (photos / "bad.png").write_bytes(b"")
     with Index.open(tmp_path / "new.db", model="pocket") as index:
-        report = index.ingest(photos, options=Options())
+        report = index.ingest(photos, options=IngestOptions())
     read = json.loads(json.dumps(report.as_json()))
     assert (read["stored"], read["found"]) == (3, 4)
     assert read["failed"] == [{"path": str(photos / "bad.png"), "reason": "the file is empty"}]

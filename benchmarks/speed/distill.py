@@ -49,7 +49,7 @@ def main() -> None:
             checkpoints.save_open_clip(folder, SMALL, checkpoints.CLIP_PREPROCESSING)
             teacher = f"local-dir:{folder}"
         began = time.monotonic()
-        found = clipsearch.distill(
+        found = clipsearch.distill_model(
             teacher,
             photographs(arguments.photos, arguments.count, Path(name, "photos")),
             Path(name, "student"),

@@ -12,12 +12,12 @@ from clipsearch.classify.learning_curve import Curve, Point
 from clipsearch.classify.linear_probe import Probe
 from clipsearch.classify.probe_fit import Fitted
 from clipsearch.classify.templates import TEMPLATES, chosen_templates
-from clipsearch.classify.zero_shot import Classified
+from clipsearch.classify.zero_shot import ClassifyReport
 
 __all__ = [
     "TEMPLATES",
     "Classes",
-    "Classified",
+    "ClassifyReport",
     "Curve",
     "Fitted",
     "Point",

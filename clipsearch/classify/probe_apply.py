@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsearch.classify import Classified
 from clipsearch.classify.linear_probe import Probe
 from clipsearch.classify.predictions import check_cuts
-from clipsearch.classify.zero_shot import classify_files, require_images
+from clipsearch.classify.zero_shot import ClassifyReport, classify_files, require_images
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 
@@ -19,7 +18,7 @@ def apply(
     top: int | None = None,
     threshold: float = 0.0,
     progress: Progress | None = None,
-) -> Classified:
+) -> ClassifyReport:
     """Classify picture files and folders by a probe, or the file of one, with the probe's model.
 
     `Index.classify` takes a probe too. `top` and `threshold` as in `classify`. Raises UsageError on

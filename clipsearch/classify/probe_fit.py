@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.classify import Classes, chosen_templates
 from clipsearch.classify.class_folders import class_folders, readable_name
-from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify.class_matrix import Classes, class_matrix
 from clipsearch.classify.learning_curve import SEEDS, SHOTS, Curve, check_runs, k_shot_curve
 from clipsearch.classify.linear_probe import Probe
 from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic
-from clipsearch.classify.templates import DEFAULT
+from clipsearch.classify.templates import DEFAULT, chosen_templates
 from clipsearch.errors import UsageError
 from clipsearch.files.embed import embed_files
 from clipsearch.files.progress import Progress

@@ -12,21 +12,21 @@ from clipsearch.errors import UsageError
 from clipsearch.files.discover import find, require_any
 from clipsearch.files.embed import embed_files
 from clipsearch.files.progress import Progress
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.types import Failure, ImageRow
 
 
 @dataclass(frozen=True, slots=True)
-class Classified:
+class ClassifyReport:
     """The pictures that could be classified, by path, and the files that could not, with reasons."""
 
     images: tuple[Classification, ...]
     failed: tuple[Failure, ...] = ()
 
 
-def classify(
+def classify_images(
     paths: Sequence[str | Path],
     labels: Sequence[str],
     *,
@@ -36,7 +36,7 @@ def classify(
     top: int | None = None,
     threshold: float = 0.0,
     progress: Progress | None = None,
-) -> Classified:
+) -> ClassifyReport:
     """Which of some labels fits each picture in files and folders; `Index.classify` for a collection.
 
     The probability of a label is the softmax, over all labels, of the model's own scale times the
@@ -63,7 +63,7 @@ def require_images(paths: Sequence[str | Path]) -> None:
     if not paths:
         raise UsageError("nothing to classify: give folders or files")
     where = list(map(Path, paths))
-    require_any(find(where, Selection()), where)
+    require_any(find(where, FileSelection()), where)
 
 
 def classify_files(
@@ -74,12 +74,12 @@ def classify_files(
     top: int | None = None,
     threshold: float = 0.0,
     progress: Progress | None = None,
-) -> Classified:
+) -> ClassifyReport:
     """The pictures in files and folders by any classifier of vectors that `encoder` makes."""
     failed: list[Failure] = []
 
     def rows() -> Iterable[ImageRow]:
-        files = find(list(map(Path, paths)), Selection())
+        files = find(list(map(Path, paths)), FileSelection())
         for item in embed_files(files, encoder, progress=progress):
             if isinstance(item, Failure):
                 failed.append(item)
@@ -88,4 +88,4 @@ def classify_files(
 
     found = classified(rows(), classifier, top=top, threshold=threshold)
     images = sorted(found, key=lambda one: one.record.path)
-    return Classified(tuple(images), tuple(sorted(failed, key=lambda one: one.path)))
+    return ClassifyReport(tuple(images), tuple(sorted(failed, key=lambda one: one.path)))

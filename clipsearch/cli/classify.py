@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from clipsearch.classify.zero_shot import classify as classify_images
+from clipsearch.classify.zero_shot import classify_images
 from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.index import Index

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_SOME_FAILED
-from clipsearch.distill import Distilled
+from clipsearch.distill import DistillReport
 from clipsearch.distill.config import BATCH, EPOCHS, HELD_OUT
-from clipsearch.distill.distillation import distill as distill_model
+from clipsearch.distill.distillation import distill_model
 from clipsearch.escape import escape_control
 from clipsearch.files.progress import Progress
 from clipsearch.render import evaluation_table
@@ -88,7 +88,7 @@ def _bar(name: str, total: float | None) -> Iterator[Progress | None]:
         yield bar
 
 
-def _summary(found: Distilled) -> list[str]:
+def _summary(found: DistillReport) -> list[str]:
     towers = f"image tower of {found.parameters / 1e6:.1f} M parameters"
     if found.text_parameters is not None:
         towers += f", text tower of {found.text_parameters / 1e6:.1f} M"

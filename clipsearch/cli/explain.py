@@ -10,7 +10,7 @@ from clipsearch.cli import options
 from clipsearch.errors import MissingCollectionError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.explain import METHODS, Explanation
-from clipsearch.explain.explanation import explain as explain_image
+from clipsearch.explain.explanation import explain_match
 from clipsearch.files.paths import expand_user, is_file
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
@@ -69,7 +69,7 @@ def explain(
     encoder = None
     if model is None:
         encoder = _collection_model(uri, token, collection, device, required=named)
-    found = explain_image(
+    found = explain_match(
         query, picture, model=encoder or model or "auto", method=method, device=device
     )
     if output is not None:

@@ -15,11 +15,11 @@ from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.discover import find, read_path_list, require_any
 from clipsearch.files.paths import expand_user
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from ingest.dry_run import preview
-from ingest.pipeline import Options
-from ingest.report import Report
+from ingest.pipeline import IngestOptions
+from ingest.report import IngestReport
 
 SHOWN_FAILURES = 20
 
@@ -39,7 +39,7 @@ SHOWN_FAILURES = 20
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
-    default=Options().max_pixels,
+    default=IngestOptions().max_pixels,
     show_default=True,
     help="Larger pictures fail.",
 )
@@ -75,8 +75,8 @@ def ingest(
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
     where = _paths(paths)
-    wanted = Options(
-        selection=Selection(exclude=exclude, everything=everything, follow_links=follow_links),
+    wanted = IngestOptions(
+        selection=FileSelection(exclude=exclude, everything=everything, follow_links=follow_links),
         prune=prune,
         force=force,
         max_pixels=max_pixels,
@@ -120,7 +120,7 @@ def _is_new_file(uri: str) -> bool:
     return "://" not in uri and not expand_user(Path(uri)).exists()
 
 
-def _show(report: Report, *, as_json: bool, quiet: bool) -> None:
+def _show(report: IngestReport, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.as_json()))
     for failure in report.failed[:SHOWN_FAILURES]:

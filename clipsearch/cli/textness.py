@@ -12,7 +12,7 @@ from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.discover import ImageFile, find
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.query import Filters, Query, parse
 from clipsearch.render.contact_sheet import require_format
@@ -184,7 +184,7 @@ def grid(
 
 
 def _images(folders: Sequence[Path]) -> list[Path]:
-    found = find(folders, Selection()) if folders else ()
+    found = find(folders, FileSelection()) if folders else ()
     images = [one.path for one in found if isinstance(one, ImageFile)]
     if folders and not images:
         raise UsageError(f"no pictures in {', '.join(map(str, folders))}")

@@ -11,7 +11,7 @@ from clipsearch.distill import checkpoint, config, image_dataset, text_dataset
 from clipsearch.distill import output_folder as folders
 from clipsearch.distill.config import Recipe
 from clipsearch.distill.progress import Bars, silent
-from clipsearch.distill.results import Distilled, Epoch
+from clipsearch.distill.results import DistillReport, Epoch
 from clipsearch.errors import UsageError
 from clipsearch.evaluation.agreement import LENGTHS, agreement
 from clipsearch.evaluation.results import Evaluation
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("clipsearch")
 
 
-def distill(
+def distill_model(
     teacher: str,
     images: str | Path,
     out: str | Path,
@@ -39,7 +39,7 @@ def distill(
     half: bool = False,
     device: str = "auto",
     progress: Bars = silent,
-) -> Distilled:
+) -> DistillReport:
     """Train a small image tower to give the vectors of a large one, and write it as a model.
 
     The student is a vision transformer with half the width and half the layers of the teacher's
@@ -83,7 +83,7 @@ def distill(
     image_dataset.forget(folder)
     skipped = (*unread, *shown.skipped)
     held = [shown.paths[place] for place in lessons[0].held_out]
-    found = Distilled(
+    found = DistillReport(
         folder=folder,
         teacher=name,
         trained=len(lessons[0].trained),

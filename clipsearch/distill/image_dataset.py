@@ -23,7 +23,7 @@ from clipsearch.errors import ImageError, UsageError, ZeroVectorError
 from clipsearch.files.discover import ImageFile, find, require_any
 from clipsearch.files.load import BYTES_A_PIXEL, LONGEST_SHAPE, HashedFile, Rejected, hash_file
 from clipsearch.files.pool import Pool, ordered
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.images.decode import MAX_PIXELS, decode
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import Encoder
@@ -74,11 +74,11 @@ def identified(images: Path, bars: Bars) -> tuple[list[HashedFile], list[Failure
 
     Raises UsageError where there are none.
     """
-    require_any(find([images], Selection()), [images])
+    require_any(find([images], FileSelection()), [images])
     found: dict[str, HashedFile] = {}
     skipped = []
     with Pool() as pool, bars("reading", None) as bar:
-        for item in ordered(pool, _identified, find([images], Selection()), ahead=2 * BATCH):
+        for item in ordered(pool, _identified, find([images], FileSelection()), ahead=2 * BATCH):
             if isinstance(item, HashedFile):
                 found.setdefault(item.content_hash, item)
             else:

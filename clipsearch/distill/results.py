@@ -26,7 +26,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Distilled:
+class DistillReport:
     """A finished student.
 
     `folder` is for `local-dir:`; `trained` and `held_out` count pictures; `parameters` are those of

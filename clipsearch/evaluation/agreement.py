@@ -26,7 +26,7 @@ from clipsearch.evaluation.metrics import best, list_precision, rank_correlation
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure, proportions
 from clipsearch.files.discover import ImageFile, find, require_any
 from clipsearch.files.progress import Progress
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.models.base import Encoder
 from clipsearch.types import Vectors
 
@@ -143,6 +143,6 @@ def _paths(images: Sequence[str | Path], limit: int | None) -> list[Path]:
     if limit is not None and limit < 1:
         raise UsageError(f"the limit must be at least 1, not {limit}")
     where = [Path(image) for image in images]
-    require_any(find(where, Selection()), where)
-    found = (item.path for item in find(where, Selection()) if isinstance(item, ImageFile))
+    require_any(find(where, FileSelection()), where)
+    found = (item.path for item in find(where, FileSelection()) if isinstance(item, ImageFile))
     return list(islice(found, limit))

@@ -69,7 +69,7 @@ class Explanation:
         }
 
 
-def explain(
+def explain_match(
     query: str,
     picture: str | Path | Image.Image,
     *,

@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical, expand_user, is_folder
-from clipsearch.files.walk import Selection, reason, walk
+from clipsearch.files.walk import FileSelection, reason, walk
 from clipsearch.images.formats import FORMATS
 from clipsearch.types import Failure
 
@@ -33,7 +33,7 @@ Item: TypeAlias = Start | str | Failure
 
 
 def find(
-    paths: Sequence[Path], selection: Selection, *, strict: bool = True
+    paths: Sequence[Path], selection: FileSelection, *, strict: bool = True
 ) -> Iterator[ImageFile | Failure]:
     """Yield the image files in and among `paths`, each once, folders in sorted order.
 
@@ -56,7 +56,7 @@ def require_any(found: Iterator[ImageFile | Failure], paths: Sequence[Path]) -> 
         )
 
 
-def count(paths: Sequence[Path], selection: Selection) -> int:
+def count(paths: Sequence[Path], selection: FileSelection) -> int:
     """How many files and problems `find` would yield now: no stat for each file in a folder."""
     return sum(1 for _ in _items(paths, selection))
 
@@ -136,7 +136,7 @@ def _near_miss(path: Path) -> str:
     return f" (did you mean {missing.parent / names[near[0]]}?)" if near else ""
 
 
-def _found(paths: Sequence[Path], selection: Selection) -> Iterator[ImageFile | Failure]:
+def _found(paths: Sequence[Path], selection: FileSelection) -> Iterator[ImageFile | Failure]:
     for item in _items(paths, selection):
         if isinstance(item, Failure):
             yield item
@@ -153,7 +153,7 @@ def _found(paths: Sequence[Path], selection: Selection) -> Iterator[ImageFile | 
         yield ImageFile(Path(where), status.st_size, status.st_mtime_ns)
 
 
-def _items(paths: Sequence[Path], selection: Selection) -> Iterator[Item]:
+def _items(paths: Sequence[Path], selection: FileSelection) -> Iterator[Item]:
     several = len(paths) > 1
     seen: set[str] = set()  # roots may overlap; within one, `_walk` enters each folder once
     for start in _starts(paths):

@@ -10,7 +10,7 @@ from clipsearch.files.paths import anchored
 
 
 class Excluded:
-    """Whether a file or folder matches one of the globs, as `Selection` says; false without any."""
+    """Whether a file or folder matches one of the globs, as `FileSelection` says; false without any."""
 
     def __init__(self, globs: Sequence[str]) -> None:
         cleaned = [glob.replace(os.sep, "/").rstrip("/") for glob in globs]

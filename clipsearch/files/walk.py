@@ -28,7 +28,7 @@ JUNK = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class FileSelection:
     """What to take from folders; files named one by one are always taken.
 
     A glob of `exclude` without "/" matches a file's or folder's name at any depth; one with "/"
@@ -42,7 +42,7 @@ class Selection:
     follow_links: bool = False  # symlinks to folders
 
 
-def walk(root: str, selection: Selection) -> Iterator[str | Failure]:
+def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
     """Paths of candidate files below a folder: in each folder the files by name, then its folders."""
     excluded = Excluded(selection.exclude)
     entered: set[tuple[int, int] | str] = set()

@@ -8,7 +8,7 @@ with Store.open("photos.db") as store:
 
 from clipsearch.store.catalog import CollectionInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.schema import Stamp
+from clipsearch.store.schema import FileState
 from clipsearch.store.store import Store
 
-__all__ = ["Collection", "CollectionInfo", "Stamp", "Store"]
+__all__ = ["Collection", "CollectionInfo", "FileState", "Store"]

@@ -22,8 +22,8 @@ from clipsearch.store.schema import (
     ID_LENGTH,
     RECORD_FIELDS,
     TAGS,
+    FileState,
     Row,
-    Stamp,
     check_embeddings,
     check_queries,
     to_image_row,
@@ -89,11 +89,11 @@ class Collection:
         counted = self._client.path is not None or self._client.is_loaded(self._info.name)
         return self.count() if counted else self._info.rows
 
-    def stamps(self, ids: Sequence[str]) -> dict[str, Stamp]:
+    def stamps(self, ids: Sequence[str]) -> dict[str, FileState]:
         """Size, time and hash of the photos with these ids; unknown ids are absent."""
         fields = ["id", "size", "mtime_ns", "content_hash"]
         return {
-            row["id"]: Stamp(int(row["size"]), int(row["mtime_ns"]), row["content_hash"])
+            row["id"]: FileState(int(row["size"]), int(row["mtime_ns"]), row["content_hash"])
             for row in self._by_id(ids, fields, KEYS)
         }
 

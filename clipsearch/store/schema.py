@@ -50,7 +50,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FileState:
     """What tells a changed file from an unchanged one."""
 
     size: int

@@ -19,7 +19,7 @@ from clipsearch.store import catalog as catalog_module
 from clipsearch.store import schema as rows_module
 from clipsearch.store import store as store_module
 from clipsearch.types import ImageRow, Vectors
-from ingest.pipeline import Options, ingest
+from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColourEncoder, draw
 from tests.helpers.records import MODEL, row
 
@@ -188,7 +188,7 @@ def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
             patch.setattr(catalog_module, "SCHEMA_VERSION", 1)
             patch.setattr(
                 store_module,
-                "photo_layout",
+                "record_layout",
                 lambda dim: replace(rows_module.record_layout(dim), lists={}),
             )
             return store.create(name, MODEL)
@@ -202,7 +202,7 @@ def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     photos = tmp_path / "photos"
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
         draw(photos / f"{name}.png", colour)
-    ingest([photos], collection, encoder, Options())
+    ingest([photos], collection, encoder, IngestOptions())
     tag(collection, colours("r", "g", "b"), threshold=0)
     assert tags_of(collection)["a.png"] == ("r",)
 
@@ -210,7 +210,7 @@ def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     os.utime(photos / "b.png", ns=(1, 1))  # another date only
     (photos / "c.png").rename(photos / "moved.png")
     (photos / "d.png").write_bytes(b"no picture any more")
-    ingest([photos], collection, encoder, Options(prune=True))
+    ingest([photos], collection, encoder, IngestOptions(prune=True))
     assert tags_of(collection) == {"a.png": (), "b.png": ("g",), "moved.png": ("b",)}
 
 

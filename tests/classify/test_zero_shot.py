@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch import Index, classify
+from clipsearch import Index, classify_images
 from clipsearch.classify import (
     TEMPLATES,
     Classes,
@@ -203,7 +203,7 @@ def test_without_a_place_for_the_cache_it_works_all_the_same(
 def test_files_are_classified_and_bad_ones_reported(photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
     labels = ["a red square", "a green square", "a blue square"]
-    found = classify([photos], labels, model="pocket", templates=["plain"])
+    found = classify_images([photos], labels, model="pocket", templates=["plain"])
     assert [one.record.path.name for one in found.images] == ["blue.png", "green.png", "red.png"]
     assert [failure.path.name for failure in found.failed] == ["broken.jpg"]
     for one in found.images:
@@ -227,7 +227,7 @@ def test_what_cannot_be_classified_is_an_error_before_a_model_is_loaded(
         ("photos", ["a", "b"], {}),
     ):
         with pytest.raises(UsageError):
-            classify(paths, labels, **options)
+            classify_images(paths, labels, **options)
 
 
 def test_a_collection_is_classified_from_its_vectors_as_its_files_are(
@@ -242,7 +242,7 @@ def test_a_collection_is_classified_from_its_vectors_as_its_files_are(
         found = index.classify(labels, top=1)
         monkeypatch.undo()
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-        files = classify([photos], labels, model="pocket", top=1).images
+        files = classify_images([photos], labels, model="pocket", top=1).images
         assert [one.record.path for one in found] == [one.record.path for one in files]
         assert [one.label for one in found] == [one.label for one in files]
         for stored, fresh in zip(found, files, strict=True):
@@ -255,7 +255,7 @@ def test_known_objects_are_told_apart_by_their_names(shared_data: Path) -> None:
     labels = ["pizza", "motorbike", "panda", "soccer ball", "stop sign"]
     folders = ["pizza", "Motorbikes", "panda", "soccer_ball", "stop_sign"]
     paths = [p for f in folders for p in sorted((shared_data / "objects" / f).iterdir())[:6]]
-    found = classify(paths, labels, model="pocket")
+    found = classify_images(paths, labels, model="pocket")
     truth = dict(zip(folders, labels, strict=True))
     right = [one.label == truth[one.record.path.parent.name] for one in found.images]
     assert np.mean(right) > 0.85  # chance is 0.2
@@ -274,5 +274,5 @@ def test_each_family_knows_its_own_scale(tmp_path: Path) -> None:
 
 def test_drawn_pictures_can_be_of_any_size(tmp_path: Path) -> None:
     draw(tmp_path / "wide.png", size=(500, 10))
-    [one] = classify([tmp_path], ["red", "blue"], model="pocket").images
+    [one] = classify_images([tmp_path], ["red", "blue"], model="pocket").images
     assert one.label == "red"

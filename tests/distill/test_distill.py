@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch.distill import Distilled, checkpoint, image_dataset, losses, train
+from clipsearch.distill import DistillReport, checkpoint, image_dataset, losses, train
 from clipsearch.distill.config import PEAK, Recipe, is_held_out, learning_rate, temperature
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
@@ -65,9 +65,9 @@ def weights(folder: Path, name: str = "open_clip_model.safetensors") -> dict[str
 def test_a_student_is_a_model_in_its_teachers_space(
     teacher: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+    found = clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
-    assert isinstance(found, Distilled)
+    assert isinstance(found, DistillReport)
     assert found.trained + found.held_out == COUNT
     assert found.held_out > 20
     assert found.agreement is not None
@@ -92,7 +92,7 @@ def test_a_student_is_a_model_in_its_teachers_space(
 
 
 def test_only_the_model_is_left_in_the_folder(teacher: str, images: Path, tmp_path: Path) -> None:
-    found = clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+    found = clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
     assert {path.name for path in found.folder.iterdir()} == {
         "distillation.json",
@@ -108,7 +108,7 @@ def test_only_the_model_is_left_in_the_folder(teacher: str, images: Path, tmp_pa
 
 
 def test_half_precision_takes_half_the_room(teacher: str, images: Path, tmp_path: Path) -> None:
-    found = clipsearch.distill(teacher, images, tmp_path / "student", half=True, **SMALL)
+    found = clipsearch.distill_model(teacher, images, tmp_path / "student", half=True, **SMALL)
 
     assert {str(each.dtype) for each in weights(found.folder).values()} == {"torch.float16"}
     small, large = (found.sizes[n] for n in ("image-fp16.safetensors", "image.safetensors"))
@@ -138,17 +138,17 @@ def test_going_on_gives_the_weights_of_not_stopping(
     teacher: str, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = {**SMALL, "epochs": 3}
-    whole = clipsearch.distill(teacher, images, tmp_path / "whole", **options)
+    whole = clipsearch.distill_model(teacher, images, tmp_path / "whole", **options)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, "clipsearch"):
         stop_in_epoch(3, patch)
         with pytest.raises(Stop):
-            clipsearch.distill(teacher, images, tmp_path / "stopped", **options)
+            clipsearch.distill_model(teacher, images, tmp_path / "stopped", **options)
     assert "stopped after epoch 2 of 3" in caplog.text
     assert "the same command goes on" in caplog.text
     so_far = weights(tmp_path / "stopped")  # a model already
     registry.load(f"local-dir:{tmp_path / 'stopped'}", device="cpu").encode_texts(["it loads"])
 
-    resumed = clipsearch.distill(teacher, images, tmp_path / "stopped", **options)
+    resumed = clipsearch.distill_model(teacher, images, tmp_path / "stopped", **options)
 
     expected, found = weights(whole.folder), weights(resumed.folder)
     assert expected.keys() == found.keys()
@@ -163,21 +163,21 @@ def test_an_interrupt_in_the_first_epoch_leaves_a_start(
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, "clipsearch"):
         stop_in_epoch(1, patch)
         with pytest.raises(Stop):
-            clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+            clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
     assert "stopped before" in caplog.text
-    clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+    clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
 def test_other_settings_do_not_go_on(teacher: str, images: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         stop_in_epoch(2, patch)
         with pytest.raises(Stop):
-            clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+            clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
     with pytest.raises(UsageError, match="was begun with epochs 2, not 5"):
-        clipsearch.distill(teacher, images, tmp_path / "student", **{**SMALL, "epochs": 5})
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **{**SMALL, "epochs": 5})
     (tmp_path / "student" / "checkpoint-image.pt").write_bytes(b"PK no checkpoint")
     with pytest.raises(ModelError, match=r"checkpoint-image\.pt is damaged: delete it"):
-        clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
 def test_the_teacher_is_asked_once(
@@ -190,16 +190,16 @@ def test_the_teacher_is_asked_once(
         return encode_pixels(encoder, pixels)
 
     monkeypatch.setattr(image_dataset, "encode_pixels", counted)
-    first = clipsearch.distill(teacher, images, tmp_path / "first", **SMALL)
+    first = clipsearch.distill_model(teacher, images, tmp_path / "first", **SMALL)
     assert sum(asked) == 2 * COUNT  # and their mirrored twins
-    second = clipsearch.distill(teacher, images, tmp_path / "second", **SMALL)
+    second = clipsearch.distill_model(teacher, images, tmp_path / "second", **SMALL)
     assert sum(asked) == 2 * COUNT
     one, other = weights(first.folder), weights(second.folder)
     assert all(one[name].equal(other[name]) for name in one)
 
     [cached] = (tmp_path / "cache" / "distillation").glob("*.npz")
     cached.write_bytes(cached.read_bytes()[:1000])
-    third = clipsearch.distill(teacher, images, tmp_path / "third", **SMALL)
+    third = clipsearch.distill_model(teacher, images, tmp_path / "third", **SMALL)
     assert sum(asked) == 4 * COUNT
     assert third.history == first.history
 
@@ -211,7 +211,7 @@ def test_bad_files_are_named_and_left_out(teacher: str, images: Path, tmp_path: 
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "copy.png").write_bytes((images / "00.png").read_bytes())
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    found = clipsearch.distill(teacher, folder, tmp_path / "student", **SMALL)
+    found = clipsearch.distill_model(teacher, folder, tmp_path / "student", **SMALL)
     assert [one.path.name for one in found.skipped] == ["broken.jpg"]
     assert found.trained + found.held_out == COUNT  # the copy is no second picture
 
@@ -219,7 +219,7 @@ def test_bad_files_are_named_and_left_out(teacher: str, images: Path, tmp_path: 
 def test_captions_make_the_text_tower_small_too(teacher: str, images: Path, tmp_path: Path) -> None:
     file = tmp_path / "captions.txt"
     file.write_text("\n".join(f"a picture of {n} things" for n in range(40)))
-    found = clipsearch.distill(teacher, images, tmp_path / "student", captions=file, **SMALL)
+    found = clipsearch.distill_model(teacher, images, tmp_path / "student", captions=file, **SMALL)
     assert {epoch.tower for epoch in found.history} == {"image", "text"}
     assert found.text_parameters is not None
     assert found.text_parameters < 49408 * 16 * 1.1
@@ -231,7 +231,7 @@ def test_a_teacher_without_a_text_tower_to_take_needs_captions(
     images: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=r"text tower of pocket .* captions"):
-        clipsearch.distill("pocket", images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model("pocket", images, tmp_path / "student", **SMALL)
 
 
 @pytest.mark.parametrize(
@@ -250,29 +250,29 @@ def test_what_cannot_be_is_said_in_one_line(
     change: dict[str, Any], words: str, teacher: str, images: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=words):
-        clipsearch.distill(teacher, images, tmp_path / "student", **{**SMALL, **change})
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **{**SMALL, **change})
 
 
 def test_folders_that_cannot_be_are_refused(teacher: str, images: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no pictures in"):
-        clipsearch.distill(teacher, tmp_path / "empty", tmp_path / "student", **SMALL)
+        clipsearch.distill_model(teacher, tmp_path / "empty", tmp_path / "student", **SMALL)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds something else"):
-        clipsearch.distill(teacher, images, tmp_path / "full", **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "full", **SMALL)
     with pytest.raises(UsageError, match="is no folder"):
-        clipsearch.distill(teacher, images, tmp_path / "full" / "letter.txt", **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "full" / "letter.txt", **SMALL)
     (tmp_path / "captions.txt").write_text("\n \n")
     captions = tmp_path / "captions.txt"
     with pytest.raises(UsageError, match="holds no"):
-        clipsearch.distill(teacher, images, tmp_path / "student", captions=captions, **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "student", captions=captions, **SMALL)
     with pytest.raises(ModelError, match="unknown model"):
-        clipsearch.distill("ViT-B-99/nothing", images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model("ViT-B-99/nothing", images, tmp_path / "student", **SMALL)
     (tmp_path / "student").mkdir()
     (tmp_path / "student" / "distillation.json").write_text('{"finished": true}')
     with pytest.raises(UsageError, match="holds a finished student"):
-        clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
 def test_too_little_room_is_told_before_it_runs_out(
@@ -281,15 +281,17 @@ def test_too_little_room_is_told_before_it_runs_out(
     room = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
     with pytest.raises(UsageError, match=r"0\.0 GB are free: name a folder on another disk"):
-        clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
 def test_what_failed_before_it_learnt_may_be_begun_otherwise(
     teacher: str, images: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="less than a batch of 48"):
-        clipsearch.distill(teacher, images, tmp_path / "student", **{**SMALL, "batch_size": 48})
-    clipsearch.distill(teacher, images, tmp_path / "student", **SMALL)
+        clipsearch.distill_model(
+            teacher, images, tmp_path / "student", **{**SMALL, "batch_size": 48}
+        )
+    clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
 def test_the_recipe_is_the_articles() -> None:

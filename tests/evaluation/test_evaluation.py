@@ -17,7 +17,7 @@ from clipsearch.evaluation.zero_shot import zeroshot
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
-from ingest.pipeline import Options, ingest
+from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColourEncoder, draw
 
 COLOURS = ("red", "green", "blue")
@@ -228,7 +228,7 @@ def test_agreement_needs_enough_pictures(photos: Path, encoder: ColourEncoder) -
 def test_exact_search_is_exact(
     shades: Path, collection: Collection, encoder: ColourEncoder
 ) -> None:
-    ingest([shades], collection, encoder, Options())
+    ingest([shades], collection, encoder, IngestOptions())
     bar = Bar()
     found = exactness(collection, progress=bar)
     assert dict(found.counts) == {"images": 30, "queries": 30}
@@ -239,7 +239,7 @@ def test_exact_search_is_exact(
 def test_an_index_that_misses_is_found_out(
     shades: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ingest([shades], collection, encoder, Options())
+    ingest([shades], collection, encoder, IngestOptions())
     whole = Collection.scores
 
     def half(self: Collection, queries: Vectors, *, limit: int, where: str = "") -> list[Vectors]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.errors import ImageError, UsageError
-from clipsearch.explain.explanation import explain
+from clipsearch.explain.explanation import explain_match
 from clipsearch.explain.patches import PatchEncoder
 from clipsearch.explain.windows import windows
 from clipsearch.explain.words import contributions, split
@@ -42,7 +42,7 @@ def spotted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Imag
 def test_the_hottest_place_is_in_the_box(
     size: tuple[int, int], box: tuple[int, int, int, int], encoder: ColourEncoder
 ) -> None:
-    found = explain("red", spotted(size, box), model=encoder)
+    found = explain_match("red", spotted(size, box), model=encoder)
     x, y = found.hottest
     margin = 10
     assert box[0] - margin <= x <= box[2] + margin
@@ -55,21 +55,21 @@ def test_the_hottest_place_is_in_the_box(
 
 def test_the_other_colour_is_elsewhere(encoder: ColourEncoder) -> None:
     picture = spotted((200, 200), (0, 0, 100, 200))
-    red, blue = (explain(name, picture, model=encoder).heat for name in ("red", "blue"))
+    red, blue = (explain_match(name, picture, model=encoder).heat for name in ("red", "blue"))
     left, right = slice(0, red.shape[1] // 2), slice(red.shape[1] // 2, None)
     assert red[:, left].mean() > 3 * red[:, right].mean()
     assert blue[:, right].mean() > 3 * blue[:, left].mean()
 
 
 def test_a_picture_of_one_colour_has_no_hot_place(encoder: ColourEncoder) -> None:
-    found = explain("red", Image.new("RGB", (50, 50), (0, 0, 255)), model=encoder)
+    found = explain_match("red", Image.new("RGB", (50, 50), (0, 0, 255)), model=encoder)
     assert found.heat.max() < 1e-6 or found.heat.std() < 0.5  # rounding at most
     assert found.words == ()
 
 
 def test_words_by_leaving_one_out(encoder: ColourEncoder) -> None:
     picture = Image.new("RGB", (20, 20), (255, 0, 0))
-    found = explain("a red wall", picture, model=encoder)
+    found = explain_match("a red wall", picture, model=encoder)
     values = {one.word: one.value for one in found.words}
     assert list(values) == ["a", "red", "wall"]
     [vector] = embed_images(encoder, [picture])
@@ -81,7 +81,7 @@ def test_words_by_leaving_one_out(encoder: ColourEncoder) -> None:
 
 def test_a_word_that_contradicts_the_picture_lowers_the_score(encoder: ColourEncoder) -> None:
     picture = Image.new("RGB", (20, 20), (255, 0, 0))
-    found = explain("red blue", picture, model=encoder)
+    found = explain_match("red blue", picture, model=encoder)
     assert found.words[0].value > 0 > found.words[1].value
 
 
@@ -141,12 +141,12 @@ def test_patches_reach_what_the_model_cuts_off() -> None:
     encoder = PatchyEncoder()
     assert isinstance(encoder, PatchEncoder)
     box = (540, 60, 590, 110)  # outside of the middle square
-    found = explain("red", spotted((600, 200), box), model=encoder)
+    found = explain_match("red", spotted((600, 200), box), model=encoder)
     assert found.method == "patches"
     x, y = found.hottest
     assert 515 <= x <= 600
     assert 35 <= y <= 135
-    assert explain("red", spotted((60, 20), box), model=encoder, method="occlusion").method == "occlusion"  # fmt: skip
+    assert explain_match("red", spotted((60, 20), box), model=encoder, method="occlusion").method == "occlusion"  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -164,18 +164,20 @@ def test_what_cannot_be_explained(
 ) -> None:
     arguments: dict[str, Any] = {"query": "red", "picture": spotted((20, 20), (0, 0, 9, 9))}
     with pytest.raises(UsageError, match=reason):
-        explain(**(arguments | wrong), model=encoder)
+        explain_match(**(arguments | wrong), model=encoder)
 
 
 def test_a_broken_picture_is_named(tmp_path: Path, encoder: ColourEncoder) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(draw(tmp_path / "whole.png").read_bytes()[:60])
     with pytest.raises(ImageError, match=r"broken\.png"):
-        explain("red", path, model=encoder)
+        explain_match("red", path, model=encoder)
 
 
 def test_as_json(encoder: ColourEncoder) -> None:
-    found = explain("red wall", spotted((160, 80), (100, 20, 140, 60)), model=encoder).as_json()
+    found = explain_match(
+        "red wall", spotted((160, 80), (100, 20, 140, 60)), model=encoder
+    ).as_json()
     assert np.asarray(found["heat"]).shape == (8, 16)
     y, x = np.unravel_index(np.asarray(found["heat"]).argmax(), (8, 16))
     assert 10 <= x <= 13
@@ -195,7 +197,7 @@ def test_a_dog_is_found_in_a_picture_of_four(shared_data: Path) -> None:
     for number, name in enumerate([*others[:2], dog, others[2]]):
         picture = decode(folder / name).image.resize((224, 224))
         four.paste(picture, (number % 2 * 224, number // 2 * 224))
-    found = explain("a dog on the grass", four, model=PocketEncoder())
+    found = explain_match("a dog on the grass", four, model=PocketEncoder())
     x, y = found.hottest
     assert (x < 224, y > 224) == (True, True)  # lower left
     half = found.heat.shape[0] // 2

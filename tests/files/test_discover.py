@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import ImageFile, count, find, read_path_list, roots
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.images.formats import SUFFIXES, sniff
 from clipsearch.types import Failure
 
-PLAIN = Selection()
+PLAIN = FileSelection()
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files")
@@ -37,7 +37,7 @@ def plant(root: Path, *names: str, content: bytes = b"x") -> None:
         path.write_bytes(content)
 
 
-def names(root: Path, selection: Selection = PLAIN, paths: Sequence[Path] = ()) -> list[str]:
+def names(root: Path, selection: FileSelection = PLAIN, paths: Sequence[Path] = ()) -> list[str]:
     """What is found, relative to the root; nothing may go wrong, and `count` must agree."""
     paths = paths or [root]
     items = list(find(paths, selection))
@@ -47,7 +47,7 @@ def names(root: Path, selection: Selection = PLAIN, paths: Sequence[Path] = ()) 
 
 
 def problems(
-    paths: Sequence[Path], selection: Selection = PLAIN, *, strict: bool = True
+    paths: Sequence[Path], selection: FileSelection = PLAIN, *, strict: bool = True
 ) -> list[tuple[str, str]]:
     """What could not be read, by name; `count` must count it too."""
     items = list(find(paths, selection, strict=strict))
@@ -97,7 +97,7 @@ JUNK += ["lost+found", "#recycle", ".Trash-1000", ".thumbnails", "Thumbnails", "
 def test_junk_is_skipped_unless_everything_is_asked_for(root: Path) -> None:
     plant(root, *(f"{name}/a.jpg" for name in JUNK), "sub/._a.jpg", "sub/.b.jpg", "sub/c.jpg")
     assert names(root) == ["sub/c.jpg"]
-    assert len(names(root, Selection(everything=True))) == len(JUNK) + 3
+    assert len(names(root, FileSelection(everything=True))) == len(JUNK) + 3
 
 
 @pytest.mark.parametrize("name", JUNK)
@@ -109,7 +109,7 @@ def test_a_junk_folder_that_is_asked_for_is_walked(root: Path, name: str) -> Non
 def test_a_file_that_is_named_is_taken_whatever_it_is_called(root: Path) -> None:
     plant(root, "notes.txt", ".hidden", "@eaDir/x", "skip.jpg")
     paths = [root / name for name in ("notes.txt", ".hidden", "@eaDir/x", "skip.jpg")]
-    found = names(root, Selection(exclude=("skip*",)), paths)
+    found = names(root, FileSelection(exclude=("skip*",)), paths)
     assert found == ["notes.txt", ".hidden", "@eaDir/x", "skip.jpg"]
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_is_named_is_taken_whatever_it_is_called(root: Path) -> None
 )
 def test_globs_exclude(root: Path, glob: str, left: list[str]) -> None:
     plant(root, "a.jpg", "2019/b.jpg", "2019/c.png", "2019/trip/d.jpg")
-    assert names(root, Selection(exclude=("unused", glob))) == left
+    assert names(root, FileSelection(exclude=("unused", glob))) == left
 
 
 def test_overlapping_paths_yield_each_file_once(root: Path) -> None:
@@ -145,7 +145,7 @@ def test_overlapping_paths_yield_each_file_once(root: Path) -> None:
 
 def test_what_one_root_excludes_another_may_hold(root: Path) -> None:
     plant(root, "a.jpg", "sub/b.jpg")
-    selection = Selection(exclude=("sub/*",))
+    selection = FileSelection(exclude=("sub/*",))
     assert names(root, selection, [root, root / "sub"]) == ["a.jpg", "sub/b.jpg"]
 
 
@@ -245,7 +245,7 @@ def test_links_to_folders_are_followed_on_request_and_loops_end(root: Path, tmp_
     (root / "other.jpg").symlink_to(other)  # a folder in spite of its name
     (other / "back").symlink_to(root)
     assert names(root) == ["sub/a.jpg"]
-    following = Selection(follow_links=True)
+    following = FileSelection(follow_links=True)
     found = [item.path for item in find([root], following)]
     assert found == [other / "o.jpg", root / "sub" / "a.jpg"]
     assert count([root], following) == 2
@@ -272,15 +272,15 @@ def test_a_folder_may_be_excluded_by_its_absolute_path(
     monkeypatch.setenv("HOME", str(tmp_path))
     left = ["a.jpg", "sub/private/d.jpg"]
     for glob in (root / "private", f"{root}/private/", f"{root}/private/**", "~/link/private"):
-        selection = Selection(exclude=(str(glob),))
+        selection = FileSelection(exclude=(str(glob),))
         assert names(root, selection) == left
         assert names(root, selection, [root / "private"]) == []
         assert names(root, selection, [root / "private" / "deep", root / "sub"]) == left[1:]
         assert names(root, selection, [root / "private" / "b.jpg"]) == ["private/b.jpg"]
-    assert names(root, Selection(exclude=(f"{root}/*/private",))) == [
+    assert names(root, FileSelection(exclude=(f"{root}/*/private",))) == [
         *("a.jpg", "private/b.jpg", "private/deep/c.jpg")
     ]
-    assert names(root, Selection(exclude=(f"{root}/a.jpg", f"{root}/[ps]*"))) == []
+    assert names(root, FileSelection(exclude=(f"{root}/a.jpg", f"{root}/[ps]*"))) == []
 
 
 @posix
@@ -319,7 +319,7 @@ def test_pipes_sockets_and_devices_are_never_opened(root: Path) -> None:
 def test_names_that_are_not_utf8_survive(root: Path) -> None:
     plant(root, os.fsdecode(b"caf\xe9/na\xefve.JPG"), "日本/写真.jpg", "line\nbreak.jpg")
     raw = os.fsencode(root)
-    (item,) = find([root / os.fsdecode(b"caf\xe9")], Selection(exclude=("*.png", "a/*")))
+    (item,) = find([root / os.fsdecode(b"caf\xe9")], FileSelection(exclude=("*.png", "a/*")))
     assert os.fsencode(item.path) == raw + b"/caf\xe9/na\xefve.JPG"
     assert len(names(root)) == 3
     with pytest.raises(UsageError):
@@ -373,7 +373,7 @@ def test_path_lists_keep_any_bytes() -> None:
     assert os.fsencode(path) == b"caf\xe9.jpg"
 
 
-def naive(root: Path, selection: Selection) -> set[Path]:
+def naive(root: Path, selection: FileSelection) -> set[Path]:
     """The same rules, written plainly, for trees without links."""
     found = set()
     for path in root.rglob("*"):
@@ -418,7 +418,7 @@ def test_any_tree_gives_what_a_naive_walk_gives(
     root = tmp_path_factory.mktemp("tree").resolve()
     for parts in tree:
         plant(root, "/".join(parts), content=PNG_HEAD if parts[-1] in ("5", "6.") else b"text")
-    selection = Selection(exclude=tuple(exclude), everything=everything)
+    selection = FileSelection(exclude=tuple(exclude), everything=everything)
     found = [item.path for item in find([root], selection)]
     assert len(found) == len(set(found)) == count([root], selection)
     assert set(found) == naive(root, selection)

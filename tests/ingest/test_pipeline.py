@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from clipsearch.files import load
-from clipsearch.files.walk import Selection
+from clipsearch.files.walk import FileSelection
 from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
 from ingest.dry_run import preview
-from ingest.pipeline import Options, ingest
-from ingest.report import Report
+from ingest.pipeline import IngestOptions, ingest
+from ingest.report import IngestReport
 from tests.helpers.fakes import ColourEncoder, draw
 
-DEFAULT = Options()
+DEFAULT = IngestOptions()
 
 
 def names(collection: Collection) -> set[str]:
@@ -32,7 +32,7 @@ def embedding(collection: Collection, path: Path) -> list[float]:
     return [round(float(x), 3) for x in collection.get([id_])[id_].embedding]
 
 
-def counts(report: Report) -> dict[str, int]:
+def counts(report: IngestReport) -> dict[str, int]:
     """The counts that are not zero."""
     values = report.as_json()
     kinds = ("stored", "copied", "moved", "unchanged", "removed")
@@ -103,7 +103,7 @@ def test_a_renamed_folder_is_moved_as_a_whole(
         draw(photos / "2020" / f"{number}.png", (number + 1, 9, 9))
     ingest([photos], collection, encoder, DEFAULT)
     (photos / "2020").rename(photos / "summer")
-    report = ingest([photos], collection, encoder, Options(prune=True))
+    report = ingest([photos], collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"moved": 20, "unchanged": 3}
     assert not list((photos / "2020").parent.glob("2020"))
     assert collection.count() == 23
@@ -183,7 +183,7 @@ def test_a_picture_that_became_unreadable_loses_its_outdated_vector(
 
 def test_pixels_are_limited(photos: Path, collection: Collection, encoder: ColourEncoder) -> None:
     draw(photos / "huge.png", (3, 3, 3), size=(100, 100))
-    report = ingest([photos], collection, encoder, Options(max_pixels=5000))
+    report = ingest([photos], collection, encoder, IngestOptions(max_pixels=5000))
     assert [(f.path.name, "10,000" in f.reason) for f in report.failed] == [("huge.png", True)]
 
 
@@ -195,7 +195,7 @@ def test_prune_forgets_files_that_are_gone_and_only_under_these_roots(
     elsewhere.unlink()
     (photos / "red.png").unlink()
     assert counts(ingest([photos], collection, encoder, DEFAULT)) == {"unchanged": 2}
-    report = ingest([photos], collection, encoder, Options(prune=True))
+    report = ingest([photos], collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"unchanged": 2, "removed": 1}
     assert names(collection) == {"green.png", "blue.png", "x.png"}
 
@@ -206,11 +206,11 @@ def test_prune_doubts_a_root_that_is_suddenly_empty(
     ingest([photos], collection, encoder, DEFAULT)
     for path in photos.iterdir():
         path.unlink()
-    report = ingest([photos], collection, encoder, Options(prune=True))
+    report = ingest([photos], collection, encoder, IngestOptions(prune=True))
     assert "not mounted" in report.refused[0]
     assert "--force" in report.refused[0]
     assert collection.count() == 3
-    forced = ingest([photos], collection, encoder, Options(prune=True, force=True))
+    forced = ingest([photos], collection, encoder, IngestOptions(prune=True, force=True))
     assert counts(forced) == {"removed": 3}
     assert collection.count() == 0
 
@@ -230,7 +230,7 @@ def test_prune_keeps_what_it_cannot_see(
         return lstat(self)
 
     monkeypatch.setattr(Path, "lstat", locked)
-    report = ingest([photos], collection, encoder, Options(prune=True, force=True))
+    report = ingest([photos], collection, encoder, IngestOptions(prune=True, force=True))
     assert report.removed == 0
     assert collection.count() == 3
 
@@ -314,12 +314,12 @@ def test_a_preview_counts_and_writes_nothing(
     (photos / "green.png").unlink()
     draw(photos / "new.png", (1, 1, 1))
     draw(photos / "blue.png", (2, 2, 2))
-    report = preview([photos], collection, Options(prune=True))
+    report = preview([photos], collection, IngestOptions(prune=True))
     assert counts(report) == {"stored": 2, "moved": 1, "removed": 1}
     assert report.dry_run
     assert names(collection) == {"red.png", "green.png", "blue.png"}
     assert encoder.embedded_images == 3
-    real = ingest([photos], collection, encoder, Options(prune=True))
+    real = ingest([photos], collection, encoder, IngestOptions(prune=True))
     assert counts(real) == counts(report)
 
 
@@ -345,7 +345,7 @@ def test_progress_tells_every_file_and_the_total(
 def test_selection_reaches_the_walk(
     photos: Path, collection: Collection, encoder: ColourEncoder
 ) -> None:
-    wanted = Options(selection=Selection(exclude=("red*",)))
+    wanted = IngestOptions(selection=FileSelection(exclude=("red*",)))
     ingest([photos], collection, encoder, wanted)
     assert names(collection) == {"green.png", "blue.png"}
 
@@ -392,7 +392,7 @@ def test_a_linked_root_is_the_folder_that_it_leads_to(
     ingest([link], collection, encoder, DEFAULT)
     assert collection.info.roots == (photos,)
     (photos / "red.png").unlink()
-    report = ingest([link], collection, encoder, Options(prune=True))
+    report = ingest([link], collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"unchanged": 2, "removed": 1}
 
 
@@ -408,11 +408,11 @@ def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
     shutil.rmtree(tmp_path / "p" / "nas2")
     (tmp_path / "p" / "nas2").mkdir()
     shutil.rmtree(tmp_path / "p" / "album")
-    report = ingest([tmp_path / "p"], collection, encoder, Options(prune=True))
+    report = ingest([tmp_path / "p"], collection, encoder, IngestOptions(prune=True))
     assert report.removed == 1  # an album that somebody deleted leaves no empty folder
     assert "nas2" in report.refused[0]
     assert collection.count() == before - 1
-    forced = ingest([tmp_path / "p"], collection, encoder, Options(prune=True, force=True))
+    forced = ingest([tmp_path / "p"], collection, encoder, IngestOptions(prune=True, force=True))
     assert (forced.removed, forced.refused) == (12, ())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.images.hashing import image_id
-from clipsearch.store import Collection, Stamp
+from clipsearch.store import Collection, FileState
 from ingest import stat_lookup
 from ingest.stat_lookup import Stamps
 from tests.helpers.records import many
@@ -35,7 +35,7 @@ def test_many_questions_are_answered_from_one_reading(collection: Collection) ->
     asked: list[str] = []
 
     class Counting(Collection):
-        def stamps(self, ids: Sequence[str]) -> dict[str, Stamp]:
+        def stamps(self, ids: Sequence[str]) -> dict[str, FileState]:
             asked.extend(ids)
             return super().stamps(ids)
 

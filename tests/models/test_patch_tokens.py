@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import UsageError
-from clipsearch.explain.explanation import explain
+from clipsearch.explain.explanation import explain_match
 from clipsearch.explain.patches import PatchEncoder
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
@@ -66,13 +66,15 @@ def test_patches_are_those_of_the_paper(vit: Encoder) -> None:
 
 
 def test_explanations_by_patches(vit: Encoder) -> None:
-    found = explain("a red umbrella", drawn_photo(), model=vit)
+    found = explain_match("a red umbrella", drawn_photo(), model=vit)
     assert found.method == "patches"
     assert 0 == found.heat.min() < found.heat.max() == 1
-    assert explain("red", drawn_photo(), model=vit, method="occlusion").method == "occlusion"
+    assert explain_match("red", drawn_photo(), model=vit, method="occlusion").method == "occlusion"
 
 
 def test_a_convolutional_network_has_none(tmp_path: Path) -> None:
     folder = save_open_clip(tmp_path / "rn", rn50(), CLIP_PREPROCESSING)
     with pytest.raises(UsageError, match="gives no patches: take the method occlusion"):
-        explain("red", drawn_photo(), model=f"local-dir:{folder}", method="patches", device="cpu")
+        explain_match(
+            "red", drawn_photo(), model=f"local-dir:{folder}", method="patches", device="cpu"
+        )

@@ -11,14 +11,14 @@ from clipsearch.images.hashing import image_id
 from clipsearch.query import Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image, stored_row
 from clipsearch.store import Collection
-from ingest.pipeline import Options, ingest
+from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColourEncoder, draw
 
 
 @pytest.fixture
 def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
-    ingest([photos], collection, encoder, Options())
+    ingest([photos], collection, encoder, IngestOptions())
     return collection
 
 

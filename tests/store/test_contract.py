@@ -19,7 +19,7 @@ from clipsearch.errors import (
     VectorError,
 )
 from clipsearch.images.hashing import image_id
-from clipsearch.store import Collection, Stamp, Store, filters
+from clipsearch.store import Collection, FileState, Store, filters
 from clipsearch.types import Failure, ImageRow
 from tests.helpers.daemons import serving
 from tests.helpers.records import DIM, MODEL, many, row
@@ -135,7 +135,7 @@ def test_writing_a_row_again_replaces_it(photos: Collection) -> None:
     photos.upsert([row("/a.jpg", size=2)])
     assert photos.count() == 2
     assert photos.stamps([image_id(Path("/a.jpg"))]) == {
-        image_id(Path("/a.jpg")): Stamp(2, 1_700_000_000_000_000_000, "hash")
+        image_id(Path("/a.jpg")): FileState(2, 1_700_000_000_000_000_000, "hash")
     }
 
 

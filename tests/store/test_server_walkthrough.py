@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch import Index
 from clipsearch.models import registry
-from ingest.pipeline import Options
+from ingest.pipeline import IngestOptions
 from tests.helpers.fakes import ColourEncoder
 
 
@@ -27,7 +27,7 @@ def test_ingest_query_move_prune_and_remove_on_a_server(
         (photos / "red.png").rename(photos / "rouge.png")
         (photos / "green.png").unlink()
         (photos / "bad.png").unlink()
-        report = index.ingest(photos, options=Options(prune=True))
+        report = index.ingest(photos, options=IngestOptions(prune=True))
         assert (report.moved, report.unchanged, report.removed) == (1, 1, 1)
         assert {hit.path.name for hit in index.search("red")} == {"rouge.png", "blue.png"}
         assert index.collection.failures() == []

@@ -25,7 +25,7 @@ from clipsearch.textness.saved import shipped
 from clipsearch.textness.self_supervised import sample
 from clipsearch.textness.synthetic_text import Writer
 from clipsearch.types import Hit, Pixels, Vectors
-from ingest.pipeline import Options, ingest
+from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.text_encoder import ReadingEncoder, draw_pictures
 
 WITH, WITHOUT = 20, 80
@@ -73,7 +73,7 @@ def module_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def filled(module_store: Store, folder: Path) -> Collection:
     """All of these, with a probe."""
     collection = module_store.create("lettered", ReadingEncoder().identity)
-    ingest([folder], collection, ReadingEncoder(), Options())
+    ingest([folder], collection, ReadingEncoder(), IngestOptions())
     Textness(collection, ReadingEncoder).fit()
     return collection
 
@@ -84,7 +84,7 @@ def fresh(store: Store, folder: Path, reader: ReadingEncoder) -> Iterator[Collec
     identity = replace(reader.identity, weights=f"fresh {np.random.default_rng().random()}")
     reader.identity = identity
     collection = store.create("fresh", identity)
-    ingest([folder], collection, reader, Options())
+    ingest([folder], collection, reader, IngestOptions())
     reader.embedded_images = 0
     yield collection
     store.drop("fresh")
