@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.config clipsearch.cpu"
     " clipsearch.escape",
+    "clipsearch.cache",
     "clipsearch.vectors clipsearch.images clipsearch.files.paths clipsearch.models.crop"
     " clipsearch.daemon.endpoint clipsearch.daemon.protocol",
     "clipsearch.files.text_lines clipsearch.models.base clipsearch.daemon.client",

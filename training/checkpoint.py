@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clipsearch.cache import atomic_write
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` to `path`; a run that is stopped meanwhile leaves the file that was there."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    with atomic_write(path) as temporary:
+        torch.save(state, temporary)
 
 
 def digest(values: Iterable[Tensor]) -> str:

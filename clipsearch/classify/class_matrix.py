@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.classify import class_cache
+from clipsearch.cache import ArrayCache, content_key
 from clipsearch.classify.labels import check_labels
 from clipsearch.classify.predictions import softmax
 from clipsearch.classify.templates import DEFAULT, chosen_templates, prompt
@@ -17,6 +17,10 @@ from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
 log = logging.getLogger("clipsearch")
+
+CACHE = ArrayCache("classes")
+VERSION = 1
+"""Of the cached arrays and of how they are computed; part of their key."""
 
 MANY_PROMPTS = 1_000
 """More than this take long enough to be told of."""
@@ -53,15 +57,15 @@ def class_matrix(
     UsageError as `check_labels` and `chosen_templates` do.
     """
     labels, templates = check_labels(labels), chosen_templates(templates)
-    name = class_cache.key(model, labels, templates)
-    if cached and (stored := class_cache.load(name, (len(labels), model.dim))):
+    name = _cache_key(model, labels, templates)
+    if cached and (stored := _load_cached(name, (len(labels), model.dim))):
         return Classes(labels, *stored)
     loaded = encoder()
     if len(labels) * len(templates) > MANY_PROMPTS:
         log.info("embedding %s prompts, once", f"{len(labels) * len(templates):,}")
     classes = Classes(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
     if cached:
-        class_cache.save(name, classes.vectors, classes.scale)
+        CACHE.save(name, {"vectors": classes.vectors, "scale": np.array(classes.scale)})
     return classes
 
 
@@ -78,3 +82,21 @@ def embed_labels(labels: Sequence[str], templates: Sequence[str], encoder: Encod
         vectors = embed_texts(encoder, prompts)
         rows.append(vectors.reshape(len(part), len(templates), -1).mean(axis=1))
     return normalize(np.concatenate(rows))
+
+
+def _cache_key(model: ModelIdentity, labels: Sequence[str], templates: Sequence[str]) -> str:
+    # The preprocessing tells the activation function, which the weights do not.
+    return content_key(VERSION, model.dim, model.weights, model.preprocessing, labels, templates)
+
+
+def _load_cached(key: str, shape: tuple[int, int]) -> tuple[Vectors, float] | None:
+    """Return the (k, d) vectors and the scale, or None if they are missing or damaged."""
+    stored = CACHE.load(key)
+    if stored is None or stored.keys() != {"vectors", "scale"}:
+        return None
+    vectors, scale = stored["vectors"], stored["scale"]
+    if vectors.shape != shape or vectors.dtype != np.float32 or scale.shape != ():
+        return None
+    if not 0 < scale < np.inf or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
+        return None
+    return vectors, float(scale)

@@ -1,15 +1,13 @@
 """A trained probe, and the file that keeps it."""
 
-import contextlib
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from clipsearch.cache import atomic_write
 from clipsearch.classify.predictions import softmax
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.files.paths import expand_user
@@ -63,19 +61,12 @@ class Probe:
             "pictures": self.images,
             "accuracy": self.accuracy,
         }
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                temporary = file.name
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(
                     file, weights=self.weights, bias=self.bias, facts=np.array(json.dumps(facts))
                 )
-            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - NamedTemporaryFile's are private
-            os.replace(temporary, path)  # noqa: PTH105
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)  # noqa: PTH108
             raise UsageError(
                 f"the probe cannot be written to {path}: {error.strerror or error}"
             ) from error
@@ -113,9 +104,3 @@ class Probe:
             raise UsageError(
                 f"{path} is no probe, or a damaged one: `clipsearch probe fit` writes them"
             ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,7 +13,7 @@ from clipsearch.query.textness import Scale
 
 
 @click.command()
-@click.argument("picture", metavar="PICTURE")
+@click.argument("image", metavar="IMAGE")
 @options.limit
 @options.textness
 @output.output
@@ -33,7 +33,7 @@ def similar(
 ) -> None:
     """Find the pictures most like one.
 
-    PICTURE is a file, or id:… of the collection; it and its identical copies are left out.
+    IMAGE is a file, or id:… of the collection; it and its identical copies are left out.
 
     \b
     clipsearch similar ./sunset.jpg

@@ -39,7 +39,7 @@ class RemoteEncoder:
     @cached_property
     def center_crop(self) -> CenterCrop:
         """What the model sees of a picture."""
-        crop: CenterCrop = self._do("centre_crop")
+        crop: CenterCrop = self._do("center_crop")
         return crop
 
     def preprocess(self, image: "Image") -> Pixels:

@@ -27,7 +27,7 @@ MODELS = 3
 READS = frozenset({"names", "fields", "flush", "count", "is_loaded", "query", "search"})
 WRITES = frozenset({"create", "drop", "upsert", "delete"})
 PROPERTIES = frozenset(
-    {"identity", "logit_scale", "side", "centre_crop", "preprocessing", "has_patches"}
+    {"identity", "logit_scale", "input_size", "center_crop", "preprocessing", "has_patches"}
 )
 """None where an encoder has no such thing: not every one's preprocessing is a value."""
 

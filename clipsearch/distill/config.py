@@ -2,8 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from clipsearch.cache import ArrayCache, content_key
 from clipsearch.errors import UsageError
+
+CACHE = ArrayCache("distillation")
+VERSION = 1
+"""Of how the teacher's vectors and the student's images are computed; part of every cache key."""
 
 EPOCHS = 30
 BATCH = 128
@@ -17,6 +23,11 @@ PEAK = 1e-3  # of the learning rate
 WARM_UP = 0.05  # share of all steps
 DECAY = 0.05  # of matrices
 LONGEST_STEP = 1.0  # of the gradient
+
+
+def cache_key(*parts: Any) -> str:
+    """32 hex digits that identify JSON-serializable values within this version."""
+    return content_key(VERSION, *parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.distill import checkpoint, config, image_dataset, text_dataset
+from clipsearch.distill import config, image_dataset, text_dataset
 from clipsearch.distill import output_folder as folders
-from clipsearch.distill.config import Recipe
+from clipsearch.distill.config import Recipe, cache_key
 from clipsearch.distill.progress import Bars, silent
 from clipsearch.distill.results import DistillReport, Epoch
 from clipsearch.errors import UsageError
@@ -68,8 +68,8 @@ def distill_model(
     settings = {
         "teacher": name,
         "weights": encoder.identity.weights,
-        "pictures": checkpoint.key([item.content_hash for item in items]),
-        "captions": None if lines is None else checkpoint.key(lines),
+        "pictures": cache_key([item.content_hash for item in items]),
+        "captions": None if lines is None else cache_key(lines),
         **asdict(plan),
     }
     folders.begin(folder, settings)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL.Image import Transpose
 
 from clipsearch.batching import batches
-from clipsearch.distill import checkpoint
+from clipsearch.cache import atomic_write
+from clipsearch.distill.config import CACHE, cache_key
 from clipsearch.distill.progress import Bars
 from clipsearch.errors import ImageError, UsageError, ZeroVectorError
 from clipsearch.files.discover import ImageFile, find, require_any
@@ -104,16 +105,17 @@ def learn_from(
     small = replace(preprocessing, levels=[list(range(256))] * 3)
     hashes = [item.content_hash for item in items]
     who = teacher.identity
-    name = checkpoint.key("pictures", who.weights, who.preprocessing, who.precision, hashes)
-    note = checkpoint.key("pixels", asdict(small), hashes)
+    name = cache_key("pictures", who.weights, who.preprocessing, who.precision, hashes)
+    note = cache_key("pixels", asdict(small), hashes)
     known = _known(name, len(items), who.dim)
     drawn = _drawn(folder, note, (len(items), 3, *small.crop))
     if known is None or drawn is None:
         known = _prepare(items, teacher, small, folder, known, bars)
-        checkpoint.replace(folder / NOTE, lambda path: path.write_text(note, encoding="utf-8"))
+        with atomic_write(folder / NOTE) as temporary:
+            temporary.write_text(note, encoding="utf-8")
         vectors, reasons = known
         said = {str(place): reason for place, reason in reasons.items()}
-        checkpoint.save_arrays(name, {"vectors": vectors, "reasons": np.array(json.dumps(said))})
+        CACHE.save(name, {"vectors": vectors, "reasons": np.array(json.dumps(said))})
         drawn = np.load(folder / DRAWN, mmap_mode="r")
     vectors, reasons = known
     good = [place for place in range(len(items)) if place not in reasons]
@@ -135,7 +137,7 @@ def forget(folder: Path) -> None:
 
 def _known(name: str, count: int, dim: int) -> tuple[Vectors, Reasons] | None:
     """The teacher's vectors and why some have none, if an earlier start has kept them whole."""
-    stored = checkpoint.load_arrays(name)
+    stored = CACHE.load(name)
     try:
         vectors = (stored or {})["vectors"]
         said: dict[str, str] = json.loads(str((stored or {})["reasons"]))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from clipsearch.distill import checkpoint
+from clipsearch.cache import atomic_write
 from clipsearch.distill.student import Student
 from clipsearch.models.open_clip import CONFIG
 
@@ -24,7 +24,8 @@ def write(folder: Path, student: Student, *, half: bool) -> dict[str, int]:
     student.save_tokenizer(folder)
     described = {"model_cfg": student.config, "preprocess_cfg": student.preprocess}
     text = json.dumps(described, indent=2)
-    checkpoint.replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+    with atomic_write(folder / CONFIG) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     for name, dtype in IMAGE.items():
         _save(folder / name, student.model.visual.state_dict(), dtype)
     _save(folder / WEIGHTS, student.model.state_dict(), torch.float16 if half else torch.float32)
@@ -39,4 +40,5 @@ def _save(path: Path, weights: Mapping[str, Any], dtype: torch.dtype) -> None:
         .clone()
         for name, tensor in weights.items()
     }
-    checkpoint.replace(path, lambda unfinished: save_file(tensors, unfinished))
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary)

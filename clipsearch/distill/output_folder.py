@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipsearch.distill import checkpoint
+from clipsearch.cache import atomic_write
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user
 
@@ -71,4 +71,5 @@ def begin(folder: Path, settings: Mapping[str, Any]) -> None:
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Replace what is noted."""
     text = json.dumps(content, indent=2)
-    checkpoint.replace(folder / NOTE, lambda path: path.write_text(text, encoding="utf-8"))
+    with atomic_write(folder / NOTE) as temporary:
+        temporary.write_text(text, encoding="utf-8")

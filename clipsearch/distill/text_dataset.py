@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.distill import checkpoint
+from clipsearch.distill.config import CACHE, cache_key
 from clipsearch.distill.progress import Bars
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
@@ -47,8 +47,8 @@ def read_texts(path: Path) -> list[str]:
 def learn_from(lines: Sequence[str], teacher: Encoder, bars: Bars) -> Texts:
     """Ask the teacher for its vectors, unless an earlier start has."""
     who = teacher.identity
-    name = checkpoint.key("texts", who.weights, who.precision, lines)
-    stored = checkpoint.load_arrays(name) or {}
+    name = cache_key("texts", who.weights, who.precision, lines)
+    stored = CACHE.load(name) or {}
     vectors = stored.get("vectors")
     if (
         vectors is None
@@ -62,7 +62,7 @@ def learn_from(lines: Sequence[str], teacher: Encoder, bars: Bars) -> Texts:
                 if bar is not None:
                     bar.update(len(batch))
         vectors = np.concatenate(parts)
-        checkpoint.save_arrays(name, {"vectors": vectors})
+        CACHE.save(name, {"vectors": vectors})
     hashes = [content_hash(line.encode("utf-8", "surrogateescape")) for line in lines]
     return Texts(lines, hashes, vectors)
 

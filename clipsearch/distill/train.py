@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from clipsearch.distill.checkpoint import replace
+from clipsearch.cache import atomic_write
 from clipsearch.distill.config import DECAY, LONGEST_STEP, PEAK, Recipe, learning_rate, temperature
 from clipsearch.distill.losses import distance
 from clipsearch.distill.progress import Bars
@@ -89,7 +89,8 @@ def save(checkpoint: Path, tower: torch.nn.Module, optimizer: Any, history: list
         "optimizer": optimizer.state_dict(),
         "history": [asdict(epoch) for epoch in history],
     }
-    replace(checkpoint, lambda path: torch.save(state, path))
+    with atomic_write(checkpoint) as temporary:
+        torch.save(state, temporary)
 
 
 def load(checkpoint: Path, tower: torch.nn.Module, optimizer: Any = None) -> tuple[Epoch, ...]:

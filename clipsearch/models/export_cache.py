@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from clipsearch.cache import atomic_write
 from clipsearch.config import cache_folder
 
 FORMAT = 1
@@ -88,11 +89,8 @@ def remember(name: str, sources: Sequence[Path], known: Known) -> None:
         "sources": _stamps(sources),
         "known": asdict(known),
     }
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".", delete=False
-    ) as file:
-        json.dump(record, file)
-    Path(file.name).replace(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(record), encoding="utf-8")
 
 
 def manifest(key: str) -> dict[str, Any] | None:

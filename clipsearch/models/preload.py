@@ -2,13 +2,12 @@
 
 import contextlib
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from clipsearch import config
+from clipsearch.cache import atomic_write
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models import registry
@@ -66,10 +65,8 @@ def remember(store: str, collection: str, name: str) -> None:
     file = _file(store, collection)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        fd, unfinished = tempfile.mkstemp(dir=file.parent)
-        with open(fd, "w", encoding="utf-8") as writing:
-            json.dump({"model": name}, writing)
-        os.replace(unfinished, file)  # noqa: PTH105 - whole or not at all
+        with atomic_write(file) as temporary:
+            temporary.write_text(json.dumps({"model": name}), encoding="utf-8")
 
 
 def _file(store: str, collection: str) -> Path:

@@ -1,6 +1,5 @@
 """Contact sheets: titled grids of thumbnails as one picture, or as one page."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from clipsearch.cache import atomic_write
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
@@ -167,19 +167,15 @@ def unknown_suffix(path: Path) -> UsageError:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place at the end, or is removed on an error."""
-    part = path.with_name(f".clipsearch-{secrets.token_hex(6)}.part")
     try:
-        part.touch(exist_ok=False)  # fails before the work where the folder cannot be written
-        yield part
-        part.replace(path)
+        with atomic_write(path) as part:
+            yield part
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(
             f"cannot write {escape_control(path.name)} to the folder {escape_control(str(path.parent.absolute()))}"
             f" ({reason}): name a file in a folder that exists and that you may write to"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _draw_header(canvas: ImageDraw.ImageDraw, layout: Layout, top: int, section: Section) -> None:

@@ -13,10 +13,9 @@ from clipsearch.classify import (
     Classes,
     check_labels,
     chosen_templates,
-    class_cache,
     read_labels,
 )
-from clipsearch.classify.class_matrix import class_matrix, embed_labels
+from clipsearch.classify.class_matrix import CACHE, class_matrix, embed_labels
 from clipsearch.classify.predictions import Prediction, classified, softmax
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
@@ -177,7 +176,7 @@ def test_a_class_matrix_is_computed_once_for_a_model_labels_and_templates(
 
 def test_a_damaged_cache_is_computed_again(encoder: ColourEncoder) -> None:
     first = matrix(encoder, "red", "green")
-    [path] = class_cache.folder().iterdir()
+    [path] = CACHE.folder.iterdir()
     whole = path.read_bytes()
     for damage in (b"", b"nonsense", whole[:-30], whole[:100] + b"\0" * 50 + whole[150:]):
         path.write_bytes(damage)
@@ -189,7 +188,7 @@ def test_a_damaged_cache_is_computed_again(encoder: ColourEncoder) -> None:
     with path.open("wb") as file:  # a pickle is never opened
         np.savez(file, vectors=np.array([object()]), scale=10.0, allow_pickle=True)
     np.testing.assert_array_equal(matrix(encoder, "red", "green").vectors, first.vectors)
-    assert [p.name for p in class_cache.folder().iterdir()] == [path.name]  # no temporary files
+    assert [p.name for p in CACHE.folder.iterdir()] == [path.name]  # no temporary files
 
 
 def test_without_a_place_for_the_cache_it_works_all_the_same(

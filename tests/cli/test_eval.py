@@ -22,7 +22,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "store" / "eval.db"))
     monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clipsearch.explanation.windows.SHARES", (1 / 2,))  # seconds, for tests
+    monkeypatch.setattr("clipsearch.explain.windows.SHARES", (1 / 2,))  # seconds, for tests
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Done:

@@ -230,8 +230,8 @@ def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> 
 
 
 def test_without_unix_sockets_it_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("link.place", "warm.start"):
-        monkeypatch.setattr(f"clipsearch.{module}.supported", lambda: False)
+    for module in ("endpoint", "process"):
+        monkeypatch.setattr(f"clipsearch.daemon.{module}.supported", lambda: False)
     with pytest.raises((StoreError, UsageError), match="Unix sockets"):
         daemon_process.start(Wanted(str(path), None, "photos"))
     with Store.open(path) as store:

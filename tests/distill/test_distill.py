@@ -11,8 +11,15 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch.distill import DistillReport, checkpoint, image_dataset, losses, train
-from clipsearch.distill.config import PEAK, Recipe, is_held_out, learning_rate, temperature
+from clipsearch.distill import DistillReport, image_dataset, losses, train
+from clipsearch.distill.config import (
+    PEAK,
+    Recipe,
+    cache_key,
+    is_held_out,
+    learning_rate,
+    temperature,
+)
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from clipsearch.models.embedding import encode_pixels
@@ -303,5 +310,5 @@ def test_the_recipe_is_the_articles() -> None:
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < PEAK / 100
     assert Recipe().heads is None
-    shares = [is_held_out(checkpoint.key(number), 0.1) for number in range(2000)]
+    shares = [is_held_out(cache_key(number), 0.1) for number in range(2000)]
     assert 0.07 < np.mean(shares) < 0.13

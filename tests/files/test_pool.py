@@ -81,7 +81,7 @@ def test_a_closed_pool_drops_what_has_not_begun() -> None:
 
 def test_a_stream_that_nobody_reads_to_its_end_lets_python_end() -> None:
     program = """
-from ingest.workers import Pool, ordered
+from clipsearch.files.pool import Pool, ordered
 
 def numbers():
     with Pool() as pool:

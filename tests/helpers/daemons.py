@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 BARE = """
 import json, sys
 from clipsearch.store.address import locate
-from clipsearch.link.place import made
-from clipsearch.warm.server import Server, handle_signals
+from clipsearch.daemon.endpoint import made
+from clipsearch.daemon.server import Server, handle_signals
 uri, idle = json.loads(sys.argv[1])
 address = locate(uri)
 server = Server(made(address.key), address, None, idle=idle)

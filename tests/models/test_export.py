@@ -184,14 +184,14 @@ def test_a_collection_made_on_torch_opens_on_openvino(
 
 KILLED = """
 import os, sys
-from clipsearch.models import conversion
+from clipsearch.models import export
 from clipsearch.models.registry import load
-half = conversion.save_graph
+half = export.save_graph
 def save_graph(path, *rest):
     if path.name == "text.xml":
         os._exit(9)
     half(path, *rest)
-conversion.save_graph = save_graph
+export.save_graph = save_graph
 load(sys.argv[1], device="cpu")
 """
 

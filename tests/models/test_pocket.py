@@ -121,7 +121,7 @@ def test_pieces_of_a_batch_give_what_the_whole_gives(pocket: PocketEncoder) -> N
 def test_a_text_query_imports_neither_torch_nor_the_image_tower() -> None:
     code = """
 import json, sys
-from clipsearch.models.pocket import PocketEncoder
+from clipsearch.models.pocket.encoder import PocketEncoder
 light = sorted({"openvino", "tokenizers", "torch", "PIL"} & set(sys.modules))
 encoder = PocketEncoder()
 encoder.encode_texts(["a dog"])
@@ -151,8 +151,8 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 
 OF_OLDER_PROCESSORS = """
 import sys, numpy as np
-from clipsearch.models.openvino import Graph
-from clipsearch.models.pocket import WEIGHTS
+from clipsearch.models.openvino_runtime import Graph
+from clipsearch.models.pocket.encoder import WEIGHTS
 pixels = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
 np.save(sys.argv[1], Graph(WEIGHTS / "image.xml", chunk=2)(pixels // 3 + 80))
 """

@@ -7,7 +7,7 @@ import pytest
 
 SPARED = """
 import logging, sys, threading
-from clipsearch.store.importing import pymilvus
+from clipsearch.store.pymilvus_import import pymilvus
 
 elsewhere = []
 

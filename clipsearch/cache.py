@@ -1,0 +1,84 @@
+"""Files that appear complete or not at all, and a disk cache of arrays by key."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch import config
+
+log = logging.getLogger("clipsearch")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary file beside `path`; move it to `path` when the block succeeds.
+
+    On an exception the temporary file is removed and an existing `path` stays as it was. Raises
+    OSError if the folder does not exist or cannot be written.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".clipsearch-", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def content_key(*parts: Any) -> str:
+    """32 hex digits that identify JSON-serializable values."""
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class ArrayCache:
+    """Arrays in a subfolder of the user's cache folder, one `.npz` file for each key."""
+
+    def __init__(self, name: str) -> None:
+        """Name the subfolder; it is created on the first `save`."""
+        self._name = name
+
+    @property
+    def folder(self) -> Path:
+        """The subfolder, which may not exist yet."""
+        return config.cache_folder() / self._name
+
+    def load(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays saved under `key`, or None if there are none or the file is damaged."""
+        try:
+            with np.load(self.folder / f"{key}.npz", allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Save arrays under `key`; if the folder cannot be written, log that and go on."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (
+                atomic_write(self.folder / f"{key}.npz") as temporary,
+                temporary.open("wb") as file,
+            ):
+                np.savez(file, **dict[str, Any](arrays))
+        except OSError as error:
+            log.info("not cached in %s: %s", self.folder, error.strerror or error)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
