@@ -1,6 +1,6 @@
 """The scale of cosines at which pocket's probabilities come true, for `logit_scale` in its manifest.
 
-    python -m training.scale FOLDER
+    python -m training.heads.temperature FOLDER
 
 FOLDER holds a folder of photographs for each class, none of which the model was trained on. A
 softmax over the classes' names is then right as often as it says (Guo et al. 2017, "On Calibration

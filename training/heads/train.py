@@ -29,7 +29,7 @@ class Recipe:
 
     `batch` captioned pictures a step, and `extra` named ones; the weights are those of the losses:
     of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
-    are the share of pictures and the strength of the noise on features (see `training.noise`). Layers of
+    are the share of pictures and the strength of the noise on features (see `training.heads.noise`). Layers of
     the text tower learn, where any do, at `language_share` of the rate.
     """
 

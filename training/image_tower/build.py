@@ -1,9 +1,9 @@
 """Build the light image tower, from photographs without any captions.
 
-    python -m training.build_tower --data ../shared/data --out tower.pt
+    python -m training.image_tower.build --data ../shared/data --out tower.pt
 
-It learns from no photograph that the trial of `build_pocket` is measured on. A run that was stopped
-goes on from its last checkpoint. `build_reading` and `build_pocket` take the result.
+It learns from no photograph that the trial of `packing.build` is measured on. A run that was stopped
+goes on from its last checkpoint. `reading.build` and `packing.build` take the result.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What packed files find, by the encoder that the product uses: the numbers of the model card.
 
-    python -m training.shipped --data ../shared/data --model .cache/training/trial
+    python -m training.measure.eval_release --data ../shared/data --model .cache/training/trial
 
 The trial never saw these photographs; the model that ships has seen all but Flickr8k's own 500.
 """

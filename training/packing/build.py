@@ -1,6 +1,6 @@
 """Build the embedded model from its towers, what reads, and a folder of photographs.
 
-    python -m training.build_pocket --data ../shared/data --tower tower.pt --language language.pt \
+    python -m training.packing.build --data ../shared/data --tower tower.pt --language language.pt \
         --reading reading.pt
 
 A trial is trained first, without the photographs that it is measured on; then the model that

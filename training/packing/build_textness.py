@@ -1,6 +1,6 @@
 """Build the textness bias of the embedded model: what text looks like to it.
 
-    python -m training.build_textness --data ../shared/data
+    python -m training.packing.build_textness --data ../shared/data
 
 Run it again whenever the weights change: a bias of other weights is not used. Words are drawn onto
 photographs with the fonts of this machine and of `--fonts`; every photograph is used once, with

@@ -80,7 +80,7 @@ class Model:
 
 
 def pack(folder: Path, model: Model, pictures: NDArray[np.uint8], *, scale: float) -> None:
-    """Write the shipped files; `scale` makes probabilities of cosines (see `training.scale`).
+    """Write the shipped files; `scale` makes probabilities of cosines (see `training.heads.temperature`).
 
     The image tower computes in int8, with the ranges of `pictures` (n, 224, 224, 3). What looks at
     places or reads does not: it is small, and reading suffers.

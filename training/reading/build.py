@@ -1,11 +1,11 @@
 """Build the part of the embedded model that reads, from drawn words on photographs.
 
-    python -m training.build_reading --data ../shared/data --tower tower.pt --out reading.pt
+    python -m training.reading.build --data ../shared/data --tower tower.pt --out reading.pt
 
 Canvases, and what the image tower sees on them, are made once a tower and kept in the cache; a run
 that was stopped goes on from its last checkpoint. The more families of typefaces, the better:
 Debian's packages fonts-* have some hundred under free licences. Nouns come from Debian's
-`wordnet-base`. `build_pocket` takes the result.
+`wordnet-base`. `packing.build` takes the result.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Build the text tower of the embedded model: the published one, its last layers tuned on captions.
 
-    python -m training.build_language --data ../shared/data --tower tower.pt --out language.pt
+    python -m training.text_tower.build --data ../shared/data --tower tower.pt --out language.pt
 
 It learns from nothing that a trial is measured on. A run that was stopped goes on after its last whole
-epoch. `build_pocket` takes the result.
+epoch. `packing.build` takes the result.
 """
 
 from pathlib import Path
