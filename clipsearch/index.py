@@ -26,7 +26,7 @@ from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import embed_images, embed_texts
-from clipsearch.models.preload import Ahead, begin, remember
+from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image
@@ -62,13 +62,13 @@ class Index:
         name: str,
         model: str | None,
         runtime: Runtime,
-        ahead: Ahead | None = None,
+        preloaded: PreloadedEncoder | None = None,
     ) -> None:
         self._store = store
         self._name = name
         self._model = model
         self._runtime = runtime
-        self._ahead = ahead
+        self._preloaded = preloaded
         self._encoder: Encoder | None = None
         self._collection: Collection | None = store.find(name)
         self._refuse_other_model()
@@ -85,7 +85,7 @@ class Index:
         precision: str | None = None,
         token: str | None = None,
         create: bool = True,
-        ahead: bool = False,
+        preload: bool = False,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the address of a Milvus server.
 
@@ -95,15 +95,15 @@ class Index:
         knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps;
         `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
         `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8).
-        With create=False a store file that does not exist is a StoreError. With `ahead` the model
+        With create=False a store file that does not exist is a StoreError. With `preload` the model
         loads beside the store, as far as texts need it: for a caller who searches by text next.
         """
         where = config.default_uri() if uri is None else uri
         chosen = Runtime.choose(device, runtime, precision)
         name = collection or config.default_collection()
         address = locate(where)
-        if ahead and not existing(address.key):  # a warm process has it already
-            loading = begin(address.shown, name, chosen.options())
+        if preload and not existing(address.key):  # a warm process has it already
+            loading = start_preload(address.shown, name, chosen.options())
         else:
             loading = None
         store = Store.open(where, token=token, create=create, ahead=name)
@@ -317,7 +317,7 @@ class Index:
             encoder = self._loaded()
             if self._collection is not None:
                 expected = self._collection.info.model
-                if not encoder.identity.comparable(expected):
+                if not encoder.identity.is_comparable(expected):
                     raise ModelMismatchError(
                         f"collection {self._name!r} was made by {expected.name} with other weights or "
                         f"preprocessing ({expected.weights[:12]}, now {encoder.identity.weights[:12]}): "
@@ -361,7 +361,7 @@ class Index:
         """The collection, made now if there is none."""
         if self._collection is None:
             self._collection = self._store.create(self._name, self.encoder.identity)
-            remember(self._store.uri, self._name, self._collection.info.model.name)
+            remember_model(self._store.uri, self._name, self._collection.info.model.name)
         return self._collection
 
     def _loaded(self) -> Encoder:
@@ -371,8 +371,8 @@ class Index:
         load = partial(registry.load, name, **options)
         if self._collection is None:  # it may be downloaded, which people want to see
             return load()
-        remember(self._store.uri, self._name, name)
-        if self._ahead and (encoder := self._ahead.encoder(name, options)):
+        remember_model(self._store.uri, self._name, name)
+        if self._preloaded and (encoder := self._preloaded.encoder(name, options)):
             return encoder
         expected = self._collection.info.model
         return remote_encoder(self._store.link, load, expected, **options) or load()
@@ -390,7 +390,7 @@ class Index:
         if self._collection is None or self._model in (None, "auto"):
             return
         made_by = self._collection.info.model.name
-        asked = registry.parse(self._model).name
+        asked = registry.parse_model_name(self._model).name
         if asked != made_by:
             raise ModelMismatchError(
                 f"collection {self._name!r} was made by {made_by}, and vectors of {asked} cannot be "

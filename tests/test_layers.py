@@ -53,7 +53,7 @@ OWNERS = {
     "open_clip": {
         "clipsearch.distill.student",
         "clipsearch.models.open_clip",
-        "clipsearch.models.open_clip_text",
+        "clipsearch.models.open_clip_text_tower",
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
     "pymilvus": {"clipsearch.store.pymilvus_import"},
@@ -83,7 +83,7 @@ HEAVY_MODULES = {
     "clipsearch.models.align",
     "clipsearch.models.loading",
     "clipsearch.models.open_clip",
-    "clipsearch.models.open_clip_text",
+    "clipsearch.models.open_clip_text_tower",
     "clipsearch.models.patch_tokens",
     "clipsearch.models.torch_runtime",
 }

@@ -17,9 +17,9 @@ from statistics import median
 from benchmarks.speed.random_checkpoint import checkpoint
 from clipsearch import cpu
 from clipsearch.models.base import Encoder
-from clipsearch.models.export_check import drawn_images
+from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.openvino_runtime import Graph
-from clipsearch.models.pocket.encoder import PIECE, WEIGHTS, PocketEncoder
+from clipsearch.models.pocket.encoder import CHUNK_SIZE, WEIGHTS, PocketEncoder
 from clipsearch.models.registry import load
 
 ARCHITECTURE = "ViT-B-32"
@@ -60,14 +60,14 @@ def main() -> None:
 def _pocket(folder: Path, precision: str) -> PocketEncoder:
     encoder = PocketEncoder(folder)
     if precision == "fp32":
-        encoder._image = Graph(folder / "image.xml", chunk=PIECE)
+        encoder._image = Graph(folder / "image.xml", chunk=CHUNK_SIZE)
         encoder._head = Graph(folder / "head.xml")
     return encoder
 
 
 def _seconds(encoders: Sequence[Encoder]) -> list[tuple[float, ...]]:
     """The seconds of each encoder in each round."""
-    arrays = [[one.preprocess(drawn_images()[0])] * IMAGE_SUFFIXES for one in encoders]
+    arrays = [[one.preprocess(synthetic_images()[0])] * IMAGE_SUFFIXES for one in encoders]
     rounds = []
     for turn in range(ROUNDS + 1):
         times = []

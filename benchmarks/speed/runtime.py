@@ -32,7 +32,7 @@ from clipsearch.images.decode import decode
 from clipsearch.models import openvino_encoder
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
-from clipsearch.models.export_check import drawn_images
+from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.registry import load
 from clipsearch.types import Vectors
 
@@ -123,7 +123,7 @@ def main() -> None:
 
 def speeds(encoders: dict[tuple[str, str], Encoder]) -> Iterator[dict[str, Any]]:
     """One row for each kind of work, batch size, runtime and precision."""
-    array = encoders[REFERENCE].preprocess(drawn_images()[0])
+    array = encoders[REFERENCE].preprocess(synthetic_images()[0])
     work: dict[tuple[str, int], Callable[[Encoder], object]] = {}
     for size in IMAGE_BATCHES:
         work["images", size] = methodcaller("encode_images", [array] * size)
@@ -157,7 +157,7 @@ def parity(encoders: dict[tuple[str, str], Encoder]) -> dict[str, float]:
     """The smallest cosine of each kind's vectors to the reference's, over pictures and texts."""
     texts = prompts(24)
     vectors = {
-        kind: np.concatenate([embed_images(one, drawn_images()), embed_texts(one, texts)])
+        kind: np.concatenate([embed_images(one, synthetic_images()), embed_texts(one, texts)])
         for kind, one in encoders.items()
     }
     return {

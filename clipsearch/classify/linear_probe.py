@@ -38,7 +38,7 @@ class Probe:
 
     def require(self, model: ModelIdentity) -> None:
         """Raise ModelMismatchError unless it was fitted on vectors of this model."""
-        if not self.model.comparable(model):
+        if not self.model.is_comparable(model):
             other = (
                 "other weights or preprocessing of it" if model.name == self.model.name
                 else model.name

@@ -17,18 +17,18 @@ def models(*, as_json: bool) -> None:
     Any other open_clip ARCH/TAG, hf-hub:ORG/NAME, local-dir:FOLDER, align:ORG/NAME or align:FOLDER
     works as well.
     """
-    rows = [(spec, registry.on_this_machine(spec)) for spec in registry.specs()]
+    rows = [(spec, registry.is_local(spec)) for spec in registry.MODELS]
     if as_json:
-        for spec, here in rows:
+        for spec, local in rows:
             click.echo(
-                json.dumps(asdict(spec) | {"download_bytes": spec.download_bytes, "here": here})
+                json.dumps(asdict(spec) | {"download_bytes": spec.download_bytes, "local": local})
             )
         return
-    table = [("model", "dim", "download", "licence", "", "")]
-    for spec, here in rows:
+    table = [("model", "dim", "download", "license", "", "")]
+    for spec, local in rows:
         name = f"{spec.alias} = {spec.name}" if spec.alias else spec.name
         size = f"{spec.download_bytes / 1e6:,.0f} MB" if spec.download_bytes else "-"
-        table.append((name, str(spec.dim), size, spec.licence, "here" if here else "", spec.note))
+        table.append((name, str(spec.dim), size, spec.license, "local" if local else "", spec.note))
     widths = [max(len(row[column]) for row in table) for column in range(5)]
     for row in table:
         cells = (

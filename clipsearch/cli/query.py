@@ -101,7 +101,7 @@ def query(
     )
     texts = any(isinstance(term.content, str) for term in terms)
     with Index.open(
-        uri, collection=collection, device=device, token=token, create=False, ahead=texts
+        uri, collection=collection, device=device, token=token, create=False, preload=texts
     ) as index:
         [hits] = index.search_many([wish])
         if not hits:

@@ -114,4 +114,4 @@ def remote_encoder(
         encoder = RemoteEncoder(link, load, expected.name, **options)
     except ClipsearchError:
         return None
-    return encoder if encoder.identity.comparable(expected) else None
+    return encoder if encoder.identity.is_comparable(expected) else None

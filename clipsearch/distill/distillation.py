@@ -56,7 +56,9 @@ def distill_model(
     """
     began = time.monotonic()
     plan = Recipe(epochs, batch_size, seed, heads, held_out)
-    name = registry.parse(registry.choose_default()[0] if teacher == "auto" else teacher).name
+    name = registry.parse_model_name(
+        registry.choose_default()[0] if teacher == "auto" else teacher
+    ).name
     lines = text_dataset.read_texts(Path(captions)) if captions is not None else None
     if lines is not None:
         _require(len(lines), plan, f"captions in {captions}")
@@ -183,7 +185,9 @@ def _student(encoder: Encoder, name: str, plan: Recipe, *, own_text: bool) -> "S
     from clipsearch.distill.student import build
 
     source = encoder
-    if registry.parse(name).family == "open_clip":  # its weights are needed, not only its answers
+    if (
+        registry.parse_model_name(name).family == "open_clip"
+    ):  # its weights are needed, not only its answers
         source = registry.load(name, device="cpu", runtime="torch", precision="fp32")
     return build(source, name, heads=plan.heads, own_text=own_text, seed=plan.seed)
 

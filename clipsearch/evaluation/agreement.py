@@ -77,7 +77,7 @@ def agreement(
         group, count = "picture queries", len(a)
         pairs = _scores_without_self(a, b)
     measures = _compared(group, pairs)
-    if one.identity.comparable(other.identity):
+    if one.identity.is_comparable(other.identity):
         measures += _cosines(a, b)
     return Evaluation(
         kind="agreement",

@@ -33,7 +33,7 @@ def compare(
     """
     if captions is None and classes is None:
         raise UsageError("nothing to compare on: give a caption file, a folder of classes, or both")
-    named = [registry.parse(model).name for model in models if isinstance(model, str)]
+    named = [registry.parse_model_name(model).name for model in models if isinstance(model, str)]
     if len(models) < 2 or len(set(named)) < len(named):
         raise UsageError("give two or more different models to compare")
     bar = progress or (lambda _: None)

@@ -15,12 +15,12 @@ from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
-from clipsearch.models.export_source import Parts, save_fast_tokenizer
+from clipsearch.models.export_source import ExportSource, save_fast_tokenizer
 from clipsearch.models.loading import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch_runtime import Torch, Tower, batch
+from clipsearch.models.torch_runtime import TorchRuntime, Tower, batch
 from clipsearch.models.weights_hash import digest
 from clipsearch.types import Pixels, Vectors
 
@@ -39,7 +39,7 @@ class AlignEncoder:
 
         Raises ModelError on missing or broken files and on a model that is no ALIGN.
         """
-        self._torch = Torch(runtime)
+        self._torch = TorchRuntime(runtime)
         hint = (
             "is the folder a whole ALIGN model, saved with its processor?"
             if ref.folder
@@ -118,10 +118,10 @@ class AlignEncoder:
         """All files and folders that another model could come from next time."""
         return self._files
 
-    def parts(self) -> Parts:
+    def parts(self) -> ExportSource:
         """What a conversion takes; raises NotConvertibleError where there is no such thing."""
         tokenizer = self._processor.tokenizer
-        return Parts(
+        return ExportSource(
             image=Tower(self._model, self._image_features),
             text=Tower(self._model, self._text_features),
             preprocessing=Preprocessing.from_efficientnet(

@@ -25,7 +25,7 @@ class ModelIdentity:
     preprocessing: str
     precision: str
 
-    def comparable(self, other: "ModelIdentity") -> bool:
+    def is_comparable(self, other: "ModelIdentity") -> bool:
         """Whether vectors of both may be compared: all but `precision`, which changes digits only."""
         return (self.dim, self.weights, self.preprocessing) == (
             other.dim,

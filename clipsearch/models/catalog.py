@@ -15,18 +15,18 @@ class ModelSpec:
 
     `name` is its canonical name and `alias` a shorter one; `dim` the length of its embeddings;
     `parameters` a count in millions, 0 where nothing is downloaded; `licence` is that of the
-    weights; `repo` is where the hub keeps them, and `also` repositories with its tokenizer.
+    weights; `repo` is where the hub keeps them, and `tokenizer_repos` repositories with its tokenizer.
     """
 
     name: str
     family: Family
     dim: int
     parameters: float
-    licence: str
+    license: str
     note: str
     alias: str = ""
     repo: str = ""
-    also: tuple[str, ...] = ()
+    tokenizer_repos: tuple[str, ...] = ()
 
     @property
     def download_bytes(self) -> int:
@@ -37,7 +37,7 @@ class ModelSpec:
 # Dimensions and repositories are open_clip's own (model_configs, pretrained.py), and a test holds
 # them against the installed package; parameters were counted on the built models; licences are
 # those that the models' pages state.
-SPECS = (
+MODELS = (
     ModelSpec(
         "ViT-B-32-256/datacomp_s34b_b86k", "open_clip", 512, 151.3, "MIT",
         "quick and good; the default where its weights can be had", alias="clip",
@@ -75,7 +75,7 @@ SPECS = (
     ModelSpec(
         "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k", "open_clip", 512, 366.1, "MIT",
         "multilingual queries", repo="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
-        also=("xlm-roberta-base",),
+        tokenizer_repos=("xlm-roberta-base",),
     ),
     ModelSpec(
         "ViT-B-16-SigLIP/webli", "open_clip", 768, 203.2, "Apache-2.0", "SigLIP, English",

@@ -16,10 +16,10 @@ import numpy as np
 from clipsearch.errors import ModelError, VectorError
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
-from clipsearch.models.export_check import PROMPTS, drawn_images
-from clipsearch.models.export_source import Convertible, NotConvertibleError, Parts
+from clipsearch.models.export_check import PROMPTS, synthetic_images
+from clipsearch.models.export_source import ExportableEncoder, ExportSource, NotExportableError
 from clipsearch.models.model_name import ModelRef
-from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, ConvertedEncoder, padded
+from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder, padded
 from clipsearch.models.openvino_runtime import compress, has_bf16, save_graph
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
@@ -33,8 +33,8 @@ ON_CPU = Runtime("cpu", "torch", "fp32")
 COSINES = {"fp32": 0.99999, "bf16": 0.999, "int8": 0.99}
 
 
-def open_or_convert(
-    ref: ModelRef, precision: str, load: Callable[[Runtime], Convertible]
+def open_or_export(
+    ref: ModelRef, precision: str, load: Callable[[Runtime], ExportableEncoder]
 ) -> Encoder:
     """The model on OpenVINO, converted now unless it has been; on torch where that cannot be done.
 
@@ -69,15 +69,15 @@ def open_or_convert(
 
 
 def _open(
-    ref: ModelRef, key: str, precision: str, on_torch: Callable[[], Convertible] | None = None
-) -> ConvertedEncoder:
+    ref: ModelRef, key: str, precision: str, on_torch: Callable[[], ExportableEncoder] | None = None
+) -> OpenVinoEncoder:
     manifest = export_cache.manifest(key)
     if manifest is None:
         raise ModelError(f"{export_cache.folder() / key} has lost files: delete it, and try again")
     export_cache.touch(key)
     if precision == "bf16" and has_bf16() and not manifest["bf16"]:
         log.info("model %s computes in float32: bfloat16 turns its vectors", ref.name)
-    return ConvertedEncoder(
+    return OpenVinoEncoder(
         export_cache.folder() / key, manifest, name=ref.name, precision=precision, on_torch=on_torch
     )
 
@@ -86,7 +86,7 @@ def _tell_why(ref: ModelRef, known: export_cache.Known) -> None:
     log.info("model %s runs on torch, which takes longer: %s", ref.name, known.reason)
 
 
-def _converted(ref: ModelRef, encoder: Convertible) -> export_cache.Known:
+def _converted(ref: ModelRef, encoder: ExportableEncoder) -> export_cache.Known:
     """Convert a loaded model unless somebody did; raises OSError where it cannot be kept."""
     identity = encoder.identity
     try:
@@ -110,7 +110,7 @@ def _converted(ref: ModelRef, encoder: Convertible) -> export_cache.Known:
     return export_cache.Known(key=key)
 
 
-def _digest_of_tokenizer(parts: Parts) -> str:
+def _digest_of_tokenizer(parts: ExportSource) -> str:
     with tempfile.TemporaryDirectory() as name:
         described = parts.save_tokenizer(Path(name))
         whole = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
@@ -119,7 +119,7 @@ def _digest_of_tokenizer(parts: Parts) -> str:
     return whole.hexdigest()
 
 
-def _build(folder: Path, encoder: Convertible, parts: Parts) -> dict[str, Any]:
+def _build(folder: Path, encoder: ExportableEncoder, parts: ExportSource) -> dict[str, Any]:
     """Write a conversion into a folder and return its manifest, once it has proved right."""
     from clipsearch.models.loading import quiet
     from clipsearch.models.torch_runtime import tracing
@@ -153,12 +153,12 @@ def _build(folder: Path, encoder: Convertible, parts: Parts) -> dict[str, Any]:
         "int8": False,
     }
     expected = _probe(encoder)
-    found = _probe(ConvertedEncoder(folder, manifest, name=identity.name, precision="fp32"))
+    found = _probe(OpenVinoEncoder(folder, manifest, name=identity.name, precision="fp32"))
     if (cosine := _cosine(found, expected)) < COSINES["fp32"]:
-        raise NotConvertibleError(f"converted, its vectors differ (cosine {cosine:.6f})")
+        raise NotExportableError(f"converted, its vectors differ (cosine {cosine:.6f})")
     if has_bf16():
         tried = manifest | {"bf16": True}
-        fast = _probe(ConvertedEncoder(folder, tried, name=identity.name, precision="bf16"))
+        fast = _probe(OpenVinoEncoder(folder, tried, name=identity.name, precision="bf16"))
         manifest["bf16"] = _cosine(fast, expected) >= COSINES["bf16"]
     (folder / COMPILED).mkdir()  # only now: what is found out here counts for another path
     return manifest
@@ -181,7 +181,7 @@ def _compressed(ref: ModelRef, key: str) -> str:
             for file in ("tokenizer.json", "merges.json"):
                 if file in manifest["files"]:
                     (folder / file).write_bytes((export_cache.folder() / key / file).read_bytes())
-            rounded = ConvertedEncoder(folder, manifest, name=ref.name, precision="int8")
+            rounded = OpenVinoEncoder(folder, manifest, name=ref.name, precision="int8")
             if (cosine := _cosine(_probe(rounded), _probe(full))) < COSINES["int8"]:
                 raise ModelError(
                     f"model {ref.name} turns its vectors with weights of 8 bits (cosine "
@@ -197,7 +197,7 @@ def _compressed(ref: ModelRef, key: str) -> str:
 
 def _probe(encoder: Encoder) -> Vectors:
     """The vectors of the probes, (n, d) float32: pictures, then texts."""
-    pixels = [encoder.preprocess(picture) for picture in drawn_images()]
+    pixels = [encoder.preprocess(picture) for picture in synthetic_images()]
     return np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(PROMPTS)])
 
 

@@ -20,7 +20,7 @@ PROMPTS = (
 
 
 @cache
-def drawn_images(count: int = 4) -> "tuple[Image, ...]":
+def synthetic_images(count: int = 4) -> "tuple[Image, ...]":
     """Upright RGB pictures of several shapes, with detail from a few pixels to the whole width."""
     from PIL import Image
 

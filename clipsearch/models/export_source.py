@@ -9,12 +9,12 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.preprocess import Preprocessing
 
 
-class NotConvertibleError(Exception):
+class NotExportableError(Exception):
     """A model does something that only its own library can do; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ExportSource:
     """A model taken apart: two torch modules, and what comes before them.
 
     `image` maps (n, 3, H, W) float32 to (n, d), `text` (n, length) int64 token numbers to (n, d);
@@ -36,7 +36,7 @@ class Parts:
     description: str
 
 
-class Convertible(Encoder, Protocol):
+class ExportableEncoder(Encoder, Protocol):
     """An encoder that can be taken apart."""
 
     @property
@@ -44,7 +44,7 @@ class Convertible(Encoder, Protocol):
         """All files and folders that another model could come from next time."""
         ...
 
-    def parts(self) -> Parts:
+    def parts(self) -> ExportSource:
         """Raises NotConvertibleError, with the reason as half a sentence."""
         ...
 
@@ -53,7 +53,7 @@ def save_fast_tokenizer(tokenizer: Any, folder: Path, context: int) -> dict[str,
     """Write a tokenizer of transformers as tokenizer.json, with its truncation and no padding."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or tokenizer.padding_side != "right":
-        raise NotConvertibleError("its tokenizer has no fast form, or fills up on the left")
+        raise NotExportableError("its tokenizer has no fast form, or fills up on the left")
     # Calling it sets the truncation as the library itself does.
     tokenizer(["x"], max_length=context, padding=False, truncation=True)
     (folder / "tokenizer.json").write_text(backend.to_str(), encoding="utf-8")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-A_RUN = 128
+RUN_COST = 128
 """What one more run costs, in tokens: between what it does in float32 and in bfloat16, on CLIP's tower."""
 
 
-def by_length(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+def length_buckets(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     """Split texts of so many tokens into groups: (their positions, the length to pad them to).
 
     The cheapest split of the sorted lengths, where a group costs its padded tokens and A_RUN.
@@ -21,7 +21,7 @@ def by_length(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     best, cut = [0.0], [0]
     for end, length in enumerate(distinct, start=1):
         cost, start = min(
-            (best[start] + (upto[end] - upto[start]) * length + A_RUN, start)
+            (best[start] + (upto[end] - upto[start]) * length + RUN_COST, start)
             for start in range(end)
         )
         best.append(cost)

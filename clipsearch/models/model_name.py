@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clipsearch.errors import ModelError, UnknownModelError
-from clipsearch.models.catalog import ALIGN_REPO, SPECS, Family
+from clipsearch.models.catalog import ALIGN_REPO, MODELS, Family
 
-ALIASES = {spec.alias: spec.name for spec in SPECS if spec.alias}
+ALIASES = {spec.alias: spec.name for spec in MODELS if spec.alias}
 
 _LISTING = "`clipsearch models` lists good ones"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
@@ -32,7 +32,7 @@ class ModelRef:
     folder: Path | None = None
 
 
-def parse(name: str) -> ModelRef:
+def parse_model_name(name: str) -> ModelRef:
     """Read `ARCH/TAG`, `ARCH__TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]` or `pocket`.
 
     Nothing is looked up, and no library is imported: whether the model exists shows on loading.
@@ -52,7 +52,7 @@ def parse(name: str) -> ModelRef:
     # Architectures used to be written with slashes (ViT-B/32); only the last one ends them.
     arch, _, tag = text.rpartition("/" if "/" in text else "__")
     if not arch or not tag:
-        raise unknown_model(name)
+        raise unknown_model_error(name)
     arch, tag = arch.replace("/", "-"), tag.lower().replace("-", "_")  # as open_clip reads them
     return ModelRef(f"{arch}/{tag}", "open_clip", arch=arch, tag=tag)
 
@@ -88,7 +88,7 @@ def architectures() -> frozenset[str]:
     return frozenset(path.stem for path in configs)
 
 
-def unknown_tag(ref: ModelRef, tags: Sequence[str]) -> ModelError:
+def unknown_tag_error(ref: ModelRef, tags: Sequence[str]) -> ModelError:
     """The error for an architecture that has no weights of this tag, with the nearest it has."""
     near = difflib.get_close_matches(ref.tag, tags)
     if not tags:
@@ -100,13 +100,13 @@ def unknown_tag(ref: ModelRef, tags: Sequence[str]) -> ModelError:
     return ModelError(f"unknown model {ref.name!r}: {hint}{_LISTING}")
 
 
-def unknown_model(name: str) -> UnknownModelError:
+def unknown_model_error(name: str) -> UnknownModelError:
     """The error for a name of no known form or architecture, with the nearest good one."""
     if name and Path(name).expanduser().is_dir():
         return UnknownModelError(
             f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
         )
-    good = [*ALIASES, *(spec.name for spec in SPECS)]
+    good = [*ALIASES, *(spec.name for spec in MODELS)]
     archs = architectures()
     if name in archs:
         example = next((each for each in good if each.startswith(f"{name}/")), f"{name}/TAG")

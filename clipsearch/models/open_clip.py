@@ -15,14 +15,14 @@ from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
-from clipsearch.models.export_source import Parts
+from clipsearch.models.export_source import ExportSource
 from clipsearch.models.loading import loading
-from clipsearch.models.model_name import ModelRef, unknown_tag
-from clipsearch.models.open_clip_text import own_length, padding_of, save_tokenizer
+from clipsearch.models.model_name import ModelRef, unknown_tag_error
+from clipsearch.models.open_clip_text_tower import own_length, padding_of, save_tokenizer
 from clipsearch.models.patch_tokens import has_patches, patches
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch_runtime import Torch, Tower, batch
+from clipsearch.models.torch_runtime import TorchRuntime, Tower, batch
 from clipsearch.models.weights_hash import digest
 from clipsearch.types import Pixels, Vectors
 
@@ -53,7 +53,7 @@ class OpenClipEncoder:
         Raises ModelError on an unknown tag, missing weights, a broken folder, or weights of
         another architecture; nothing is left at its random values.
         """
-        self._torch = Torch(runtime)
+        self._torch = TorchRuntime(runtime)
         hint = (
             f"are its weights whole, and of the architecture in {CONFIG}?"
             if ref.folder
@@ -154,9 +154,9 @@ class OpenClipEncoder:
         """All files and folders that another model could come from next time."""
         return self._files
 
-    def parts(self) -> Parts:
+    def parts(self) -> ExportSource:
         """What a conversion takes; raises NotConvertibleError where there is no such thing."""
-        return Parts(
+        return ExportSource(
             image=Tower(self._model, self._model.encode_image),
             text=Tower(self._model, self._text or self._model.encode_text),
             preprocessing=Preprocessing.from_open_clip(self._model.visual.preprocess_cfg),
@@ -183,7 +183,7 @@ def _source(ref: ModelRef) -> _Source:
         return _Source(f"hf-hub:{ref.repo}", _read_config(ref, Path(path)), repo=ref.repo)
     published = open_clip.get_pretrained_cfg(ref.arch, ref.tag)
     if not published:
-        raise unknown_tag(ref, open_clip.list_pretrained_tags_by_model(ref.arch))
+        raise unknown_tag_error(ref, open_clip.list_pretrained_tags_by_model(ref.arch))
     repo, _, file = published["hf_hub"].rpartition("/")
     # The library prefers the safe twin of a pickled file.
     weights = (str(Path(file).with_suffix(".safetensors")), file) if file else hub.OPEN_CLIP_WEIGHTS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
-from clipsearch.models.length_bucketing import by_length
+from clipsearch.models.length_bucketing import length_buckets
 from clipsearch.models.openvino_runtime import Graph, has_bf16
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.tokenizers import Row, Tokenizer, open_tokenizer
@@ -28,7 +28,7 @@ CHUNK = 16
 another; as quick as whole batches on an idle machine, and quicker on a busy one."""
 
 
-class ConvertedEncoder:
+class OpenVinoEncoder:
     """Encoder over the folder of a conversion; each half loads when it is first used."""
 
     def __init__(
@@ -129,7 +129,7 @@ class ConvertedEncoder:
         if not rows:
             return []
         if self._manifest["own_length"]:
-            return list(by_length([len(row) for row in rows]))
+            return list(length_buckets([len(row) for row in rows]))
         return [(list(range(len(rows))), int(self._manifest["context"]))]
 
     @cached_property

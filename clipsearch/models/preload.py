@@ -14,7 +14,7 @@ from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 
 
-class Ahead:
+class PreloadedEncoder:
     """The text half of a model, being loaded in a thread since it is going to be needed.
 
     Which one is only a guess: `encoder` gives it out for the right name and options alone.
@@ -43,13 +43,15 @@ class Ahead:
             self._encoder = encoder
 
 
-def begin(store: str, collection: str, options: Mapping[str, str]) -> Ahead | None:
+def start_preload(
+    store: str, collection: str, options: Mapping[str, str]
+) -> PreloadedEncoder | None:
     """Begin with the model that a collection had when it was last used; None if nobody knows it."""
-    name = remembered(store, collection)
-    return Ahead(name, options) if name else None
+    name = recall_model(store, collection)
+    return PreloadedEncoder(name, options) if name else None
 
 
-def remembered(store: str, collection: str) -> str | None:
+def recall_model(store: str, collection: str) -> str | None:
     """The model that a collection had when it was last searched by text; None if nobody knows."""
     try:
         found = json.loads(_file(store, collection).read_text("utf-8"))
@@ -58,9 +60,9 @@ def remembered(store: str, collection: str) -> str | None:
         return None
 
 
-def remember(store: str, collection: str, name: str) -> None:
+def remember_model(store: str, collection: str, name: str) -> None:
     """Note a collection's model for the next process; where that cannot be, it goes without."""
-    if remembered(store, collection) == name:
+    if recall_model(store, collection) == name:
         return
     file = _file(store, collection)
     with contextlib.suppress(OSError):

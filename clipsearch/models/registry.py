@@ -4,17 +4,29 @@ Importing this is cheap; torch and the model libraries load with the first model
 """
 
 import os
-from collections.abc import Sequence
 from functools import partial
 
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
-from clipsearch.models.catalog import SPECS, ModelSpec
-from clipsearch.models.export_source import Convertible
-from clipsearch.models.model_name import ModelRef, architectures, parse, unknown_model
+from clipsearch.models.catalog import MODELS, ModelSpec
+from clipsearch.models.export_source import ExportableEncoder
+from clipsearch.models.model_name import (
+    ModelRef,
+    architectures,
+    parse_model_name,
+    unknown_model_error,
+)
 from clipsearch.models.runtime import Runtime
 
-__all__ = ["ModelRef", "ModelSpec", "choose_default", "load", "on_this_machine", "parse", "specs"]
+__all__ = [
+    "MODELS",
+    "ModelRef",
+    "ModelSpec",
+    "choose_default",
+    "is_local",
+    "load",
+    "parse_model_name",
+]
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
 
@@ -22,7 +34,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.mod
 def load(
     name: str, *, device: str = "auto", runtime: str | None = None, precision: str | None = None
 ) -> Encoder:
-    """Load a model by any name that `parse` reads, or the default one for "auto".
+    """Load a model by any name that `parse_model_name` reads, or the default one for "auto".
 
     On the CPU it runs on OpenVINO, for which it is converted when it is first used; on CUDA and MPS
     on torch. See `Runtime` for the words and their errors; None stands for the user's settings. The
@@ -30,22 +42,22 @@ def load(
     unknown model, missing weights or broken files.
     """
     wanted = Runtime.choose(device, runtime, precision)
-    ref = parse(choose_default()[0] if name == "auto" else name)
+    ref = parse_model_name(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
         from clipsearch.models.pocket.encoder import PocketEncoder
 
         return PocketEncoder()
     if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
-        raise unknown_model(name)
+        raise unknown_model_error(name)
     if not wanted.on_openvino:
         return _on_torch(ref, wanted)
 
-    from clipsearch.models.export import open_or_convert
+    from clipsearch.models.export import open_or_export
 
-    return open_or_convert(ref, wanted.precision, partial(_on_torch, ref))
+    return open_or_export(ref, wanted.precision, partial(_on_torch, ref))
 
 
-def _on_torch(ref: ModelRef, runtime: Runtime) -> Convertible:
+def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
     if ref.family == "align":
         from clipsearch.models.align import AlignEncoder
 
@@ -64,9 +76,9 @@ def choose_default() -> tuple[str, str]:
     """
     wanted = os.environ.get("CLIPSEARCH_MODEL", "").strip()
     if wanted not in ("", "auto"):
-        return parse(wanted).name, "CLIPSEARCH_MODEL names it"
-    clip = next(spec for spec in SPECS if spec.alias == "clip")
-    if on_this_machine(clip):
+        return parse_model_name(wanted).name, "CLIPSEARCH_MODEL names it"
+    clip = next(spec for spec in MODELS if spec.alias == "clip")
+    if is_local(clip):
         return "clip", "its weights are on this machine"
     if hub.offline():
         return "pocket", "the weights of clip are not on this machine, and HF_HUB_OFFLINE is set"
@@ -76,17 +88,12 @@ def choose_default() -> tuple[str, str]:
     return "pocket", f"the weights of clip are not on this machine, and {hub.endpoint()} is silent"
 
 
-def specs() -> Sequence[ModelSpec]:
-    """Models worth naming, the default first; any other that `parse` reads loads as well."""
-    return SPECS
-
-
-def on_this_machine(spec: ModelSpec) -> bool:
+def is_local(spec: ModelSpec) -> bool:
     """Whether a model loads without a download."""
     if spec.family == "pocket":
         return True
     open_clip = spec.family == "open_clip"
     weights = hub.OPEN_CLIP_WEIGHTS if open_clip else hub.TRANSFORMERS_WEIGHTS
     return hub.cached(spec.repo, weights) is not None and all(
-        hub.cached(repo, _TOKENIZERS) is not None for repo in spec.also
+        hub.cached(repo, _TOKENIZERS) is not None for repo in spec.tokenizer_repos
     )

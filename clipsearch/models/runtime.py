@@ -65,11 +65,11 @@ class Runtime:
             return self.runtime == "openvino"
         if self.precision == "int8":
             return True
-        return self.device == "cpu" or (self.device == "auto" and not has_graphics())
+        return self.device == "cpu" or (self.device == "auto" and not has_gpu())
 
 
 @cache
-def has_graphics() -> bool:
+def has_gpu() -> bool:
     """Whether torch would compute on CUDA or MPS, found out without the seconds of importing it."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"

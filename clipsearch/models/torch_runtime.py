@@ -9,7 +9,7 @@ import torch
 
 from clipsearch import cpu
 from clipsearch.errors import ModelError, UsageError
-from clipsearch.models.length_bucketing import by_length
+from clipsearch.models.length_bucketing import length_buckets
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
 
@@ -17,7 +17,7 @@ NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 """What a model's identity says of its precision."""
 
 
-class Torch:
+class TorchRuntime:
     """A device and a precision, which run a model's functions without gradients."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -49,7 +49,7 @@ class Torch:
         places = torch.arange(1, ids.shape[1] + 1) * (ids != padding)
         lengths = places.amax(dim=1).tolist()
         rows: dict[int, Vectors] = {}
-        for group, length in by_length(lengths):
+        for group, length in length_buckets(lengths):
             found = self.infer(function, ids[group, :length])
             rows.update(zip(group, found, strict=True))
         return np.stack([rows[position] for position in range(len(lengths))])

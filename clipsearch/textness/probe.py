@@ -58,7 +58,7 @@ class TextnessProbe:
 
     def require(self, model: ModelIdentity) -> None:
         """Raise ModelMismatchError unless the probe is of this model."""
-        if self.model.comparable(model) and len(self.bias) == model.dim:
+        if self.model.is_comparable(model) and len(self.bias) == model.dim:
             return
         raise ModelMismatchError(
             f"this textness bias was fitted to {self.model.name} ({len(self.bias)} dimensions, "

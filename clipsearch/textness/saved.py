@@ -142,7 +142,7 @@ def shipped(model: ModelIdentity) -> TextnessProbe | None:
     except UsageError as error:
         log.warning("%s", error)
         return None
-    return probe if probe.model.comparable(model) else None
+    return probe if probe.model.is_comparable(model) else None
 
 
 def _usable(values: dict[str, Any] | None, model: ModelIdentity) -> TextnessProbe | None:

@@ -289,7 +289,7 @@ def test_models_are_listed(run: Run) -> None:
     assert "pocket" in listed
     assert "ViT-B-32-256/datacomp_s34b_b86k" in listed
     rows = [json.loads(line) for line in run("models", "--json").stdout.splitlines()]
-    assert next(row for row in rows if row["name"] == "pocket")["here"] is True
+    assert next(row for row in rows if row["name"] == "pocket")["local"] is True
 
 
 def test_a_closed_pipe_is_no_reason_to_complain(ingested: Run) -> None:

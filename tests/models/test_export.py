@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
 from clipsearch.models import export, export_cache, runtime
-from clipsearch.models.export_source import NotConvertibleError
-from clipsearch.models.length_bucketing import A_RUN, by_length
+from clipsearch.models.export_source import NotExportableError
+from clipsearch.models.length_bucketing import RUN_COST, length_buckets
 from clipsearch.models.registry import load
 from clipsearch.models.runtime import Runtime
 from tests.helpers import checkpoints
@@ -80,9 +80,7 @@ def test_openvino_computes_where_there_are_no_graphics(
 def test_it_agrees_with_torch_on_what_graphics_there_are() -> None:
     import torch
 
-    assert runtime.has_graphics() is (
-        torch.cuda.is_available() or torch.backends.mps.is_available()
-    )
+    assert runtime.has_gpu() is (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 @pytest.mark.parametrize(
@@ -234,7 +232,7 @@ def test_changed_weights_are_another_model(tmp_path: Path, own_cache: Path) -> N
     before = load(f"local-dir:{folder}", device="cpu")
     checkpoints.save_weights(folder / "open_clip_model.safetensors", tiny(), seed=1)
     after = load(f"local-dir:{folder}", device="cpu")
-    assert not before.identity.comparable(after.identity)
+    assert not before.identity.is_comparable(after.identity)
     assert not np.allclose(before.encode_texts(["a"]), after.encode_texts(["a"]), atol=1e-2)
 
 
@@ -263,7 +261,7 @@ def test_a_model_that_cannot_be_converted_runs_on_torch_and_says_so(
     vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
 ) -> None:
     def build(*_: object) -> dict[str, Any]:
-        raise NotConvertibleError("it dreams")
+        raise NotExportableError("it dreams")
 
     monkeypatch.setattr(export, "_build", build)
     name = f"local-dir:{vit}"
@@ -310,12 +308,12 @@ def test_nobody_reads_half_a_record(own_cache: Path, tmp_path: Path) -> None:
 
 @given(lengths=st.lists(st.integers(0, 77), max_size=80))
 def test_groups_hold_every_text_once_and_waste_little(lengths: list[int]) -> None:
-    groups = list(by_length(lengths))
+    groups = list(length_buckets(lengths))
     assert sorted(place for group, _ in groups for place in group) == list(range(len(lengths)))
     for group, length in groups:
         assert max(1, *(lengths[place] for place in group), 1) == length
-    cost = sum(len(group) * length + A_RUN for group, length in groups)
-    assert cost <= (max([*lengths, 1]) * len(lengths) + A_RUN if lengths else 0)
+    cost = sum(len(group) * length + RUN_COST for group, length in groups)
+    assert cost <= (max([*lengths, 1]) * len(lengths) + RUN_COST if lengths else 0)
 
 
 def test_the_command_line_takes_all_three(vit: Path, photos: Path, tmp_path: Path) -> None:

@@ -159,8 +159,8 @@ def test_two_models_differ_in_identity(vit: Path, tmp_path: Path) -> None:
     first, second, third = (
         load(f"local-dir:{folder}", runtime="torch").identity for folder in (vit, same, other)
     )
-    assert first.comparable(second)
-    assert not first.comparable(third)
+    assert first.is_comparable(second)
+    assert not first.is_comparable(third)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from clipsearch import config
 from clipsearch.errors import ModelError, ModelMismatchError
 from clipsearch.index import Index
 from clipsearch.models import registry
-from clipsearch.models.preload import Ahead, begin, remember, remembered
+from clipsearch.models.preload import PreloadedEncoder, recall_model, remember_model, start_preload
 from clipsearch.store import Store
 from tests.helpers.fakes import ColourEncoder
 from tests.helpers.records import MODEL, many
@@ -59,15 +59,15 @@ def test_a_new_store_has_nothing_to_load_ahead(tmp_path: Path) -> None:
 
 def test_a_model_is_loaded_beside_the_store_once_it_is_known(path: Path, loads: list[str]) -> None:
     for expected in (["pocket"], ["pocket", "pocket"]):
-        with Index.open(path, collection="photos", ahead=True) as index:
-            began = index._ahead
+        with Index.open(path, collection="photos", preload=True) as index:
+            began = index._preloaded
             assert (began is not None) == (len(expected) == 2)  # the first one takes note of it
             index.search("red")
             assert loads == expected
 
 
 def test_nothing_is_loaded_for_who_does_not_ask(path: Path, loads: list[str]) -> None:
-    remember(str(path), "photos", "pocket")
+    remember_model(str(path), "photos", "pocket")
     with Index.open(path, collection="photos"):
         pass
     assert loads == []
@@ -76,21 +76,21 @@ def test_nothing_is_loaded_for_who_does_not_ask(path: Path, loads: list[str]) ->
 def test_a_wrong_guess_is_of_no_consequence(
     path: Path, loads: list[str], encoder: ColourEncoder
 ) -> None:
-    remember(str(path), "photos", "something else")
-    with Index.open(path, collection="photos", ahead=True) as index:
+    remember_model(str(path), "photos", "something else")
+    with Index.open(path, collection="photos", preload=True) as index:
         index.search("red")
     assert sorted(loads) == ["pocket", "something else"]
-    assert remembered(str(path), "photos") == "pocket"
+    assert recall_model(str(path), "photos") == "pocket"
     encoder.identity = ColourEncoder(weights="0ther").identity
     with (
-        Index.open(path, collection="photos", ahead=True) as index,
+        Index.open(path, collection="photos", preload=True) as index,
         pytest.raises(ModelMismatchError),
     ):
         index.search("red")
 
 
 def test_a_guess_counts_only_for_its_name_and_options(loads: list[str]) -> None:
-    ahead = Ahead("pocket", {"precision": "fp32"})
+    ahead = PreloadedEncoder("pocket", {"precision": "fp32"})
     assert ahead.encoder("pocket", {}) is None
     assert ahead.encoder("clip", {"precision": "fp32"}) is None
     assert ahead.encoder("pocket", {"precision": "fp32"})
@@ -101,18 +101,18 @@ def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.Mon
         raise ModelError("no weights")
 
     monkeypatch.setattr(registry, "load", missing)
-    assert Ahead("clip", {}).encoder("clip", {}) is None
+    assert PreloadedEncoder("clip", {}).encoder("clip", {}) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"model": 3}'])
 def test_a_spoilt_note_is_no_error(content: bytes) -> None:
-    remember("/a.db", "photos", "pocket")
+    remember_model("/a.db", "photos", "pocket")
     [file] = (config.cache_folder() / "models-of-stores").iterdir()
     file.write_bytes(content)
-    assert remembered("/a.db", "photos") in (None, "3")
-    remember("/a.db", "photos", "clip")
-    assert remembered("/a.db", "photos") == "clip"
-    assert begin("/a.db", "others", {}) is None
+    assert recall_model("/a.db", "photos") in (None, "3")
+    remember_model("/a.db", "photos", "clip")
+    assert recall_model("/a.db", "photos") == "clip"
+    assert start_preload("/a.db", "others", {}) is None
 
 
 def test_a_note_that_cannot_be_kept_is_no_error(
@@ -120,8 +120,8 @@ def test_a_note_that_cannot_be_kept_is_no_error(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
-    remember("/a.db", "photos", "pocket")
-    assert remembered("/a.db", "photos") is None
+    remember_model("/a.db", "photos", "pocket")
+    assert recall_model("/a.db", "photos") is None
 
 
 @pytest.fixture(autouse=True)

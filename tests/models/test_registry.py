@@ -15,12 +15,12 @@ import pytest
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.registry import (
+    MODELS,
     ModelRef,
     choose_default,
+    is_local,
     load,
-    on_this_machine,
-    parse,
-    specs,
+    parse_model_name,
 )
 
 CLIP_REPO = "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"
@@ -49,19 +49,21 @@ CLIP_REPO = "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"
     ],
 )
 def test_every_form_of_a_name_has_one_canonical_spelling(name: str, expected: ModelRef) -> None:
-    assert parse(name) == expected
-    assert parse(expected.name) == expected
+    assert parse_model_name(name) == expected
+    assert parse_model_name(expected.name) == expected
 
 
 def test_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org" / "name").mkdir(parents=True)
-    assert parse("local-dir:org/name").folder == tmp_path / "org" / "name"
-    assert parse("local-dir:./org/../org/name") == parse(f"local-dir:{tmp_path}/org/name")
-    assert parse("align:org/name").folder == tmp_path / "org" / "name"
-    assert parse("align:./new").folder == tmp_path / "new"
+    assert parse_model_name("local-dir:org/name").folder == tmp_path / "org" / "name"
+    assert parse_model_name("local-dir:./org/../org/name") == parse_model_name(
+        f"local-dir:{tmp_path}/org/name"
+    )
+    assert parse_model_name("align:org/name").folder == tmp_path / "org" / "name"
+    assert parse_model_name("align:./new").folder == tmp_path / "new"
     with pytest.raises(ModelError, match="write local-dir:org"):
-        parse("org")
+        parse_model_name("org")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,8 @@ def test_an_unknown_name_is_told_with_what_may_be_meant(name: str, hint: str) ->
 def test_the_table_agrees_with_the_installed_open_clip() -> None:
     import open_clip
 
-    for spec in specs():
-        ref = parse(spec.name)
+    for spec in MODELS:
+        ref = parse_model_name(spec.name)
         assert (ref.name, ref.family) == (spec.name, spec.family)
         if spec.family == "open_clip":
             assert open_clip.get_pretrained_cfg(ref.arch, ref.tag)["hf_hub"] == f"{spec.repo}/"
@@ -102,31 +104,31 @@ def test_the_table_agrees_with_the_installed_open_clip() -> None:
             # A tokenizer or text tower from elsewhere must be on this machine as well.
             text = config["text_cfg"]
             needed = {text.get("hf_tokenizer_name"), text.get("hf_model_name")}
-            assert needed - {None, spec.repo} == set(spec.also)
+            assert needed - {None, spec.repo} == set(spec.tokenizer_repos)
 
 
 def test_every_published_open_clip_model_can_be_named() -> None:
     import open_clip
 
     for arch, tag in open_clip.list_pretrained():
-        ref = parse(f"{arch}/{tag}")
+        ref = parse_model_name(f"{arch}/{tag}")
         assert (ref.arch, ref.tag) == (arch, tag)
-        assert parse(f"{arch}__{tag}") == ref
+        assert parse_model_name(f"{arch}__{tag}") == ref
 
 
 def test_the_table_agrees_with_align() -> None:
     from transformers import AlignConfig
 
-    (align,) = (spec for spec in specs() if spec.name == "align")
+    (align,) = (spec for spec in MODELS if spec.name == "align")
     assert AlignConfig().projection_dim == align.dim
 
 
 def test_names_tables_and_defaults_import_no_model_library(tmp_path: Path) -> None:
     code = """
 import sys
-from clipsearch.models.registry import choose_default, load, on_this_machine, specs
+from clipsearch.models.registry import MODELS, choose_default, is_local, load
 choose_default()
-[on_this_machine(spec) for spec in specs()]
+[is_local(spec) for spec in MODELS]
 try:
     load("ViT-B32/openai")
 except Exception as error:
@@ -308,17 +310,17 @@ def test_for_a_model_that_was_named_a_hub_is_given_longer(
 
 
 def test_a_model_is_here_when_all_its_parts_are(home: Path) -> None:
-    here = {spec.name for spec in specs() if on_this_machine(spec)}
+    here = {spec.name for spec in MODELS if is_local(spec)}
     assert here == {"pocket"}
     cache(
         home,
         "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
         "open_clip_pytorch_model.bin",
     )
-    assert {spec.name for spec in specs() if on_this_machine(spec)} == here
+    assert {spec.name for spec in MODELS if is_local(spec)} == here
     cache(home, "xlm-roberta-base", "tokenizer.json")
-    assert {spec.name for spec in specs() if on_this_machine(spec)} - here == {
+    assert {spec.name for spec in MODELS if is_local(spec)} - here == {
         "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k"
     }
     cache(home, "kakaobrain/align-base", "pytorch_model.bin")
-    assert "align" in {spec.name for spec in specs() if on_this_machine(spec)}
+    assert "align" in {spec.name for spec in MODELS if is_local(spec)}

@@ -75,7 +75,7 @@ def test_float32_has_torchs_digits(loaded: LoadedImage) -> None:
 
 def test_collections_and_scales_fit_both_runtimes(loaded: LoadedImage) -> None:
     ours, theirs = loaded("openvino"), loaded("torch")
-    assert ours.identity.comparable(theirs.identity)
+    assert ours.identity.is_comparable(theirs.identity)
     assert ours.identity.name == theirs.identity.name
     assert ours.logit_scale == pytest.approx(theirs.logit_scale)
     assert (ours.input_size, ours.center_crop) == (theirs.input_size, theirs.center_crop)

@@ -41,7 +41,7 @@ def theirs(cleaning: Cleaning, context: int) -> Any:
 
 @cache
 def ours(cleaning: Cleaning, context: int, folder: Path) -> Tokenizer:
-    from clipsearch.models.open_clip_text import save_tokenizer
+    from clipsearch.models.open_clip_text_tower import save_tokenizer
 
     return open_tokenizer(folder, save_tokenizer(theirs(cleaning, context), folder))
 
@@ -108,7 +108,7 @@ def test_a_saved_tokenizer_gives_its_librarys_numbers(
 def _saved(folder: Path, strip: bool) -> tuple[Any, Tokenizer]:
     from open_clip.tokenizer import HFTokenizer
 
-    from clipsearch.models.open_clip_text import save_tokenizer
+    from clipsearch.models.open_clip_text_tower import save_tokenizer
 
     library = HFTokenizer(
         str(folder), context_length=64, clean="canonicalize", strip_sep_token=strip

@@ -9,7 +9,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from clipsearch.models.pocket.query import ALPHABET, ask, spell  # noqa: E402
+from clipsearch.models.pocket.query import ALPHABET, letter_ids, query_arrays  # noqa: E402
 from training.data.sources import fingerprint  # noqa: E402
 from training.packing.build import readers  # noqa: E402
 from training.reading.canvas import GRID, NOTHING, Canvas, Studio  # noqa: E402
@@ -77,7 +77,7 @@ def test_every_picture_weighs_the_same() -> None:
 def test_a_query_that_asks_for_nothing_is_nothing() -> None:
     side = AskingSide(Speller()).eval()
     queries = ["the word love", "a photo of 'LOVE'", "a dog on the beach"]
-    letters, shares = (torch.from_numpy(part) for part in ask(queries))
+    letters, shares = (torch.from_numpy(part) for part in query_arrays(queries))
     with torch.no_grad():
         said = side(letters, shares)
     assert torch.allclose(said[0], said[1])
@@ -87,7 +87,7 @@ def test_a_query_that_asks_for_nothing_is_nothing() -> None:
 
 def test_the_order_of_letters_counts() -> None:
     with torch.no_grad():
-        dog, god = Speller().eval()(torch.from_numpy(spell(["dog", "god"])))
+        dog, god = Speller().eval()(torch.from_numpy(letter_ids(["dog", "god"])))
     assert torch.dot(dog, god) < 0.999
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image, Resampling, Transpose
 
 from clipsearch.images.decode import decode
-from clipsearch.models.pocket.encoder import PIXELS, SIDE, PocketEncoder
+from clipsearch.models.pocket.encoder import INPUT_SHAPE, INPUT_SIZE, PocketEncoder
 
 VIEWS = 3
 AREA = (0.5, 1.0)  # of the picture, that a crop keeps
@@ -29,7 +29,7 @@ def views(image: Image, seed: int) -> NDArray[np.uint8]:
     left, top = draw.uniform(0, 1 - across), draw.uniform(0, 1 - down)
     width, height = image.size
     box = (left * width, top * height, (left + across) * width, (top + down) * height)
-    part = image.resize((SIDE, SIDE), Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    part = image.resize((INPUT_SIZE, INPUT_SIZE), Resampling.BICUBIC, box=box, reducing_gap=3.0)
     if draw.random() < 0.5:
         part = part.transpose(Transpose.FLIP_LEFT_RIGHT)
     return np.stack([whole, whole[:, ::-1], np.asarray(part, dtype=np.uint8)])
@@ -37,7 +37,7 @@ def views(image: Image, seed: int) -> NDArray[np.uint8]:
 
 def wholes(paths: Sequence[Path]) -> NDArray[np.uint8]:
     """Photographs as the product sees them, (n, 224, 224, 3)."""
-    seen = np.empty((len(paths), *PIXELS), np.uint8)
+    seen = np.empty((len(paths), *INPUT_SHAPE), np.uint8)
     preprocess = PocketEncoder().preprocess
     with ThreadPoolExecutor(2) as pool:
         for row, pixels in enumerate(pool.map(lambda at: preprocess(decode(at).image), paths)):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from clipsearch.models.pocket.encoder import SIDE
-from clipsearch.models.pocket.query import ask
+from clipsearch.models.pocket.encoder import INPUT_SIZE
+from clipsearch.models.pocket.query import query_arrays
 
 MAX_TOKENS = 256
 COMPRESSED_FROM = 65_536  # numbers in a matrix; a smaller one weighs nothing
@@ -41,7 +41,7 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[i
         return ov.convert_model(module.eval(), example_input=example, input=partial)
 
 
-def image_graph(module: nn.Module, *, side: int = SIDE) -> Any:
+def image_graph(module: nn.Module, *, side: int = INPUT_SIZE) -> Any:
     """Convert what takes uint8 pictures (n, side, side, 3), for any number of them."""
     return _convert(
         module, (torch.zeros(3, side, side, 3, dtype=torch.uint8),), [[-1, side, side, 3]]
@@ -56,12 +56,12 @@ def row_graph(module: nn.Module, length: int) -> Any:
 def text_graph(module: nn.Module, *, asks: bool = False) -> Any:
     """Convert what takes token ids and mask, for any number and length of texts.
 
-    With `asks`, it takes the letters and shares of `clipsearch.models.asked.ask` as well.
+    With `asks`, it takes the letters and shares of `clipsearch.models.pocket.query.query_arrays` as well.
     """
     tokens = torch.ones(2, 5, dtype=torch.int64)
     if not asks:
         return _convert(module, (tokens, tokens), [[-1, -1], [-1, -1]])
-    letters, shares = map(torch.from_numpy, ask(["the word love", "a dog"]))
+    letters, shares = map(torch.from_numpy, query_arrays(["the word love", "a dog"]))
     shapes = [[-1, -1], [-1, -1], [-1, *letters.shape[1:]], [-1, *shares.shape[1:]]]
     return _convert(module, (tokens, tokens, letters, shares), shapes)
 

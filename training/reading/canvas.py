@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.models.pocket.query import ALPHABET, plain
+from clipsearch.models.pocket.query import ALPHABET, normalize_word
 from clipsearch.types import Pixels
 from training.reading.fonts import SCRIPTS, Hands
 from training.reading.synthetic_text import Placed, weather, write
@@ -100,10 +100,10 @@ def _targets(signs: Sequence[Placed]) -> tuple[tuple[str, ...], NDArray[np.int8]
             inside = (across >= rows[0, 3]) & (across < rows[-1, 4])
             inside &= (down >= top) & (down < top + sign.block.line_height)
             at = np.searchsorted(rows[:, 4], across[inside], side="right")
-            letters = [ALPHABET.find(plain(c) or "?") for c in word]
+            letters = [ALPHABET.find(normalize_word(c) or "?") for c in word]
             known = np.array(letters)[at]
             start = np.minimum(at, PLACES - 1)
             end = np.minimum(len(word) - 1 - at, PLACES - 1)
             cells[:, inside] = np.stack([np.full(len(at), len(words)), known, start, end])
-            words.append(plain(word))
+            words.append(normalize_word(word))
     return tuple(words), cells.reshape(4, GRID, GRID)

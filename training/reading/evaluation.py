@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.models.pocket.query import plain, spell
+from clipsearch.models.pocket.query import letter_ids, normalize_word
 from clipsearch.types import Pixels
 from training.reading.dataset import Taps, split
 from training.reading.fonts import Hands
@@ -62,7 +62,7 @@ def measure(reader: Reader, summary: Summary, speller: Speller, taps: Taps, test
     side = ReadingSide(reader, summary).eval().requires_grad_(requires_grad=False)
     seen, plain_ones = _read(side, taps, test.typed), _read(side, taps, test.clean)
     with torch.no_grad():
-        words = speller.eval()(torch.from_numpy(spell(test.words))).numpy()
+        words = speller.eval()(torch.from_numpy(letter_ids(test.words))).numpy()
     scores = words @ seen[:, :DIM].T
     ranks = (scores > scores.diagonal()[:, None]).sum(1)
     parts = np.digitize(test.widths, (0.25, 0.5))
@@ -93,7 +93,7 @@ def typed(photos: Sequence[Path], vocabulary: Vocabulary, hands: Hands, *, seed:
         clean.append(_squash(photo))
         picture, width = _typed(photo, word, hands, rng)
         done.append(_squash(picture))
-        words.append(plain(word))
+        words.append(normalize_word(word))
         widths.append(width)
     return Typed(_stack(clean), _stack(done), tuple(words), np.array(widths))
 
@@ -101,7 +101,7 @@ def typed(photos: Sequence[Path], vocabulary: Vocabulary, hands: Hands, *, seed:
 def _new_word(vocabulary: Vocabulary, rng: np.random.Generator, taken: Sequence[str]) -> str:
     while True:
         word = vocabulary.word(rng, test=True)
-        letters = plain(word)
+        letters = normalize_word(word)
         if len(letters) >= 3 and not letters.isdigit() and letters not in taken:
             return word
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
-from clipsearch.models.pocket.query import spell
+from clipsearch.models.pocket.query import letter_ids
 from training.checkpoint import save
 from training.reading.dataset import Batch, Shard, batches
 from training.reading.model import Hints, Reader, Speller, Summary
@@ -74,7 +74,7 @@ def loss(pupil: Pupil, batch: Batch, extra: Sequence[str]) -> Tensor:
     places = [(row, k) for row, ks in enumerate(visible) for k in ks]
     said = [batch.words[row][k] for row, k in places]
     different = list(dict.fromkeys([*said, *extra]))
-    letters = torch.from_numpy(spell(different)).to(text.device)
+    letters = torch.from_numpy(letter_ids(different)).to(text.device)
     with _fast(text.device):
         vectors = pupil.speller(letters).float()
     words = Words(vectors, {word: i for i, word in enumerate(different)})

@@ -17,17 +17,17 @@ from clipsearch.errors import ModelError, VectorError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
-from clipsearch.models.pocket.query import ask
+from clipsearch.models.pocket.query import query_arrays
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 WEIGHTS = Path(__file__).parent / "weights"
-SIDE = 224
-PIXELS = (SIDE, SIDE, 3)  # height, width, RGB
+INPUT_SIZE = 224
+INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
 PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
-PIECE = 8  # pictures at most that a core computes at once
+CHUNK_SIZE = 8  # pictures at most that a core computes at once
 LOGIT_SCALE = 21.0
 """Where the manifest has none."""
 
@@ -39,7 +39,7 @@ class PocketEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
-        self._image = Graph(folder / "image.xml", fast=True, chunk=PIECE)
+        self._image = Graph(folder / "image.xml", fast=True, chunk=CHUNK_SIZE)
         # What follows the tower is large matrices: a whole batch reads them once.
         self._head = Graph(folder / "head.xml", fast=True)
         # A query is one text: float32 costs it nothing that one would notice.
@@ -65,7 +65,7 @@ class PocketEncoder:
     @property
     def input_size(self) -> int:
         """Pixels a side of what the model sees."""
-        return SIDE
+        return INPUT_SIZE
 
     @property
     def center_crop(self) -> CenterCrop:
@@ -80,7 +80,7 @@ class PocketEncoder:
         from PIL.Image import Resampling
 
         # The gap lets Pillow average whole pixels first: several times faster on large pictures.
-        view = image.resize((SIDE, SIDE), Resampling.BICUBIC, reducing_gap=3.0)
+        view = image.resize((INPUT_SIZE, INPUT_SIZE), Resampling.BICUBIC, reducing_gap=3.0)
         return np.asarray(view, dtype=np.uint8)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
@@ -88,9 +88,9 @@ class PocketEncoder:
         if not pixels:
             return np.empty((0, self.identity.dim), dtype=np.float32)
         for array in pixels:
-            if array.shape != PIXELS or array.dtype != np.uint8:
+            if array.shape != INPUT_SHAPE or array.dtype != np.uint8:
                 raise VectorError(
-                    f"pocket takes uint8 arrays of shape {PIXELS} from preprocess(), "
+                    f"pocket takes uint8 arrays of shape {INPUT_SHAPE} from preprocess(), "
                     f"not {array.dtype} {array.shape}"
                 )
         return self._head(self._image(np.stack(pixels)))
@@ -102,7 +102,7 @@ class PocketEncoder:
         encodings = self._tokenizer.encode_batch(list(texts))
         ids = np.array([e.ids for e in encodings], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
-        return self._text(ids, mask, *ask(texts))
+        return self._text(ids, mask, *query_arrays(texts))
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-LONGEST = 16  # letters of a word that count
-MOST = 6  # words that count
-BARE = 0.1  # share of reading in a plain noun
+MAX_LETTERS = 16  # letters of a word that count
+MAX_WORDS = 6  # words that count
+BARE_SHARE = 0.1  # share of reading in a plain noun
 
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?:^|(?<=\s))['‘]([^'‘’]+)['’](?!\w)")
 _ONE_WORD = re.compile(r"\b(?:word (\S+)|number (\d\S*))", re.IGNORECASE)
@@ -34,7 +34,7 @@ _WRITING = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TextRequest:
     """Words to be read, in plain letters; `share` of the query for them, 0..1.
 
     `writing` is how much the query wants any text at all, 0..1.
@@ -45,48 +45,52 @@ class Asked:
     writing: float
 
 
-def asked(query: str) -> Asked:
+def parse_query(query: str) -> TextRequest:
     """Find what a query wants to read: quoted words, what "says", or the query itself if bare."""
     for said in (_either(_QUOTED, query), _either(_ONE_WORD, query)[:1], _said(query)):
-        words = tuple(word for text in said for part in text.split() if (word := plain(part)))
+        words = tuple(
+            word for text in said for part in text.split() if (word := normalize_word(part))
+        )
         if words:
-            return Asked(words[:MOST], 1.0, 1.0)
-    bare = tuple(word for part in query.split() if (word := plain(part)))
+            return TextRequest(words[:MAX_WORDS], 1.0, 1.0)
+    bare = tuple(word for part in query.split() if (word := normalize_word(part)))
     writing = 1.0 if _WRITING.search(query) else 0.0
     if writing or not 1 <= len(bare) <= 2:
-        return Asked((), 0.0, writing)
-    return Asked(bare, BARE, 0.0)
+        return TextRequest((), 0.0, writing)
+    return TextRequest(bare, BARE_SHARE, 0.0)
 
 
-def plain(word: str) -> str:
+def normalize_word(word: str) -> str:
     """Reduce a word to what a reader tells apart: a–z and 0–9, without case and accents."""
     flat = unicodedata.normalize("NFKD", word.casefold())
     return "".join(character for character in flat if character in ALPHABET)
 
 
-def spell(words: Sequence[str]) -> NDArray[np.int64]:
+def letter_ids(words: Sequence[str]) -> NDArray[np.int64]:
     """Number the letters of words, (n, 16) int64: 0 is none, 1 is "a"."""
-    rows = np.zeros((len(words), LONGEST), np.int64)
+    rows = np.zeros((len(words), MAX_LETTERS), np.int64)
     for row, word in zip(rows, words, strict=True):
-        letters = [ALPHABET.index(character) + 1 for character in plain(word)[:LONGEST]]
+        letters = [
+            ALPHABET.index(character) + 1 for character in normalize_word(word)[:MAX_LETTERS]
+        ]
         row[: len(letters)] = letters
     return rows
 
 
-def ask(queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def query_arrays(queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Put queries into the arrays that a text graph takes: letters (n, 6, 16), shares (n, 7).
 
     The shares are those of the six words, of equal length together, and of any writing.
     """
-    letters = np.zeros((len(queries), MOST, LONGEST), np.int64)
-    shares = np.zeros((len(queries), MOST + 1), np.float32)
+    letters = np.zeros((len(queries), MAX_WORDS, MAX_LETTERS), np.int64)
+    shares = np.zeros((len(queries), MAX_WORDS + 1), np.float32)
     for row, query in enumerate(queries):
-        wish = asked(query)
+        wish = parse_query(query)
         count = len(wish.words)
         if count:
-            letters[row, :count] = spell(wish.words)
+            letters[row, :count] = letter_ids(wish.words)
             shares[row, :count] = wish.share / count**0.5
-        shares[row, MOST] = wish.writing
+        shares[row, MAX_WORDS] = wish.writing
     return letters, shares
 
 

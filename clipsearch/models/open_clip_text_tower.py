@@ -10,7 +10,7 @@ from open_clip.hf_model import HFTextEncoder
 from open_clip.tokenizer import HFTokenizer, get_clean_fn
 from open_clip.transformer import TextTransformer, text_global_pool
 
-from clipsearch.models.export_source import NotConvertibleError, save_fast_tokenizer
+from clipsearch.models.export_source import NotExportableError, save_fast_tokenizer
 from clipsearch.models.tokenizers import END, START
 
 Function = Callable[[Any], Any]
@@ -68,14 +68,14 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> Mapping[str, Any]:
         (k for k in kinds if get_clean_fn(k) is getattr(tokenizer, "clean_fn", 0)), None
     )
     if cleaning is None:
-        raise NotConvertibleError(
+        raise NotExportableError(
             f"its tokenizer ({type(tokenizer).__name__}) cleans in its own way"
         )
     if isinstance(tokenizer, SimpleTokenizer):
         return _save_byte_pairs(tokenizer, folder, cleaning)
     inner = tokenizer.tokenizer
     if not isinstance(tokenizer, HFTokenizer) or tokenizer.tokenizer_mode:
-        raise NotConvertibleError("its tokenizer works in a way of its own")
+        raise NotExportableError("its tokenizer works in a way of its own")
     zeroed = inner.sep_token_id if tokenizer.strip_sep_token else None
     return save_fast_tokenizer(inner, folder, tokenizer.context_length) | {
         "cleaning": cleaning,
@@ -85,7 +85,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> Mapping[str, Any]:
 
 def _save_byte_pairs(tokenizer: Any, folder: Path, cleaning: str) -> Mapping[str, Any]:
     if tokenizer.reduction_fn is not None:
-        raise NotConvertibleError("its tokenizer drops words at random")
+        raise NotExportableError("its tokenizer drops words at random")
     ranks: Mapping[tuple[str, str], int] = tokenizer.bpe_ranks
     merges = [" ".join(pair) for pair in sorted(ranks, key=ranks.__getitem__)]
     (folder / "merges.json").write_text(json.dumps(merges, ensure_ascii=False), encoding="utf-8")
@@ -93,7 +93,7 @@ def _save_byte_pairs(tokenizer: Any, folder: Path, cleaning: str) -> Mapping[str
     first = len(numbers) - len(tokenizer.all_special_ids)
     special = [piece for piece, number in numbers.items() if number >= first]
     if special[:2] != [START, END]:
-        raise NotConvertibleError("its tokenizer begins and ends texts in its own way")
+        raise NotExportableError("its tokenizer begins and ends texts in its own way")
     return {
         "kind": "bytes",
         "cleaning": cleaning,
