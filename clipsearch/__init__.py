@@ -1,18 +1,39 @@
-"""Search image collections by text, by picture, or by both.
+"""Search image collections by text, by image, or by both.
 
-from clipsearch import Index
+    from clipsearch import Index
 
-with Index.open("photos.db") as index:
-    index.ingest("~/Pictures")
-    for hit in index.search("bird on a wire", limit=5):
-        print(hit.score, hit.path)
+    with Index.open("images.db") as index:
+        index.ingest("~/Pictures")
+        for hit in index.search("bird on a wire", limit=5):
+            print(hit.score, hit.path)
+
+`Index` is the entry point. The other names are what its methods take and return, and the functions
+that work on image files without an index:
+
+    Index                       a collection of images in a store, and the model that embeds them
+    Query, Term, StoredImage    a query, its weighted terms, and an image of the collection as a term
+    Filters                     conditions on the images that a query may return
+    Hit, Hits, ImageRecord      a search result, a list of them, and the metadata of a stored image
+    FileSelection               which files of a folder are taken
+    IngestOptions, IngestReport the options and the outcome of an ingestion
+    Failure                     a file that could not be used, and the reason
+    classify_images             assign labels to image files; returns a ClassifyReport
+    ClassifyReport, Classification, Prediction
+                                the result, one image of it, and one label with its probability
+    LinearProbe                 a classifier trained on the embeddings of example images
+    TagReport                   the labels that `Index.tag` wrote
+    Textness, TextnessProbe     how much text an image shows, and the classifier that measures it
+    explain_match               explain the score of an image for a text; returns an Explanation
+    distill_model               train a small model from a large one; returns a DistillReport
+    Evaluation                  the result of one evaluation of `clipsearch.evaluation`
+    ClipsearchError             the base of every error that the library raises; see `errors`
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipsearch.classify import ClassifyReport, Probe
+    from clipsearch.classify import ClassifyReport, LinearProbe
     from clipsearch.classify.predictions import Classification, Prediction
     from clipsearch.classify.tags import TagReport
     from clipsearch.classify.zero_shot import classify_images
@@ -27,7 +48,7 @@ if TYPE_CHECKING:
     from clipsearch.query import Filters, Query, StoredImage, Term
     from clipsearch.render.hits import Hits
     from clipsearch.textness import Textness, TextnessProbe
-    from clipsearch.types import Hit, ImageRecord
+    from clipsearch.types import Failure, Hit, ImageRecord
     from ingest.pipeline import IngestOptions
     from ingest.report import IngestReport
 
@@ -38,6 +59,7 @@ __all__ = [
     "DistillReport",
     "Evaluation",
     "Explanation",
+    "Failure",
     "FileSelection",
     "Filters",
     "Hit",
@@ -46,8 +68,8 @@ __all__ = [
     "Index",
     "IngestOptions",
     "IngestReport",
+    "LinearProbe",
     "Prediction",
-    "Probe",
     "Query",
     "StoredImage",
     "TagReport",
@@ -61,44 +83,45 @@ __all__ = [
 
 __version__: str
 
-# Names load their module when first used, so that `import clipsearch` costs next to nothing.
-_HOMES = {
+# A name's module is imported on first use, so that `import clipsearch` takes milliseconds.
+_MODULES = {
     "Classification": "clipsearch.classify.predictions",
-    "ClassifyReport": "clipsearch.classify.zero_shot",
+    "ClassifyReport": "clipsearch.classify",
     "ClipsearchError": "clipsearch.errors",
     "DistillReport": "clipsearch.distill",
-    "Evaluation": "clipsearch.evaluation",
+    "Evaluation": "clipsearch.evaluation.results",
     "Explanation": "clipsearch.explain",
+    "Failure": "clipsearch.types",
+    "FileSelection": "clipsearch.files.walk",
     "Filters": "clipsearch.query",
     "Hit": "clipsearch.types",
     "Hits": "clipsearch.render.hits",
-    "Index": "clipsearch.index",
-    "StoredImage": "clipsearch.query",
-    "IngestOptions": "ingest.pipeline",
     "ImageRecord": "clipsearch.types",
-    "Prediction": "clipsearch.classify.predictions",
-    "Probe": "clipsearch.classify",
-    "Query": "clipsearch.query",
+    "Index": "clipsearch.index",
+    "IngestOptions": "ingest.pipeline",
     "IngestReport": "ingest.report",
-    "FileSelection": "clipsearch.files.walk",
+    "LinearProbe": "clipsearch.classify",
+    "Prediction": "clipsearch.classify.predictions",
+    "Query": "clipsearch.query",
+    "StoredImage": "clipsearch.query",
     "TagReport": "clipsearch.classify.tags",
     "Term": "clipsearch.query",
     "Textness": "clipsearch.textness",
     "TextnessProbe": "clipsearch.textness",
     "classify_images": "clipsearch.classify.zero_shot",
-    "distill_model": "clipsearch.distill",
-    "explain_match": "clipsearch.explain",
+    "distill_model": "clipsearch.distill.distillation",
+    "explain_match": "clipsearch.explain.explanation",
 }
 
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version  # takes as long as all else that a command imports
+        from importlib.metadata import version  # slow to import
 
         return version("clipsearch")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ from typing import Self
 from PIL.Image import Image
 
 from clipsearch import config
-from clipsearch.classify import Probe
+from clipsearch.classify import LinearProbe
 from clipsearch.classify.class_matrix import class_matrix
 from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
 from clipsearch.classify.tags import LIKELY, TagReport, clear_tags, tag
@@ -232,7 +232,7 @@ class Index:
 
     def classify(
         self,
-        labels: Sequence[str] | Probe,
+        labels: Sequence[str] | LinearProbe,
         *,
         templates: Sequence[str] = DEFAULT,
         filters: Filters | None = None,
@@ -251,7 +251,7 @@ class Index:
 
     def tag(
         self,
-        labels: Sequence[str] | Probe,
+        labels: Sequence[str] | LinearProbe,
         *,
         templates: Sequence[str] = DEFAULT,
         filters: Filters | None = None,
@@ -350,9 +350,9 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _classifier(self, labels: Sequence[str] | Probe, templates: Sequence[str]) -> Classifier:
+    def _classifier(self, labels: Sequence[str] | LinearProbe, templates: Sequence[str]) -> Classifier:
         model = self.collection.info.model
-        if isinstance(labels, Probe):
+        if isinstance(labels, LinearProbe):
             labels.require(model)
             return labels
         return class_matrix(labels, templates, model=model, encoder=lambda: self.encoder)

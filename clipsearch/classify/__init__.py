@@ -9,7 +9,7 @@ the cosines with an image, times the model's own scale, become probabilities.
 from clipsearch.classify.class_matrix import Classes, class_matrix
 from clipsearch.classify.labels import check_labels, read_labels
 from clipsearch.classify.learning_curve import Curve, Point
-from clipsearch.classify.linear_probe import Probe
+from clipsearch.classify.linear_probe import LinearProbe
 from clipsearch.classify.probe_fit import Fitted
 from clipsearch.classify.templates import TEMPLATES, chosen_templates
 from clipsearch.classify.zero_shot import ClassifyReport
@@ -21,7 +21,7 @@ __all__ = [
     "Curve",
     "Fitted",
     "Point",
-    "Probe",
+    "LinearProbe",
     "check_labels",
     "chosen_templates",
     "class_matrix",

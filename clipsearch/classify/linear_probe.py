@@ -18,7 +18,7 @@ FORMAT = "clipsearch probe 1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Probe:
+class LinearProbe:
     """A classifier: (k, d) `weights` and (k,) `bias`, float32, for vectors of `model` only.
 
     `pictures` is how many it was fitted on, `accuracy` what was measured on others that it had not
@@ -72,7 +72,7 @@ class Probe:
             ) from error
 
     @classmethod
-    def load(cls, path: str | Path) -> "Probe":
+    def load(cls, path: str | Path) -> "LinearProbe":
         """Read it; raises UsageError on a missing file and on anything that is no whole probe."""
         path = expand_user(Path(path))
         try:

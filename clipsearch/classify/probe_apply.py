@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsearch.classify.linear_probe import Probe
+from clipsearch.classify.linear_probe import LinearProbe
 from clipsearch.classify.predictions import check_cuts
 from clipsearch.classify.zero_shot import ClassifyReport, classify_files, require_images
 from clipsearch.files.progress import Progress
@@ -11,7 +11,7 @@ from clipsearch.models import registry
 
 
 def apply(
-    probe: Probe | str | Path,
+    probe: LinearProbe | str | Path,
     paths: Sequence[str | Path],
     *,
     device: str = "auto",
@@ -25,7 +25,7 @@ def apply(
     a file that is no probe and on a missing path; ModelMismatchError where the model of that name
     has other weights than the probe was fitted on.
     """
-    probe = probe if isinstance(probe, Probe) else Probe.load(probe)
+    probe = probe if isinstance(probe, LinearProbe) else LinearProbe.load(probe)
     check_cuts(top=top, threshold=threshold)
     require_images(paths)
     encoder = registry.load(probe.model.name, device=device)

@@ -10,7 +10,7 @@ import numpy as np
 from clipsearch.classify.class_folders import class_folders, readable_name
 from clipsearch.classify.class_matrix import Classes, class_matrix
 from clipsearch.classify.learning_curve import SEEDS, SHOTS, Curve, check_runs, k_shot_curve
-from clipsearch.classify.linear_probe import Probe
+from clipsearch.classify.linear_probe import LinearProbe
 from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic
 from clipsearch.classify.templates import DEFAULT, chosen_templates
 from clipsearch.errors import UsageError
@@ -27,7 +27,7 @@ SHOWN = 5
 class Fitted:
     """A probe, what was measured on the way (None if nothing), and the files that failed."""
 
-    probe: Probe
+    probe: LinearProbe
     curve: Curve | None
     failed: tuple[Failure, ...]
 
@@ -89,11 +89,11 @@ def _probe(
     targets: Targets,
     encoder: Encoder,
     curve: Curve | None,
-) -> Probe:
+) -> LinearProbe:
     strength = curve.strength if curve else choose_strength(features, targets, seed=0)
     weights, bias = fit_logistic(features, targets, strength=strength)
     accuracy = curve.points[-1].mean if curve else None
-    return Probe(labels, weights, bias, encoder.identity, len(features), accuracy)
+    return LinearProbe(labels, weights, bias, encoder.identity, len(features), accuracy)
 
 
 def _require_pairs(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clipsearch.classify import Curve, Fitted, Point, Probe
+from clipsearch.classify import Curve, Fitted, Point, LinearProbe
 from clipsearch.classify.learning_curve import SEEDS, SHOTS
 from clipsearch.classify.probe_apply import apply as apply_probe
 from clipsearch.classify.probe_fit import fit as fit_probe
@@ -146,7 +146,7 @@ def apply(
     \b
     clipsearch probe apply birds.probe ~/Pictures --top 1
     """
-    loaded = Probe.load(file)
+    loaded = LinearProbe.load(file)
     top = label_options.shown_top(top, as_json=as_json, as_csv=as_csv)
     wanted = Filters(**rest)
     if paths:

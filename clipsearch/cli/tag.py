@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clipsearch.classify import Probe
+from clipsearch.classify import LinearProbe
 from clipsearch.classify.tags import LIKELY
 from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
@@ -75,7 +75,7 @@ def tag(
         raise UsageError("labels, --probe, --list and --clear exclude each other")
     if list_ and wanted != Filters():
         raise UsageError("--list counts the tags of the whole collection")
-    classifier = Probe.load(probe) if probe else labels
+    classifier = LinearProbe.load(probe) if probe else labels
     with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
         if list_:
             _show(index.tags(), "no tags: `clipsearch tag` gives some", as_json=as_json)

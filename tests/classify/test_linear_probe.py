@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch import Index
-from clipsearch.classify import Curve, Point, Probe
+from clipsearch.classify import Curve, Point, LinearProbe
 from clipsearch.classify.class_folders import class_folders, readable_name
 from clipsearch.classify.learning_curve import k_shot_curve
 from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic, interval
@@ -40,10 +40,10 @@ def clouds(
     ), targets
 
 
-def probe_of(features: Vectors, targets: Targets, *labels: str) -> Probe:
+def probe_of(features: Vectors, targets: Targets, *labels: str) -> LinearProbe:
     weights, bias = fit_logistic(features, targets, strength=10)
     model = replace(MODEL, dim=features.shape[1])
-    return Probe(labels, weights, bias, model, len(features), 0.9)
+    return LinearProbe(labels, weights, bias, model, len(features), 0.9)
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_wrong_numbers_are_refused() -> None:
 def test_a_probe_survives_its_file(tmp_path: Path) -> None:
     probe = probe_of(*clouds((9, 9)), "ねこ", "犬 🐕")
     probe.save(tmp_path / "p.probe")
-    found = Probe.load(tmp_path / "p.probe")
+    found = LinearProbe.load(tmp_path / "p.probe")
     assert (found.labels, found.model, found.images) == (probe.labels, probe.model, 18)
     np.testing.assert_array_equal(found.weights, probe.weights)
     np.testing.assert_array_equal(found.bias, probe.bias)
@@ -192,11 +192,11 @@ def test_what_is_no_probe_is_refused_and_nothing_in_it_is_run(tmp_path: Path) ->
     for content in bad:
         path.write_bytes(content)
         with pytest.raises(UsageError, match="no probe"):
-            Probe.load(path)
+            LinearProbe.load(path)
     with pytest.raises(UsageError, match="cannot be read: no such file"):
-        Probe.load(tmp_path / "gone")
+        LinearProbe.load(tmp_path / "gone")
     with pytest.raises(UsageError, match="cannot be read: is a directory"):
-        Probe.load(tmp_path)
+        LinearProbe.load(tmp_path)
 
 
 def test_folders_are_classes(coloured: Path, caplog: pytest.LogCaptureFixture) -> None:

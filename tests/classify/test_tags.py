@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipsearch import Filters, Index
-from clipsearch.classify import Classes, Probe
+from clipsearch.classify import Classes, LinearProbe
 from clipsearch.classify.tags import clear_tags, tag
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
 from clipsearch.query import Query, Term, search
@@ -220,7 +220,7 @@ def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> No
         assert index.model is not None
         weights: Vectors = np.zeros((2, 512), dtype=np.float32)
         bias = np.array([0, 1], dtype=np.float32)
-        probe = Probe(("a", "b"), weights, bias, index.model, 10)
+        probe = LinearProbe(("a", "b"), weights, bias, index.model, 10)
         report = index.tag(probe)
         assert dict(report.labels) == {"a": 0, "b": 3}
         assert index.tags() == {"b": 3}
