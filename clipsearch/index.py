@@ -350,7 +350,9 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _classifier(self, labels: Sequence[str] | LinearProbe, templates: Sequence[str]) -> Classifier:
+    def _classifier(
+        self, labels: Sequence[str] | LinearProbe, templates: Sequence[str]
+    ) -> Classifier:
         model = self.collection.info.model
         if isinstance(labels, LinearProbe):
             labels.require(model)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clipsearch.classify import Curve, Fitted, Point, LinearProbe
+from clipsearch.classify import Curve, Fitted, LinearProbe, Point
 from clipsearch.classify.learning_curve import SEEDS, SHOTS
 from clipsearch.classify.probe_apply import apply as apply_probe
 from clipsearch.classify.probe_fit import fit as fit_probe

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch import Index
-from clipsearch.classify import Curve, Point, LinearProbe
+from clipsearch.classify import Curve, LinearProbe, Point
 from clipsearch.classify.class_folders import class_folders, readable_name
 from clipsearch.classify.learning_curve import k_shot_curve
 from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic, interval
