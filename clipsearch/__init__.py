@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from clipsearch.classify.tags import TagReport
     from clipsearch.classify.zero_shot import classify_images
     from clipsearch.distill import DistillReport
-    from clipsearch.distill.distillation import distill_model
+    from clipsearch.distill.pipeline import distill_model
     from clipsearch.errors import ClipsearchError
     from clipsearch.evaluation.results import Evaluation
     from clipsearch.explain import Explanation

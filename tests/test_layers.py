@@ -61,11 +61,11 @@ OWNERS = {
     "sklearn": {"clipsearch.classify.logistic"},
     "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {
-        "clipsearch.distill.dataset",
+        "clipsearch.distill.training_data",
         "clipsearch.distill.losses",
         "clipsearch.distill.model_folder",
         "clipsearch.distill.student",
-        "clipsearch.distill.train",
+        "clipsearch.distill.training_loop",
         "clipsearch.models.align",
         "clipsearch.models.patch_tokens",
         "clipsearch.models.torch_runtime",
@@ -75,11 +75,11 @@ OWNERS = {
 
 # These load theirs at once, so only a function may import them, or another one of these.
 HEAVY_MODULES = {
-    "clipsearch.distill.dataset",
+    "clipsearch.distill.training_data",
     "clipsearch.distill.losses",
     "clipsearch.distill.model_folder",
     "clipsearch.distill.student",
-    "clipsearch.distill.train",
+    "clipsearch.distill.training_loop",
     "clipsearch.models.align",
     "clipsearch.models.loading",
     "clipsearch.models.open_clip",

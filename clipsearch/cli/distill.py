@@ -12,8 +12,8 @@ from tqdm import tqdm
 from clipsearch.cli import options
 from clipsearch.cli.main import EXIT_SOME_FAILED
 from clipsearch.distill import DistillReport
-from clipsearch.distill.config import BATCH, EPOCHS, HELD_OUT
-from clipsearch.distill.distillation import distill_model
+from clipsearch.distill.config import BATCH_SIZE, EPOCHS, HELD_OUT
+from clipsearch.distill.pipeline import distill_model
 from clipsearch.escape import escape_control
 from clipsearch.files.progress import Progress
 from clipsearch.render import evaluation_table
@@ -29,7 +29,7 @@ PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", required=True, type=PATH, metavar="DIR", help="A new folder for the student, or the one of an interrupted run.")  # fmt: skip
 @click.option("--text-captions", type=PATH, metavar="FILE", help="Make the text tower small too, from captions: one a line, or a caption file.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), default=EPOCHS, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH, show_default=True, help="Pictures that are compared with each other.")  # fmt: skip
+@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True, help="Pictures that are compared with each other.")  # fmt: skip
 @click.option("--heads", type=click.IntRange(min=1), help="Attention heads.  [default: 32 wide, 12 for a ViT-B/32]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--held-out", type=click.FloatRange(0, 1, max_open=True), default=HELD_OUT, show_default=True, metavar="SHARE", help="Pictures to measure on only.")  # fmt: skip

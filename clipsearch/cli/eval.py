@@ -50,7 +50,7 @@ def retrieval(*, captions: Path, as_json: bool, **rest: Any) -> int:
     clipsearch eval retrieval captions_val2017.json --images val2017/ --limit 1000
     """
     with bars() as bar:
-        found = evaluation.retrieval(captions, progress=bar(""), **rest)
+        found = evaluation.evaluate_retrieval(captions, progress=bar(""), **rest)
     return show(found, as_json=as_json)
 
 
@@ -93,10 +93,10 @@ def zeroshot(
     \b
     clipsearch eval zeroshot birds/ --per-class 50
     """
-    labels = evaluation.read_names(names) if names else None
+    labels = evaluation.read_class_names(names) if names else None
     ensemble = sets or evaluation.ENSEMBLE
     with bars() as bar:
-        found = evaluation.zeroshot(
+        found = evaluation.evaluate_zero_shot(
             folder, ensemble=ensemble, labels=labels, progress=bar(""), **rest
         )
     return show(found, as_json=as_json)
@@ -119,7 +119,7 @@ def textness(*, folder: Path, as_json: bool, **rest: Any) -> int:
     clipsearch eval textness birds/
     """
     with bars() as bar:
-        found = evaluation.textness(folder, progress=bar(""), **rest)
+        found = evaluation.evaluate_textness(folder, progress=bar(""), **rest)
     return show(found, as_json=as_json)
 
 

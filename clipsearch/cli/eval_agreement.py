@@ -72,7 +72,9 @@ def agreement(
             bars() as bar,
         ):
             vectors = index.embed_texts(texts) if texts else None
-            found = evaluation.exactness(index.collection, queries=vectors, progress=bar(""))
+            found = evaluation.evaluate_ann_recall(
+                index.collection, queries=vectors, progress=bar("")
+            )
         return show(found, as_json=as_json)
     if not paths:
         raise UsageError("no pictures: give files or folders, or --exact for a collection")
@@ -82,7 +84,7 @@ def agreement(
         against or model, device=device, runtime=against_runtime, precision=against_precision
     )
     with bars() as bar:
-        found = evaluation.agreement(
+        found = evaluation.evaluate_agreement(
             paths, model=model, against=other, queries=texts, limit=limit, device=device,
             progress=bar(""),
         )  # fmt: skip

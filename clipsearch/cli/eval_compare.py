@@ -47,7 +47,7 @@ def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest
     if output is not None:
         comparison_chart.check_name(output)  # before minutes of work
     with bars() as bar:
-        results = evaluation.compare(models, progress=bar, **rest)
+        results = evaluation.compare_models(models, progress=bar, **rest)
     if as_json:
         for one in results:
             click.echo(json.dumps(one.as_json()))

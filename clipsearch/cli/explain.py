@@ -76,7 +76,7 @@ def explain(
         words = [(one.word, one.value) for one in found.words]
         note = f"{picture.name} · score {found.score:.3f} · {found.model}, {found.method}"
         image = heat_map.explanation_image(
-            found.picture, found.heat, title=query, note=note, words=words
+            found.image, found.heat_map, title=query, note=note, words=words
         )
         heat_map.write_explanation(output, image)
     if as_json:
@@ -103,10 +103,10 @@ def _collection_model(
 
 
 def _text(found: Explanation, picture: Path) -> str:
-    x, y = found.hottest
+    x, y = found.peak
     lines = [
         f"score {found.score:.3f}  {escape_control(str(picture))}",
-        f"hottest at {x}, {y} of {found.picture.width} x {found.picture.height} pixels"
+        f"hottest at {x}, {y} of {found.image.width} x {found.image.height} pixels"
         f"  ({found.method}, {escape_control(found.model)})",
     ]
     if not found.words:

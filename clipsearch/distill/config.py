@@ -12,7 +12,7 @@ VERSION = 1
 """Of how the teacher's vectors and the student's images are computed; part of every cache key."""
 
 EPOCHS = 30
-BATCH = 128
+BATCH_SIZE = 128
 HELD_OUT = 0.1
 
 WARM = 10
@@ -40,7 +40,7 @@ class Recipe:
     """
 
     epochs: int = EPOCHS
-    batch_size: int = BATCH
+    batch_size: int = BATCH_SIZE
     seed: int = 0
     heads: int | None = None
     held_out: float = HELD_OUT

@@ -19,11 +19,11 @@ from PIL.Image import Transpose
 from clipsearch.batching import batches
 from clipsearch.cache import atomic_write
 from clipsearch.distill.config import CACHE, cache_key
-from clipsearch.distill.progress import Bars
 from clipsearch.errors import ImageError, UsageError, ZeroVectorError
 from clipsearch.files.discover import ImageFile, find, require_any
 from clipsearch.files.load import BYTES_A_PIXEL, LONGEST_SHAPE, HashedFile, Rejected, hash_file
 from clipsearch.files.pool import Pool, ordered
+from clipsearch.files.progress import OpenProgress
 from clipsearch.files.walk import FileSelection
 from clipsearch.images.decode import MAX_PIXELS, decode
 from clipsearch.images.hashing import content_hash
@@ -70,7 +70,7 @@ class _Views:
     student: NDArray[np.uint8]
 
 
-def identified(images: Path, bars: Bars) -> tuple[list[HashedFile], list[Failure]]:
+def identified(images: Path, bars: OpenProgress) -> tuple[list[HashedFile], list[Failure]]:
     """The files of a folder by the hash of their content, each content once, and those unread.
 
     Raises UsageError where there are none.
@@ -94,7 +94,7 @@ def learn_from(
     teacher: Encoder,
     preprocessing: Preprocessing,
     folder: Path,
-    bars: Bars,
+    bars: OpenProgress,
 ) -> ImageDataset:
     """Decode each file once, for teacher and student; what an earlier start has done stays done.
 
@@ -167,7 +167,7 @@ def _prepare(
     small: Preprocessing,
     folder: Path,
     known: tuple[Vectors, Reasons] | None,
-    bars: Bars,
+    bars: OpenProgress,
 ) -> tuple[Vectors, Reasons]:
     """Write the pixels of all files; embed those of `known` only where there is none."""
     vectors, reasons = known or (np.zeros((2, len(items), teacher.identity.dim), np.float32), {})

@@ -9,12 +9,12 @@ import numpy as np
 
 from clipsearch.batching import batches
 from clipsearch.distill.config import CACHE, cache_key
-from clipsearch.distill.progress import Bars
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
+from clipsearch.evaluation.agreement import read_queries
 from clipsearch.evaluation.captions import read_captions
-from clipsearch.evaluation.text_lists import read_queries
 from clipsearch.files.paths import expand_user
+from clipsearch.files.progress import OpenProgress
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_texts
@@ -44,7 +44,7 @@ def read_texts(path: Path) -> list[str]:
     return sorted(read_queries(path))
 
 
-def learn_from(lines: Sequence[str], teacher: Encoder, bars: Bars) -> Texts:
+def learn_from(lines: Sequence[str], teacher: Encoder, bars: OpenProgress) -> Texts:
     """Ask the teacher for its vectors, unless an earlier start has."""
     who = teacher.identity
     name = cache_key("texts", who.weights, who.precision, lines)

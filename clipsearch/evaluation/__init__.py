@@ -1,29 +1,27 @@
-"""How good a model is, on the user's own data: each function is a command of `clipsearch eval`."""
+"""Measure the quality of a model on the user's data; see the commands of `clipsearch eval`."""
 
-from clipsearch.evaluation.agreement import agreement
-from clipsearch.evaluation.ann_recall import exactness
-from clipsearch.evaluation.captions import Captioned, read_captions
-from clipsearch.evaluation.compare import compare
+from clipsearch.evaluation.agreement import evaluate_agreement, read_queries
+from clipsearch.evaluation.ann_recall import evaluate_ann_recall
+from clipsearch.evaluation.captions import CaptionedImage, read_captions
+from clipsearch.evaluation.compare import compare_models
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure
-from clipsearch.evaluation.retrieval import retrieval
-from clipsearch.evaluation.text_lists import read_names, read_queries
-from clipsearch.evaluation.textness import textness
-from clipsearch.evaluation.zero_shot import ENSEMBLE, zeroshot
+from clipsearch.evaluation.retrieval import evaluate_retrieval
+from clipsearch.evaluation.textness import evaluate_textness
+from clipsearch.evaluation.zero_shot import ENSEMBLE, evaluate_zero_shot, read_class_names
 
 __all__ = [
     "ENSEMBLE",
-    "Captioned",
+    "CaptionedImage",
     "Estimate",
     "Evaluation",
     "Measure",
-    "Skipped",
-    "agreement",
-    "compare",
-    "exactness",
+    "compare_models",
+    "evaluate_agreement",
+    "evaluate_ann_recall",
+    "evaluate_retrieval",
+    "evaluate_textness",
+    "evaluate_zero_shot",
     "read_captions",
-    "read_names",
+    "read_class_names",
     "read_queries",
-    "retrieval",
-    "textness",
-    "zeroshot",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import UsageError
+from clipsearch.escape import escape_control
 from clipsearch.evaluation import bootstrap
 from clipsearch.evaluation.embeddings import (
     EmbeddedImages,
@@ -26,6 +27,7 @@ from clipsearch.evaluation.metrics import best, list_precision, rank_correlation
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure, proportions
 from clipsearch.files.discover import ImageFile, find, require_any
 from clipsearch.files.progress import Progress
+from clipsearch.files.text_lines import numbered_lines
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.base import Encoder
 from clipsearch.types import Vectors
@@ -36,7 +38,18 @@ LENGTHS = tuple(range(10, 21))  # of the result lists that are compared
 TOGETHER = 64  # queries scored at once
 
 
-def agreement(
+def read_queries(path: str | Path) -> list[str]:
+    """Read text queries from a UTF-8 file, one a line, without duplicates.
+
+    Raises UsageError if the file cannot be read or holds no queries.
+    """
+    queries = list(dict.fromkeys(line for _, line in numbered_lines(path)))
+    if not queries:
+        raise UsageError(f"{escape_control(str(path))} holds no queries: write one a line")
+    return queries
+
+
+def evaluate_agreement(
     images: Sequence[str | Path],
     *,
     model: str | Encoder,

@@ -22,7 +22,7 @@ QUERIES = 200
 EQUAL = 1e-5  # two vectors as near as that: which one comes first is for rounding to say
 
 
-def exactness(
+def evaluate_ann_recall(
     collection: Collection,
     *,
     queries: Vectors | None = None,

@@ -31,7 +31,7 @@ _TEXT_COLUMNS = ("caption", "captions", "text", "comment", "title", "description
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
+class CaptionedImage:
     """A picture, by the name that its caption file gives it, with all texts that describe it."""
 
     file: str
@@ -46,7 +46,7 @@ class _Entry:
     split: str | None = None
 
 
-def read_captions(path: str | Path, *, split: str | None = None) -> list[Captioned]:
+def read_captions(path: str | Path, *, split: str | None = None) -> list[CaptionedImage]:
     """The pictures of a caption file in its order, each once with all its captions.
 
     The form is told by the content: JSON lines, COCO (or Karpathy's) JSON, Flickr tokens, CSV.
@@ -77,7 +77,7 @@ def read_captions(path: str | Path, *, split: str | None = None) -> list[Caption
                 f"{escape_control(str(path))} has no picture of the split {split!r}: it has {there}"
             )
         found = {file: found[file] for file in kept}
-    return [Captioned(file, tuple(texts), splits[file]) for file, texts in found.items()]
+    return [CaptionedImage(file, tuple(texts), splits[file]) for file, texts in found.items()]
 
 
 def _text(path: Path) -> str:

@@ -6,14 +6,14 @@ from pathlib import Path
 from clipsearch.errors import UsageError
 from clipsearch.evaluation.embeddings import encoder_of
 from clipsearch.evaluation.results import Evaluation
-from clipsearch.evaluation.retrieval import retrieval
-from clipsearch.evaluation.zero_shot import zeroshot
+from clipsearch.evaluation.retrieval import evaluate_retrieval
+from clipsearch.evaluation.zero_shot import evaluate_zero_shot
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 
 
-def compare(
+def compare_models(
     models: Sequence[str | Encoder],
     *,
     captions: str | Path | None = None,
@@ -43,7 +43,7 @@ def compare(
         name, parts = encoder.identity.name, []
         if captions is not None:
             parts.append(
-                retrieval(
+                evaluate_retrieval(
                     captions,
                     model=encoder,
                     images=images,
@@ -54,7 +54,7 @@ def compare(
             )
         if classes is not None:
             parts.append(
-                zeroshot(
+                evaluate_zero_shot(
                     classes, model=encoder, per_class=per_class, progress=bar(f"{name}: zeroshot")
                 )
             )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.evaluation import bootstrap
-from clipsearch.evaluation.captions import Captioned, read_captions
+from clipsearch.evaluation.captions import CaptionedImage, read_captions
 from clipsearch.evaluation.embeddings import embed_image_files, embed_lines, encoder_of, named
 from clipsearch.evaluation.metrics import Place, place
 from clipsearch.evaluation.results import Evaluation, Measure, proportions
@@ -33,8 +33,8 @@ SCORES = 16 << 20  # scores in memory at once: 64 MB
 BESIDE = (".", "images", "Images")  # where captions usually have their pictures
 
 
-def retrieval(
-    captions: str | Path | Sequence[Captioned],
+def evaluate_retrieval(
+    captions: str | Path | Sequence[CaptionedImage],
     *,
     model: str | Encoder = "auto",
     images: str | Path | None = None,
@@ -112,11 +112,11 @@ def _scores(queries: Vectors, gallery: Vectors) -> Iterator[Vectors]:
 
 
 def _pairs(
-    captions: str | Path | Sequence[Captioned], images: str | Path | None, split: str | None
-) -> tuple[Sequence[Captioned], Sequence[Path]]:
+    captions: str | Path | Sequence[CaptionedImage], images: str | Path | None, split: str | None
+) -> tuple[Sequence[CaptionedImage], Sequence[Path]]:
     """The pictures with their captions, and the folders where their files may be."""
     if isinstance(captions, str | Path):
-        pairs: Sequence[Captioned] = read_captions(captions, split=split)
+        pairs: Sequence[CaptionedImage] = read_captions(captions, split=split)
         beside = expand_user(Path(captions)).parent
     else:
         pairs = [pair for pair in captions if split is None or pair.split == split]
@@ -132,7 +132,7 @@ def _pairs(
 
 
 def _present(
-    pairs: Sequence[Captioned], folders: Sequence[Path]
+    pairs: Sequence[CaptionedImage], folders: Sequence[Path]
 ) -> tuple[dict[Path, tuple[str, ...]], tuple[Failure, ...]]:
     """The captions of each picture file, and the pictures that have none."""
     here: dict[Path, tuple[str, ...]] = {}

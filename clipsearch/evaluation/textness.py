@@ -64,7 +64,7 @@ class Trap:
     word: Indices
 
 
-def textness(
+def evaluate_textness(
     folder: str | Path,
     *,
     model: str | Encoder = "auto",

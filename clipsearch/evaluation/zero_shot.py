@@ -11,12 +11,14 @@ from clipsearch.classify import check_labels, chosen_templates
 from clipsearch.classify.class_folders import class_folders, readable_name
 from clipsearch.classify.class_matrix import class_matrix
 from clipsearch.errors import UsageError
+from clipsearch.escape import escape_control
 from clipsearch.evaluation import bootstrap
 from clipsearch.evaluation.embeddings import embed_image_files, encoder_of, named
 from clipsearch.evaluation.metrics import Indices, ranks_of
 from clipsearch.evaluation.results import Evaluation, Measure, proportions
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.progress import Progress
+from clipsearch.files.text_lines import numbered_lines
 from clipsearch.models.base import Encoder
 from clipsearch.types import Failure, Vectors
 
@@ -28,7 +30,24 @@ ENSEMBLE = ("contexts",)
 TOGETHER = 4096  # pictures held against all classes at once
 
 
-def zeroshot(
+def read_class_names(path: str | Path) -> dict[str, str]:
+    """Read labels of class folders from a UTF-8 file, such as `n02123045 tabby cat`.
+
+    Each line holds the name of a folder, spaces or a tab, and the label. Returns labels by folder
+    name. Raises UsageError if the file cannot be read or a line has no label.
+    """
+    names = {}
+    for number, line in numbered_lines(path):
+        folder, *label = line.split(maxsplit=1)
+        if not label:
+            raise UsageError(
+                f"{escape_control(str(path))}, line {number}: no label follows {folder!r}"
+            )
+        names[folder] = label[0]
+    return names
+
+
+def evaluate_zero_shot(
     folder: str | Path,
     *,
     model: str | Encoder = "auto",

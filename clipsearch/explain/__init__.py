@@ -1,4 +1,4 @@
-"""Why a picture matches a text: where in the picture, and through which words."""
+"""Explain a match: where an image matches a text, and what each word contributes."""
 
 from clipsearch.explain.explanation import METHODS, Explanation, explain_match
 from clipsearch.explain.words import Contribution

@@ -1,4 +1,4 @@
-"""`explain`: where in a picture a text is found, and what each of its words adds."""
+"""Explain why an image matches a text by a heat map and the contribution of each word."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,10 @@ import numpy as np
 from PIL import Image
 
 from clipsearch.errors import UsageError
-from clipsearch.explain.occlusion import occlusion
+from clipsearch.explain.occlusion import HeatMap, occlusion_map
 from clipsearch.explain.patches import PatchEncoder, patch_map
-from clipsearch.explain.scoring import Relevance
-from clipsearch.explain.windows import Map
-from clipsearch.explain.words import Contribution, contributions
+from clipsearch.explain.scoring import RelevanceScorer
+from clipsearch.explain.words import Contribution, word_contributions
 from clipsearch.images.decode import upright
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
@@ -21,107 +20,117 @@ from clipsearch.query.embed import open_image
 from clipsearch.query.parser import Term
 
 METHODS = ("auto", "occlusion", "patches")
-GRID = 16  # cells of the longer side in JSON
-SMALLEST = 8  # pixels of a side that can be told apart
+JSON_CELLS = 16
+"""Cells along the longer side of the heat map in JSON."""
+SMALLEST_SIDE = 8
+"""Images with a shorter side of fewer pixels are rejected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Where and through which words a picture matches a text.
+    """Where and through which words an image matches a text.
 
-    `score` is their cosine. `heat` is (height, width) float32, 0..1: 1 where the picture has most
-    of the text against ordinary things (sky, walls, …), 0 where it has no more than elsewhere. `words` is empty for a
-    query of one word. `method` is "occlusion" or "patches".
+    `score` is the cosine of image and text. `heat_map` is (height, width) float32 in 0..1: 1 where
+    the image matches the text most, compared with ordinary things (sky, walls, …), 0 where it
+    matches no more than elsewhere. `words` is empty for a text of one word. `method` is "occlusion"
+    or "patches".
     """
 
     query: str
     model: str
     method: str
     score: float
-    picture: Image.Image
-    heat: Map
+    image: Image.Image
+    heat_map: HeatMap
     words: tuple[Contribution, ...]
 
     @property
-    def hottest(self) -> tuple[int, int]:
-        """The place where the picture has most of the text: x and y in its pixels."""
-        height, width = self.heat.shape
-        y, x = np.unravel_index(int(self.heat.argmax()), self.heat.shape)
+    def peak(self) -> tuple[int, int]:
+        """The x and y, in pixels of the image, of the highest value of the heat map."""
+        height, width = self.heat_map.shape
+        y, x = np.unravel_index(int(self.heat_map.argmax()), self.heat_map.shape)
         return (
-            int((x + 0.5) * self.picture.width / width),
-            int((y + 0.5) * self.picture.height / height),
+            int((x + 0.5) * self.image.width / width),
+            int((y + 0.5) * self.image.height / height),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; the map as rows of at most GRID cells a side."""
-        factor = GRID / max(self.heat.shape)
-        size = tuple(max(1, round(length * factor)) for length in self.heat.shape[::-1])
-        coarse = Image.fromarray(self.heat).resize((size[0], size[1]), Image.Resampling.BOX)
-        x, y = self.hottest
+        """JSON-serializable values; the heat map as rows of at most JSON_CELLS cells a side."""
+        factor = JSON_CELLS / max(self.heat_map.shape)
+        height, width = (max(1, round(length * factor)) for length in self.heat_map.shape)
+        coarse = Image.fromarray(self.heat_map).resize((width, height), Image.Resampling.BOX)
+        x, y = self.peak
         return {
             "query": self.query,
             "model": self.model,
             "method": self.method,
             "score": round(self.score, 6),
-            "hottest": {"x": x, "y": y},
-            "words": [{"word": w.word, "contribution": round(w.value, 6)} for w in self.words],
-            "heat": [[round(float(v), 3) for v in row] for row in np.asarray(coarse)],
+            "peak": {"x": x, "y": y},
+            "words": [
+                {"word": word.word, "contribution": round(word.value, 6)} for word in self.words
+            ],
+            "heat_map": [[round(float(v), 3) for v in row] for row in np.asarray(coarse)],
         }
 
 
 def explain_match(
     query: str,
-    picture: str | Path | Image.Image,
+    image: str | Path | Image.Image,
     *,
     model: str | Encoder = "auto",
     method: str = "auto",
     device: str = "auto",
 ) -> Explanation:
-    """Why a picture matches a text: a heat map over it, and what each word of the text adds.
+    """Explain why an image matches a text: a heat map, and the contribution of each word.
 
-    "occlusion" hides parts of the picture and shows parts alone, which works for every model and
-    costs a few hundred encodings; "patches" compares the patches of a vision transformer with the
-    text in about a dozen; "auto" takes patches where the model gives them. Raises UsageError on an
-    empty text, an unknown method, patches of a model that gives none, and a picture that is not
-    there or too small; ImageError on a broken one.
+    The method "occlusion" hides parts of the image and crops parts out of it. It works for every
+    model and takes a few hundred encodings. "patches" compares the patches of a vision transformer
+    with the text and takes about a dozen encodings. "auto" uses patches if the model supports them.
+
+    Raises UsageError on an empty text, an unknown method, the method "patches" for a model without
+    patch embeddings, and an image that is missing or too small; ImageError on a broken image.
     """
-    Term(query)  # refuses what no query may be
+    Term(query)  # raises UsageError on an invalid text query
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-    image = upright(picture) if isinstance(picture, Image.Image) else open_image(Path(picture))
-    if min(image.size) < SMALLEST:
+    pixels = upright(image) if isinstance(image, Image.Image) else open_image(Path(image))
+    if min(pixels.size) < SMALLEST_SIDE:
         raise UsageError(
-            f"a picture of {image.width} x {image.height} pixels has no parts to compare"
+            f"an image of {pixels.width} x {pixels.height} pixels is too small to explain: each "
+            f"side needs at least {SMALLEST_SIDE} pixels"
         )
     encoder = _load(model, device, method) if isinstance(model, str) else model
-    [text] = embed_texts(encoder, [query])
-    [vector] = embed_images(encoder, [image])
-    relevance = Relevance.of(text, encoder)
+    [text_vector] = embed_texts(encoder, [query])
+    [image_vector] = embed_images(encoder, [pixels])
+    scorer = RelevanceScorer.from_text(text_vector, encoder)
     if isinstance(encoder, PatchEncoder) and encoder.has_patches and method != "occlusion":
-        used, found = "patches", patch_map(image, relevance, encoder)
+        used_method, relevance = "patches", patch_map(pixels, scorer, encoder)
     elif method == "patches":
-        raise UsageError(f"{encoder.identity.name} gives no patches: take the method occlusion")
+        raise UsageError(
+            f"{encoder.identity.name} has no patch embeddings: use the method occlusion"
+        )
     else:
-        used, found = "occlusion", occlusion(image, relevance, encoder)
+        used_method, relevance = "occlusion", occlusion_map(pixels, scorer, encoder)
     return Explanation(
         query=query,
         model=encoder.identity.name,
-        method=used,
-        score=float(text @ vector),
-        picture=image,
-        heat=_relative(found),
-        words=contributions(query, vector, encoder),
+        method=used_method,
+        score=float(text_vector @ image_vector),
+        image=pixels,
+        heat_map=_rescale(relevance),
+        words=word_contributions(query, image_vector, encoder),
     )
 
 
 def _load(model: str, device: str, method: str) -> Encoder:
-    # Patches come from inside the model, where a converted one cannot be looked into.
+    # Patch embeddings are inside the torch module; a converted model gives its output only.
     return registry.load(model, device=device, runtime="torch" if method == "patches" else None)
 
 
-def _relative(values: Map) -> Map:
-    """0 up to the median, 1 at the highest value."""
-    middle, highest = float(np.median(values)), float(values.max())
-    if highest - middle < 1e-6:
-        return np.zeros_like(values)
-    return np.asarray(np.clip((values - middle) / (highest - middle), 0, 1), dtype=np.float32)
+def _rescale(relevance: HeatMap) -> HeatMap:
+    """Map values up to the median to 0 and the highest value to 1; all 0 if the map is flat."""
+    median, highest = float(np.median(relevance)), float(relevance.max())
+    if highest - median < 1e-6:
+        return np.zeros_like(relevance)
+    scaled = (relevance - median) / (highest - median)
+    return np.asarray(np.clip(scaled, 0, 1), dtype=np.float32)

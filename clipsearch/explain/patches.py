@@ -1,4 +1,4 @@
-"""Where a picture matches, for vision transformers: each patch held against the text."""
+"""Heat maps for vision transformers: compare the embedding of each patch with a text."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
@@ -8,67 +8,68 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.batching import batches
-from clipsearch.explain.occlusion import shrunk
-from clipsearch.explain.scoring import Relevance
-from clipsearch.explain.windows import Map, standardized
+from clipsearch.explain.occlusion import HeatMap, downscale, standardize
+from clipsearch.explain.scoring import RelevanceScorer
 from clipsearch.types import Pixels
 
-CROPS = 16  # encoded at once
-SHARES = (1.0, 0.6)  # of the short side: the whole picture, and closer
+BATCH = 16
+"""Crops that are encoded at once."""
+CROP_SIZES = (1.0, 0.6)
+"""Sides of the square crops, as shares of the image's shorter side."""
 
 
 @runtime_checkable
 class PatchEncoder(Protocol):
-    """An encoder that can also tell what each patch of a picture looks like."""
+    """An encoder that also gives an embedding for each patch of an image."""
 
     @property
     def has_patches(self) -> bool:
-        """Whether the architecture gives them."""
+        """Whether the architecture has patch embeddings."""
         ...
 
     def preprocess(self, image: Image.Image) -> Pixels: ...
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
-        """(n, rows, columns, d) float32 in the space of texts, for n preprocessed pictures."""
+        """Encode n preprocessed images as (n, rows, columns, d) float32 in the space of texts."""
         ...
 
 
-def patch_map(image: Image.Image, relevance: Relevance, encoder: PatchEncoder) -> Map:
-    """How much each part of an upright RGB picture has of a text.
+def patch_map(image: Image.Image, scorer: RelevanceScorer, encoder: PatchEncoder) -> HeatMap:
+    """Score how much each part of an upright RGB image matches a text.
 
-    (height, width) float32, higher is more, in no unit. Squares are looked at one by one, all over
-    the picture and in two sizes: models cut the sides off a picture that is none.
+    Returns (height, width) float32. Higher is a better match; the values have no unit. The image is
+    covered with square crops of two sizes, because most models crop an image to a square.
     """
-    small = shrunk(image)
+    small = downscale(image)
     total = np.zeros((small.height, small.width), dtype=np.float32)
-    for share in SHARES:
-        boxes = list(_squares(small.size, share))
-        grids = _grids(encoder, [small.crop(box) for box in boxes], relevance)
+    for share in CROP_SIZES:
+        boxes = list(_square_boxes(small.size, share))
+        grids = _score_patches(encoder, [small.crop(box) for box in boxes], scorer)
         layer, weight = np.zeros_like(total), np.full_like(total, 1e-6)
         for (left, upper, right, lower), grid in zip(boxes, grids, strict=True):
             area = slice(upper, lower), slice(left, right)
-            layer[area] += _enlarged(grid, (right - left, lower - upper))
+            layer[area] += _enlarge(grid, (right - left, lower - upper))
             weight[area] += 1
-        total += standardized(layer / weight)
+        total += standardize(layer / weight)
     return total
 
 
-def _grids(
-    encoder: PatchEncoder, crops: Sequence[Image.Image], relevance: Relevance
+def _score_patches(
+    encoder: PatchEncoder, crops: Sequence[Image.Image], scorer: RelevanceScorer
 ) -> NDArray[np.float32]:
-    """(n, rows, columns): the relevance of each patch of n pictures, compared with all the others."""
+    """Score each patch of n crops, all in one call, as (n, rows, columns)."""
     parts = [
         encoder.encode_patches([encoder.preprocess(crop) for crop in batch])
-        for batch in batches(crops, CROPS)
+        for batch in batches(crops, BATCH)
     ]
     patches = np.concatenate(parts)
     flat = patches.reshape(-1, patches.shape[-1])
     lengths = np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
-    return relevance(flat / lengths).reshape(patches.shape[:-1])
+    return scorer(flat / lengths).reshape(patches.shape[:-1])
 
 
-def _squares(size: tuple[int, int], share: float) -> Iterator[tuple[int, int, int, int]]:
-    """Squares that cover a picture, overlapping by half or more."""
+def _square_boxes(size: tuple[int, int], share: float) -> Iterator[tuple[int, int, int, int]]:
+    """Cover an image with squares that overlap by half or more."""
     side = max(1, round(share * min(size)))
     columns, rows = (_starts(length, side) for length in size)
     for upper in rows:
@@ -81,6 +82,6 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
-def _enlarged(grid: Map, size: tuple[int, int]) -> Map:
-    picture = Image.fromarray(np.asarray(grid, dtype=np.float32))
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+def _enlarge(grid: HeatMap, size: tuple[int, int]) -> HeatMap:
+    image = Image.fromarray(np.asarray(grid, dtype=np.float32))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)

@@ -1,8 +1,9 @@
-"""How much more views of a picture have of a text than of ordinary things.
+"""Score how much more views of an image match a text than they match ordinary things.
 
-A plain cosine is misled by company: empty night sky looks a little like a rocket, since rockets are
-pictured there. So the text competes with what most pictures consist of, and the sky is more sky than
-rocket. After Kerr et al. 2023, "LERF: Language Embedded Radiance Fields", section 3.5.
+A plain cosine is misled by context: an empty night sky is a little similar to "rocket", because
+images of rockets often show the sky. So the text competes with phrases for what most images
+consist of, and the sky is more similar to "the sky" than to "rocket". After Kerr et al. 2023,
+"LERF: Language Embedded Radiance Fields", section 3.5.
 """
 
 from dataclasses import dataclass
@@ -14,36 +15,50 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts
 from clipsearch.types import Vectors
 
-ORDINARY = (
-    "an object", "things", "stuff", "texture", "the sky", "clouds", "grass", "trees", "water",
-    "the ground", "the floor", "a wall", "a street", "a building", "a room", "a person",
-)  # fmt: skip
-SHARPNESS = 3.0  # how far apart, in deviations of all scores, two texts are for one to win clearly
+CANONICAL_PHRASES = (
+    "an object",
+    "things",
+    "stuff",
+    "texture",
+    "the sky",
+    "clouds",
+    "grass",
+    "trees",
+    "water",
+    "the ground",
+    "the floor",
+    "a wall",
+    "a street",
+    "a building",
+    "a room",
+    "a person",
+)
+SHARPNESS = 3.0
+"""Standard deviations of all scores by which one text must lead another to win clearly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Relevance:
-    """A text, (d,) of length 1, and ordinary ones, (k, d), that it competes with."""
+class RelevanceScorer:
+    """A text (d,) and the canonical phrases (k, d) that it competes with, all of length 1."""
 
     text: Vectors
-    others: Vectors
+    canonical: Vectors
 
     @classmethod
-    def of(cls, text: Vectors, encoder: Encoder) -> Self:
-        """The text against ordinary ones by the same model."""
-        return cls(text, embed_texts(encoder, ORDINARY))
+    def from_text(cls, text: Vectors, encoder: Encoder) -> Self:
+        """Let a text vector compete with CANONICAL_PHRASES, embedded by the same model."""
+        return cls(text, embed_texts(encoder, CANONICAL_PHRASES))
 
     def __call__(self, views: Vectors) -> Vectors:
-        """The text's share, 0..1, of a softmax over all texts, (n,), for (n, d) views of length 1.
+        """Score (n, d) views of length 1 as (n,) in 0..1: the text's share of a softmax.
 
-        How sharp the softmax is follows from how far the scores spread, so that models whose
-        cosines differ by little give the same kind of map.
+        The sharpness of the softmax follows from the spread of the scores, so that models whose
+        cosines differ only a little give maps of the same kind.
         """
-        own, others = views @ self.text, views @ self.others.T
-        spread = float(np.std(np.column_stack([own, others])))
+        text_scores, canonical_scores = views @ self.text, views @ self.canonical.T
+        spread = float(np.std(np.column_stack([text_scores, canonical_scores])))
         if spread < 1e-9:
             return np.zeros(len(views), dtype=np.float32)
-        rivals = np.exp(np.clip((others - own[:, None]) * (SHARPNESS / spread), -50, 50)).sum(
-            axis=1
-        )
-        return np.asarray(1 / (1 + rivals), dtype=np.float32)
+        leads = (canonical_scores - text_scores[:, None]) * (SHARPNESS / spread)
+        competitors = np.exp(np.clip(leads, -50, 50)).sum(axis=1)
+        return np.asarray(1 / (1 + competitors), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""What each word of a query adds to its score: leave one out and compare.
+"""The contribution of each word of a text query to its score, by leaving the word out.
 
-The measure of Li, Monroe and Jurafsky (2016, "Understanding Neural Networks through Representation
-Erasure") on the cosine of text and picture.
+The method is that of Li, Monroe and Jurafsky (2016, "Understanding Neural Networks through
+Representation Erasure"), applied to the cosine of text and image.
 """
 
 import re
@@ -14,8 +14,8 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts
 from clipsearch.types import Vectors
 
-# Scripts that put no spaces between words are cut where the script changes: 赤い傘 is 赤, い, 傘.
-_HAN, _KANA = r"々〆\u3400-\u9fff\U00020000-\U0003ffff", r"\u3041-\u3096|[\u30a1-\u30ffー]"
+# Scripts without spaces between words are split at a change of script: 赤い傘 is 赤, い, 傘.
+_HAN = r"々〆\u3400-\u9fff\U00020000-\U0003ffff"
 _WORD = re.compile(
     rf"[{_HAN}]+|[\u3041-\u3096]+|[\u30a1-\u30fa\u30fcー]+|[^\s\u3041-\u30fc{_HAN}]+"
 )
@@ -23,26 +23,27 @@ _WORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A word, and by how much the query's cosine with the picture is higher because of it."""
+    """A word, and by how much it raises the cosine of query and image."""
 
     word: str
     value: float
 
 
-def split(text: str) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end; punctuation belongs to its word."""
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Find the start and end of each word of a text; punctuation belongs to its word."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def contributions(text: str, image: Vectors, encoder: Encoder) -> tuple[Contribution, ...]:
-    """Each word's contribution to the cosine with a picture, (d,) of length 1, in the text's order.
+def word_contributions(text: str, image: Vectors, encoder: Encoder) -> tuple[Contribution, ...]:
+    """Measure the contribution of each word to the cosine with an image, in the text's order.
 
-    A text of one word has none: without it nothing is left to compare with.
+    `image` is (d,) of length 1. Returns () for a text of one word: without it nothing is left to
+    compare with.
     """
-    spans = split(text)
+    spans = word_spans(text)
     if len(spans) < 2:
         return ()
-    scores = embed_texts(encoder, [text, *_without_one(text, spans)]) @ image
+    scores = embed_texts(encoder, [text, *_leave_one_out(text, spans)]) @ image
     gains = np.asarray(scores[0] - scores[1:], dtype=float)
     return tuple(
         Contribution(text[start:end], float(gain))
@@ -50,5 +51,5 @@ def contributions(text: str, image: Vectors, encoder: Encoder) -> tuple[Contribu
     )
 
 
-def _without_one(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+def _leave_one_out(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
     return [" ".join((text[:start] + text[end:]).split()) for start, end in spans]

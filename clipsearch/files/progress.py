@@ -1,11 +1,23 @@
-"""The progress of a long operation, as tqdm shows it."""
+"""Progress bars as the library uses them; tqdm's bars fit."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeAlias
 
 
 class Progress(Protocol):
-    """What a progress bar must do; tqdm's does."""
+    """A progress bar: `total` may be set, `update` adds finished items."""
 
     total: float | None
 
     def update(self, n: float) -> object: ...
+
+
+OpenProgress: TypeAlias = Callable[[str, float | None], AbstractContextManager[Progress | None]]
+"""Opens a bar for a named stage with a total (None if unknown); gives None to show no bar."""
+
+
+@contextmanager
+def no_progress(_name: str, _total: float | None) -> Iterator[None]:
+    """Show no progress bars."""
+    yield None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipsearch.evaluation import textness
+from clipsearch.evaluation import evaluate_textness
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure
 from clipsearch.render import comparison_chart, evaluation_table, heat_map
 from clipsearch.textness import Writer
@@ -22,7 +22,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "store" / "eval.db"))
     monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clipsearch.explain.windows.SHARES", (1 / 2,))  # seconds, for tests
+    monkeypatch.setattr("clipsearch.explain.occlusion.WINDOW_SIZES", (1 / 2,))  # seconds, for tests
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Done:
@@ -103,7 +103,7 @@ def test_zero_shot_and_agreement(run: Run, tmp_path: Path) -> None:
 def test_the_typographic_test_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number, colour in enumerate(COLOURS * 8):
         draw(tmp_path / colour / f"{number}.png", colour, size=(200 + number, 200))
-    found = textness(tmp_path, model=ColourEncoder(), writer=Writer(fonts=()))
+    found = evaluate_textness(tmp_path, model=ColourEncoder(), writer=Writer(fonts=()))
     assert dict(found.counts) == {"names": 3, "images": 12, "written": 30}
     # Colours cannot read: the things come first, and no word is taken for a thing.
     assert "does not tell pictures with text" in caplog.text

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch.distill import DistillReport, image_dataset, losses, train
+from clipsearch.distill import DistillReport, image_dataset, losses, training_loop
 from clipsearch.distill.config import (
     PEAK,
     Recipe,
@@ -138,7 +138,7 @@ def stop_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Stop
         return learn(*arguments, **options)
 
-    monkeypatch.setattr(train, "distance", distance)
+    monkeypatch.setattr(training_loop, "distance", distance)
 
 
 def test_going_on_gives_the_weights_of_not_stopping(

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
-from clipsearch.evaluation import Captioned, read_captions, read_names, read_queries
+from clipsearch.evaluation import CaptionedImage, read_captions, read_class_names, read_queries
 
-TWO = [Captioned("a.jpg", ("a cat", "one cat")), Captioned("b.jpg", ("a dog",))]
+TWO = [CaptionedImage("a.jpg", ("a cat", "one cat")), CaptionedImage("b.jpg", ("a dog",))]
 
 JSON_LINES = (
     '{"file": "a.jpg", "captions": ["a cat", "one cat"]}\n\n{"file": "b.jpg", "caption": "a dog"}\n'
@@ -58,7 +58,7 @@ def test_karpathys_splits(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps(KARPATHY))
     assert [one.file for one in read_captions(path)] == ["a.jpg", "b.jpg"]
     [only] = read_captions(path, split="test")
-    assert only == Captioned("b.jpg", ("a dog",), "test")
+    assert only == CaptionedImage("b.jpg", ("a dog",), "test")
     with pytest.raises(UsageError, match="no picture of the split 'train': it has test, val"):
         read_captions(path, split="train")
 
@@ -135,9 +135,9 @@ def test_queries_and_names(tmp_path: Path) -> None:
     assert read_queries(write(tmp_path, "a dog\n\n犬\na dog\n")) == ["a dog", "犬"]
     with pytest.raises(UsageError, match="holds no queries"):
         read_queries(write(tmp_path, "\n"))
-    assert read_names(write(tmp_path, "n01 tabby cat\nn02\tdog\n")) == {
+    assert read_class_names(write(tmp_path, "n01 tabby cat\nn02\tdog\n")) == {
         "n01": "tabby cat",
         "n02": "dog",
     }
     with pytest.raises(UsageError, match="line 1: no label follows 'n01'"):
-        read_names(write(tmp_path, "n01\n"))
+        read_class_names(write(tmp_path, "n01\n"))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import UsageError
-from clipsearch.evaluation import Captioned, exactness, read_captions
-from clipsearch.evaluation.agreement import agreement
-from clipsearch.evaluation.compare import compare
-from clipsearch.evaluation.retrieval import retrieval
-from clipsearch.evaluation.zero_shot import zeroshot
+from clipsearch.evaluation import CaptionedImage, evaluate_ann_recall, read_captions
+from clipsearch.evaluation.agreement import evaluate_agreement
+from clipsearch.evaluation.compare import compare_models
+from clipsearch.evaluation.retrieval import evaluate_retrieval
+from clipsearch.evaluation.zero_shot import evaluate_zero_shot
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
@@ -21,7 +21,7 @@ from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColourEncoder, draw
 
 COLOURS = ("red", "green", "blue")
-RIGHT = [Captioned(f"{c}.png", (f"{c} wall", f"a {c} square")) for c in COLOURS]
+RIGHT = [CaptionedImage(f"{c}.png", (f"{c} wall", f"a {c} square")) for c in COLOURS]
 
 
 class Bar:
@@ -65,7 +65,7 @@ def classes(tmp_path: Path) -> Path:
 
 def test_a_model_that_knows_colours_finds_them(captions: Path, encoder: ColourEncoder) -> None:
     bar = Bar()
-    found = retrieval(captions, model=encoder, progress=bar)
+    found = evaluate_retrieval(captions, model=encoder, progress=bar)
     assert dict(found.counts) == {"images": 3, "captions": 6}
     assert (bar.total, bar.done) == (9, 9)
     for group in ("text to image", "image to text"):
@@ -79,11 +79,11 @@ def test_wrong_captions_are_found_out_by_hand(photos: Path, encoder: ColourEncod
     # Green's and blue's captions are swapped: 1 of 3 right at rank 1, the others at rank 3, since
     # pictures of other colours than a caption's are equally far from it, and ties count against.
     swapped = [
-        Captioned("red.png", ("red",)),
-        Captioned("green.png", ("blue",)),
-        Captioned("blue.png", ("green",)),
+        CaptionedImage("red.png", ("red",)),
+        CaptionedImage("green.png", ("blue",)),
+        CaptionedImage("blue.png", ("green",)),
     ]
-    found = retrieval(swapped, model=encoder, images=photos)
+    found = evaluate_retrieval(swapped, model=encoder, images=photos)
     assert found.measure("text to image", "R@1").value == pytest.approx(1 / 3)
     assert found.measure("text to image", "mAP").value == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
     assert found.measure("text to image", "median rank").value == 3
@@ -95,7 +95,7 @@ def test_missing_and_broken_pictures_are_counted_and_named(
     (captions.parent / "green.png").unlink()
     (captions.parent / "blue.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
     with caplog.at_level(logging.WARNING, "clipsearch"):
-        found = retrieval(captions, model=encoder)
+        found = evaluate_retrieval(captions, model=encoder)
     assert found.counts["images"] == 1
     assert {one.path.name for one in found.skipped} == {"green.png", "blue.png"}
     assert "2 of 3 pictures are left out: green.png (no such file)" in caplog.text
@@ -105,9 +105,9 @@ def test_no_picture_left_is_an_error(
     captions: Path, encoder: ColourEncoder, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=r"none of the 3 captioned pictures is in .*--images"):
-        retrieval(RIGHT, model=encoder, images=draw(tmp_path / "empty" / "x.png").parent)
+        evaluate_retrieval(RIGHT, model=encoder, images=draw(tmp_path / "empty" / "x.png").parent)
     with pytest.raises(UsageError, match="no such folder of pictures"):
-        retrieval(captions, model=encoder, images=tmp_path / "nowhere")
+        evaluate_retrieval(captions, model=encoder, images=tmp_path / "nowhere")
     assert encoder.embedded_images == 0
 
 
@@ -116,16 +116,23 @@ def test_pictures_in_the_folder_images_are_found(captions: Path, encoder: Colour
     folder.mkdir()
     for colour in COLOURS:
         (captions.parent / f"{colour}.png").rename(folder / f"{colour}.png")
-    assert retrieval(captions, model=encoder, limit=2).counts["images"] == 2
+    assert evaluate_retrieval(captions, model=encoder, limit=2).counts["images"] == 2
 
 
 def test_a_picture_named_twice_is_one(photos: Path, encoder: ColourEncoder) -> None:
-    twice = [Captioned("red.png", ("red",)), Captioned("./red.png", ("a red wall",)), *RIGHT[1:]]
-    assert retrieval(twice, model=encoder, images=photos).counts == {"images": 3, "captions": 6}
+    twice = [
+        CaptionedImage("red.png", ("red",)),
+        CaptionedImage("./red.png", ("a red wall",)),
+        *RIGHT[1:],
+    ]
+    assert evaluate_retrieval(twice, model=encoder, images=photos).counts == {
+        "images": 3,
+        "captions": 6,
+    }
 
 
 def test_zero_shot_by_the_names_of_folders(classes: Path, encoder: ColourEncoder) -> None:
-    found = zeroshot(classes, model=encoder, ensemble=["plain", "a {} wall"])
+    found = evaluate_zero_shot(classes, model=encoder, ensemble=["plain", "a {} wall"])
     assert dict(found.counts) == {"images": 6, "classes": 3, "templates": 2}
     assert found.measure("one template", "top-1").value == 1
     assert found.measure("ensemble", "top-1").value == 1
@@ -134,7 +141,7 @@ def test_zero_shot_by_the_names_of_folders(classes: Path, encoder: ColourEncoder
 
 def test_zero_shot_with_other_names_is_wrong(classes: Path, encoder: ColourEncoder) -> None:
     swapped = {"red": "green", "green": "blue", "blue": "red"}
-    found = zeroshot(classes, model=encoder, labels=swapped, per_class=1)
+    found = evaluate_zero_shot(classes, model=encoder, labels=swapped, per_class=1)
     assert found.counts["images"] == 3
     assert found.measure("one template", "top-1").value == 0
 
@@ -151,13 +158,13 @@ def test_zero_shot_refuses(
     wrong: dict[str, object], reason: str, classes: Path, encoder: ColourEncoder
 ) -> None:
     with pytest.raises(UsageError, match=reason):
-        zeroshot(classes, model=encoder, **wrong)  # type: ignore[arg-type]
+        evaluate_zero_shot(classes, model=encoder, **wrong)  # type: ignore[arg-type]
     assert encoder.embedded_images == 0
 
 
 def test_one_class_is_too_few(classes: Path, encoder: ColourEncoder) -> None:
     with pytest.raises(UsageError, match="two or more folders"):
-        zeroshot(classes / "red", model=encoder)
+        evaluate_zero_shot(classes / "red", model=encoder)
 
 
 class Rounded(ColourEncoder):
@@ -178,7 +185,7 @@ class Blind(ColourEncoder):
 
 
 def values(images: Path, model: Encoder, against: Encoder, queries: list[str]) -> dict[str, float]:
-    found = agreement([images], model=model, against=against, queries=queries)
+    found = evaluate_agreement([images], model=model, against=against, queries=queries)
     return {one.name: one.value for one in found.measures}
 
 
@@ -222,7 +229,7 @@ def test_map_at_n_by_plain_code(shades: Path) -> None:
 
 def test_agreement_needs_enough_pictures(photos: Path, encoder: ColourEncoder) -> None:
     with pytest.raises(UsageError, match="more than 20 pictures, not 3"):
-        agreement([photos], model=encoder, against=encoder)
+        evaluate_agreement([photos], model=encoder, against=encoder)
 
 
 def test_exact_search_is_exact(
@@ -230,7 +237,7 @@ def test_exact_search_is_exact(
 ) -> None:
     ingest([shades], collection, encoder, IngestOptions())
     bar = Bar()
-    found = exactness(collection, progress=bar)
+    found = evaluate_ann_recall(collection, progress=bar)
     assert dict(found.counts) == {"images": 30, "queries": 30}
     assert [one.value for one in found.measures] == [1.0, 1.0]  # recall@1 and @10
     assert bar.done == 30
@@ -246,19 +253,19 @@ def test_an_index_that_misses_is_found_out(
         return [scores[::2] for scores in whole(self, queries, limit=limit, where=where)]
 
     monkeypatch.setattr(Collection, "scores", half)
-    found = exactness(collection)
+    found = evaluate_ann_recall(collection)
     assert found.measure("approximate search", "recall@1").value == 1
     assert found.measure("approximate search", "recall@10").value == pytest.approx(0.5, abs=0.01)
 
 
 def test_an_empty_collection_has_nothing_to_find(collection: Collection) -> None:
     with pytest.raises(UsageError, match="is empty"):
-        exactness(collection)
+        evaluate_ann_recall(collection)
 
 
 def test_two_models_side_by_side(captions: Path, classes: Path, encoder: ColourEncoder) -> None:
     asked: list[str] = []
-    results = compare(
+    results = compare_models(
         [encoder, Blind()], captions=captions, classes=classes, progress=lambda name: asked.append(name)
     )  # fmt: skip
     assert len(asked) == 4
@@ -278,7 +285,7 @@ def test_two_models_side_by_side(captions: Path, classes: Path, encoder: ColourE
 )
 def test_nothing_to_compare(models: list[str], data: bool, reason: str, captions: Path) -> None:
     with pytest.raises(UsageError, match=reason):
-        compare(models, captions=captions if data else None)
+        compare_models(models, captions=captions if data else None)
 
 
 def test_the_captions_of_the_development_data_are_read(shared_data: Path) -> None:

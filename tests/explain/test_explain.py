@@ -1,4 +1,4 @@
-"""Explanations: the hot part is where the thing is, and the words that matter get the points."""
+"""Explanations: heat maps peak on the object, and the words that matter contribute most."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ from PIL import Image
 
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.explain.explanation import explain_match
+from clipsearch.explain.occlusion import make_windows
 from clipsearch.explain.patches import PatchEncoder
-from clipsearch.explain.windows import windows
-from clipsearch.explain.words import contributions, split
+from clipsearch.explain.words import word_contributions, word_spans
 from clipsearch.images.decode import decode
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -24,10 +24,10 @@ from tests.helpers.fakes import ColourEncoder, draw
 
 
 def spotted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
-    """A blue picture with a red box."""
-    picture = Image.new("RGB", size, (0, 0, 255))
-    picture.paste((255, 0, 0), box)
-    return picture
+    """A blue image with a red box."""
+    image = Image.new("RGB", size, (0, 0, 255))
+    image.paste((255, 0, 0), box)
+    return image
 
 
 @pytest.mark.parametrize(
@@ -39,49 +39,51 @@ def spotted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Imag
         ((64, 64), (40, 8, 60, 28)),
     ],
 )
-def test_the_hottest_place_is_in_the_box(
+def test_the_peak_is_inside_the_matching_box(
     size: tuple[int, int], box: tuple[int, int, int, int], encoder: ColourEncoder
 ) -> None:
     found = explain_match("red", spotted(size, box), model=encoder)
-    x, y = found.hottest
+    x, y = found.peak
     margin = 10
     assert box[0] - margin <= x <= box[2] + margin
     assert box[1] - margin <= y <= box[3] + margin
     assert found.method == "occlusion"
-    assert found.heat.dtype == np.float32
-    assert 0 == found.heat.min() <= found.heat.max() == 1
-    assert found.heat.shape[0] / found.heat.shape[1] == pytest.approx(size[1] / size[0], rel=0.05)
+    assert found.heat_map.dtype == np.float32
+    assert 0 == found.heat_map.min() <= found.heat_map.max() == 1
+    assert found.heat_map.shape[0] / found.heat_map.shape[1] == pytest.approx(
+        size[1] / size[0], rel=0.05
+    )
 
 
-def test_the_other_colour_is_elsewhere(encoder: ColourEncoder) -> None:
-    picture = spotted((200, 200), (0, 0, 100, 200))
-    red, blue = (explain_match(name, picture, model=encoder).heat for name in ("red", "blue"))
+def test_each_color_has_its_own_map(encoder: ColourEncoder) -> None:
+    image = spotted((200, 200), (0, 0, 100, 200))
+    red, blue = (explain_match(name, image, model=encoder).heat_map for name in ("red", "blue"))
     left, right = slice(0, red.shape[1] // 2), slice(red.shape[1] // 2, None)
     assert red[:, left].mean() > 3 * red[:, right].mean()
     assert blue[:, right].mean() > 3 * blue[:, left].mean()
 
 
-def test_a_picture_of_one_colour_has_no_hot_place(encoder: ColourEncoder) -> None:
+def test_an_image_of_one_color_has_a_flat_map(encoder: ColourEncoder) -> None:
     found = explain_match("red", Image.new("RGB", (50, 50), (0, 0, 255)), model=encoder)
-    assert found.heat.max() < 1e-6 or found.heat.std() < 0.5  # rounding at most
+    assert found.heat_map.max() < 1e-6 or found.heat_map.std() < 0.5  # rounding at most
     assert found.words == ()
 
 
-def test_words_by_leaving_one_out(encoder: ColourEncoder) -> None:
-    picture = Image.new("RGB", (20, 20), (255, 0, 0))
-    found = explain_match("a red wall", picture, model=encoder)
+def test_contributions_are_measured_by_leaving_words_out(encoder: ColourEncoder) -> None:
+    image = Image.new("RGB", (20, 20), (255, 0, 0))
+    found = explain_match("a red wall", image, model=encoder)
     values = {one.word: one.value for one in found.words}
     assert list(values) == ["a", "red", "wall"]
-    [vector] = embed_images(encoder, [picture])
+    [vector] = embed_images(encoder, [image])
     whole, without = embed_texts(encoder, ["a red wall", "a wall"]) @ vector
     assert values["red"] == pytest.approx(whole - without)
     assert values["red"] > 0.5
     assert values["a"] == values["wall"] == pytest.approx(0)
 
 
-def test_a_word_that_contradicts_the_picture_lowers_the_score(encoder: ColourEncoder) -> None:
-    picture = Image.new("RGB", (20, 20), (255, 0, 0))
-    found = explain_match("red blue", picture, model=encoder)
+def test_a_word_that_contradicts_the_image_lowers_the_score(encoder: ColourEncoder) -> None:
+    image = Image.new("RGB", (20, 20), (255, 0, 0))
+    found = explain_match("red blue", image, model=encoder)
     assert found.words[0].value > 0 > found.words[1].value
 
 
@@ -97,20 +99,20 @@ def test_a_word_that_contradicts_the_picture_lowers_the_score(encoder: ColourEnc
     ],
 )
 def test_words_of_any_script(text: str, words: list[str]) -> None:
-    assert [text[start:end] for start, end in split(text)] == words
+    assert [text[start:end] for start, end in word_spans(text)] == words
 
 
 @settings(deadline=None)
 @given(st.text(max_size=30))
 def test_every_letter_is_in_exactly_one_word(text: str) -> None:
-    joined = "".join(text[start:end] for start, end in split(text))
+    joined = "".join(text[start:end] for start, end in word_spans(text))
     assert joined == "".join(text.split())
 
 
 @settings(deadline=None)
 @given(st.integers(8, 400), st.integers(8, 400))
-def test_windows_cover_every_picture(width: int, height: int) -> None:
-    for group in windows(width, height):
+def test_windows_cover_every_image(width: int, height: int) -> None:
+    for group in make_windows(width, height):
         covered = np.zeros((height, width), dtype=bool)
         for window in group:
             left, upper, right, lower = window.box(width, height)
@@ -118,11 +120,11 @@ def test_windows_cover_every_picture(width: int, height: int) -> None:
             assert 0 <= upper < lower <= height
             covered[upper:lower, left:right] = True
         assert covered.all()
-    assert sum(map(len, windows(width, height))) < 400  # a few seconds at most
+    assert sum(map(len, make_windows(width, height))) < 400  # a few seconds at most
 
 
 class PatchyEncoder(ColourEncoder):
-    """Gives patches too: the mean colours of a grid of 4 x 4."""
+    """An encoder with patch embeddings: the mean colors of a grid of 4 x 4."""
 
     has_patches = True
 
@@ -133,20 +135,21 @@ class PatchyEncoder(ColourEncoder):
         return np.asarray(square.resize((4, 4), Image.Resampling.BOX), dtype=np.uint8)
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
-        colours = np.stack(pixels).astype(np.float32)
-        return np.concatenate([colours, np.zeros((*colours.shape[:3], 1), np.float32)], axis=-1)
+        colors = np.stack(pixels).astype(np.float32)
+        return np.concatenate([colors, np.zeros((*colors.shape[:3], 1), np.float32)], axis=-1)
 
 
-def test_patches_reach_what_the_model_cuts_off() -> None:
+def test_patches_cover_what_the_center_crop_cuts_off() -> None:
     encoder = PatchyEncoder()
     assert isinstance(encoder, PatchEncoder)
-    box = (540, 60, 590, 110)  # outside of the middle square
+    box = (540, 60, 590, 110)  # outside the center crop
     found = explain_match("red", spotted((600, 200), box), model=encoder)
     assert found.method == "patches"
-    x, y = found.hottest
+    x, y = found.peak
     assert 515 <= x <= 600
     assert 35 <= y <= 135
-    assert explain_match("red", spotted((60, 20), box), model=encoder, method="occlusion").method == "occlusion"  # fmt: skip
+    occluded = explain_match("red", spotted((60, 20), box), model=encoder, method="occlusion")
+    assert occluded.method == "occlusion"
 
 
 @pytest.mark.parametrize(
@@ -154,20 +157,20 @@ def test_patches_reach_what_the_model_cuts_off() -> None:
     [
         ({"query": " "}, "empty"),
         ({"method": "magic"}, "unknown method 'magic': choose one of auto, occlusion, patches"),
-        ({"method": "patches"}, "pocket gives no patches: take the method occlusion"),
-        ({"picture": "nowhere.jpg"}, r"no such picture: nowhere\.jpg"),
-        ({"picture": Image.new("RGB", (300, 3), "red")}, "300 x 3 pixels has no parts"),
+        ({"method": "patches"}, "pocket has no patch embeddings: use the method occlusion"),
+        ({"image": "nowhere.jpg"}, r"no such picture: nowhere\.jpg"),
+        ({"image": Image.new("RGB", (300, 3), "red")}, "300 x 3 pixels is too small to explain"),
     ],
 )
-def test_what_cannot_be_explained(
+def test_invalid_arguments_raise_usage_error(
     wrong: dict[str, Any], reason: str, encoder: ColourEncoder
 ) -> None:
-    arguments: dict[str, Any] = {"query": "red", "picture": spotted((20, 20), (0, 0, 9, 9))}
+    arguments: dict[str, Any] = {"query": "red", "image": spotted((20, 20), (0, 0, 9, 9))}
     with pytest.raises(UsageError, match=reason):
         explain_match(**(arguments | wrong), model=encoder)
 
 
-def test_a_broken_picture_is_named(tmp_path: Path, encoder: ColourEncoder) -> None:
+def test_an_error_names_the_broken_image(tmp_path: Path, encoder: ColourEncoder) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(draw(tmp_path / "whole.png").read_bytes()[:60])
     with pytest.raises(ImageError, match=r"broken\.png"):
@@ -178,14 +181,14 @@ def test_as_json(encoder: ColourEncoder) -> None:
     found = explain_match(
         "red wall", spotted((160, 80), (100, 20, 140, 60)), model=encoder
     ).as_json()
-    assert np.asarray(found["heat"]).shape == (8, 16)
-    y, x = np.unravel_index(np.asarray(found["heat"]).argmax(), (8, 16))
+    assert np.asarray(found["heat_map"]).shape == (8, 16)
+    y, x = np.unravel_index(np.asarray(found["heat_map"]).argmax(), (8, 16))
     assert 10 <= x <= 13
     assert 2 <= y <= 5
     assert [word["word"] for word in found["words"]] == ["red", "wall"]
 
 
-def test_a_dog_is_found_in_a_picture_of_four(shared_data: Path) -> None:
+def test_the_peak_is_on_the_dog_among_four_images(shared_data: Path) -> None:
     folder = shared_data / "flickr8k" / "images"
     dog, *others = [
         "269630255_c3ec75c792.jpg",  # a dog on grass
@@ -195,23 +198,23 @@ def test_a_dog_is_found_in_a_picture_of_four(shared_data: Path) -> None:
     ]
     four = Image.new("RGB", (448, 448))
     for number, name in enumerate([*others[:2], dog, others[2]]):
-        picture = decode(folder / name).image.resize((224, 224))
-        four.paste(picture, (number % 2 * 224, number // 2 * 224))
+        image = decode(folder / name).image.resize((224, 224))
+        four.paste(image, (number % 2 * 224, number // 2 * 224))
     found = explain_match("a dog on the grass", four, model=PocketEncoder())
-    x, y = found.hottest
+    x, y = found.peak
     assert (x < 224, y > 224) == (True, True)  # lower left
-    half = found.heat.shape[0] // 2
-    assert found.heat[half:, :half].sum() > 0.5 * found.heat.sum()
+    half = found.heat_map.shape[0] // 2
+    assert found.heat_map[half:, :half].sum() > 0.5 * found.heat_map.sum()
 
 
-def test_the_dog_is_why_it_matches(shared_data: Path) -> None:
+def test_the_word_dog_contributes_most_to_a_dog(shared_data: Path) -> None:
     path = shared_data / "flickr8k" / "images" / "269630255_c3ec75c792.jpg"
     encoder = PocketEncoder()
     [vector] = embed_images(encoder, [decode(path).image])
-    by_word = {one.word: one.value for one in contributions("the dog in it", vector, encoder)}
+    by_word = {one.word: one.value for one in word_contributions("the dog in it", vector, encoder)}
     assert max(by_word, key=lambda word: by_word[word]) == "dog"
 
 
 def test_contributions_need_two_words(encoder: ColourEncoder) -> None:
     [vector] = embed_images(encoder, [Image.new("RGB", (8, 8), "red")])
-    assert contributions("red", vector, encoder) == ()
+    assert word_contributions("red", vector, encoder) == ()

@@ -68,7 +68,7 @@ def test_patches_are_those_of_the_paper(vit: Encoder) -> None:
 def test_explanations_by_patches(vit: Encoder) -> None:
     found = explain_match("a red umbrella", drawn_photo(), model=vit)
     assert found.method == "patches"
-    assert 0 == found.heat.min() < found.heat.max() == 1
+    assert 0 == found.heat_map.min() < found.heat_map.max() == 1
     assert explain_match("red", drawn_photo(), model=vit, method="occlusion").method == "occlusion"
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.distill import config, image_dataset, text_dataset
-from clipsearch.distill import output_folder as folders
+from clipsearch.distill import run_state as folders
 from clipsearch.distill.config import Recipe, cache_key
-from clipsearch.distill.progress import Bars, silent
-from clipsearch.distill.results import DistillReport, Epoch
+from clipsearch.distill.report import DistillReport, Epoch
 from clipsearch.errors import UsageError
-from clipsearch.evaluation.agreement import LENGTHS, agreement
+from clipsearch.evaluation.agreement import LENGTHS, evaluate_agreement
 from clipsearch.evaluation.results import Evaluation
+from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 
 if TYPE_CHECKING:
     from clipsearch.distill.student import Student
-    from clipsearch.distill.train import Lessons
+    from clipsearch.distill.training_loop import Lessons
 
 log = logging.getLogger("clipsearch")
 
@@ -32,13 +32,13 @@ def distill_model(
     *,
     captions: str | Path | None = None,
     epochs: int = config.EPOCHS,
-    batch_size: int = config.BATCH,
+    batch_size: int = config.BATCH_SIZE,
     seed: int = 0,
     heads: int | None = None,
     held_out: float = config.HELD_OUT,
     half: bool = False,
     device: str = "auto",
-    progress: Bars = silent,
+    progress: OpenProgress = no_progress,
 ) -> DistillReport:
     """Train a small image tower to give the vectors of a large one, and write it as a model.
 
@@ -110,13 +110,13 @@ class _Job:
     student: "Student"
     plan: Recipe
     device: str
-    progress: Bars
+    progress: OpenProgress
 
     def lessons(
         self, examples: image_dataset.ImageDataset | text_dataset.Texts, scale: float
     ) -> "Lessons":
         """What a tower is trained on; raises UsageError where that is less than a batch."""
-        from clipsearch.distill.dataset import of_images, of_texts
+        from clipsearch.distill.training_data import of_images, of_texts
 
         if isinstance(examples, text_dataset.Texts):
             found, what = of_texts(examples, self.student, self.plan, scale), "captions"
@@ -132,7 +132,8 @@ class _Job:
         self, lessons: "Sequence[Lessons]", *, half: bool
     ) -> tuple[tuple[Epoch, ...], dict[str, int]]:
         """Train the towers one after the other and write the student; the epochs, and file sizes."""
-        from clipsearch.distill import model_folder, train
+        from clipsearch.distill import model_folder
+        from clipsearch.distill import training_loop as train
         from clipsearch.models.torch_runtime import pick_device
 
         where = pick_device(self.device)
@@ -158,7 +159,8 @@ class _Job:
 
     def _stop(self, lessons: "Sequence[Lessons]", *, half: bool) -> None:
         """Write the model of the last checkpoints, if every tower has one, and say how to go on."""
-        from clipsearch.distill import model_folder, train
+        from clipsearch.distill import model_folder
+        from clipsearch.distill import training_loop as train
 
         done = [
             train.load(self._checkpoint(each.tower), self._tower(each.tower)) for each in lessons
@@ -201,7 +203,7 @@ def _require(count: int, plan: Recipe, what: str) -> None:
 
 
 def _agreement(
-    held: Sequence[Path], folder: Path, teacher: Encoder, device: str, progress: Bars
+    held: Sequence[Path], folder: Path, teacher: Encoder, device: str, progress: OpenProgress
 ) -> Evaluation | None:
     """The evaluation of the finished student, as anybody would load it."""
     if len(held) <= max(LENGTHS):
@@ -212,4 +214,4 @@ def _agreement(
         return None
     student = registry.load(f"local-dir:{folder}", device=device)
     with progress("agreement", None) as bar:
-        return agreement(held, model=student, against=teacher, progress=bar)
+        return evaluate_agreement(held, model=student, against=teacher, progress=bar)

@@ -12,7 +12,7 @@ from clipsearch.distill.config import Recipe, is_held_out
 from clipsearch.distill.image_dataset import ImageDataset
 from clipsearch.distill.student import Student
 from clipsearch.distill.text_dataset import Texts
-from clipsearch.distill.train import Lessons, Places
+from clipsearch.distill.training_loop import Lessons, Places
 
 
 @dataclass(frozen=True, slots=True)

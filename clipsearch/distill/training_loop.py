@@ -15,11 +15,11 @@ from torch.nn.functional import normalize
 from clipsearch.cache import atomic_write
 from clipsearch.distill.config import DECAY, LONGEST_STEP, PEAK, Recipe, learning_rate, temperature
 from clipsearch.distill.losses import distance
-from clipsearch.distill.progress import Bars
-from clipsearch.distill.results import Epoch
+from clipsearch.distill.report import Epoch
 from clipsearch.errors import ModelError
 from clipsearch.evaluation.agreement import LENGTHS
 from clipsearch.evaluation.metrics import best, list_precision
+from clipsearch.files.progress import OpenProgress
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
@@ -55,7 +55,7 @@ def train(
     *,
     device: torch.device,
     checkpoint: Path,
-    bars: Bars,
+    bars: OpenProgress,
 ) -> tuple[Epoch, ...]:
     """Train a tower in place, from its checkpoint on if there is one; how each epoch went.
 
@@ -128,7 +128,7 @@ def _epoch(
     recipe: Recipe,
     epoch: int,
     device: torch.device,
-    bars: Bars,
+    bars: OpenProgress,
 ) -> float:
     """One pass over the examples; the mean loss of its batches."""
     batches = list(_batches(lessons, recipe, epoch))
