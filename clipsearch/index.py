@@ -99,11 +99,11 @@ class Index:
         loads beside the store, as far as texts need it: for a caller who searches by text next.
         """
         where = config.default_uri() if uri is None else uri
-        chosen = Runtime.choose(device, runtime, precision)
+        chosen = Runtime.from_options(device, runtime, precision)
         name = collection or config.default_collection()
         address = locate(where)
         if preload and not existing(address.key):  # a warm process has it already
-            loading = start_preload(address.shown, name, chosen.options())
+            loading = start_preload(address.shown, name, chosen)
         else:
             loading = None
         store = Store.open(where, token=token, create=create, ahead=name)
@@ -368,16 +368,15 @@ class Index:
 
     def _loaded(self) -> Encoder:
         """The model in the warm process, where one holds the store, else in this one."""
-        options = self._runtime.options()
         name = self._model_name()
-        load = partial(registry.load, name, **options)
+        load = partial(registry.load, name, self._runtime)
         if self._collection is None:  # it may be downloaded, which people want to see
             return load()
         remember_model(self._store.uri, self._name, name)
-        if self._preloaded and (encoder := self._preloaded.encoder(name, options)):
+        if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
             return encoder
         expected = self._collection.info.model
-        return remote_encoder(self._store.link, load, expected, **options) or load()
+        return remote_encoder(self._store.link, load, expected, self._runtime) or load()
 
     def _model_name(self) -> str:
         if self._collection is not None:

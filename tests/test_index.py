@@ -19,6 +19,7 @@ from clipsearch.errors import (
 )
 from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
+from clipsearch.models.runtime import Runtime
 from ingest.pipeline import IngestOptions
 from tests.helpers.fakes import ColourEncoder, draw
 
@@ -28,7 +29,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]
     """The names of the models that were loaded; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, *, device: str = "auto") -> ColourEncoder:
+    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
         names.append(name)
         return encoder
 

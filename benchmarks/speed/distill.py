@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import clipsearch
+from clipsearch.models.runtime import Runtime
 from clipsearch.render import evaluation_table
 from tests.helpers import checkpoints
 
@@ -57,7 +58,7 @@ def main() -> None:
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             held_out=0.2,
-            device=arguments.device,
+            runtime=Runtime.from_options(arguments.device),
         )
         seconds = time.monotonic() - began
     print(f"{found.trained:,} pictures learnt from, {found.held_out:,} held out, {seconds:.0f} s")

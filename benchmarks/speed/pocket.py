@@ -21,6 +21,7 @@ from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.openvino_runtime import Graph
 from clipsearch.models.pocket.encoder import CHUNK_SIZE, WEIGHTS, PocketEncoder
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 
 ARCHITECTURE = "ViT-B-32"
 IMAGE_SUFFIXES = 64
@@ -38,7 +39,7 @@ def main() -> None:
     for precision in PRECISIONS:
         encoders = (
             _pocket(folder, precision),
-            load(vit, device="cpu", runtime="openvino", precision=precision),
+            load(vit, Runtime(device="cpu", runtime="openvino", precision=precision)),
         )
         seconds = _seconds(encoders)
         table.append(

@@ -34,6 +34,7 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
 
 ROUNDS = 3
@@ -98,7 +99,9 @@ def main() -> None:
     name = wanted.model or f"local-dir:{checkpoint()}"
 
     encoders = {
-        (runtime, precision): load(name, device="cpu", runtime=runtime, precision=precision)
+        (runtime, precision): load(
+            name, Runtime(device="cpu", runtime=runtime, precision=precision)
+        )
         for runtime, precision in KINDS
     }
     table: list[dict[str, Any]] = []

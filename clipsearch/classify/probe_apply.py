@@ -8,13 +8,14 @@ from clipsearch.classify.predictions import check_cuts
 from clipsearch.classify.zero_shot import ClassifyReport, classify_files, require_images
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
+from clipsearch.models.runtime import Runtime
 
 
 def apply(
     probe: LinearProbe | str | Path,
     paths: Sequence[str | Path],
     *,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     top: int | None = None,
     threshold: float = 0.0,
     progress: Progress | None = None,
@@ -28,6 +29,6 @@ def apply(
     probe = probe if isinstance(probe, LinearProbe) else LinearProbe.load(probe)
     check_cuts(top=top, threshold=threshold)
     require_images(paths)
-    encoder = registry.load(probe.model.name, device=device)
+    encoder = registry.load(probe.model.name, runtime)
     probe.require(encoder.identity)
     return classify_files(paths, probe, encoder, top=top, threshold=threshold, progress=progress)

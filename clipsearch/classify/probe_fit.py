@@ -18,6 +18,7 @@ from clipsearch.files.embed import embed_files
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
 SHOWN = 5
@@ -36,7 +37,7 @@ def fit(
     folder: str | Path,
     *,
     model: str = "auto",
-    device: str = "auto",
+    runtime: Runtime | None = None,
     shots: Sequence[int] = SHOTS,
     seeds: int = SEEDS,
     templates: Sequence[str] = DEFAULT,
@@ -56,7 +57,7 @@ def fit(
     labels = tuple(classes)
     class_of = {item.path: place for place, name in enumerate(labels) for item in classes[name]}
     _require_pairs(labels, [place for place, n in enumerate(classes) for _ in classes[n]], [])
-    encoder = registry.load(model, device=device)
+    encoder = registry.load(model, runtime)
     vectors, targets, failed = [], [], []
     files = [item for name in labels for item in classes[name]]
     if progress is not None:

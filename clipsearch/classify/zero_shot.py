@@ -15,6 +15,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, ImageRow
 
 
@@ -32,7 +33,7 @@ def classify_images(
     *,
     templates: Sequence[str] = DEFAULT,
     model: str = "auto",
-    device: str = "auto",
+    runtime: Runtime | None = None,
     top: int | None = None,
     threshold: float = 0.0,
     progress: Progress | None = None,
@@ -51,7 +52,7 @@ def classify_images(
     chosen_templates(templates)
     check_cuts(top=top, threshold=threshold)
     require_images(paths)
-    encoder = registry.load(model, device=device)
+    encoder = registry.load(model, runtime)
     classes = class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
     return classify_files(paths, classes, encoder, top=top, threshold=threshold, progress=progress)
 

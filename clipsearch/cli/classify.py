@@ -9,6 +9,7 @@ from clipsearch.classify.zero_shot import classify_images
 from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
 
 
@@ -20,7 +21,7 @@ from clipsearch.query import Filters
 @click.option("--model", help="See `clipsearch models`.  [default: the collection's, or auto]")
 @filters
 @options.store
-@options.device
+@options.runtime
 @click.pass_context
 def classify(
     context: click.Context,
@@ -39,7 +40,7 @@ def classify(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> int:
     """Tell which of some labels fits each picture, without training.
@@ -61,12 +62,12 @@ def classify(
         label_options.refuse_filters(wanted)
         with label_options.progress() as bar:
             found = classify_images(
-                paths, labels, templates=templates, model=model or "auto", device=device,
+                paths, labels, templates=templates, model=model or "auto", runtime=runtime,
                 top=top, threshold=threshold, progress=bar,
             )  # fmt: skip
         return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
     with Index.open(
-        uri, collection=collection, model=model, device=device, token=token, create=False
+        uri, collection=collection, model=model, token=token, create=False, **runtime.options()
     ) as index:
         images = index.classify(
             labels, templates=templates, filters=wanted, top=top, threshold=threshold

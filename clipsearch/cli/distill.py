@@ -16,6 +16,7 @@ from clipsearch.distill.config import BATCH_SIZE, EPOCHS, HELD_OUT
 from clipsearch.distill.pipeline import distill_model
 from clipsearch.escape import escape_control
 from clipsearch.files.progress import Progress
+from clipsearch.models.runtime import Runtime
 from clipsearch.render import evaluation_table
 
 SHOWN_FAILURES = 20
@@ -35,7 +36,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--held-out", type=click.FloatRange(0, 1, max_open=True), default=HELD_OUT, show_default=True, metavar="SHARE", help="Pictures to measure on only.")  # fmt: skip
 @click.option("--half", is_flag=True, help="Save float16: half the room.")
 @options.as_json
-@options.device
+@options.runtime
 def distill(
     *,
     teacher: str,
@@ -49,7 +50,7 @@ def distill(
     held_out: float,
     half: bool,
     as_json: bool,
-    device: str,
+    runtime: Runtime,
 ) -> int:
     """Train a small model of your own that finds nearly what a large one finds.
 
@@ -63,7 +64,7 @@ def distill(
     """
     found = distill_model(
         teacher, images, output, captions=text_captions, epochs=epochs, batch_size=batch_size,
-        seed=seed, heads=heads, held_out=held_out, half=half, device=device, progress=_bar,
+        seed=seed, heads=heads, held_out=held_out, half=half, runtime=runtime, progress=_bar,
     )  # fmt: skip
     if as_json:
         click.echo(json.dumps(found.as_json()))

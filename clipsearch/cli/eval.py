@@ -38,7 +38,7 @@ eval = eval_group  # noqa: A001 - the command's name
 @split
 @limit
 @options.as_json
-@options.device
+@options.runtime
 def retrieval(*, captions: Path, as_json: bool, **rest: Any) -> int:
     """Does a caption find its picture, and a picture its captions?
 
@@ -81,7 +81,7 @@ def retrieval(*, captions: Path, as_json: bool, **rest: Any) -> int:
 )
 @per_class
 @options.as_json
-@options.device
+@options.runtime
 def zeroshot(
     *, folder: Path, sets: tuple[str, ...], names: Path | None, as_json: bool, **rest: Any
 ) -> int:
@@ -107,7 +107,7 @@ def zeroshot(
 @model
 @per_class
 @options.as_json
-@options.device
+@options.runtime
 def textness(*, folder: Path, as_json: bool, **rest: Any) -> int:
     """Is a word taken for the thing, and does --textness mend it?
 

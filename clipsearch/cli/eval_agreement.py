@@ -9,8 +9,7 @@ from clipsearch.cli import options
 from clipsearch.cli.eval_options import FILE, bars, limit, model, show
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
-from clipsearch.models import registry
-from clipsearch.models.runtime import PRECISIONS, RUNTIMES
+from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
 
 
 @click.command()
@@ -33,7 +32,7 @@ from clipsearch.models.runtime import PRECISIONS, RUNTIMES
 )
 @options.as_json
 @options.store
-@options.device
+@options.runtime
 def agreement(
     *,
     paths: tuple[str, ...],
@@ -48,7 +47,7 @@ def agreement(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
 ) -> int:
     """Does one model find what another finds?
 
@@ -67,7 +66,7 @@ def agreement(
             raise UsageError("--exact is about a collection: leave PATHS and --against out")
         with (
             Index.open(
-                uri, collection=collection, device=device, token=token, create=False
+                uri, collection=collection, token=token, create=False, **runtime.options()
             ) as index,
             bars() as bar,
         ):
@@ -80,12 +79,10 @@ def agreement(
         raise UsageError("no pictures: give files or folders, or --exact for a collection")
     if not (against or against_runtime or against_precision):
         raise UsageError("name the other side: --against MODEL, or --against-precision fp32, …")
-    other = registry.load(
-        against or model, device=device, runtime=against_runtime, precision=against_precision
-    )
+    reference = Runtime.from_options(runtime.device, against_runtime, against_precision)
     with bars() as bar:
         found = evaluation.evaluate_agreement(
-            paths, model=model, against=other, queries=texts, limit=limit, device=device,
-            progress=bar(""),
+            paths, model=model, against=against or model, queries=texts, limit=limit,
+            runtime=runtime, against_runtime=reference, progress=bar(""),
         )  # fmt: skip
     return show(found, as_json=as_json)

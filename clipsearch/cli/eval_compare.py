@@ -34,7 +34,7 @@ from clipsearch.render import comparison_chart, evaluation_table
     "-o", "--output", type=FILE, metavar="FILE", help="Table and plot: .html, .png, .jpg or .webp."
 )
 @options.as_json
-@options.device
+@options.runtime
 def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest: Any) -> int:
     """Put several models' numbers into one table and one plot.
 

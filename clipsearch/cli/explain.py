@@ -14,6 +14,7 @@ from clipsearch.explain.explanation import explain_match
 from clipsearch.files.paths import expand_user, is_file
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.render import heat_map
 from clipsearch.render.table import display_width
 
@@ -34,7 +35,7 @@ BAR = 24  # columns of the longest bar beside a word
 @click.option("--model", help="See `clipsearch models`.  [default: the collection's, or auto]")
 @options.as_json
 @options.store
-@options.device
+@options.runtime
 @click.pass_context
 def explain(
     context: click.Context,
@@ -49,7 +50,7 @@ def explain(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
 ) -> None:
     """Show why a picture matches a text: where in it, and through which words.
 
@@ -68,9 +69,9 @@ def explain(
         raise UsageError("--collection says which model: leave --model out, or the collection")
     encoder = None
     if model is None:
-        encoder = _collection_model(uri, token, collection, device, required=named)
+        encoder = _collection_model(uri, token, collection, runtime, required=named)
     found = explain_match(
-        query, picture, model=encoder or model or "auto", method=method, device=device
+        query, picture, model=encoder or model or "auto", method=method, runtime=runtime
     )
     if output is not None:
         words = [(one.word, one.value) for one in found.words]
@@ -89,12 +90,14 @@ def explain(
 
 
 def _collection_model(
-    uri: str, token: str | None, collection: str, device: str, *, required: bool
+    uri: str, token: str | None, collection: str, runtime: Runtime, *, required: bool
 ) -> Encoder | None:
     """The model that made the collection's vectors; None where there is no such collection."""
     if "://" not in uri and not is_file(expand_user(Path(uri))) and not required:
         return None
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         if index.model is None:
             if required:
                 raise MissingCollectionError(f"no collection {collection!r} in {uri}")

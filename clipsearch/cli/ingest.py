@@ -17,6 +17,7 @@ from clipsearch.files.discover import find, read_path_list, require_any
 from clipsearch.files.paths import expand_user
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions
 from ingest.report import IngestReport
@@ -28,7 +29,7 @@ SHOWN_FAILURES = 20
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
 @click.option("--model", help="For a new collection; see `clipsearch models`.  [default: auto]")
-@options.device
+@options.runtime
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Skip such names or paths. Repeatable."
 )
@@ -53,7 +54,7 @@ def ingest(
     token: str | None,
     collection: str,
     model: str | None,
-    device: str,
+    runtime: Runtime,
     exclude: tuple[str, ...],
     everything: bool,
     follow_links: bool,
@@ -93,7 +94,7 @@ def ingest(
         report = preview(where, None, wanted)  # a rehearsal leaves no database behind
     else:
         with Index.open(
-            uri, collection=collection, model=model, device=device, token=token
+            uri, collection=collection, model=model, token=token, **runtime.options()
         ) as index:
             if not dry_run:
                 index.load()  # what it says of the model stands above the bar
@@ -102,7 +103,7 @@ def ingest(
                 report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
     _show(report, as_json=as_json, quiet=quiet)
     if not dry_run:
-        start_unless_off(uri, token, collection, device=device)
+        start_unless_off(uri, token, collection, runtime)
     if report.refused:
         return EXIT_ERROR
     return EXIT_SOME_FAILED if report.failed else 0

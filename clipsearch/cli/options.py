@@ -1,13 +1,14 @@
 """Options that several commands share."""
 
-import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from clipsearch import config
 from clipsearch.cli.param_types import scale
+from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,44 +23,33 @@ limit = click.option(
 )
 
 
-def device(command: F) -> F:
-    """--device, --runtime and --precision: where and how the model computes.
+def runtime(command: F) -> F:
+    """Add --device, --runtime and --precision, passed to the command as one `Runtime`."""
 
-    The latter two reach the model as the settings that they stand for.
-    """
-    for name, choices, words in (
-        ("precision", ["auto", "fp32", "bf16", "int8"], "How exactly the model computes."),
-        ("runtime", ["auto", "torch", "openvino"], "What the model runs on."),
-    ):
-        command = click.option(
-            f"--{name}",
-            type=click.Choice(choices),
-            callback=_set_for_this_process,
-            expose_value=False,
-            help=f"{words} [env: CLIPSEARCH_{name.upper()}]",
-        )(command)
-    return click.option(
+    @click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
         default="auto",
         show_default=True,
         help="Where the model runs.",
-    )(command)
+    )
+    @click.option(
+        "--runtime",
+        type=click.Choice(RUNTIMES),
+        help="Which library the model runs on. [env: CLIPSEARCH_RUNTIME]",
+    )
+    @click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        help="In which precision the model computes. [env: CLIPSEARCH_PRECISION]",
+    )
+    @wraps(command)
+    def with_runtime(
+        *args: Any, device: str, runtime: str | None, precision: str | None, **options: Any
+    ) -> Any:
+        return command(*args, runtime=Runtime.from_options(device, runtime, precision), **options)
 
-
-def _set_for_this_process(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
-    variable = f"CLIPSEARCH_{str(option.name).upper()}"
-    before = os.environ.get(variable)
-    if value is None or value == before:
-        return
-    os.environ[variable] = value
-
-    def restore() -> None:
-        os.environ.pop(variable)
-        if before is not None:
-            os.environ[variable] = before
-
-    ctx.call_on_close(restore)
+    return cast("F", with_runtime)
 
 
 def textness(command: F) -> F:

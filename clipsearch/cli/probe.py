@@ -17,6 +17,7 @@ from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
 from clipsearch.render.learning_curve import SUFFIXES, write_curve
 from clipsearch.render.table import shown_path
@@ -65,7 +66,7 @@ def probe() -> None:
     help=f"Also draw the curve: {', '.join(SUFFIXES)}.",
 )
 @options.as_json
-@options.device
+@options.runtime
 def fit(
     *,
     folder: Path,
@@ -77,7 +78,7 @@ def fit(
     sets: tuple[str, ...],
     figure: Path | None,
     as_json: bool,
-    device: str,
+    runtime: Runtime,
 ) -> int:
     """Learn to tell apart the folders in DIR, which hold a class of pictures each.
 
@@ -99,7 +100,7 @@ def fit(
     templates = label_options.templates_of(own, sets)
     with label_options.progress() as bar:
         fitted = fit_probe(
-            folder, model=model, device=device, shots=numbers, seeds=seeds,
+            folder, model=model, runtime=runtime, shots=numbers, seeds=seeds,
             templates=templates, progress=bar,
         )  # fmt: skip
     fitted.probe.save(output)
@@ -120,7 +121,7 @@ def fit(
 @label_options.decorated(*label_options.OUTPUT)
 @filters
 @options.store
-@options.device
+@options.runtime
 @click.pass_context
 def apply(
     context: click.Context,
@@ -135,7 +136,7 @@ def apply(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> int:
     """Tell the classes of pictures by the probe in FILE.
@@ -154,10 +155,12 @@ def apply(
         label_options.refuse_filters(wanted)
         with label_options.progress() as bar:
             found = apply_probe(
-                loaded, paths, device=device, top=top, threshold=threshold, progress=bar
+                loaded, paths, runtime=runtime, top=top, threshold=threshold, progress=bar
             )
         return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         images = index.classify(loaded, filters=wanted, top=top, threshold=threshold)
     return label_options.show(images, [], as_json=as_json, as_csv=as_csv)
 

@@ -11,6 +11,7 @@ from clipsearch.daemon.process import start_unless_off
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.parser import as_image, split_weight
 from clipsearch.query.textness import Scale
@@ -56,7 +57,7 @@ def filters(command: Any) -> Any:
 @filters
 @output.output
 @options.store
-@options.device
+@options.runtime
 def query(
     *,
     words: tuple[str, ...],
@@ -71,7 +72,7 @@ def query(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> None:
     """Find pictures by text, by picture, or by both.
@@ -101,7 +102,7 @@ def query(
     )
     texts = any(isinstance(term.content, str) for term in terms)
     with Index.open(
-        uri, collection=collection, device=device, token=token, create=False, preload=texts
+        uri, collection=collection, token=token, create=False, preload=texts, **runtime.options()
     ) as index:
         [hits] = index.search_many([wish])
         if not hits:
@@ -112,7 +113,7 @@ def query(
     pictures = [term.content for term in terms if isinstance(term.content, Path)]
     title = " ".join(words) or " + ".join(images)
     output.show(hits, wanted, title=title, images=pictures, start=offset + 1)
-    start_unless_off(uri, token, collection, device=device)
+    start_unless_off(uri, token, collection, runtime)
 
 
 def _refuse_unknown_tags(tags: tuple[str, ...], index: Index) -> None:

@@ -8,6 +8,7 @@ import click
 from clipsearch.cli import options, output
 from clipsearch.daemon.process import start_unless_off
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query.parser import as_image
 from clipsearch.query.textness import Scale
 
@@ -18,7 +19,7 @@ from clipsearch.query.textness import Scale
 @options.textness
 @output.output
 @options.store
-@options.device
+@options.runtime
 def similar(
     *,
     image: str,
@@ -28,7 +29,7 @@ def similar(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> None:
     """Find the pictures most like one.
@@ -40,8 +41,10 @@ def similar(
     """
     wanted = output.Output(**rest)
     wish = as_image(image)
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         hits = index.similar(wish, limit=limit, textness=textness, max_textness=max_textness)
     shown = [wish] if isinstance(wish, Path) else []
     output.show(hits, wanted, title=f"similar to {image}", images=shown, start=1)
-    start_unless_off(uri, token, collection, device=device)
+    start_unless_off(uri, token, collection, runtime)

@@ -14,6 +14,7 @@ from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
 from clipsearch.render.table import display_width
 
@@ -40,7 +41,7 @@ from clipsearch.render.table import display_width
 @filters
 @options.as_json
 @options.store
-@options.device
+@options.runtime
 def tag(
     *,
     given: tuple[str, ...],
@@ -56,7 +57,7 @@ def tag(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> None:
     """Label the pictures of a collection, so that queries can filter by it.
@@ -76,7 +77,9 @@ def tag(
     if list_ and wanted != Filters():
         raise UsageError("--list counts the tags of the whole collection")
     classifier = LinearProbe.load(probe) if probe else labels
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         if list_:
             _show(index.tags(), "no tags: `clipsearch tag` gives some", as_json=as_json)
             return

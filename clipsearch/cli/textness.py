@@ -14,6 +14,7 @@ from clipsearch.escape import escape_control
 from clipsearch.files.discover import ImageFile, find
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, parse
 from clipsearch.render.contact_sheet import require_format
 from clipsearch.render.textness_grid import Row, write_scales
@@ -52,7 +53,7 @@ def textness(context: click.Context) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Another random sample.")
 @options.as_json
 @options.store
-@options.device
+@options.runtime
 def fit(
     *,
     with_text: tuple[Path, ...],
@@ -63,7 +64,7 @@ def fit(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
 ) -> None:
     """Learn what text looks like to the model, and keep it.
 
@@ -76,7 +77,9 @@ def fit(
     clipsearch textness fit --with-text ~/Screenshots --without-text ~/Holidays
     """
     kinds = [_images(with_text), _images(without_text)]
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         probe = index.textness.fit(*kinds, of_each=of_each, seed=seed)
     _tell(probe, {}, as_json=as_json)
 
@@ -84,10 +87,12 @@ def fit(
 @textness.command()
 @options.as_json
 @options.store
-@options.device
-def show(*, as_json: bool, uri: str, token: str | None, collection: str, device: str) -> None:
+@options.runtime
+def show(*, as_json: bool, uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
     """Say how well it was learnt, when and from what."""
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         found = index.textness
         probe = found.find()
         if probe is None:
@@ -109,7 +114,7 @@ def show(*, as_json: bool, uri: str, token: str | None, collection: str, device:
 @filters
 @output.output
 @options.store
-@options.device
+@options.runtime
 def rank(
     *,
     limit: int,
@@ -118,7 +123,7 @@ def rank(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
     **rest: Any,
 ) -> None:
     """List the pictures that show most text.
@@ -130,7 +135,9 @@ def rank(
     clipsearch textness rank -n 1000 --min-textness 0.9 --paths
     """
     wanted = output.Output(**{name: rest.pop(name) for name in output.Output.__slots__})
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         hits = index.rank_by_text(
             limit=limit, offset=offset, filters=Filters(**rest), min_textness=min_textness
         )
@@ -152,7 +159,7 @@ def rank(
     help="Pictures a row.",
 )
 @options.store
-@options.device
+@options.runtime
 def grid(
     *,
     words: tuple[str, ...],
@@ -161,7 +168,7 @@ def grid(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
 ) -> None:
     """Draw what a query finds at five scales, a row each.
 
@@ -171,7 +178,9 @@ def grid(
     require_format(output)  # before anything is searched, or even fitted
     terms = parse(words)
     queries = [Query(terms, limit=limit, textness=scale) for scale in SCALES]
-    with Index.open(uri, collection=collection, device=device, token=token, create=False) as index:
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
         found = index.search_many(queries)
         of_all = f"{len(index):,} pictures, model {index.collection.info.model.name}"
     rows = [

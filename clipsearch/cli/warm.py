@@ -11,6 +11,7 @@ from clipsearch.daemon import process
 from clipsearch.daemon.process import State, Wanted
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
+from clipsearch.models.runtime import Runtime
 
 
 @click.command()
@@ -22,7 +23,7 @@ from clipsearch.escape import escape_control
 @click.option("--status", is_flag=True, help="Tell whether it runs; exit with 1 if not.")
 @options.as_json
 @options.store
-@options.device
+@options.runtime
 def warm(
     *,
     span: str,
@@ -32,7 +33,7 @@ def warm(
     uri: str,
     token: str | None,
     collection: str,
-    device: str,
+    runtime: Runtime,
 ) -> int:
     """Keep the store open and its model loaded in the background, for quick queries.
 
@@ -53,7 +54,7 @@ def warm(
     if status:
         state = process.status(uri)
     else:
-        wanted = Wanted(uri, token, collection, process.seconds(span), {"device": device})
+        wanted = Wanted(uri, token, collection, runtime, process.seconds(span))
         state = process.start(wanted)
     _show(state, as_json=as_json)
     return 0 if state else 1

@@ -7,13 +7,13 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from clipsearch.daemon.endpoint import made
 from clipsearch.daemon.process import Wanted
 from clipsearch.daemon.server import Server, handle_signals
 from clipsearch.errors import ClipsearchError, MissingCollectionError
 from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
 from clipsearch.store.address import locate
 
 log = logging.getLogger("clipsearch.daemon")
@@ -21,7 +21,8 @@ log = logging.getLogger("clipsearch.daemon")
 
 def main() -> int:
     """Serve until it is over."""
-    wanted = Wanted(**json.load(sys.stdin))
+    fields = json.load(sys.stdin)
+    wanted = Wanted(**fields | {"runtime": Runtime(**fields["runtime"])})
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     address = locate(wanted.uri)
     try:
@@ -50,7 +51,6 @@ class _Loading(threading.Thread):
 
     def run(self) -> None:
         wanted = self._wanted
-        options: dict[str, Any] = dict(wanted.options or {})
         warnings = []
         try:
             with Index.open(
@@ -58,7 +58,7 @@ class _Loading(threading.Thread):
                 collection=wanted.collection,
                 token=wanted.token,
                 create=False,
-                **options,
+                **wanted.runtime.options(),
             ) as index:
                 try:
                     index.collection.count()

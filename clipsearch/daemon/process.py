@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +17,7 @@ from clipsearch.daemon import client
 from clipsearch.daemon.client import Link
 from clipsearch.daemon.endpoint import Place, existing, made, supported
 from clipsearch.errors import ClipsearchError, StoreError, UsageError
+from clipsearch.models.runtime import Runtime
 from clipsearch.store.address import locate
 
 if sys.platform != "win32":
@@ -37,15 +37,15 @@ _OFF = frozenset({"", "0", "no", "off", "false"})
 class Wanted:
     """A warm process: the store's address, and what it loads before anybody asks.
 
-    `idle` is in seconds; `collection` may not be there yet; `options` are those of `Index.open`
-    that say how the model runs.
+    `idle` is in seconds; `collection` may not be there yet; `runtime` is that of the
+    model.
     """
 
     uri: str
     token: str | None
     collection: str
+    runtime: Runtime
     idle: float = IDLE
-    options: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def start(wanted: Wanted) -> State:
     return state
 
 
-def start_unless_off(uri: str, token: str | None, collection: str, **options: str) -> None:
+def start_unless_off(uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
     """Start one in the background where CLIPSEARCH_WARM asks for it; wait for nothing.
 
     Whatever goes wrong is a warning: the command that calls this has done its work.
@@ -107,7 +107,7 @@ def start_unless_off(uri: str, token: str | None, collection: str, **options: st
         place = _place(uri)
         if client.ask(place, "status") is None:
             _spawn(
-                Wanted(uri, token, collection, seconds(span), options),
+                Wanted(uri, token, collection, runtime, seconds(span)),
                 place,
                 report=subprocess.DEVNULL,
             )

@@ -10,6 +10,7 @@ from clipsearch.daemon.client import Link, LostError
 from clipsearch.errors import ClipsearchError
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.crop import CenterCrop
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 class RemoteEncoder:
     """An Encoder through a link; once that is lost, one that `load` makes in this process."""
 
-    def __init__(self, link: Link, load: Callable[[], Encoder], name: str, **options: str) -> None:
-        """`name` and `options` are what `load` would load; raises what loading it there raises."""
+    def __init__(
+        self, link: Link, load: Callable[[], Encoder], name: str, runtime: Runtime
+    ) -> None:
+        """`name` and `runtime` are what `load` would load; raises what loading it there raises."""
         self._link: Link | None = link.another()
         self._load = load
-        self._model = (name, tuple(sorted(options.items())))
+        self._model = (name, runtime)
         self.identity: ModelIdentity = self._do("identity")
 
     @property
@@ -102,7 +105,7 @@ def remote_encoder(
     link: Link | None,
     load: Callable[[], Encoder],
     expected: ModelIdentity,
-    **options: str,
+    runtime: Runtime,
 ) -> Encoder | None:
     """The warm process's encoder for vectors of `expected`; None where it has none that fits.
 
@@ -111,7 +114,7 @@ def remote_encoder(
     if link is None:
         return None
     try:
-        encoder = RemoteEncoder(link, load, expected.name, **options)
+        encoder = RemoteEncoder(link, load, expected.name, runtime)
     except ClipsearchError:
         return None
     return encoder if encoder.identity.is_comparable(expected) else None

@@ -12,6 +12,7 @@ import numpy as np
 from clipsearch.errors import StoreError
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.store import local_store
 from clipsearch.store.milvus import Client
 from clipsearch.store.milvus_lite import library
@@ -33,7 +34,7 @@ PROPERTIES = frozenset(
 
 METHODS = frozenset({"preprocess", "encode_images", "encode_texts"})
 
-ModelKey: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
+ModelKey: TypeAlias = tuple[str, Runtime]
 Seen: TypeAlias = tuple[int, int, int, int] | None
 
 
@@ -194,13 +195,13 @@ class _HeldModel:
 
     def ready(self) -> Encoder:
         if self.encoder is None:
-            name, options = self.key
-            self.encoder = registry.load(name, **dict(options))
+            name, runtime = self.key
+            self.encoder = registry.load(name, runtime)
         return self.encoder
 
 
 class HeldModels:
-    """Encoders by name and options, each loaded when first asked for."""
+    """Encoders by name and runtime, each loaded when first asked for."""
 
     def __init__(self) -> None:
         self._models: OrderedDict[ModelKey, _HeldModel] = OrderedDict()

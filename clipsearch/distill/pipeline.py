@@ -17,6 +17,7 @@ from clipsearch.evaluation.results import Evaluation
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 
 if TYPE_CHECKING:
     from clipsearch.distill.student import Student
@@ -37,7 +38,7 @@ def distill_model(
     heads: int | None = None,
     held_out: float = config.HELD_OUT,
     half: bool = False,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     progress: OpenProgress = no_progress,
 ) -> DistillReport:
     """Train a small image tower to give the vectors of a large one, and write it as a model.
@@ -55,6 +56,7 @@ def distill_model(
     does not load.
     """
     began = time.monotonic()
+    runtime = runtime or Runtime.from_options()
     plan = Recipe(epochs, batch_size, seed, heads, held_out)
     name = registry.parse_model_name(
         registry.choose_default()[0] if teacher == "auto" else teacher
@@ -65,7 +67,7 @@ def distill_model(
     items, unread = image_dataset.identified(Path(images), progress)
     _require(len(items), plan, f"pictures in {images}")
     folder = folders.opened(Path(out))
-    encoder = registry.load(name, device=device)
+    encoder = registry.load(name, runtime)
     student = _student(encoder, name, plan, own_text=lines is not None)
     settings = {
         "teacher": name,
@@ -77,7 +79,7 @@ def distill_model(
     folders.begin(folder, settings)
     shown = image_dataset.learn_from(items, encoder, student.preprocessing, folder, progress)
     said = None if lines is None else text_dataset.learn_from(lines, encoder, progress)
-    job = _Job(folder, student, plan, device, progress)
+    job = _Job(folder, student, plan, runtime, progress)
     lessons = [job.lessons(shown, encoder.logit_scale)]
     lessons += [] if said is None else [job.lessons(said, encoder.logit_scale)]
     history, sizes = job.run(lessons, half=half)
@@ -95,7 +97,7 @@ def distill_model(
         text_parameters=None if said is None else job.parameters("text"),
         sizes=sizes,
         history=history,
-        agreement=_agreement(held, folder, encoder, device, progress),
+        agreement=_agreement(held, folder, encoder, runtime, progress),
         seconds=time.monotonic() - began,
     )
     folders.write(folder, {"settings": settings, folders.FINISHED: True, **found.as_json()})
@@ -109,7 +111,7 @@ class _Job:
     folder: Path
     student: "Student"
     plan: Recipe
-    device: str
+    runtime: Runtime
     progress: OpenProgress
 
     def lessons(
@@ -136,7 +138,7 @@ class _Job:
         from clipsearch.distill import training_loop as train
         from clipsearch.models.torch_runtime import pick_device
 
-        where = pick_device(self.device)
+        where = pick_device(self.runtime.device)
         history: list[Epoch] = []
         try:
             for each in lessons:
@@ -190,7 +192,7 @@ def _student(encoder: Encoder, name: str, plan: Recipe, *, own_text: bool) -> "S
     if (
         registry.parse_model_name(name).family == "open_clip"
     ):  # its weights are needed, not only its answers
-        source = registry.load(name, device="cpu", runtime="torch", precision="fp32")
+        source = registry.load(name, Runtime("cpu", "torch", "fp32"))
     return build(source, name, heads=plan.heads, own_text=own_text, seed=plan.seed)
 
 
@@ -203,7 +205,7 @@ def _require(count: int, plan: Recipe, what: str) -> None:
 
 
 def _agreement(
-    held: Sequence[Path], folder: Path, teacher: Encoder, device: str, progress: OpenProgress
+    held: Sequence[Path], folder: Path, teacher: Encoder, runtime: Runtime, progress: OpenProgress
 ) -> Evaluation | None:
     """The evaluation of the finished student, as anybody would load it."""
     if len(held) <= max(LENGTHS):
@@ -212,6 +214,6 @@ def _agreement(
             len(held), max(LENGTHS),
         )  # fmt: skip
         return None
-    student = registry.load(f"local-dir:{folder}", device=device)
+    student = registry.load(f"local-dir:{folder}", runtime)
     with progress("agreement", None) as bar:
         return evaluate_agreement(held, model=student, against=teacher, progress=bar)

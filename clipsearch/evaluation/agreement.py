@@ -30,6 +30,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.files.text_lines import numbered_lines
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
@@ -56,7 +57,8 @@ def evaluate_agreement(
     against: str | Encoder,
     queries: Sequence[str] = (),
     limit: int | None = None,
-    device: str = "auto",
+    runtime: Runtime | None = None,
+    against_runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """How well the results of `model` match those of `against`, over pictures in files and folders.
@@ -69,7 +71,7 @@ def evaluate_agreement(
     Raises UsageError on fewer than 21 pictures.
     """
     paths = _paths(images, limit)
-    one, other = encoder_of(model, device=device), encoder_of(against, device=device)
+    one, other = encoder_of(model, runtime=runtime), encoder_of(against, runtime=against_runtime)
     if progress is not None:
         progress.total = 2 * (len(paths) + len(queries))
     started = time.monotonic()

@@ -11,6 +11,7 @@ from clipsearch.evaluation.zero_shot import evaluate_zero_shot
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 
 
 def compare_models(
@@ -22,7 +23,7 @@ def compare_models(
     limit: int | None = None,
     classes: str | Path | None = None,
     per_class: int | None = None,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     progress: Callable[[str], Progress | None] | None = None,
 ) -> list[Evaluation]:
     """Each model's numbers on the same pictures: `retrieval` on captions, `zeroshot` on classes.
@@ -39,7 +40,7 @@ def compare_models(
     bar = progress or (lambda _: None)
     results = []
     for model in models:
-        encoder = encoder_of(model, device=device)
+        encoder = encoder_of(model, runtime=runtime)
         name, parts = encoder.identity.name, []
         if captions is not None:
             parts.append(

@@ -16,6 +16,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_texts
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
 NAMED = 3  # files that a message names before it only counts
@@ -30,9 +31,9 @@ class EmbeddedImages:
     skipped: tuple[Failure, ...]
 
 
-def encoder_of(model: str | Encoder, *, device: str = "auto") -> Encoder:
+def encoder_of(model: str | Encoder, *, runtime: Runtime | None = None) -> Encoder:
     """A model by name, or the given one."""
-    return registry.load(model, device=device) if isinstance(model, str) else model
+    return registry.load(model, runtime) if isinstance(model, str) else model
 
 
 def embed_image_files(

@@ -24,6 +24,7 @@ from clipsearch.evaluation.results import Evaluation, Measure, proportions
 from clipsearch.files.paths import expand_user, is_file
 from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
 log = logging.getLogger("clipsearch")
@@ -40,7 +41,7 @@ def evaluate_retrieval(
     images: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Recall at 1, 5 and 10, median rank and mAP, from text to image and from image to text.
@@ -56,7 +57,7 @@ def evaluate_retrieval(
         raise UsageError(f"the limit must be at least 1, not {limit}")
     pairs = pairs[:limit]
     here, skipped = _present(pairs, folder)
-    encoder = encoder_of(model, device=device)
+    encoder = encoder_of(model, runtime=runtime)
     if progress is not None:
         progress.total = len(here) + sum(map(len, here.values()))
     started = time.monotonic()

@@ -27,6 +27,7 @@ from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_texts, encode_pixels
+from clipsearch.models.runtime import Runtime
 from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
 from clipsearch.textness.fit import FEWEST, embed_queries, opened, side_for
 from clipsearch.types import Pixels, Vectors
@@ -70,7 +71,7 @@ def evaluate_textness(
     model: str | Encoder = "auto",
     per_class: int | None = None,
     writer: Writer | None = None,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """How many pictures of a word a search for the thing finds, at several scales of textness.
@@ -97,7 +98,7 @@ def evaluate_textness(
         raise UsageError(
             f"{len(fitted) + len(searched)} pictures are too few: give at least {2 * FEWEST}"
         )
-    encoder = encoder_of(model, device=device)
+    encoder = encoder_of(model, runtime=runtime)
     jobs, under, word = _traps(searched, names)
     if progress is not None:
         progress.total = len(searched) + 2 * len(fitted) + len(jobs)

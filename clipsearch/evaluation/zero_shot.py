@@ -20,6 +20,7 @@ from clipsearch.files.discover import ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.text_lines import numbered_lines
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
 log = logging.getLogger("clipsearch")
@@ -55,7 +56,7 @@ def evaluate_zero_shot(
     ensemble: Sequence[str] = ENSEMBLE,
     labels: Mapping[str, str] | None = None,
     per_class: int | None = None,
-    device: str = "auto",
+    runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Top-1 and top-5 accuracy on a folder of class folders, with one template and with an ensemble.
@@ -78,7 +79,7 @@ def evaluate_zero_shot(
     unread = [
         Failure(o.path, o.reason) for found in files for o in found if not isinstance(o, ImageFile)
     ]
-    encoder = encoder_of(model, device=device)
+    encoder = encoder_of(model, runtime=runtime)
     if progress is not None:
         progress.total = len(paths)
     started = time.monotonic()

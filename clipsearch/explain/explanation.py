@@ -1,6 +1,6 @@
 """Explain why an image matches a text by a heat map and the contribution of each word."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from clipsearch.images.decode import upright
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
+from clipsearch.models.runtime import Runtime
 from clipsearch.query.embed import open_image
 from clipsearch.query.parser import Term
 
@@ -79,7 +80,7 @@ def explain_match(
     *,
     model: str | Encoder = "auto",
     method: str = "auto",
-    device: str = "auto",
+    runtime: Runtime | None = None,
 ) -> Explanation:
     """Explain why an image matches a text: a heat map, and the contribution of each word.
 
@@ -99,7 +100,7 @@ def explain_match(
             f"an image of {pixels.width} x {pixels.height} pixels is too small to explain: each "
             f"side needs at least {SMALLEST_SIDE} pixels"
         )
-    encoder = _load(model, device, method) if isinstance(model, str) else model
+    encoder = _load(model, runtime, method) if isinstance(model, str) else model
     [text_vector] = embed_texts(encoder, [query])
     [image_vector] = embed_images(encoder, [pixels])
     scorer = RelevanceScorer.from_text(text_vector, encoder)
@@ -122,9 +123,11 @@ def explain_match(
     )
 
 
-def _load(model: str, device: str, method: str) -> Encoder:
+def _load(model: str, runtime: Runtime | None, method: str) -> Encoder:
     # Patch embeddings are inside the torch module; a converted model gives its output only.
-    return registry.load(model, device=device, runtime="torch" if method == "patches" else None)
+    if method == "patches":
+        runtime = replace(runtime or Runtime.from_options(), runtime="torch")
+    return registry.load(model, runtime)
 
 
 def _rescale(relevance: HeatMap) -> HeatMap:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 from clipsearch import config
@@ -12,6 +11,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 
 
 class PreloadedEncoder:
@@ -20,35 +20,33 @@ class PreloadedEncoder:
     Which one is only a guess: `encoder` gives it out for the right name and options alone.
     """
 
-    def __init__(self, name: str, options: Mapping[str, str]) -> None:
+    def __init__(self, name: str, runtime: Runtime) -> None:
         """Begin."""
-        self._wanted = (name, dict(options))
+        self._wanted = (name, runtime)
         self._encoder: Encoder | None = None
         self._thread = threading.Thread(target=self._load, name="model-ahead")  # see `_load`
         self._thread.start()
 
-    def encoder(self, name: str, options: Mapping[str, str]) -> Encoder | None:
+    def encoder(self, name: str, runtime: Runtime) -> Encoder | None:
         """The model once it is loaded; None where it is another, or whoever loads it shall say why not."""
-        if self._wanted != (name, dict(options)):
+        if self._wanted != (name, runtime):
             return None
         self._thread.join()
         return self._encoder
 
     def _load(self) -> None:
         # No daemon: a process that ends in the middle of native code may crash.
-        name, options = self._wanted
+        name, runtime = self._wanted
         with contextlib.suppress(ClipsearchError, OSError):
-            encoder = registry.load(name, **options)
+            encoder = registry.load(name, runtime)
             encoder.encode_texts(["a"])  # compiles it
             self._encoder = encoder
 
 
-def start_preload(
-    store: str, collection: str, options: Mapping[str, str]
-) -> PreloadedEncoder | None:
+def start_preload(store: str, collection: str, runtime: Runtime) -> PreloadedEncoder | None:
     """Begin with the model that a collection had when it was last used; None if nobody knows it."""
     name = recall_model(store, collection)
-    return PreloadedEncoder(name, options) if name else None
+    return PreloadedEncoder(name, runtime) if name else None
 
 
 def recall_model(store: str, collection: str) -> str | None:

@@ -31,17 +31,15 @@ __all__ = [
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
 
 
-def load(
-    name: str, *, device: str = "auto", runtime: str | None = None, precision: str | None = None
-) -> Encoder:
-    """Load a model by any name that `parse_model_name` reads, or the default one for "auto".
+def load(name: str, runtime: Runtime | None = None) -> Encoder:
+    """Load a model by any name that `parse_model_name` accepts; "auto" is the default model.
 
-    On the CPU it runs on OpenVINO, for which it is converted when it is first used; on CUDA and MPS
-    on torch. See `Runtime` for the words and their errors; None stands for the user's settings. The
-    built-in model always runs on OpenVINO, in the precision that suits it. Raises ModelError on an
-    unknown model, missing weights or broken files.
+    `runtime` defaults to the user's settings. On the CPU a model runs on OpenVINO, and is converted
+    when it is first used; on CUDA and MPS it runs on torch. The built-in model always runs on
+    OpenVINO, in its own precision. Raises ModelError on an unknown model, missing weights or broken
+    files.
     """
-    wanted = Runtime.choose(device, runtime, precision)
+    runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
         from clipsearch.models.pocket.encoder import PocketEncoder
@@ -49,12 +47,12 @@ def load(
         return PocketEncoder()
     if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
         raise unknown_model_error(name)
-    if not wanted.on_openvino:
-        return _on_torch(ref, wanted)
+    if not runtime.on_openvino:
+        return _on_torch(ref, runtime)
 
     from clipsearch.models.export import open_or_export
 
-    return open_or_export(ref, wanted.precision, partial(_on_torch, ref))
+    return open_or_export(ref, runtime.precision, partial(_on_torch, ref))
 
 
 def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:

@@ -4,11 +4,11 @@ import ctypes
 import platform
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 from clipsearch import config
 from clipsearch.errors import UsageError
@@ -18,12 +18,21 @@ RUNTIMES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
+class RuntimeOptions(TypedDict):
+    """The keyword arguments of `Runtime` and `Index.open`."""
+
+    device: str
+    runtime: str
+    precision: str
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A user's choice; "auto" leaves it to the machine and the model.
+    """Where a model computes, with which library and in which precision.
 
-    `device` is one of DEVICES or another name that torch knows (cuda:1), `runtime` one of RUNTIMES,
-    `precision` one of PRECISIONS. Raises UsageError on a word that is none, and on a contradiction.
+    `device` is one of DEVICES or another device of torch (cuda:1), `runtime` one of RUNTIMES and
+    `precision` one of PRECISIONS. "auto" leaves the choice to the machine and the model. Raises
+    UsageError on an unknown value or a contradiction.
     """
 
     device: str = "auto"
@@ -46,17 +55,19 @@ class Runtime:
             raise UsageError("int8 is for OpenVINO on the CPU only: take bf16, or leave it to auto")
 
     @classmethod
-    def choose(cls, device: str, runtime: str | None, precision: str | None) -> Self:
-        """With None for the user's settings, CLIPSEARCH_RUNTIME and CLIPSEARCH_PRECISION."""
+    def from_options(
+        cls, device: str = "auto", runtime: str | None = None, precision: str | None = None
+    ) -> Self:
+        """Options with the user's defaults, CLIPSEARCH_RUNTIME and CLIPSEARCH_PRECISION, for None."""
         return cls(
             device,
             config.default_runtime() if runtime is None else runtime,
             config.default_precision() if precision is None else precision,
         )
 
-    def options(self) -> dict[str, str]:
-        """What `registry.load` takes besides the name: all that is not left to it."""
-        return {name: word for name, word in asdict(self).items() if word != "auto"}
+    def options(self) -> RuntimeOptions:
+        """The keyword arguments for `Index.open`."""
+        return {"device": self.device, "runtime": self.runtime, "precision": self.precision}
 
     @property
     def on_openvino(self) -> bool:

@@ -21,6 +21,7 @@ from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
 from clipsearch.models.pocket.encoder import PocketEncoder
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 from tests.helpers import checkpoints
 from tests.helpers.fakes import ColourEncoder, draw
 from tests.helpers.records import row
@@ -266,8 +267,10 @@ def test_each_family_knows_its_own_scale(tmp_path: Path) -> None:
     )
     align = checkpoints.save_align(tmp_path / "align")
     # As they are initialised: CLIP with 1 / 0.07, ALIGN with a temperature of 1.
-    assert load(f"local-dir:{clip}", device="cpu").logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
-    assert load(f"align:{align}", device="cpu").logit_scale == pytest.approx(1)
+    assert load(f"local-dir:{clip}", Runtime(device="cpu")).logit_scale == pytest.approx(
+        1 / 0.07, rel=1e-3
+    )
+    assert load(f"align:{align}", Runtime(device="cpu")).logit_scale == pytest.approx(1)
     assert 1 < PocketEncoder().logit_scale < 100
 
 

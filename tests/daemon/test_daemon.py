@@ -34,6 +34,7 @@ from clipsearch.index import Index
 from clipsearch.models import registry
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.embedding import embed_images, embed_texts
+from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store, local_store
 from clipsearch.store.address import locate
 from clipsearch.types import Failure
@@ -59,7 +60,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
     """The names of the models that were loaded, here or there; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, *, device: str = "auto") -> ColourEncoder:
+    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
         logging.getLogger("clipsearch").info("loading %s", name)
         names.append(name)
         return encoder
@@ -478,17 +479,17 @@ def test_a_model_there_that_does_not_fit_is_loaded_here(
 ) -> None:
     with serving(path), Store.open(path) as store:
         other = ColourEncoder(weights="0ther").identity
-        assert remote_encoder(store.link, lambda: encoder, MODEL, device="cpu")
-        assert remote_encoder(store.link, lambda: encoder, other, device="cpu") is None
-        assert remote_encoder(None, lambda: encoder, MODEL) is None
+        assert remote_encoder(store.link, lambda: encoder, MODEL, Runtime("cpu"))
+        assert remote_encoder(store.link, lambda: encoder, other, Runtime("cpu")) is None
+        assert remote_encoder(None, lambda: encoder, MODEL, Runtime()) is None
 
-        def missing(name: str, **_: object) -> ColourEncoder:
+        def missing(name: str, _: Runtime) -> ColourEncoder:
             raise ModelError("no weights")
 
         monkeypatch.setattr(registry, "load", missing)
-        assert remote_encoder(store.link, lambda: encoder, MODEL, device="cuda") is None
+        assert remote_encoder(store.link, lambda: encoder, MODEL, Runtime("cuda")) is None
         encoder.identity = other
-        monkeypatch.setattr(registry, "load", lambda name, **_: encoder)
+        monkeypatch.setattr(registry, "load", lambda *_: encoder)
         with Index.open(path, collection="photos") as index, pytest.raises(ModelMismatchError):
             index.load()
 
@@ -510,7 +511,7 @@ def test_what_the_library_says_there_is_heard_here(
 ) -> None:
     with caplog.at_level(logging.INFO, "clipsearch"), serving(path), Store.open(path) as store:
         here = threading.get_ident()
-        remote_encoder(store.link, ColourEncoder, MODEL)
+        remote_encoder(store.link, ColourEncoder, MODEL, Runtime())
     heard = [record for record in caplog.records if record.getMessage() == "loading pocket"]
     assert any(record.thread == here for record in heard)
 
@@ -519,7 +520,7 @@ def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
     with serving(path) as server, Store.open(path) as store:
         for number in range(resources.MODELS + 2):
             identity = ModelIdentity(f"model {number}", 4, "c0105", "mean colour", "fp32")
-            assert remote_encoder(store.link, ColourEncoder, identity)
+            assert remote_encoder(store.link, ColourEncoder, identity, Runtime())
         assert server._models.names == [f"model {n}" for n in range(2, resources.MODELS + 2)]
 
 
@@ -527,7 +528,7 @@ def test_the_embedded_model_gives_the_same_vectors_from_there(path: Path, photos
     direct = registry.load("pocket")
     pictures = [decode(picture).image for picture in sorted(photos.iterdir())]
     with serving(path), Store.open(path) as store:
-        there = remote_encoder(store.link, lambda: direct, direct.identity)
+        there = remote_encoder(store.link, lambda: direct, direct.identity, Runtime())
         assert there is not None
         assert there.identity == direct.identity
         assert there.logit_scale == direct.logit_scale

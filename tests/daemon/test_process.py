@@ -19,6 +19,7 @@ from clipsearch.daemon import process as daemon_process
 from clipsearch.daemon.endpoint import existing, made, supported
 from clipsearch.daemon.process import Wanted
 from clipsearch.errors import StoreError, UsageError
+from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
 from clipsearch.store.address import locate
 from tests.helpers.commands import command
@@ -233,6 +234,6 @@ def test_without_unix_sockets_it_says_so(path: Path, monkeypatch: pytest.MonkeyP
     for module in ("endpoint", "process"):
         monkeypatch.setattr(f"clipsearch.daemon.{module}.supported", lambda: False)
     with pytest.raises((StoreError, UsageError), match="Unix sockets"):
-        daemon_process.start(Wanted(str(path), None, "photos"))
+        daemon_process.start(Wanted(str(path), None, "photos", Runtime()))
     with Store.open(path) as store:
         assert store.link is None

@@ -23,6 +23,7 @@ from clipsearch.distill.config import (
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from clipsearch.models.embedding import encode_pixels
+from clipsearch.models.runtime import Runtime
 from tests.helpers import checkpoints
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -85,8 +86,8 @@ def test_a_student_is_a_model_in_its_teachers_space(
         ("image", 2),
     ]
     monkeypatch.delenv("CLIPSEARCH_RUNTIME")  # by OpenVINO, as anybody's would be
-    student = registry.load(found.model, device="cpu", precision="fp32")
-    there = registry.load(teacher, device="cpu", runtime="torch", precision="fp32")
+    student = registry.load(found.model, Runtime(device="cpu", precision="fp32"))
+    there = registry.load(teacher, Runtime(device="cpu", runtime="torch", precision="fp32"))
     assert student.logit_scale == pytest.approx(there.logit_scale)
     lines = ["a dog", "two cats in the rain"]
     np.testing.assert_allclose(student.encode_texts(lines), there.encode_texts(lines), atol=1e-5)
@@ -120,7 +121,7 @@ def test_half_precision_takes_half_the_room(teacher: str, images: Path, tmp_path
     assert {str(each.dtype) for each in weights(found.folder).values()} == {"torch.float16"}
     small, large = (found.sizes[n] for n in ("image-fp16.safetensors", "image.safetensors"))
     assert small < 0.6 * large
-    registry.load(found.model, device="cpu").encode_texts(["it loads"])
+    registry.load(found.model, Runtime.from_options("cpu")).encode_texts(["it loads"])
 
 
 class Stop(KeyboardInterrupt):
@@ -153,7 +154,9 @@ def test_going_on_gives_the_weights_of_not_stopping(
     assert "stopped after epoch 2 of 3" in caplog.text
     assert "the same command goes on" in caplog.text
     so_far = weights(tmp_path / "stopped")  # a model already
-    registry.load(f"local-dir:{tmp_path / 'stopped'}", device="cpu").encode_texts(["it loads"])
+    registry.load(f"local-dir:{tmp_path / 'stopped'}", Runtime.from_options("cpu")).encode_texts(
+        ["it loads"]
+    )
 
     resumed = clipsearch.distill_model(teacher, images, tmp_path / "stopped", **options)
 
@@ -230,7 +233,7 @@ def test_captions_make_the_text_tower_small_too(teacher: str, images: Path, tmp_
     assert {epoch.tower for epoch in found.history} == {"image", "text"}
     assert found.text_parameters is not None
     assert found.text_parameters < 49408 * 16 * 1.1
-    student = registry.load(found.model, device="cpu")
+    student = registry.load(found.model, Runtime.from_options("cpu"))
     assert student.encode_texts(["a picture of 3 things"]).shape == (1, 24)
 
 

@@ -11,6 +11,7 @@ from clipsearch.distill.student import Student, build, parameters
 from clipsearch.errors import UsageError
 from clipsearch.models import registry
 from clipsearch.models.pocket.encoder import PocketEncoder
+from clipsearch.models.runtime import Runtime
 from clipsearch.vectors import normalize
 from tests.helpers import checkpoints
 from tests.helpers.checkpoints import CLIP_PREPROCESSING, SIGLIP_PREPROCESSING
@@ -26,7 +27,7 @@ def vit_b_32() -> dict[str, Any]:
 
 def student_of(config: dict[str, Any], preprocessing: dict[str, Any], folder: Path, **options: Any) -> Student:  # fmt: skip
     name = f"local-dir:{checkpoints.save_open_clip(folder, config, preprocessing)}"
-    teacher = registry.load(name, device="cpu", runtime="torch", precision="fp32")
+    teacher = registry.load(name, Runtime(device="cpu", runtime="torch", precision="fp32"))
     return build(teacher, name, **{"heads": None, "own_text": False, "seed": 0, **options})
 
 
@@ -63,7 +64,7 @@ def test_any_teachers_text_tower_comes_along(kind: str, tmp_path: Path) -> None:
     (tmp_path / "student").mkdir()
     model_folder.write(tmp_path / "student", student, half=False)
     loaded, teacher = (
-        registry.load(f"local-dir:{tmp_path / name}", device="cpu", runtime="torch")
+        registry.load(f"local-dir:{tmp_path / name}", Runtime(device="cpu", runtime="torch"))
         for name in ("student", "teacher")
     )
     texts = list(checkpoints.PROMPTS)

@@ -14,6 +14,7 @@ from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests.helpers import checkpoints
@@ -30,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["torch", "openvino"])
 def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
-    return load(f"align:{folder}", device="cpu", runtime=request.param, precision="fp32")
+    return load(f"align:{folder}", Runtime(device="cpu", runtime=request.param, precision="fp32"))
 
 
 def reference(
@@ -153,7 +154,7 @@ def test_a_broken_folder_is_one_clear_line(fault: str, tmp_path: Path) -> None:
     damage, message = BROKEN[fault]
     damage(folder)
     with pytest.raises(ModelError) as caught:
-        load(f"align:{folder}", device="cpu")
+        load(f"align:{folder}", Runtime(device="cpu"))
     assert message in str(caught.value)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -174,5 +175,5 @@ def test_missing_weights_offline_say_what_to_try(
 def test_loading_says_nothing(
     runtime: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    load(f"align:{folder}", runtime=runtime).encode_texts(["quiet"])
+    load(f"align:{folder}", Runtime(runtime=runtime)).encode_texts(["quiet"])
     assert capfd.readouterr() == ("", "")

@@ -73,7 +73,7 @@ def tiny() -> dict[str, Any]:
 def test_openvino_computes_where_there_are_no_graphics(
     words: Runtime, graphics: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "has_graphics", lambda: graphics)
+    monkeypatch.setattr(runtime, "has_gpu", lambda: graphics)
     assert words.on_openvino is expected
 
 
@@ -93,28 +93,32 @@ def test_it_agrees_with_torch_on_what_graphics_there_are() -> None:
         ({"precision": "int8", "device": "mps"}, "int8 is for OpenVINO"),
     ],
 )
-def test_contradictions_are_told(words: dict[str, str], message: str) -> None:
+def test_contradictions_are_errors(words: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load("pocket", **words)
+        Runtime(**words)
 
 
 def test_the_users_settings_count_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPSEARCH_RUNTIME", "torch")
     monkeypatch.setenv("CLIPSEARCH_PRECISION", "bf16")
-    assert Runtime.choose("cpu", None, None) == Runtime("cpu", "torch", "bf16")
-    assert Runtime.choose("cpu", "auto", "fp32") == Runtime("cpu", "auto", "fp32")
-    assert Runtime.choose("cpu", "auto", "fp32").options() == {"device": "cpu", "precision": "fp32"}
+    assert Runtime.from_options("cpu", None, None) == Runtime("cpu", "torch", "bf16")
+    assert Runtime.from_options("cpu", "auto", "fp32") == Runtime("cpu", "auto", "fp32")
+    assert Runtime.from_options("cpu", "auto", "fp32").options() == {
+        "device": "cpu",
+        "runtime": "auto",
+        "precision": "fp32",
+    }
 
 
 def test_a_model_is_converted_once_and_says_so(
     vit: Path, own_cache: Path, told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load(f"local-dir:{vit}", device="cpu")
+    first = load(f"local-dir:{vit}", Runtime(device="cpu"))
     assert "converting model local-dir:" in told.text
     assert str(own_cache) in told.text
     told.clear()
     monkeypatch.delattr(export, "_build")
-    again = load(f"local-dir:{vit}", device="cpu")
+    again = load(f"local-dir:{vit}", Runtime(device="cpu"))
     assert told.text == ""
     assert again.identity == first.identity
     np.testing.assert_array_equal(again.encode_texts(PROMPTS), first.encode_texts(PROMPTS))
@@ -142,7 +146,7 @@ def test_a_converted_model_needs_none_of_the_libraries_it_came_from(
     elif kind == "ALIGN":
         folder = checkpoints.save_align(tmp_path / "m")
     name = f"{'align' if kind == 'ALIGN' else 'local-dir'}:{folder}"
-    load(name, device="cpu")
+    load(name, Runtime(device="cpu"))
     run = subprocess.run(
         [sys.executable, "-c", WARM, name], capture_output=True, text=True, check=True
     )
@@ -184,13 +188,14 @@ KILLED = """
 import os, sys
 from clipsearch.models import export
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 half = export.save_graph
 def save_graph(path, *rest):
     if path.name == "text.xml":
         os._exit(9)
     half(path, *rest)
 export.save_graph = save_graph
-load(sys.argv[1], device="cpu")
+load(sys.argv[1], Runtime("cpu"))
 """
 
 
@@ -202,7 +207,7 @@ def test_a_kill_in_the_middle_leaves_nothing_that_would_be_used(
     [left] = [path for path in own_cache.iterdir() if path.name != "names"]
     assert left.name.startswith(".new-")
     os.utime(left, (0, 0))
-    encoder = load(name, device="cpu", precision="fp32")
+    encoder = load(name, Runtime(device="cpu", precision="fp32"))
     assert "converted in" in told.text
     assert encoder.encode_texts(["a dog"]).shape == (1, 32)
     assert not left.exists()  # old enough to be nobody's
@@ -229,9 +234,9 @@ def test_two_conversions_at_once_both_end_well(own_cache: Path) -> None:
 
 def test_changed_weights_are_another_model(tmp_path: Path, own_cache: Path) -> None:
     folder = checkpoints.save_open_clip(tmp_path / "model", tiny(), CLIP_PREPROCESSING)
-    before = load(f"local-dir:{folder}", device="cpu")
+    before = load(f"local-dir:{folder}", Runtime(device="cpu"))
     checkpoints.save_weights(folder / "open_clip_model.safetensors", tiny(), seed=1)
-    after = load(f"local-dir:{folder}", device="cpu")
+    after = load(f"local-dir:{folder}", Runtime(device="cpu"))
     assert not before.identity.is_comparable(after.identity)
     assert not np.allclose(before.encode_texts(["a"]), after.encode_texts(["a"]), atol=1e-2)
 
@@ -242,7 +247,7 @@ def test_what_no_longer_fits_is_made_again(
     told: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     name = f"local-dir:{vit}"
-    expected = load(name, device="cpu").encode_texts(PROMPTS)
+    expected = load(name, Runtime(device="cpu")).encode_texts(PROMPTS)
     told.clear()
     if change == "lost bytes":
         [graph] = own_cache.glob("*/text.bin")
@@ -252,7 +257,7 @@ def test_what_no_longer_fits_is_made_again(
         monkeypatch.setattr(export_cache, "versions", lambda: newer)
     else:
         os.utime(vit / "open_clip_config.json", (1, 1))
-    np.testing.assert_array_equal(load(name, device="cpu").encode_texts(PROMPTS), expected)
+    np.testing.assert_array_equal(load(name, Runtime(device="cpu")).encode_texts(PROMPTS), expected)
     # What was only touched is read again, found to be the same, and not converted again.
     assert ("converted in" in told.text) is (change != "files were touched")
 
@@ -267,11 +272,11 @@ def test_a_model_that_cannot_be_converted_runs_on_torch_and_says_so(
     name = f"local-dir:{vit}"
     for _ in range(2):  # the second time without trying
         told.clear()
-        assert load(name, device="cpu").identity.precision == "float32"
+        assert load(name, Runtime(device="cpu")).identity.precision == "float32"
         [line] = [record.getMessage() for record in told.records if "torch" in record.getMessage()]
         assert line == f"model {name} runs on torch, which takes longer: it dreams"
         monkeypatch.delattr(export, "_converted", raising=False)
-    assert load(name, device="cpu", precision="bf16").identity.precision == "bfloat16"
+    assert load(name, Runtime(device="cpu", precision="bf16")).identity.precision == "bfloat16"
 
 
 def test_without_a_place_to_keep_it_a_model_runs_on_torch(
@@ -279,7 +284,7 @@ def test_without_a_place_to_keep_it_a_model_runs_on_torch(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
-    encoder = load(f"local-dir:{vit}", device="cpu")
+    encoder = load(f"local-dir:{vit}", Runtime(device="cpu"))
     assert encoder.identity.precision == "float32"
     assert "takes no conversion" in told.text
 
@@ -288,7 +293,7 @@ def test_a_conversion_that_turns_vectors_is_not_used(
     vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(export, "_cosine", lambda *_: 0.97)
-    assert load(f"local-dir:{vit}", device="cpu").identity.precision == "float32"
+    assert load(f"local-dir:{vit}", Runtime(device="cpu")).identity.precision == "float32"
     assert "its vectors differ (cosine 0.97" in told.text
 
 

@@ -16,6 +16,7 @@ from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests.helpers import checkpoints
@@ -39,7 +40,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module", params=["torch", "openvino"])
 def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
-    return load(f"local-dir:{folder}", device="cpu", runtime=request.param, precision="fp32")
+    return load(
+        f"local-dir:{folder}", Runtime(device="cpu", runtime=request.param, precision="fp32")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +160,8 @@ def test_two_models_differ_in_identity(vit: Path, tmp_path: Path) -> None:
     same = tmp_path / "same"
     same.symlink_to(vit)
     first, second, third = (
-        load(f"local-dir:{folder}", runtime="torch").identity for folder in (vit, same, other)
+        load(f"local-dir:{folder}", Runtime(runtime="torch")).identity
+        for folder in (vit, same, other)
     )
     assert first.is_comparable(second)
     assert not first.is_comparable(third)
@@ -188,7 +192,7 @@ def openai_in_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 def test_openai_weights_get_the_activation_that_they_were_trained_with(
     runtime: str, openai_in_cache: str, tmp_path: Path
 ) -> None:
-    encoder = load("ViT-B-32/openai", runtime=runtime, precision="fp32")
+    encoder = load("ViT-B-32/openai", Runtime(runtime=runtime, precision="fp32"))
     hub = str(tmp_path / "hub")
     right = Reference("ViT-B-32", pretrained="openai", force_quick_gelu=True, cache_dir=hub)
     assert_same(encoder.encode_texts(PROMPTS), right.texts(list(PROMPTS)))
@@ -198,7 +202,7 @@ def test_openai_weights_get_the_activation_that_they_were_trained_with(
     assert not np.allclose(encoder.encode_texts(PROMPTS), wrong.texts(list(PROMPTS)), atol=1e-3)
     assert encoder.identity.preprocessing.endswith("QuickGELU")
     assert openai_in_cache.startswith(encoder.identity.weights)
-    again = load("ViT-B-32__openai", runtime=runtime, precision="fp32")
+    again = load("ViT-B-32__openai", Runtime(runtime=runtime, precision="fp32"))
     assert again.identity == encoder.identity
 
 
@@ -208,7 +212,7 @@ def test_missing_weights_offline_say_what_to_try(
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     for name in ("clip", "hf-hub:some/model"):
         with pytest.raises(ModelError, match=r"HF_HUB_OFFLINE.*HF_HOME.*--model pocket"):
-            load(name, device="cpu")
+            load(name, Runtime(device="cpu"))
 
 
 def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
@@ -222,7 +226,7 @@ def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
 
 def test_an_unknown_device_is_told(vit: Path) -> None:
     with pytest.raises(ModelError, match=r"'cuda:99'.*try auto or cpu"):
-        load(f"local-dir:{vit}", device="cuda:99")
+        load(f"local-dir:{vit}", Runtime("cuda:99"))
 
 
 def _edit_config(folder: Path, **changes: Any) -> None:
@@ -273,7 +277,7 @@ def test_a_broken_folder_is_one_clear_line(fault: str, tmp_path: Path) -> None:
     damage, message = BROKEN[fault]
     damage(folder)
     with pytest.raises(ModelError) as caught:
-        load(f"local-dir:{folder}", device="cpu")
+        load(f"local-dir:{folder}", Runtime(device="cpu"))
     assert message in str(caught.value)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -291,10 +295,10 @@ def test_a_missing_and_an_empty_folder_are_told(tmp_path: Path) -> None:
 def test_loading_says_nothing_and_leaves_logging_alone(
     runtime: str, vit: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    load(f"local-dir:{vit}", runtime=runtime)  # a conversion says what it does
+    load(f"local-dir:{vit}", Runtime(runtime=runtime))  # a conversion says what it does
     capfd.readouterr()
     handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
-    load(f"local-dir:{vit}", runtime=runtime).encode_texts(["quiet"])
+    load(f"local-dir:{vit}", Runtime(runtime=runtime)).encode_texts(["quiet"])
     assert capfd.readouterr() == ("", "")
     assert logging.root.handlers == handlers
     assert logging.root.manager.disable == disabled

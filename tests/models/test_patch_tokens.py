@@ -11,6 +11,7 @@ from clipsearch.explain.explanation import explain_match
 from clipsearch.explain.patches import PatchEncoder
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
 from tests.helpers.checkpoints import (
     CLIP_PREPROCESSING,
     drawn_photo,
@@ -23,7 +24,7 @@ from tests.helpers.checkpoints import (
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     folder = save_open_clip(tmp_path_factory.mktemp("vit") / "m", vit_b_32(), CLIP_PREPROCESSING)
-    return registry.load(f"local-dir:{folder}", device="cpu", runtime="torch")
+    return registry.load(f"local-dir:{folder}", Runtime(device="cpu", runtime="torch"))
 
 
 def by_plain_loops(encoder: Any, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -76,5 +77,9 @@ def test_a_convolutional_network_has_none(tmp_path: Path) -> None:
     folder = save_open_clip(tmp_path / "rn", rn50(), CLIP_PREPROCESSING)
     with pytest.raises(UsageError, match="gives no patches: take the method occlusion"):
         explain_match(
-            "red", drawn_photo(), model=f"local-dir:{folder}", method="patches", device="cpu"
+            "red",
+            drawn_photo(),
+            model=f"local-dir:{folder}",
+            method="patches",
+            runtime=Runtime("cpu"),
         )

@@ -9,6 +9,7 @@ from clipsearch.errors import ModelError, ModelMismatchError
 from clipsearch.index import Index
 from clipsearch.models import registry
 from clipsearch.models.preload import PreloadedEncoder, recall_model, remember_model, start_preload
+from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
 from tests.helpers.fakes import ColourEncoder
 from tests.helpers.records import MODEL, many
@@ -19,7 +20,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
     """The names of the models that were loaded; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, **_: object) -> ColourEncoder:
+    def load(name: str, _: Runtime) -> ColourEncoder:
         names.append(name)
         return encoder
 
@@ -90,18 +91,18 @@ def test_a_wrong_guess_is_of_no_consequence(
 
 
 def test_a_guess_counts_only_for_its_name_and_options(loads: list[str]) -> None:
-    ahead = PreloadedEncoder("pocket", {"precision": "fp32"})
-    assert ahead.encoder("pocket", {}) is None
-    assert ahead.encoder("clip", {"precision": "fp32"}) is None
-    assert ahead.encoder("pocket", {"precision": "fp32"})
+    ahead = PreloadedEncoder("pocket", Runtime(precision="fp32"))
+    assert ahead.encoder("pocket", Runtime()) is None
+    assert ahead.encoder("clip", Runtime(precision="fp32")) is None
+    assert ahead.encoder("pocket", Runtime(precision="fp32"))
 
 
 def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, **_: object) -> ColourEncoder:
+    def missing(name: str, _: Runtime) -> ColourEncoder:
         raise ModelError("no weights")
 
     monkeypatch.setattr(registry, "load", missing)
-    assert PreloadedEncoder("clip", {}).encoder("clip", {}) is None
+    assert PreloadedEncoder("clip", Runtime()).encoder("clip", Runtime()) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"model": 3}'])
@@ -112,7 +113,7 @@ def test_a_spoilt_note_is_no_error(content: bytes) -> None:
     assert recall_model("/a.db", "photos") in (None, "3")
     remember_model("/a.db", "photos", "clip")
     assert recall_model("/a.db", "photos") == "clip"
-    assert start_preload("/a.db", "others", {}) is None
+    assert start_preload("/a.db", "others", Runtime()) is None
 
 
 def test_a_note_that_cannot_be_kept_is_no_error(

@@ -11,6 +11,7 @@ import pytest
 from clipsearch.models.base import Encoder
 from clipsearch.models.openvino_runtime import has_bf16
 from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests.helpers import checkpoints
@@ -45,7 +46,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
     def loader(runtime: str, precision: str = "fp32") -> Encoder:
         key = runtime, precision
-        found[key] = found.get(key) or load(name, runtime=runtime, precision=precision)
+        found[key] = found.get(key) or load(name, Runtime(runtime=runtime, precision=precision))
         return found[key]
 
     return loader

@@ -1,0 +1,75 @@
+"""--device, --runtime and --precision reach the model that they are for, and no other one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from clipsearch.daemon import process
+from clipsearch.daemon.endpoint import supported
+from clipsearch.models import registry
+from clipsearch.models.runtime import Runtime
+from tests.helpers.commands import command
+from tests.helpers.daemons import serving
+from tests.helpers.fakes import ColourEncoder, draw
+
+Loads = list[tuple[str, Runtime | None]]
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> Loads:
+    """The models that were loaded, with their runtimes; all of them are the fake encoder."""
+    loaded: Loads = []
+
+    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
+        loaded.append((name, runtime))
+        return encoder
+
+    monkeypatch.setattr(registry, "load", load)
+    return loaded
+
+
+@pytest.fixture
+def uri(tmp_path: Path, photos: Path, loads: Loads) -> Path:
+    """A store with three images."""
+    done = command("ingest", photos, "--uri", tmp_path / "a.db", "--model", "pocket")
+    assert done.returncode == 0, done.stderr
+    loads.clear()
+    return tmp_path / "a.db"
+
+
+def test_the_reference_model_of_an_agreement_keeps_its_own_runtime(
+    tmp_path: Path, loads: Loads
+) -> None:
+    for number in range(21):
+        draw(tmp_path / "images" / f"{number}.png", (number * 10, 99, 99))
+    arguments: list[str | Path] = ["eval", "agreement", tmp_path / "images", "--model", "pocket"]
+    done = command(*arguments, "--against", "clip", "--precision", "int8")
+    assert done.returncode == 0, done.stderr
+    assert loads == [("pocket", Runtime(precision="int8")), ("clip", Runtime())]
+    loads.clear()
+    command(*arguments, "--against-precision", "fp32", CLIPSEARCH_PRECISION="bf16")
+    assert loads == [("pocket", Runtime(precision="bf16")), ("pocket", Runtime(precision="fp32"))]
+
+
+@pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+def test_a_daemon_computes_for_each_command_as_that_one_says(uri: Path, loads: Loads) -> None:
+    with serving(uri):
+        for options in (["--precision", "fp32"], [], ["--precision", "fp32"]):
+            done = command("query", "red", "--uri", uri, *options)
+            assert done.returncode == 0, done.stderr
+    assert loads == [("pocket", Runtime(precision="fp32")), ("pocket", Runtime())]
+
+
+@pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+def test_a_daemon_that_a_command_starts_inherits_no_settings_of_it(
+    uri: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawned: list[tuple[Runtime, str | None]] = []
+
+    def spawn(wanted: process.Wanted, *_: object, **__: object) -> None:
+        spawned.append((wanted.runtime, os.environ.get("CLIPSEARCH_PRECISION")))
+
+    monkeypatch.setattr(process, "_spawn", spawn)
+    command("query", "red", "--uri", uri, "--precision", "fp32", CLIPSEARCH_WARM="1m")
+    assert spawned == [(Runtime(precision="fp32"), None)]
