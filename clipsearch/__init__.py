@@ -109,7 +109,7 @@ _MODULES = {
     "Textness": "clipsearch.textness",
     "TextnessProbe": "clipsearch.textness",
     "classify_images": "clipsearch.classify.zero_shot",
-    "distill_model": "clipsearch.distill.distillation",
+    "distill_model": "clipsearch.distill.pipeline",
     "explain_match": "clipsearch.explain.explanation",
 }
 
