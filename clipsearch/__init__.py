@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from clipsearch.files.walk import FileSelection
     from clipsearch.index import Index
     from clipsearch.query import Filters, Query, StoredImage, Term
-    from clipsearch.render.hits import Hits
+    from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Failure, Hit, ImageRecord
     from ingest.pipeline import IngestOptions
@@ -95,7 +95,7 @@ _MODULES = {
     "FileSelection": "clipsearch.files.walk",
     "Filters": "clipsearch.query",
     "Hit": "clipsearch.types",
-    "Hits": "clipsearch.render.hits",
+    "Hits": "clipsearch.render.notebook",
     "ImageRecord": "clipsearch.types",
     "Index": "clipsearch.index",
     "IngestOptions": "ingest.pipeline",

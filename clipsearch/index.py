@@ -35,7 +35,7 @@ from clipsearch.query.parser import Content
 from clipsearch.query.search import rank_by_text
 from clipsearch.query.selection import select_rows
 from clipsearch.query.textness import Scale
-from clipsearch.render.hits import Hits
+from clipsearch.render.notebook import Hits
 from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
 from clipsearch.store.address import locate

@@ -45,6 +45,7 @@ DOORS = {"clipsearch", "clipsearch.__main__"}
 
 # Packages that take a second or more to load, and the only modules that import them.
 OWNERS = {
+    "jinja2": {"clipsearch.render.html_template"},
     "huggingface_hub": {
         "clipsearch.models.hub",
         "clipsearch.models.loading",
@@ -71,6 +72,7 @@ OWNERS = {
         "clipsearch.models.torch_runtime",
     },
     "transformers": {"clipsearch.models.align"},
+    "wcwidth": {"clipsearch.render.display_text"},
 }
 
 # These load theirs at once, so only a function may import them, or another one of these.

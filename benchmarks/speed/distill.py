@@ -71,7 +71,7 @@ def main() -> None:
         )
         print(f"{epoch.tower:5}  {epoch.number:5}  {loss:>5}  {cosine:>6}  {agreement:>9}")
     if found.agreement:
-        print(evaluation_table.table(found.agreement))
+        print(evaluation_table.format_evaluation(found.agreement))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def demo(*, uri: str, token: str | None, model: str, sheet: Path) -> None:
         found = index.search_many([Query(terms, limit=4) for terms in searches.values()])
     sections = []
     for (title, terms), hits in zip(searches.items(), found, strict=True):
-        click.echo(f"\n{title}\n{table.table(hits, relative_to=records)}")
+        click.echo(f"\n{title}\n{table.hits_table(hits, relative_to=records)}")
         images = [term.content for term in terms if isinstance(term.content, Path)]
         sections.append(Section(title, hits, images))
     write_sheet(sheet, sections)

@@ -70,7 +70,7 @@ def distill(
         click.echo(json.dumps(found.as_json()))
     else:
         if found.agreement:
-            click.echo(evaluation_table.table(found.agreement) + "\n")
+            click.echo(evaluation_table.format_evaluation(found.agreement) + "\n")
         click.echo("\n".join(_summary(found)))
     for one in found.skipped[:SHOWN_FAILURES]:
         click.echo(f"failed: {escape_control(f'{one.path}: {one.reason}')}", err=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 import click
 
 from clipsearch.cli import options
-from clipsearch.escape import escape_control
 from clipsearch.index import Index
 from clipsearch.query.near_duplicates import THRESHOLD, Group
-from clipsearch.render.table import shown_path
+from clipsearch.render.display_text import display_path
 
 
 @click.command()
@@ -60,7 +59,7 @@ def _as_json(group: Group) -> dict[str, object]:
 def _as_text(group: Group) -> str:
     how = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
     lines = [
-        f"  {escape_control(shown_path(record.path, Path.cwd()))}  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
+        f"  {display_path(record.path, Path.cwd())}  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
         for record in group.records
     ]
     return "\n".join([how, *lines, ""])

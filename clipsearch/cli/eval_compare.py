@@ -13,6 +13,7 @@ from clipsearch.cli.eval_options import FILE, bars, images, limit, per_class, sp
 from clipsearch.cli.main import EXIT_SOME_FAILED
 from clipsearch.escape import escape_control
 from clipsearch.render import comparison_chart, evaluation_table
+from clipsearch.render.output_file import require_suffix
 
 
 @click.command()
@@ -45,15 +46,15 @@ def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest
     clipsearch eval compare pocket clip align --classes birds/ -o compare.png
     """
     if output is not None:
-        comparison_chart.check_name(output)  # before minutes of work
+        require_suffix(output)  # before minutes of work
     with bars() as bar:
         results = evaluation.compare_models(models, progress=bar, **rest)
     if as_json:
         for one in results:
             click.echo(json.dumps(one.as_json()))
     else:
-        click.echo("\n".join([*map(evaluation_table.title, results), ""]))
-        click.echo(evaluation_table.aligned(evaluation_table.comparison(results)))
+        click.echo("\n".join([*map(evaluation_table.evaluation_title, results), ""]))
+        click.echo(evaluation_table.align_rows(evaluation_table.comparison_rows(results)))
     if output is not None:
         comparison_chart.write_comparison(output, results)
         click.echo(f"comparison: {escape_control(str(output))}", err=True)

@@ -42,5 +42,7 @@ def bars() -> Iterator[Callable[[str], Progress | None]]:
 
 def show(found: Evaluation, *, as_json: bool) -> int:
     """Print one result; the exit code."""
-    click.echo(json.dumps(found.as_json()) if as_json else evaluation_table.table(found))
+    click.echo(
+        json.dumps(found.as_json()) if as_json else evaluation_table.format_evaluation(found)
+    )
     return EXIT_SOME_FAILED if found.skipped else 0

@@ -16,7 +16,8 @@ from clipsearch.index import Index
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.render import heat_map
-from clipsearch.render.table import display_width
+from clipsearch.render.display_text import display_width
+from clipsearch.render.output_file import IMAGE_SUFFIXES, require_suffix
 
 BAR = 24  # columns of the longest bar beside a word
 
@@ -63,7 +64,7 @@ def explain(
     clipsearch explain "a dog in the snow" photo.jpg --json
     """
     if output is not None:
-        heat_map.check_name(output)  # before a minute's work
+        require_suffix(output, IMAGE_SUFFIXES)  # before a minute's work
     named = context.get_parameter_source("collection") is ParameterSource.COMMANDLINE
     if model is not None and named:
         raise UsageError("--collection says which model: leave --model out, or the collection")
@@ -76,7 +77,7 @@ def explain(
     if output is not None:
         words = [(one.word, one.value) for one in found.words]
         note = f"{picture.name} · score {found.score:.3f} · {found.model}, {found.method}"
-        image = heat_map.explanation_image(
+        image = heat_map.draw_explanation(
             found.image, found.heat_map, title=query, note=note, words=words
         )
         heat_map.write_explanation(output, image)

@@ -19,7 +19,7 @@ from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.progress import Progress
 from clipsearch.query import Filters
-from clipsearch.render import classifications as render
+from clipsearch.render import json_csv, table
 from clipsearch.types import Failure
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,12 +99,12 @@ def show(
     """Print classifications and failures; the exit code."""
     if as_json:
         for one in images:
-            click.echo(render.json_line(one))
+            click.echo(json_csv.classification_json(one))
     elif as_csv:
-        click.echo(render.csv_text(images), nl=False)
+        click.echo(json_csv.classifications_csv(images), nl=False)
     elif images:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(render.table(images, width=width, relative_to=Path.cwd()))
+        click.echo(table.classifications_table(images, width=width, relative_to=Path.cwd()))
     return show_failures(failed)
 
 

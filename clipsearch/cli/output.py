@@ -12,8 +12,7 @@ import click
 
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
-from clipsearch.render import contact_sheet, table, viewer
-from clipsearch.render import terminal_image as terminal
+from clipsearch.render import contact_sheet, json_csv, table, terminal_image, viewer
 from clipsearch.render.section import Section
 from clipsearch.types import Hit
 
@@ -66,18 +65,18 @@ def show(
         contact_sheet.write_sheet(wanted.sheet, [section])
     if wanted.as_json:
         for hit in hits:
-            click.echo(table.json_line(hit))
+            click.echo(json_csv.hit_json(hit))
     elif wanted.as_csv:
-        click.echo(table.csv_text(hits), nl=False)
+        click.echo(json_csv.hits_csv(hits), nl=False)
     elif wanted.paths or wanted.null:
         stdout = sys.stdout.buffer
-        stdout.write(table.paths(hits, "\0" if wanted.null else "\n"))
+        stdout.write(json_csv.hit_paths(hits, "\0" if wanted.null else "\n"))
         stdout.flush()
     elif wanted.preview:
         _preview(hits, start)
     elif hits:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(table.table(hits, start=start, width=width, relative_to=Path.cwd()))
+        click.echo(table.hits_table(hits, start=start, width=width, relative_to=Path.cwd()))
     if not hits:
         click.echo("no picture matches", err=True)
     if wanted.sheet:
@@ -87,6 +86,6 @@ def show(
 
 
 def _preview(hits: Sequence[Hit], start: int) -> None:
-    how = terminal.protocol(os.environ, isatty=sys.stdout.isatty())
-    for image in terminal.previews(hits, how, start=start, relative_to=Path.cwd()):
+    how = terminal_image.detect_protocol(os.environ, isatty=sys.stdout.isatty())
+    for image in terminal_image.preview_hits(hits, how, start=start, relative_to=Path.cwd()):
         click.echo(image, nl=False)

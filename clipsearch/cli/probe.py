@@ -19,8 +19,9 @@ from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
+from clipsearch.render.display_text import display_path
 from clipsearch.render.learning_curve import SUFFIXES, write_curve
-from clipsearch.render.table import shown_path
+from clipsearch.render.output_file import require_suffix
 
 
 @click.group(no_args_is_help=False)  # an error of one line, as of every command
@@ -90,8 +91,8 @@ def fit(
     clipsearch probe fit examples/ -o birds.probe --figure curve.png
     """  # fmt: skip
     numbers = _numbers(shots)
-    if figure and figure.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{figure}: a figure's name ends in {' or '.join(SUFFIXES)}")
+    if figure:
+        require_suffix(figure, SUFFIXES)
     if figure and not seeds:
         raise UsageError("--seeds 0 measures nothing that --figure could draw")
     for file in (output, figure):  # a mistyped folder, before minutes of work
@@ -205,8 +206,8 @@ def _summary(fitted: Fitted, output: Path, figure: Path | None) -> list[str]:
         )
         if (worth := fitted.curve.worth) is not None:
             lines.append(f"zero-shot does as well as {worth:.1f} examples a class")
-    lines.append(f"probe of {_title(fitted)}: {shown_path(output)}")
-    return lines + ([f"figure: {shown_path(figure)}"] if figure else [])
+    lines.append(f"probe of {_title(fitted)}: {display_path(output)}")
+    return lines + ([f"figure: {display_path(figure)}"] if figure else [])
 
 
 def _as_json(fitted: Fitted) -> dict[str, Any]:

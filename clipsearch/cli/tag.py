@@ -16,7 +16,7 @@ from clipsearch.escape import escape_control
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
-from clipsearch.render.table import display_width
+from clipsearch.render.display_text import display_width
 
 
 @click.command()

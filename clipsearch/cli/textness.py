@@ -16,8 +16,8 @@ from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, parse
-from clipsearch.render.contact_sheet import require_format
-from clipsearch.render.textness_grid import Row, write_scales
+from clipsearch.render.output_file import require_suffix
+from clipsearch.render.textness_grid import Row, write_grid
 from clipsearch.textness import TextnessProbe
 from clipsearch.textness.fit import FEWEST
 from clipsearch.textness.self_supervised import OF_EACH
@@ -175,7 +175,7 @@ def grid(
     \b
     clipsearch textness grid cat -o cat.png
     """
-    require_format(output)  # before anything is searched, or even fitted
+    require_suffix(output)  # before anything is searched, or even fitted
     terms = parse(words)
     queries = [Query(terms, limit=limit, textness=scale) for scale in SCALES]
     with Index.open(
@@ -188,7 +188,7 @@ def grid(
         for scale, note, hits in zip(SCALES, NOTES, found, strict=True)
     ]
     about = f"the best {limit} of {of_all}; framed: shows text"
-    write_scales(output, " ".join(words), about, rows)
+    write_grid(output, " ".join(words), about, rows)
     click.echo(f"figure: {escape_control(str(output))}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""What search results look like: text, contact sheets, terminal previews, notebook thumbnails.
+"""Results for people and programs: tables, JSON and CSV, images, HTML, charts, terminal images.
 
-Every function returns its result or writes the one file that it was given; none prints.
+Functions return their result or write the one file that they are given; none prints.
 """

@@ -1,4 +1,4 @@
-"""Evaluations as text: the numbers of one as a table, and several side by side."""
+"""Evaluations as text tables: the measures of one model, or of several models side by side."""
 
 from collections.abc import Sequence
 
@@ -6,58 +6,56 @@ from clipsearch.escape import escape_control
 from clipsearch.evaluation.results import Evaluation, Measure
 
 Key = tuple[str, str]
+"""The group and name of a measure."""
 
 
-def table(result: Evaluation) -> str:
-    """A title, then a line for each number with its interval; no newline at the end."""
-    lines = [title(result)]
-    width = max(len(one.name) for one in result.measures)
+def format_evaluation(evaluation: Evaluation) -> str:
+    """A title, then a line for each measure with its interval; no newline at the end."""
+    lines = [evaluation_title(evaluation)]
+    width = max(len(measure.name) for measure in evaluation.measures)
     group = ""
-    for one in result.measures:
-        if one.group != group:
-            group = one.group
+    for measure in evaluation.measures:
+        if measure.group != group:
+            group = measure.group
             lines += ["", group]
-        lines.append(f"  {one.name:<{width}}  {value(one):>8}  {interval(one)}".rstrip())
+        line = f"  {measure.name:<{width}}  {format_value(measure):>8}  {format_interval(measure)}"
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 
-def title(result: Evaluation) -> str:
-    """What was evaluated, on how much: "retrieval · pocket · 500 images, 2,500 captions"."""
-    counts = ", ".join(f"{count:,} {name}" for name, count in result.counts.items())
-    return f"{result.kind} · {escape_control(result.model)} · {counts}"
+def evaluation_title(evaluation: Evaluation) -> str:
+    """The kind, model and counts: "retrieval · pocket · 500 images, 2,500 captions"."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in evaluation.counts.items())
+    return f"{evaluation.kind} · {escape_control(evaluation.model)} · {counts}"
 
 
-def comparison(results: Sequence[Evaluation]) -> list[list[str]]:
-    """Rows of cells: a header of model names, then a row for each number, grouped.
+def comparison_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Rows of cells: a header of model names, then a row for each measure, grouped.
 
-    A row of one cell is the heading of a group. "*" marks the best of a row.
+    A row of one cell is the heading of a group. "*" marks the best value of a row.
     """
-    rows = [["", *(escape_control(result.model) for result in results)]]
+    rows = [["", *(escape_control(evaluation.model) for evaluation in evaluations)]]
     group = ""
-    for key in keys(results):
+    for key in measure_keys(evaluations):
         if key[0] != group:
             group = key[0]
             rows.append([group])
-        found = [find(result, key) for result in results]
-        top = best(found)
-        rows.append(
-            [
-                key[1],
-                *(
-                    "–" if one is None else value(one) + ("*" if one is top else "")
-                    for one in found
-                ),
-            ]
-        )
+        measures = [find_measure(evaluation, key) for evaluation in evaluations]
+        best = best_measure(measures)
+        cells = [
+            "–" if measure is None else format_value(measure) + ("*" if measure is best else "")
+            for measure in measures
+        ]
+        rows.append([key[1], *cells])
     return rows
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """The rows of `comparison` as lines."""
+def align_rows(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of `comparison_rows` as lines with aligned columns."""
     columns = len(rows[0])
     widths = [
-        max(len(row[n]) for row in rows if len(row) == columns) + (2 if n == 0 else 0)
-        for n in range(columns)
+        max(len(row[column]) for row in rows if len(row) == columns) + (2 if column == 0 else 0)
+        for column in range(columns)
     ]
     lines = []
     for row in rows:
@@ -65,48 +63,58 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
             lines += ["", row[0]]
             continue
         first = row[0] if row is rows[0] else f"  {row[0]}"
-        # The star hangs to the right of its column, so that the digits stay below each other.
+        # The star stands to the right of its column, so that the digits stay aligned.
         cells = [
-            f"{cell}{'' if cell.endswith('*') else ' '}".rjust(wide + 1)
-            for cell, wide in zip(row[1:], widths[1:], strict=True)
+            f"{cell}{'' if cell.endswith('*') else ' '}".rjust(width + 1)
+            for cell, width in zip(row[1:], widths[1:], strict=True)
         ]
         lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
     return "\n".join(lines)
 
 
-def keys(results: Sequence[Evaluation]) -> list[Key]:
-    """The group and name of every number that any of them has, in order."""
-    return list(dict.fromkeys((one.group, one.name) for r in results for one in r.measures))
+def measure_keys(evaluations: Sequence[Evaluation]) -> list[Key]:
+    """The group and name of each measure that any evaluation has, in order."""
+    return list(
+        dict.fromkeys(
+            (measure.group, measure.name)
+            for evaluation in evaluations
+            for measure in evaluation.measures
+        )
+    )
 
 
-def find(result: Evaluation, key: Key) -> Measure | None:
-    """The measure of that group and name, if there is one."""
-    return next((one for one in result.measures if (one.group, one.name) == key), None)
+def find_measure(evaluation: Evaluation, key: Key) -> Measure | None:
+    """The measure of that group and name; None if there is none."""
+    measures = (m for m in evaluation.measures if (m.group, m.name) == key)
+    return next(measures, None)
 
 
-def best(found: Sequence[Measure | None]) -> Measure | None:
-    """The best of several models' same number; None of one alone, of equal ones and of differences."""
-    there = [one for one in found if one is not None]
-    if len({one.value for one in there}) < 2 or there[0].difference:
+def best_measure(measures: Sequence[Measure | None]) -> Measure | None:
+    """The best of several models' values of one measure.
+
+    Returns None for a single value, for equal values and for differences.
+    """
+    present = [measure for measure in measures if measure is not None]
+    if len({measure.value for measure in present}) < 2 or present[0].difference:
         return None
-    choose = min if there[0].lower_is_better else max
-    return choose(there, key=lambda one: one.value)
+    choose = min if present[0].lower_is_better else max
+    return choose(present, key=lambda measure: measure.value)
 
 
-def value(one: Measure) -> str:
-    """The number as people read it: a share in percent."""
-    return _shown(one.estimate.value, one)
+def format_value(measure: Measure) -> str:
+    """The value for people: shares as percentages."""
+    return _format_number(measure.estimate.value, measure)
 
 
-def interval(one: Measure) -> str:
-    """Its interval, "28.4 – 34.1"; empty where it has none."""
-    low, high = one.estimate.low, one.estimate.high
+def format_interval(measure: Measure) -> str:
+    """The 95 % interval, such as "28.4 – 34.1 %"; "" without one."""
+    low, high = measure.estimate.low, measure.estimate.high
     if low is None or high is None:
         return ""
-    return f"{_shown(low, one).rstrip(' %')} – {_shown(high, one)}"
+    return f"{_format_number(low, measure).rstrip(' %')} – {_format_number(high, measure)}"
 
 
-def _shown(number: float, one: Measure) -> str:
-    if one.share:
-        return f"{100 * number:{'+' if one.difference else ''}.1f} %"
-    return f"{number:,.1f}".removesuffix(".0") if one.lower_is_better else f"{number:.3f}"
+def _format_number(number: float, measure: Measure) -> str:
+    if measure.share:
+        return f"{100 * number:{'+' if measure.difference else ''}.1f} %"
+    return f"{number:,.1f}".removesuffix(".0") if measure.lower_is_better else f"{number:.3f}"

@@ -1,4 +1,4 @@
-"""Explanations as pictures: the photograph, the same under its heat map, and the words below."""
+"""Explanations as images: the image, the same image below its heat map, and the query's words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,122 +7,127 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
-from clipsearch.files.paths import expand_user
-from clipsearch.render.contact_sheet import IMAGE_SUFFIXES, new_file, save_image
-from clipsearch.render.table import shorten
-from clipsearch.render.text_image import Lettering, plain_font
+from clipsearch.render.display_text import shorten
+from clipsearch.render.output_file import IMAGE_SUFFIXES, replace_file, require_suffix, save_image
+from clipsearch.render.text_image import TextStyle, choose_font
 
-SIDE, GAP = 560, 24  # pixels of a panel's longer side, and around everything
-PAPER, INK, FAINT = "#ffffff", "#1c1c1e", "#75757a"
-MORE, LESS = (194, 65, 12), (37, 99, 235)  # words that raise the score, and that lower it
-TITLE, TEXT = 24, 17
+SIDE, GAP = 560, 24  # pixels of a panel's longer side, and between all parts
+TITLE_SIZE, TEXT_SIZE = 24, 17
+MIN_WIDTH = 480
+PAPER, INK, MUTED = "#ffffff", "#1c1c1e", "#75757a"
+POSITIVE, NEGATIVE = (194, 65, 12), (37, 99, 235)  # words that raise the score, and that lower it
 
-# Dark to bright, so that it reads without colours too: the photograph, violet, red, orange, yellow.
+# From dark to bright, so that the map works without colors too: violet, red, orange, yellow.
 _STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_COLOURS = ((40, 20, 90), (110, 25, 110), (200, 45, 75), (245, 125, 30), (255, 235, 90))
+_COLORS = ((40, 20, 90), (110, 25, 110), (200, 45, 75), (245, 125, 30), (255, 235, 90))
+
+WordChip = tuple[float, float, str, float]
+"""Left, top, word and contribution."""
 
 
-def overlay(picture: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """The picture, grey and darkened, with the hot parts in colour: (height, width) heat of 0..1.
+def overlay_heat_map(image: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    """Color the hot parts of a gray, darkened copy of `image`.
 
-    The size is the picture's.
+    `heat` is (height, width) of 0..1, of any size; the result has the size of `image`.
     """
-    large = Image.fromarray(heat).resize(picture.size, Image.Resampling.BICUBIC)
-    warm = np.clip(np.asarray(large, dtype=np.float32), 0, 1)[..., None]
-    grey = np.asarray(picture.convert("L"), dtype=np.float32)[..., None] * 0.75
-    channels = [np.interp(warm[..., 0], _STOPS, channel) for channel in zip(*_COLOURS, strict=True)]
-    colour = np.stack(channels, axis=-1) * (0.35 + 0.65 * grey / 191)
-    strength = np.clip(1.3 * warm, 0, 0.88)  # the photograph stays visible under the hottest part
-    mixed = grey * (1 - strength) + colour * strength
+    resized = Image.fromarray(heat).resize(image.size, Image.Resampling.BICUBIC)
+    hot = np.clip(np.asarray(resized, dtype=np.float32), 0, 1)[..., None]
+    gray = np.asarray(image.convert("L"), dtype=np.float32)[..., None] * 0.75
+    channels = [np.interp(hot[..., 0], _STOPS, channel) for channel in zip(*_COLORS, strict=True)]
+    color = np.stack(channels, axis=-1) * (0.35 + 0.65 * gray / 191)
+    opacity = np.clip(1.3 * hot, 0, 0.88)  # the image stays visible below the hottest part
+    mixed = gray * (1 - opacity) + color * opacity
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
 
-def explanation_image(
-    picture: Image.Image,
+def draw_explanation(
+    image: Image.Image,
     heat: NDArray[np.float32],
     *,
     title: str,
     note: str = "",
     words: Sequence[tuple[str, float]] = (),
 ) -> Image.Image:
-    """The picture beside itself under its heat map (below, if it is wide), over its words.
+    """Draw the image beside its heat map (above it, if the image is wide), and the words below.
 
-    `words` are a query's with their contributions to the score: warm ones raise it, blue ones
-    lower it. `note` stands below the title, small.
+    `words` are the query's words with their contributions to the score: orange ones raise it, blue
+    ones lower it. `note` stands below the title in small letters.
     """
-    panel = picture.copy()
-    panel.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    if max(panel.size) < SIDE:
-        factor = SIDE / max(panel.size)
-        size = max(1, round(panel.width * factor)), max(1, round(panel.height * factor))
-        panel = picture.resize(size, Image.Resampling.BICUBIC)
-    panels = [panel, overlay(panel, heat)]
+    panel = _resize(image)
+    panels = [panel, overlay_heat_map(panel, heat)]
     stacked = panel.width > 1.6 * panel.height
-    across, down = (1, 2) if stacked else (2, 1)
-    width = max(across * (panel.width + GAP) + GAP, 480)
-    letters = escape_control("".join([title, note, *(word for word, _ in words)]))
-    font = plain_font(letters)
-    chips, chip_height = _chips(words, width, font)
-    top = GAP + round(TITLE * 1.4) + (round(TEXT * 1.7) if note else 0)
-    below = top + down * (panel.height + GAP)
-    image = Image.new("RGB", (width, below + chip_height), PAPER)
-    canvas = ImageDraw.Draw(image)
-    head, small = Lettering(TITLE, font), Lettering(TEXT, font)
-    fitting = shorten(escape_control(title), lambda text: head.width(text) <= width - 2 * GAP)
-    head.draw(canvas, (GAP, GAP + TITLE * 0.8), fitting, INK)
+    columns, rows = (1, 2) if stacked else (2, 1)
+    width = max(columns * (panel.width + GAP) + GAP, MIN_WIDTH)
+    font = choose_font(escape_control("".join([title, note, *(word for word, _ in words)])))
+    chips, chips_height = _place_chips(words, width, font)
+    panels_top = GAP + round(TITLE_SIZE * 1.4) + (round(TEXT_SIZE * 1.7) if note else 0)
+    chips_top = panels_top + rows * (panel.height + GAP)
+    figure = Image.new("RGB", (width, chips_top + chips_height), PAPER)
+    canvas = ImageDraw.Draw(figure)
+    lines = [(TITLE_SIZE * 0.8, title, TITLE_SIZE, INK)]
     if note:
-        line = shorten(escape_control(note), lambda text: small.width(text) <= width - 2 * GAP)
-        small.draw(canvas, (GAP, GAP + TITLE * 1.4 + TEXT), line, FAINT)
-    for number, one in enumerate(panels):
-        x = GAP + (0 if stacked else number * (panel.width + GAP))
-        y = top + (number * (panel.height + GAP) if stacked else 0)
-        image.paste(one, (x, y))
-    for left, down_by, word, value in chips:
-        _draw_chip(canvas, (left, below + down_by), word, value, _largest(words), font)
-    return image
+        lines.append((TITLE_SIZE * 1.4 + TEXT_SIZE, note, TEXT_SIZE, MUTED))
+    for baseline, text, size, color in lines:
+        style = TextStyle(size, font)
+        short = _shorten_to_width(text, style, width - 2 * GAP)
+        style.draw(canvas, (GAP, GAP + baseline), short, color)
+    for index, part in enumerate(panels):
+        x = GAP + (0 if stacked else index * (panel.width + GAP))
+        y = panels_top + (index * (panel.height + GAP) if stacked else 0)
+        figure.paste(part, (x, y))
+    largest = max((abs(value) for _, value in words), default=0.0) or 1.0
+    for left, top, word, value in chips:
+        _draw_chip(canvas, (left, chips_top + top), word, value, value / largest, font)
+    return figure
 
 
 def write_explanation(path: Path, image: Image.Image) -> None:
-    """Write an explanation's picture; raises UsageError on a name that is no .png, .jpg or .webp."""
-    path = expand_user(path)
-    check_name(path)
-    with new_file(path) as part:
-        save_image(image, part, path.suffix.lower())
+    """Write the image of an explanation to a .png, .jpg or .webp file.
+
+    The file is written atomically. Raises UsageError on another suffix and on a folder that cannot
+    be written.
+    """
+    suffix = require_suffix(path, IMAGE_SUFFIXES)
+    with replace_file(path) as temporary:
+        save_image(image, temporary, suffix)
 
 
-def check_name(path: Path) -> None:
-    """Raise UsageError unless the name's suffix is that of a picture."""
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise UsageError(
-            f"cannot draw into {escape_control(str(path))}: its name must end in {', '.join(IMAGE_SUFFIXES)}"
-        )
+def _resize(image: Image.Image) -> Image.Image:
+    """A copy whose longer side is `SIDE`."""
+    if max(image.size) >= SIDE:
+        panel = image.copy()
+        panel.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        return panel
+    factor = SIDE / max(image.size)
+    size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
-Chip = tuple[float, float, str, float]
+def _shorten_to_width(text: str, style: TextStyle, width: float) -> str:
+    return shorten(escape_control(text), lambda part: style.width(part) <= width)
 
 
-def _chips(
+def _place_chips(
     words: Sequence[tuple[str, float]], width: int, font: str | None
-) -> tuple[list[Chip], int]:
-    """Where each word stands, in rows as wide as the picture, and how high they are together."""
-    letters = Lettering(TITLE, font)
-    chips: list[Chip] = []
-    x, y, row = float(GAP), 0.0, TITLE + TEXT + 34
+) -> tuple[list[WordChip], int]:
+    """The positions of the words in rows as wide as the figure, and the height of all rows."""
+    style = TextStyle(TITLE_SIZE, font)
+    chips: list[WordChip] = []
+    x, y, row_height = float(GAP), 0.0, TITLE_SIZE + TEXT_SIZE + 34
     for word, value in words:
-        text = shorten(escape_control(word), lambda part: letters.width(part) <= width - 4 * GAP)
-        wide = _chip_width(text, value, font)
-        if chips and x + wide > width - GAP:
-            x, y = float(GAP), y + row
+        text = _shorten_to_width(word, style, width - 4 * GAP)
+        chip_width = _chip_width(text, value, font)
+        if chips and x + chip_width > width - GAP:
+            x, y = float(GAP), y + row_height
         chips.append((x, y, text, value))
-        x += wide + 10
-    return chips, round(y + row) if chips else 0
+        x += chip_width + 10
+    return chips, round(y + row_height) if chips else 0
 
 
 def _chip_width(text: str, value: float, font: str | None) -> float:
-    shown = Lettering(TEXT, font).width(f"{value:+.3f}")
-    return max(Lettering(TITLE, font).width(text), shown) + 20
+    number_width = TextStyle(TEXT_SIZE, font).width(f"{value:+.3f}")
+    return max(TextStyle(TITLE_SIZE, font).width(text), number_width) + 20
 
 
 def _draw_chip(
@@ -130,23 +135,19 @@ def _draw_chip(
     corner: tuple[float, float],
     word: str,
     value: float,
-    largest: float,
+    share: float,
     font: str | None,
 ) -> None:
-    """A word on its colour, stronger the more it adds, and the number below."""
+    """Draw a word on a background whose strength is `share` (-1..1), and its value below."""
     x, y = corner
-    wide = _chip_width(word, value, font)
-    share = 0.85 * min(1.0, abs(value) / largest)
-    tint = tuple(round(255 + share * (c - 255)) for c in (MORE if value >= 0 else LESS))
-    canvas.rounded_rectangle((x, y, x + wide, y + TITLE + 14), 6, tint)
-    letters, small = Lettering(TITLE, font), Lettering(TEXT, font)
-    ink = PAPER if share > 0.5 else INK
-    middle = x + (wide - letters.width(word)) / 2
-    letters.draw(canvas, (middle, y + TITLE + 2), word, ink)
+    width = _chip_width(word, value, font)
+    opacity = 0.85 * min(1.0, abs(share))
+    color = POSITIVE if value >= 0 else NEGATIVE
+    tint = tuple(round(255 + opacity * (channel - 255)) for channel in color)
+    canvas.rounded_rectangle((x, y, x + width, y + TITLE_SIZE + 14), 6, tint)
+    style, small = TextStyle(TITLE_SIZE, font), TextStyle(TEXT_SIZE, font)
+    ink = PAPER if opacity > 0.5 else INK
+    style.draw(canvas, (x + (width - style.width(word)) / 2, y + TITLE_SIZE + 2), word, ink)
     number = f"{value:+.3f}"
-    left = x + (wide - small.width(number)) / 2
-    small.draw(canvas, (left, y + TITLE + 14 + TEXT + 2), number, FAINT)
-
-
-def _largest(words: Sequence[tuple[str, float]]) -> float:
-    return max((abs(value) for _, value in words), default=0.0) or 1.0
+    left = x + (width - small.width(number)) / 2
+    small.draw(canvas, (left, y + TITLE_SIZE + 14 + TEXT_SIZE + 2), number, MUTED)

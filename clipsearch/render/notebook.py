@@ -1,22 +1,42 @@
-"""Results in a notebook: a grid of thumbnails."""
+"""Search results in a notebook: a list that displays as a grid of thumbnails."""
 
 from collections.abc import Sequence
+from typing import SupportsIndex, overload
 
-from clipsearch.render.html import GRID_CSS, grid
+from clipsearch.render.html_page import figures
+from clipsearch.render.html_template import render_template
 from clipsearch.render.section import Section
 from clipsearch.types import Hit
 
-MOST = 60
-"""So many hits are shown as pictures: a notebook keeps all of them in its file."""
+MAX_THUMBNAILS = 60
+"""The number of hits displayed as images: a notebook stores each of them in its file."""
 
 
-def html(hits: Sequence[Hit]) -> str:
+class Hits(list[Hit]):
+    """Search results, best first; a notebook displays them as images."""
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> "Hits": ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> "Hit | Hits":
+        """Return a hit, or the hits of a slice as `Hits`."""
+        item = super().__getitem__(index)
+        return item if isinstance(item, Hit) else Hits(item)
+
+
+def notebook_html(hits: Sequence[Hit]) -> str:
     """An HTML fragment for `_repr_html_`: thumbnails with rank, scores and file name.
 
-    Without links, because browsers do not open files from a notebook's page; the full path shows
-    on hover. Only the first `MOST` hits are drawn; a last line counts the others.
+    It has no links, because browsers do not open local files from a notebook; the full path appears
+    on hover. Only the first `MAX_THUMBNAILS` hits are displayed; a last line counts the others.
     """
-    more = len(hits) - MOST
-    rest = f"<p>… and {more} more</p>\n" if more > 0 else ""
-    section = Section("", hits[:MOST])
-    return f"<div>\n<style>\n{GRID_CSS}</style>\n{grid(section, side=256, links=False)}{rest}</div>"
+    return render_template(
+        "notebook.html",
+        figures=figures(Section("", hits[:MAX_THUMBNAILS]), side=256),
+        hidden=max(0, len(hits) - MAX_THUMBNAILS),
+        links=False,
+    )

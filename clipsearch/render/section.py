@@ -1,17 +1,28 @@
-"""A titled group of results, as contact sheets show it, and its single cells."""
+"""The results of one query as a titled section of tiles, for contact sheets and HTML pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.escape import escape_control
-from clipsearch.render.table import shown_scores
+from clipsearch.render.display_text import format_scores
 from clipsearch.types import Hit
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """An image file with its caption; control characters in the texts are escaped."""
+
+    path: Path
+    label: str
+    scores: str
+    name: str
+    is_query: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """The results of one query: its words as `title`, its pictures as `queries`, its `hits`.
+    """The results of one query: its text as `title`, its image queries, and its hits.
 
     Ranks count from `start`.
     """
@@ -21,26 +32,20 @@ class Section:
     queries: Sequence[Path] = ()
     start: int = 1
 
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A picture and what stands below it; every text is harmless to show."""
-
-    path: Path
-    label: str
-    scores: str
-    name: str
-    is_query: bool
-
-
-def cells(section: Section) -> list[Cell]:
-    """The query pictures of `section`, then its hits."""
-    queries = [
-        Cell(path, "query", "", escape_control(path.name), is_query=True)
-        for path in section.queries
-    ]
-    hits = [
-        Cell(hit.path, str(rank), shown_scores(hit), escape_control(hit.path.name), is_query=False)
-        for rank, hit in enumerate(section.hits, section.start)
-    ]
-    return queries + hits
+    def tiles(self) -> list[Tile]:
+        """A tile for each image query, then one for each hit."""
+        queries = [
+            Tile(path, "query", "", escape_control(path.name), is_query=True)
+            for path in self.queries
+        ]
+        hits = [
+            Tile(
+                hit.path,
+                str(rank),
+                format_scores(hit),
+                escape_control(hit.path.name),
+                is_query=False,
+            )
+            for rank, hit in enumerate(self.hits, self.start)
+        ]
+        return queries + hits

@@ -51,10 +51,10 @@ _NO_CHARACTER = "\U0010ffff"  # permanently unassigned, so every font draws its 
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
+class TextStyle:
     """Text of one size in pixels: in the font `plain`, or in fonts that have what it lacks.
 
-    `plain` comes from `plain_font`; None is the face inside Pillow.
+    `plain` comes from `choose_font`; None is the face inside Pillow.
     """
 
     size: int
@@ -85,14 +85,14 @@ class Lettering:
             yield _open(name, self.size), "".join(_drawable(one, name) for _, one in group)
 
 
-def plain_font(text: str) -> str | None:
+def choose_font(text: str) -> str | None:
     """The font that has most of the characters of `text`, the handsomer one when equal.
 
     Chosen once for all the words of a picture, so that they look alike.
     """
     characters = set(text)
     return max(
-        (name for name in _PLAIN if _present(name)),
+        (name for name in _PLAIN if _is_installed(name)),
         key=lambda name: sum(_covers(name, character) for character in characters),
     )
 
@@ -112,7 +112,7 @@ def _drawable(character: str, name: str | None) -> str:
 @cache
 def _covers(name: str | None, character: str) -> bool:
     """Whether the font has a glyph for `character`: one that differs from its "missing" box."""
-    if not _present(name):
+    if not _is_installed(name):
         return False
     font = _open(name, _PROBE_SIZE)
     return character.isspace() or _glyph(font, character) != _glyph(font, _NO_CHARACTER)
@@ -127,7 +127,7 @@ def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
 
 
 @cache
-def _present(name: str | None) -> bool:
+def _is_installed(name: str | None) -> bool:
     try:
         _open(name, _PROBE_SIZE)
     except OSError:

@@ -1,4 +1,4 @@
-"""The figure of the textness article: one query at several scales, a row of pictures each."""
+"""The textness grid: one query at several textness scales, a row of images for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,96 +8,93 @@ from PIL import Image, ImageDraw
 
 from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
-from clipsearch.render.contact_sheet import (
-    ACCENT,
-    FAINT,
-    INK,
-    PAGES,
-    PAPER,
-    Layout,
-    draw_frame,
-    new_file,
-    require_format,
-    rounded,
-    save_image,
-    tile,
-)
-from clipsearch.render.html import page
+from clipsearch.render.contact_sheet import Layout
+from clipsearch.render.display_text import shorten
+from clipsearch.render.html_page import render_page
+from clipsearch.render.output_file import HTML_SUFFIXES, replace_file, require_suffix, save_image
 from clipsearch.render.section import Section
-from clipsearch.render.table import shorten
-from clipsearch.render.text_image import Lettering, plain_font
+from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.tile_image import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAPER,
+    draw_frame,
+    draw_tile,
+    rounded_mask,
+)
 from clipsearch.types import Hit
 
-CELL = 144
-TEXT = 0.5
-"""Textness from which a picture is framed as one with text."""
+TILE_SIZE = 144
+TEXT_THRESHOLD = 0.5
+"""The textness above which an image is framed as one with text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The hits at one scale; `label` names it and `note` says in few words what it asks for."""
+    """The hits at one textness scale, with a label and a short note on the scale."""
 
     label: str
     note: str
     hits: Sequence[Hit]
 
 
-def write_scales(path: Path, title: str, note: str, rows: Sequence[Row]) -> None:
-    """Write the figure to `path`: .png, .jpg, .webp, or one self-contained .html.
+def write_grid(path: Path, title: str, note: str, rows: Sequence[Row]) -> None:
+    """Write the grid to a .png, .jpg or .webp file, or to one self-contained .html file.
 
-    Raises UsageError on another suffix and on a folder that cannot be written.
+    The file is written atomically. Raises UsageError on another suffix and on a folder that cannot
+    be written.
     """
-    suffix = require_format(path)
-    with new_file(path) as part:
-        if suffix in PAGES:
+    suffix = require_suffix(path)
+    with replace_file(path) as temporary:
+        if suffix in HTML_SUFFIXES:
             sections = [
                 Section(f"{title} · textness {row.label} · {row.note}", row.hits) for row in rows
             ]
-            part.write_text(page(sections), encoding="utf-8")
+            temporary.write_text(render_page(sections), encoding="utf-8")
         else:
-            save_image(scales_image(title, note, rows), part, suffix)
+            save_image(draw_grid(title, note, rows), temporary, suffix)
 
 
-def scales_image(title: str, note: str, rows: Sequence[Row], *, cell: int = CELL) -> Image.Image:
-    """Draw the rows below each other as one RGB picture on white, the label left of each.
+def draw_grid(
+    title: str, note: str, rows: Sequence[Row], *, tile_size: int = TILE_SIZE
+) -> Image.Image:
+    """Draw the rows below each other as one RGB image on white, each to the right of its label.
 
-    Under each picture stands its textness; those above `TEXT` are framed. A file that cannot be
-    read becomes a grey square with the reason.
+    The textness of each image stands below it; images above `TEXT_THRESHOLD` are framed. A file
+    that cannot be read becomes a gray square with the reason.
     """
     columns = max(1, *(len(row.hits) for row in rows))
-    layout = Layout(columns, cell, plain_font(escape_control(title)))
-    large, small = (
-        Lettering(round(cell / 4.5), layout.font),
-        Lettering(max(11, cell // 10), layout.font),
-    )
-    labels = layout.margin + round(max(small.width(row.note) for row in rows) + layout.gap)
-    step = cell + round(small.size * 2.2) + layout.gap // 2
+    layout = Layout(columns, tile_size, choose_font(escape_control(title)))
+    large = TextStyle(round(tile_size / 4.5), layout.font)
+    small = TextStyle(max(11, tile_size // 10), layout.font)
+    left = layout.margin + round(max(small.width(row.note) for row in rows) + layout.gap)
+    row_height = tile_size + round(small.size * 2.2) + layout.gap // 2
     top = layout.margin + round(large.size * 2.6)
-    width = labels + columns * (cell + layout.gap) + layout.gap
-    sheet = Image.new("RGB", (width, top + len(rows) * step + layout.gap), PAPER)
+    width = left + columns * (tile_size + layout.gap) + layout.gap
+    sheet = Image.new("RGB", (width, top + len(rows) * row_height + layout.gap), PAPER)
     canvas = ImageDraw.Draw(sheet)
-    room = width - 2 * layout.margin
-    for letters, text, y, ink in (
-        (large, title, layout.margin + large.size, INK),
-        (small, note, layout.margin + large.size * 1.75, FAINT),
-    ):
-        shown = shorten(escape_control(text), lambda part: letters.width(part) <= room)  # noqa: B023
-        letters.draw(canvas, (layout.margin, y), shown, ink)
-    paths = [hit.path for row in rows for hit in row.hits]
-    pictures = thumbnails(paths, (cell, cell))
-    for number, row in enumerate(rows):
-        y = top + number * step
-        large.draw(canvas, (layout.margin, y + cell / 2), row.label, INK)
-        small.draw(canvas, (layout.margin, y + cell / 2 + small.size * 1.7), row.note, FAINT)
-        for column, hit in enumerate(row.hits):
-            x = labels + column * (cell + layout.gap)
-            shows_text = (hit.textness or 0) > TEXT
-            if shows_text:
-                draw_frame(sheet, (x, y), cell)
-            sheet.paste(tile(next(pictures), layout), (x, y), rounded(cell, cell // 40))
-            value = "" if hit.textness is None else f"text {hit.textness:.2f}"
-            below = (x, y + cell + small.size * 1.5)
-            small.draw(canvas, below, value, ACCENT if shows_text else FAINT)
+    title_width = width - 2 * layout.margin
+    title = shorten(escape_control(title), lambda text: large.width(text) <= title_width)
+    large.draw(canvas, (layout.margin, layout.margin + large.size), title, INK)
+    note = shorten(escape_control(note), lambda text: small.width(text) <= title_width)
+    small.draw(canvas, (layout.margin, layout.margin + large.size * 1.75), note, MUTED)
+    images = thumbnails([hit.path for row in rows for hit in row.hits], (tile_size, tile_size))
+    for index, row in enumerate(rows):
+        y = top + index * row_height
+        middle = y + tile_size / 2
+        large.draw(canvas, (layout.margin, middle), row.label, INK)
+        small.draw(canvas, (layout.margin, middle + small.size * 1.7), row.note, MUTED)
         if not row.hits:
-            small.draw(canvas, (labels, y + cell / 2), "no results", FAINT)
+            small.draw(canvas, (left, middle), "no results", MUTED)
+        for column, hit in enumerate(row.hits):
+            x = left + column * (tile_size + layout.gap)
+            has_text = (hit.textness or 0) > TEXT_THRESHOLD
+            if has_text:
+                draw_frame(sheet, (x, y), tile_size)
+            tile = draw_tile(next(images), tile_size, layout.caption, layout.line_height)
+            sheet.paste(tile, (x, y), rounded_mask(tile_size, tile_size // 40))
+            value = "" if hit.textness is None else f"text {hit.textness:.2f}"
+            baseline = y + tile_size + small.size * 1.5
+            small.draw(canvas, (x, baseline), value, ACCENT if has_text else MUTED)
     return sheet

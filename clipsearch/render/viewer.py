@@ -1,4 +1,4 @@
-"""Pictures opened in the desktop's own viewer."""
+"""Open image files in the desktop's image viewer."""
 
 import os
 import shutil
@@ -11,15 +11,15 @@ from threading import Thread
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 
-_INSTEAD = "use --sheet FILE.html, or --paths, to see the results otherwise"
+_ALTERNATIVES = "use --sheet FILE.html or --paths instead"
 
 
 def open_files(paths: Sequence[Path]) -> None:
-    """Open each file with the program that the desktop has for it, and do not wait.
+    """Open each file with the desktop's default program, without waiting for it to close.
 
-    Raises UsageError where a file is gone, or nothing is here to open it with.
+    Raises UsageError if a file is missing or there is no program to open it.
     """
-    files = [path.absolute() for path in paths]  # so that no name can be read as an option
+    files = [path.absolute() for path in paths]  # so that no file name is taken for an option
     for file in files:
         if not file.exists():
             raise UsageError(
@@ -34,31 +34,31 @@ def open_files(paths: Sequence[Path]) -> None:
                     f"cannot open {escape_control(str(file))}: {error.strerror}"
                 ) from error
     else:
-        for command in commands(files, sys.platform, os.environ):
+        for command in viewer_commands(files, sys.platform, os.environ):
             _start(command)
 
 
-def commands(
+def viewer_commands(
     files: Sequence[Path], platform: str, environ: Mapping[str, str]
 ) -> list[list[str | Path]]:
     """The commands that open `files` on macOS, or on a Linux or BSD desktop.
 
-    Raises UsageError where the session has no screen or no opener is installed.
+    Raises UsageError if the session has no desktop or no opener is installed.
     """
     if platform == "darwin":
         return [["open", *files]] if files else []
-    in_windows = "WSL_DISTRO_NAME" in environ
-    if not (in_windows or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")):
-        raise UsageError(f"cannot open pictures: this session has no desktop; {_INSTEAD}")
+    is_wsl = "WSL_DISTRO_NAME" in environ
+    if not (is_wsl or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")):
+        raise UsageError(f"cannot open images: this session has no desktop; {_ALTERNATIVES}")
     openers = [["xdg-open"], ["gio", "open"]]
-    if in_windows:
+    if is_wsl:
         openers.insert(0, ["wslview"])
     for opener in openers:
         if shutil.which(opener[0], path=environ.get("PATH")):
             return [[*opener, file] for file in files]
-    names = " nor ".join(" ".join(opener) for opener in openers)
+    names = " or ".join(" ".join(opener) for opener in openers)
     raise UsageError(
-        f"cannot open pictures: neither {names} is here; install xdg-utils, or {_INSTEAD}"
+        f"cannot open images: {names} not found; install xdg-utils, or {_ALTERNATIVES}"
     )
 
 
@@ -69,8 +69,8 @@ def _start(command: Sequence[str | Path]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C here must not close the viewer
+            start_new_session=True,  # Ctrl-C in this terminal must not close the viewer
         )
     except OSError as error:
-        raise UsageError(f"cannot start {command[0]}: {error.strerror}; {_INSTEAD}") from error
-    Thread(target=process.wait, daemon=True).start()  # collects the exit status, for nobody
+        raise UsageError(f"cannot start {command[0]}: {error.strerror}; {_ALTERNATIVES}") from error
+    Thread(target=process.wait, daemon=True).start()  # reaps the process

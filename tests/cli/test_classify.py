@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.render import classifications as render
-from clipsearch.render.table import display_width
+from clipsearch.render.display_text import display_width
+from clipsearch.render.json_csv import CLASSIFICATION_FIELDS
+from clipsearch.render.table import NO_LABEL
 from tests.cli.test_cli import environ, ingested, one_line, run
 from tests.helpers.commands import Run
 from tests.helpers.fakes import draw
@@ -38,7 +39,7 @@ def test_files_are_classified_without_a_store(run: Run, photos: Path, tmp_path: 
     text = run("classify", photos, *LABELS, "--csv", "--top", "2").stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["rank"] for row in rows] == ["1", "2"] * 3
-    assert list(rows[0]) == list(render.FIELDS)
+    assert list(rows[0]) == list(CLASSIFICATION_FIELDS)
 
 
 def test_labels_come_from_a_file_and_none_may_fit(run: Run, photos: Path, tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_labels_come_from_a_file_and_none_may_fit(run: Run, photos: Path, tmp_pa
     found = run("classify", photos, *options, "--threshold", "1", "--json")
     assert found.returncode == 0
     assert all(json.loads(line)["label"] is None for line in found.stdout.splitlines())
-    assert run("classify", photos, *options, "--threshold", "1").stdout.count(render.NONE) == 3
+    assert run("classify", photos, *options, "--threshold", "1").stdout.count(NO_LABEL) == 3
     more = run("classify", photos, *options, "-l", "grass", "--json").stdout.splitlines()[0]
     assert len(json.loads(more)["predictions"]) == 3
 

@@ -133,7 +133,7 @@ def results() -> list[Evaluation]:
 
 
 def test_a_comparison_marks_the_best() -> None:
-    assert evaluation_table.comparison(results()) == [
+    assert evaluation_table.comparison_rows(results()) == [
         ["", "pocket", "<a very long name of a model>/tag"],
         ["text to image"],
         ["R@1", "30.0 %", "60.0 %*"],
@@ -141,7 +141,7 @@ def test_a_comparison_marks_the_best() -> None:
         ["gain"],
         ["top-1", "-1.0 %", "-1.0 %"],
     ]
-    lines = evaluation_table.aligned(evaluation_table.comparison(results())).splitlines()
+    lines = evaluation_table.align_rows(evaluation_table.comparison_rows(results())).splitlines()
     assert lines[3].startswith("  R@1")
     assert lines[3].endswith("60.0 %*")
 
@@ -204,7 +204,7 @@ def test_a_long_query_in_any_script_fits_into_the_picture() -> None:
     words = [("傘" * 40, 0.2), *((f"word{n}", -0.01 * n) for n in range(30))]
     warm = np.linspace(0, 1, 200, dtype=np.float32).reshape(10, 20)
     for size in ((20, 10), (2000, 300), (300, 2000)):
-        image = heat_map.explanation_image(
+        image = heat_map.draw_explanation(
             Image.new("RGB", size, "grey"), warm, title="a " * 300, note="n" * 300, words=words
         )
         assert 480 <= image.width <= 1300

@@ -1,4 +1,4 @@
-"""Pictures inside a terminal."""
+"""Images in a terminal."""
 
 import base64
 import io
@@ -10,13 +10,18 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import UsageError
-from clipsearch.render.terminal_image import Protocol, inline, previews, protocol
-from tests.render.test_table import hit_of
+from clipsearch.render.terminal_image import (
+    GraphicsProtocol,
+    detect_protocol,
+    encode_image,
+    preview_hits,
+)
+from tests.helpers.hits import make_hit
 
 
 @pytest.fixture
 def noise() -> Image.Image:
-    """A picture whose PNG takes several of kitty's chunks."""
+    """An image whose PNG takes several of kitty's chunks."""
     pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -40,15 +45,15 @@ def noise() -> Image.Image:
         ({}, None),
     ],
 )
-def test_terminals_are_known_by_their_variables(
-    environ: dict[str, str], expected: Protocol | None
+def test_terminals_are_detected_by_environment_variables(
+    environ: dict[str, str], expected: GraphicsProtocol | None
 ) -> None:
-    assert protocol(environ, isatty=True) == expected
-    assert protocol(environ, isatty=False) is None
+    assert detect_protocol(environ, isatty=True) == expected
+    assert detect_protocol(environ, isatty=False) is None
 
 
 def test_kitty_chunks_join_to_the_png(noise: Image.Image) -> None:
-    text = inline(noise, "kitty")
+    text = encode_image(noise, "kitty")
     parts = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", text)
     assert "".join(f"\x1b_G{keys};{data}\x1b\\" for keys, data in parts) == text
     assert len(parts) > 2
@@ -61,14 +66,14 @@ def test_kitty_chunks_join_to_the_png(noise: Image.Image) -> None:
         assert np.array_equal(np.asarray(png), np.asarray(noise))
 
 
-def test_a_small_picture_is_one_chunk() -> None:
-    text = inline(Image.new("RGB", (4, 4)), "kitty")
+def test_a_small_image_is_one_chunk() -> None:
+    text = encode_image(Image.new("RGB", (4, 4)), "kitty")
     assert text.count("\x1b_G") == 1
     assert "m=0;" in text
 
 
-def test_iterm_gets_the_png_with_its_size(noise: Image.Image) -> None:
-    match = re.fullmatch(r"\x1b\]1337;File=([^:]*):([^\a]*)\a", inline(noise, "iterm"))
+def test_iterm_receives_the_png_with_its_size(noise: Image.Image) -> None:
+    match = re.fullmatch(r"\x1b\]1337;File=([^:]*):([^\a]*)\a", encode_image(noise, "iterm"))
     assert match is not None
     keys = dict(key.split("=") for key in match[1].split(";"))
     data = base64.b64decode(match[2])
@@ -83,9 +88,9 @@ def test_iterm_gets_the_png_with_its_size(noise: Image.Image) -> None:
 
 
 def test_half_blocks_show_two_rows_a_line() -> None:
-    picture = Image.new("RGB", (40, 20), (250, 0, 0))
-    picture.paste((0, 0, 250), (0, 19, 40, 20))
-    lines = inline(picture, "blocks").split("\n")
+    image = Image.new("RGB", (40, 20), (250, 0, 0))
+    image.paste((0, 0, 250), (0, 19, 40, 20))
+    lines = encode_image(image, "blocks").split("\n")
     assert [line.count("▀") for line in lines] == [40] * 10
     assert lines[0].startswith("\x1b[38;2;250;0;0;48;2;250;0;0m▀")
     assert lines[-1].startswith("\x1b[38;2;250;0;0;48;2;0;0;250m▀")
@@ -93,21 +98,21 @@ def test_half_blocks_show_two_rows_a_line() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000), (640, 480), (480, 640)])
-def test_every_shape_fits_its_space(size: tuple[int, int]) -> None:
-    lines = inline(Image.new("RGB", size), "blocks").split("\n")
+def test_every_aspect_ratio_fits(size: tuple[int, int]) -> None:
+    lines = encode_image(Image.new("RGB", size), "blocks").split("\n")
     assert 1 <= len(lines) <= 14
     assert all(1 <= line.count("▀") <= 40 for line in lines)
 
 
-def test_previews_show_each_hit_and_survive_a_lost_file(tmp_path: Path) -> None:
+def test_previews_show_each_hit_and_continue_after_a_missing_file(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     Image.new("RGB", (30, 30), (9, 9, 9)).save(file)
-    hits = [hit_of(file, 0.3, 4.1), hit_of(tmp_path / "gone\x1b.png")]
-    first, second = previews(hits, "blocks", start=6, relative_to=tmp_path)
+    hits = [make_hit(file, 0.3, 4.1), make_hit(tmp_path / "gone\x1b.png")]
+    first, second = preview_hits(hits, "blocks", start=6, relative_to=tmp_path)
     assert first.startswith("6  0.300  z +4.1  a.png\n\x1b[38;2;9;9;9;")
     assert second.startswith("7  0.300  gone\\x1b.png\n(")
 
 
-def test_other_terminals_are_told_what_to_use_instead() -> None:
+def test_the_error_for_other_terminals_names_the_alternative() -> None:
     with pytest.raises(UsageError, match="--sheet"):
-        next(previews([], None))
+        next(preview_hits([], None))

@@ -1,4 +1,4 @@
-"""Pictures in the desktop's own viewer."""
+"""Images in the desktop's viewer."""
 
 import stat
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import UsageError
-from clipsearch.render.viewer import commands, open_files
+from clipsearch.render.viewer import open_files, viewer_commands
 
 FILES = [Path("/p/a.jpg"), Path("/p/b.jpg")]
 
@@ -19,7 +19,7 @@ def program(folder: Path, name: str, body: str = "") -> None:
 
 
 def test_macos_opens_all_files_at_once() -> None:
-    assert commands(FILES, "darwin", {}) == [["open", *FILES]]
+    assert viewer_commands(FILES, "darwin", {}) == [["open", *FILES]]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix programs")
@@ -31,32 +31,32 @@ def test_macos_opens_all_files_at_once() -> None:
         (["xdg-open", "wslview"], {"WSL_DISTRO_NAME": "Debian"}, ["wslview"]),
     ],
 )
-def test_desktops_open_each_file_with_the_first_opener_here(
+def test_desktops_open_each_file_with_the_first_installed_opener(
     present: list[str], environ: dict[str, str], expected: list[str], tmp_path: Path
 ) -> None:
     for name in present:
         program(tmp_path, name)
-    found = commands(FILES, "linux", {**environ, "PATH": str(tmp_path)})
-    assert found == [[*expected, file] for file in FILES]
+    commands = viewer_commands(FILES, "linux", {**environ, "PATH": str(tmp_path)})
+    assert commands == [[*expected, file] for file in FILES]
 
 
-def test_a_missing_opener_says_what_to_try(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_opener_says_what_to_try(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"xdg-open.*install xdg-utils.*--sheet"):
-        commands(FILES, "linux", {"DISPLAY": ":0", "PATH": str(tmp_path)})
+        viewer_commands(FILES, "linux", {"DISPLAY": ":0", "PATH": str(tmp_path)})
 
 
-def test_a_session_without_a_desktop_says_so() -> None:
+def test_a_session_without_a_desktop_raises_an_error() -> None:
     with pytest.raises(UsageError, match="no desktop"):
-        commands(FILES, "linux", {})
+        viewer_commands(FILES, "linux", {})
 
 
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.jpg.*no such file"):
         open_files([tmp_path / "gone.jpg"])
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="needs a Unix desktop")
-def test_the_viewer_gets_the_whole_path_and_nobody_waits(
+def test_the_viewer_gets_the_absolute_path_and_the_caller_does_not_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path, "xdg-open", f'printf %s "$1" > "{tmp_path}/opened"; sleep 3')

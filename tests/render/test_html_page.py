@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipsearch.render import notebook
 from clipsearch.render.contact_sheet import write_sheet
+from clipsearch.render.notebook import MAX_THUMBNAILS, notebook_html
 from clipsearch.render.section import Section
-from tests.render.test_table import hit_of
+from tests.helpers.hits import make_hit
 
 
 class Tags(HTMLParser):
@@ -21,33 +21,35 @@ class Tags(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
-def photo(path: Path) -> Path:
+def blue_image(path: Path) -> Path:
     Image.new("RGB", (300, 200), (10, 120, 200)).save(path, "png")
     return path
 
 
-def written(path: Path, sections: list[Section]) -> str:
+def write_page(path: Path, sections: list[Section]) -> str:
     write_sheet(path, sections)
     return path.read_text(encoding="utf-8")
 
 
-def test_the_page_holds_its_pictures_and_links_to_the_files(tmp_path: Path) -> None:
-    file = photo(tmp_path / "a b.png")
-    page = Tags(written(tmp_path / "s.html", [Section("two birds", [hit_of(file, 0.31, 4.1)])]))
+def test_the_page_embeds_its_images_and_links_to_the_files(tmp_path: Path) -> None:
+    file = blue_image(tmp_path / "a b.png")
+    page = Tags(
+        write_page(tmp_path / "s.html", [Section("two birds", [make_hit(file, 0.31, 4.1)])])
+    )
     (image,) = page.all("img")
     kind, data = str(image["src"]).split(",")
     assert kind == "data:image/jpeg;base64"
@@ -60,56 +62,65 @@ def test_the_page_holds_its_pictures_and_links_to_the_files(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows forbids such names")
 def test_names_and_titles_cannot_become_markup(tmp_path: Path) -> None:
-    hits = [hit_of(photo(tmp_path / "<script>.jpg")), hit_of(photo(tmp_path / '"onload="x.jpg'))]
+    hits = [
+        make_hit(blue_image(tmp_path / "<script>.jpg")),
+        make_hit(blue_image(tmp_path / '"onload="x.jpg')),
+    ]
     for text in (
-        written(tmp_path / "s.html", [Section("</title><script>alert(1)</script>", hits)]),
-        notebook.html(hits),
+        write_page(tmp_path / "s.html", [Section("</title><script>alert(1)</script>", hits)]),
+        notebook_html(hits),
     ):
         page = Tags(text)
         assert not page.all("script")
-        assert not any("onload" in attributes for _, attributes in page.found)
+        assert not any("onload" in attributes for _, attributes in page.tags)
         assert {"<script>.jpg", '"onload="x.jpg'} <= set(page.texts)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text on Windows")
-def test_names_that_are_no_text_are_linked_exactly(tmp_path: Path) -> None:
-    file = photo(tmp_path / os.fsdecode(b"caf\xe9\n.png"))
-    page = Tags(written(tmp_path / "s.html", [Section("odd", [hit_of(file)])]))
+def test_names_that_are_not_utf8_are_linked_exactly(tmp_path: Path) -> None:
+    file = blue_image(tmp_path / os.fsdecode(b"caf\xe9\n.png"))
+    page = Tags(write_page(tmp_path / "s.html", [Section("odd", [make_hit(file)])]))
     assert str(page.all("a")[0]["href"]).endswith("caf%E9%0A.png")
     assert r"caf\xe9\x0a.png" in page.texts
 
 
-def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    text = written(tmp_path / "s.html", [Section("one", [hit_of(photo(tmp_path / "a.png"))])])
+def test_the_page_is_self_contained(tmp_path: Path) -> None:
+    text = write_page(
+        tmp_path / "s.html", [Section("one", [make_hit(blue_image(tmp_path / "a.png"))])]
+    )
     assert not re.search(r"https?://|<script|<link|@import|url\(", text)
     assert "prefers-color-scheme: dark" in text
 
 
-def test_query_pictures_are_told_from_results(tmp_path: Path) -> None:
-    file = photo(tmp_path / "a.png")
-    page = Tags(written(tmp_path / "s.html", [Section("like", [hit_of(file)], queries=[file])]))
+def test_image_queries_are_marked(tmp_path: Path) -> None:
+    file = blue_image(tmp_path / "a.png")
+    page = Tags(
+        write_page(tmp_path / "s.html", [Section("like", [make_hit(file)], queries=[file])])
+    )
     assert [figure["class"] for figure in page.all("figure")] == ["query", "hit"]
 
 
-def test_a_lost_file_leaves_its_reason(tmp_path: Path) -> None:
-    page = Tags(written(tmp_path / "s.html", [Section("one", [hit_of(tmp_path / "gone.png")])]))
+def test_a_missing_file_shows_the_reason(tmp_path: Path) -> None:
+    page = Tags(
+        write_page(tmp_path / "s.html", [Section("one", [make_hit(tmp_path / "gone.png")])])
+    )
     assert not page.all("img")
     assert len(page.all("figure")) == 1
 
 
 def test_notebooks_show_thumbnails_without_links(tmp_path: Path) -> None:
-    page = Tags(notebook.html([hit_of(photo(tmp_path / "a.png"))]))
+    page = Tags(notebook_html([make_hit(blue_image(tmp_path / "a.png"))]))
     assert len(page.all("img")) == 1
     assert not page.all("a")
     assert max(int(str(page.all("img")[0][side])) for side in ("width", "height")) <= 256
 
 
-def test_notebooks_draw_the_first_hits_and_count_the_rest(tmp_path: Path) -> None:
-    file = photo(tmp_path / "a.png")
-    page = Tags(notebook.html([hit_of(file)] * (notebook.MOST + 3)))
-    assert len(page.all("img")) == notebook.MOST
+def test_notebooks_show_the_first_hits_and_count_the_rest(tmp_path: Path) -> None:
+    file = blue_image(tmp_path / "a.png")
+    page = Tags(notebook_html([make_hit(file)] * (MAX_THUMBNAILS + 3)))
+    assert len(page.all("img")) == MAX_THUMBNAILS
     assert "… and 3 more" in page.texts
 
 
-def test_a_notebook_says_when_nothing_was_found() -> None:
-    assert "no results" in notebook.html([])
+def test_a_notebook_shows_that_there_are_no_results() -> None:
+    assert "no results" in notebook_html([])

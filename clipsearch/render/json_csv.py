@@ -1,0 +1,102 @@
+"""Hits and classifications for programs: JSON lines, CSV and bare paths."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from clipsearch.classify.predictions import Classification
+from clipsearch.types import Hit
+
+HIT_FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
+"""The fields of `hit_json` and `hits_csv`, in this order; `textness` follows if it is known."""
+
+CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
+"""The columns of `classifications_csv`."""
+
+
+def hit_json(hit: Hit) -> str:
+    r"""The `HIT_FIELDS` as one line of ASCII JSON, and `textness` and `tags` if known.
+
+    `z` and `taken_at` (ISO 8601) may be null. A byte of the path that is not UTF-8 is written as
+    `\udcXX`: `os.fsencode(json.loads(line)["path"])` returns the exact path. No newline at the end.
+    """
+    values: dict[str, object] = dict(zip(HIT_FIELDS, _hit_values(hit), strict=True))
+    if hit.textness is not None:
+        values["textness"] = round(hit.textness, 4)
+    if hit.record.tags:
+        values["tags"] = hit.record.tags
+    return json.dumps(values, allow_nan=False)
+
+
+def hits_csv(hits: Sequence[Hit]) -> str:
+    r"""A header, then one line per hit with the `HIT_FIELDS`; unknown values are empty.
+
+    A textness column follows if any hit has a value. A byte of a path that is not UTF-8 is written
+    as the six characters `\udcXX`; `hit_paths` writes such paths exactly.
+    """
+    has_textness = any(hit.textness is not None for hit in hits)
+    rows: list[tuple[object, ...]] = [(*HIT_FIELDS, "textness") if has_textness else HIT_FIELDS]
+    for hit in hits:
+        textness = None if hit.textness is None else round(hit.textness, 4)
+        rows.append((*_hit_values(hit), textness) if has_textness else _hit_values(hit))
+    return _csv(rows)
+
+
+def hit_paths(hits: Sequence[Hit], end: Literal["\n", "\0"] = "\n") -> bytes:
+    """The paths as the bytes of the file system, each followed by `end`."""
+    return b"".join(os.fsencode(hit.path) + end.encode() for hit in hits)
+
+
+def classification_json(classification: Classification) -> str:
+    r"""One line of ASCII JSON: id, path, label (null for none of the labels), predictions.
+
+    A byte of the path that is not UTF-8 is written as `\udcXX`, as in `hit_json`.
+    """
+    return json.dumps(
+        {
+            "id": classification.record.id,
+            "path": str(classification.record.path),
+            "label": classification.label,
+            "predictions": [
+                {"label": prediction.label, "probability": round(prediction.probability, 6)}
+                for prediction in classification.predictions
+            ],
+        },
+        allow_nan=False,
+    )
+
+
+def classifications_csv(classifications: Sequence[Classification]) -> str:
+    """A header, then one line per prediction; the label is empty for none of the labels."""
+    rows: list[tuple[object, ...]] = [CLASSIFICATION_FIELDS]
+    for classification in classifications:
+        path, label = classification.record.path, classification.label or ""
+        rows.extend(
+            (path, label, rank, prediction.label, round(prediction.probability, 6))
+            for rank, prediction in enumerate(classification.predictions, 1)
+        )
+    return _csv(rows)
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _hit_values(hit: Hit) -> tuple[str | float | None, ...]:
+    record = hit.record
+    return (
+        record.id,
+        str(record.path),
+        round(float(hit.score), 6),  # the precision of float32
+        None if hit.z is None else round(float(hit.z), 3),
+        record.width,
+        record.height,
+        record.format,
+        None if record.taken_at is None else record.taken_at.isoformat(),
+        record.size,
+    )

@@ -1,0 +1,29 @@
+"""Text drawn into images."""
+
+import pytest
+
+from clipsearch.render import text_image
+from clipsearch.render.text_image import TextStyle, choose_font
+
+
+def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    english, greek = "english.ttf", "greek.ttf"
+    have = {english: "abc ", greek: "abc λ"}
+    monkeypatch.setattr(text_image, "_PLAIN", (english, greek))
+    monkeypatch.setattr(text_image, "_is_installed", lambda name: name in have)
+    monkeypatch.setattr(text_image, "_covers", lambda name, character: character in have[name])
+    assert choose_font("a b c") == english
+    assert choose_font("a λ") == greek
+
+
+def test_without_the_accented_letter_the_plain_one_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_image, "_covers", lambda name, character: character.isascii())
+    assert TextStyle(20).width("été") == TextStyle(20).width("ete")
+
+
+def test_the_width_of_text_is_the_sum_of_its_parts() -> None:
+    style = TextStyle(20)
+    assert style.width("") == 0
+    assert style.width("ab") == pytest.approx(style.width("a") + style.width("b"), abs=2)
