@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from clipsearch.evaluation.results import Evaluation
     from clipsearch.explain import Explanation
     from clipsearch.explain.explanation import explain_match
+    from clipsearch.files.discover import FileSource
     from clipsearch.files.walk import FileSelection
     from clipsearch.index import Index
     from clipsearch.query import Filters, Query, StoredImage, Term
@@ -61,6 +62,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "FileSelection",
+    "FileSource",
     "Filters",
     "Hit",
     "Hits",
@@ -93,6 +95,7 @@ _MODULES = {
     "Explanation": "clipsearch.explain",
     "Failure": "clipsearch.types",
     "FileSelection": "clipsearch.files.walk",
+    "FileSource": "clipsearch.files.discover",
     "Filters": "clipsearch.query",
     "Hit": "clipsearch.types",
     "Hits": "clipsearch.render.notebook",

@@ -18,9 +18,10 @@ from clipsearch.classify.templates import DEFAULT
 from clipsearch.daemon.endpoint import existing
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, UsageError
-from clipsearch.files.discover import find, require_any
+from clipsearch.files.discover import FileSource
 from clipsearch.files.paths import canonical
 from clipsearch.files.progress import Progress
+from clipsearch.files.walk import FileSelection
 from clipsearch.images.decode import upright
 from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
@@ -116,25 +117,36 @@ class Index:
     def ingest(
         self,
         *paths: str | Path,
+        selection: FileSelection | None = None,
         options: IngestOptions | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> IngestReport:
-        """Store the pictures in folders and files that are new or changed; see `IngestReport`.
+        """Store the images in folders and files that are new or changed; see `IngestReport`.
 
-        With `dry_run` nothing is written and no model is loaded.
+        `selection` says which files of a folder to include. With `dry_run` nothing is written and
+        no model is loaded. Raises UsageError if a path does not exist.
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
-        files = [Path(path) for path in paths]
+        source = FileSource(paths, selection)
+        return self.ingest_source(source, options=options, dry_run=dry_run, progress=progress)
+
+    def ingest_source(
+        self,
+        source: FileSource,
+        *,
+        options: IngestOptions | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Store the images of a source that are new or changed; see `ingest`."""
         options = options or IngestOptions()
         if dry_run:
-            return preview(files, self._collection, options, progress)
-        # A mistyped path is an error before a model is loaded, and an empty folder makes no collection.
-        found = find(files, options.selection, strict=options.strict)
-        if self._collection is None:
-            require_any(found, files)
-        return ingest(files, self._writable(), self.encoder, options, progress)
+            return preview(source, self._collection, options, progress)
+        if self._collection is None:  # an empty folder creates no collection
+            source.require_any()
+        return ingest(source, self._writable(), self.encoder, options, progress)
 
     def remove(self, *paths: str | Path) -> int:
         """Forget the pictures, stored or failed, at some paths or under folders; how many.

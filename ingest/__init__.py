@@ -1,1 +1,1 @@
-"""The ingestion pipeline: from image files to rows of a collection."""
+"""The ingestion pipeline, from image files to rows of a collection."""

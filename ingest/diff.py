@@ -1,31 +1,33 @@
-"""What is new about some files, as a collection sees it."""
+"""Find the files that differ from what a collection holds."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from clipsearch.batching import batches
-from clipsearch.files.discover import ImageFile
-from clipsearch.files.load import HashedFile, Rejected, hash_file
+from clipsearch.files.discover import FileSource, ImageFile
+from clipsearch.files.load import HashedFile, hash_file
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
+from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
 from clipsearch.store import Collection
 from clipsearch.types import Failure, ImageRecord
 from ingest.prune import can_have_moved
-from ingest.report import Tally
-from ingest.stat_lookup import Stamps
+from ingest.report import Outcome, Tally
+from ingest.stat_lookup import StatLookup
 
-LOOKUP = 512  # files a question to the store
-AHEAD = 64  # files that are hashed ahead of it
+LOOKUP = 512  # files per query to the store
+HASH_AHEAD = 64  # files hashed before they are needed
 
 
-class Known:
-    """The collection's photos of one content, [] where it has none."""
+class StoredCopies:
+    """The collection's images with one content; empty if it has none."""
 
     def __init__(self, records: Sequence[ImageRecord], roots: Sequence[Path]) -> None:
         self._records = records
         self._ids = {record.id for record in records}
-        # Each is looked at once, however many files turn up with this content.
+        # Lazy: each is examined once, however many new files have this content.
         self._moved = (record for record in records if can_have_moved(record.path, roots))
 
     def __contains__(self, image_id: str) -> bool:
@@ -39,89 +41,83 @@ class Known:
         """The id of one of them."""
         return self._records[0].id
 
-    def moved_from(self) -> ImageRecord | None:
-        """The next one whose file is gone, if there is one left."""
+    def next_moved(self) -> ImageRecord | None:
+        """The next one whose file has gone, or None."""
         return next(self._moved, None)
 
 
 class Changes:
-    """The files that differ from what a collection holds, counted as they are found.
+    """The new and changed files of a source, compared with a collection.
 
-    `roots` are the folders among them; a collection of None is one that does not exist yet. What
-    this remembers grows with what changed, not with what is there.
+    A collection of None does not exist yet. Memory grows with the number of changed files, not with
+    the size of the collection.
     """
 
     def __init__(
         self,
-        files: Iterator[ImageFile | Failure],
-        roots: Sequence[Path],
+        source: FileSource,
         collection: Collection | None,
         tally: Tally,
         progress: Progress | None = None,
     ) -> None:
-        self._files = files
+        """Count unchanged and failed files in `tally`; advance `progress` per file."""
+        self._source = source
         self._collection = collection
-        self._stamps = Stamps(collection)
+        self._states = StatLookup(collection)
         self._tally = tally
         self._progress = progress
         self._moved_from: set[str] = set()
-        self.roots = roots
-        self.outdated: set[str] = set()  # ids whose row is of older content than the file's
+        self.outdated: set[str] = set()
+        """The ids whose row describes older content than the file has now."""
 
-    def identified(self, pool: Pool) -> Iterator[HashedFile]:
-        """Files that are new or changed, with the hash of their content."""
-        for item in ordered(pool, hash_file, self._pending(), ahead=AHEAD):
-            if isinstance(item, Rejected):
-                self.fail(item.found.path, item.reason)
-            else:
-                yield item
+    def hashed(self, pool: Pool, *, max_pixels: int) -> Iterator[HashedFile | Failure]:
+        """Yield files that are new or changed, with the hash of their content."""
+        # Files beyond a smaller limit are hashed, as the collection may know their content.
+        step = partial(hash_file, max_pixels=max(MAX_PIXELS, max_pixels))
+        return ordered(pool, step, self._pending(), ahead=HASH_AHEAD)
 
-    def known_content(self, items: Sequence[HashedFile]) -> dict[str, Known]:
-        """What the collection has of each file's content, by content hash."""
-        hashes = list({item.content_hash for item in items})
+    def stored_copies(self, files: Sequence[HashedFile]) -> dict[str, StoredCopies]:
+        """Look up the collection's images with each file's content, by content hash."""
+        hashes = list({file.content_hash for file in files})
         records = self._collection.find_content(hashes) if self._collection else {}
-        return {content: Known(records.get(content, []), self.roots) for content in hashes}
+        return {key: StoredCopies(records.get(key, []), self._source.roots) for key in hashes}
 
-    def reuse(self, item: HashedFile, known: Known) -> str | None:
-        """Count how a file came to have known content; the id of the old row where it was moved."""
-        self.advance()
-        if item.id in known:
-            self._tally.unchanged += 1
-            return None
-        while old := known.moved_from():
+    def classify(self, file: HashedFile, copies: StoredCopies) -> tuple[Outcome, str | None]:
+        """Tell how a file got its known content; if it moved, also the id of its old row."""
+        if file.id in copies:
+            return "unchanged", None
+        while old := copies.next_moved():
             if old.id not in self._moved_from:
                 self._moved_from.add(old.id)
-                self._tally.moved += 1
-                return old.id
-        self._tally.copied += 1
-        return None
+                return "moved", old.id
+        return "copied", None
 
-    def fail(self, path: Path, reason: str) -> None:
+    def fail(self, failure: Failure) -> None:
         """Count a file that cannot be stored."""
-        self._tally.failed.append(Failure(path, reason))
+        self._tally.failed.append(failure)
         self.advance()
 
     def advance(self) -> None:
-        """Tell the progress bar that one more file is done."""
+        """Advance the progress bar by one file."""
         if self._progress is not None:
             self._progress.update(1)
 
     def _pending(self) -> Iterator[ImageFile]:
-        """Files that are new or have another size or date than their row: a stat each."""
-        for group in batches(self._files, LOOKUP):
-            found: dict[str, ImageFile] = {}
+        """Yield files without a row, or with another size or mtime than their row."""
+        for group in batches(self._source, LOOKUP):
+            files: dict[str, ImageFile] = {}
             for item in group:
-                if isinstance(item, ImageFile):
-                    found[image_id(item.path)] = item
+                if isinstance(item, Failure):
+                    self.fail(item)
                 else:
-                    self.fail(item.path, item.reason)
-            stamps = self._stamps.of(list(found))
-            for id_, item in found.items():
-                stamp = stamps.get(id_)
-                if stamp == (item.size, item.mtime_ns):
-                    self._tally.unchanged += 1
+                    files[image_id(item.path)] = item
+            states = self._states.find(list(files))
+            for id_, file in files.items():
+                state = states.get(id_)
+                if state == (file.size, file.mtime_ns):
+                    self._tally.outcomes["unchanged"] += 1
                     self.advance()
                     continue
-                if stamp:
+                if state:
                     self.outdated.add(id_)
-                yield item
+                yield file

@@ -1,47 +1,61 @@
-"""What an ingestion would do."""
+"""Show what an ingestion would change, without writing."""
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from clipsearch.batching import batches
-from clipsearch.files.discover import find, roots
+from clipsearch.files.discover import FileSource
+from clipsearch.files.load import HashedFile
 from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
+from clipsearch.types import Failure
 from ingest.diff import LOOKUP, Changes
 from ingest.pipeline import IngestOptions
-from ingest.prune import find_gone
+from ingest.prune import find_missing
 from ingest.report import IngestReport, Tally
 
 
 def preview(
-    paths: Sequence[Path],
+    source: FileSource,
     collection: Collection | None,
     options: IngestOptions,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """The report that `ingest` would give, as far as that shows without decoding; writes nothing.
+    """Return the report that `ingest` would give, as far as it is known without decoding.
 
-    A collection of None is one that does not exist yet.
+    A collection of None does not exist yet.
     """
     tally, started = Tally(), time.monotonic()
-    files = find(paths, options.selection, strict=options.strict)
-    changes = Changes(files, roots(paths), collection, tally, progress)
+    changes = Changes(source, collection, tally, progress)
     seen: set[str] = set()
     moved: set[str] = set()
     with Pool() as pool:
-        for group in batches(changes.identified(pool), LOOKUP):
-            known = changes.known_content(group)
+        for group in batches(changes.hashed(pool, max_pixels=options.max_pixels), LOOKUP):
+            files = []
             for item in group:
-                if known[item.content_hash] or item.content_hash in seen:
-                    if old := changes.reuse(item, known[item.content_hash]):
-                        moved.add(old)
+                if isinstance(item, Failure):
+                    changes.fail(item)
                 else:
-                    seen.add(item.content_hash)
-                    tally.stored += 1
-                    changes.advance()
+                    files.append(item)
+            moved |= _count(files, changes, tally, seen)
     if options.prune and collection is not None:
-        gone = find_gone(collection, changes.roots, without=moved, force=options.force)
-        tally.removed, tally.refused = len(gone.ids), gone.refusals
+        missing = find_missing(collection, source.roots, without=moved, force=options.force)
+        tally.removed, tally.refused = len(missing.ids), missing.refusals
     return tally.report(seconds=time.monotonic() - started, dry_run=True)
+
+
+def _count(files: list[HashedFile], changes: Changes, tally: Tally, seen: set[str]) -> set[str]:
+    """Count each file's outcome; return the ids of rows whose files moved."""
+    moved = set()
+    copies = changes.stored_copies(files)
+    for file in files:
+        if copies[file.content_hash] or file.content_hash in seen:
+            outcome, old_id = changes.classify(file, copies[file.content_hash])
+            tally.outcomes[outcome] += 1
+            if old_id:
+                moved.add(old_id)
+        else:
+            seen.add(file.content_hash)
+            tally.outcomes["stored"] += 1
+        changes.advance()
+    return moved

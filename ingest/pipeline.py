@@ -1,94 +1,90 @@
-"""The ingestion: find → known? → identify → reuse or load → encode → write, as one stream.
+"""The ingestion pipeline: find, hash, reuse or decode, encode, write, as one stream.
 
-One thread, the caller's, talks to the store; others hash and decode a bounded number of files ahead
-of it, and one more keeps the encoder busy meanwhile.
+The caller's thread talks to the store. Other threads hash and decode a bounded number of files
+ahead of it, and one more keeps the encoder busy.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
-from clipsearch.files.discover import count, find, roots
-from clipsearch.files.load import HashedFile, LoadedImage, NotAnImage, Unsettled, load
-from clipsearch.files.paths import canonical
+from clipsearch.files.discover import FileSource
+from clipsearch.files.embed import ZERO_VECTOR
+from clipsearch.files.load import HashedFile, LoadedImage, load_image
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
-from clipsearch.files.walk import FileSelection
 from clipsearch.images.decode import MAX_PIXELS
+from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
 from clipsearch.store import Collection
-from clipsearch.types import ImageRow, Vectors
+from clipsearch.types import Failure, ImageRow, Vectors
 from clipsearch.vectors import normalize
-from ingest.diff import LOOKUP, Changes, Known
-from ingest.failures import forget_failures
-from ingest.prune import find_gone
+from ingest.diff import LOOKUP, Changes, StoredCopies
+from ingest.prune import find_missing, forget_failures
 from ingest.report import IngestReport, Tally
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
 
-WRITE = 256  # rows a write: what a kill can lose
-PIECE = 1 << 17
-"""Bytes of a file for which it counts once more when the store is asked for many at a time: what was
-hashed and is not decoded yet stays below 64 MB, which the system still has in memory."""
+WRITE = 256
+"""Rows per write: the most that is lost if the process is killed."""
+
+LOOKUP_UNIT = 1 << 17
+"""Bytes of a file that count as one more file of a lookup group. So at most 64 MB are hashed but
+not yet decoded, which the operating system still has in its page cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
     """How to ingest.
 
-    `prune`: remove rows of files that are gone from the given folders; `force`: even if most are.
-    `max_pixels`: larger pictures fail, before they are decoded. `strict`: a path that does not exist
-    is a UsageError, for paths that somebody typed; else one more failure, for lists of a program.
+    `prune` removes the rows of files that no longer exist in the given folders, `force` even if
+    most are missing. Images with more pixels than `max_pixels` are rejected before decoding.
     """
 
-    selection: FileSelection = field(default_factory=FileSelection)
     prune: bool = False
     force: bool = False
     max_pixels: int = MAX_PIXELS
-    strict: bool = True
 
 
 def ingest(
-    paths: Sequence[Path],
+    source: FileSource,
     collection: Collection,
     encoder: Encoder,
     options: IngestOptions,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Embed and store the pictures under some paths that are new or changed.
+    """Embed and store the images of a source that are new or changed.
 
-    Rows are written as it goes: whatever ends it early, what was written stays and the next run goes
-    on from there. Raises UsageError on a path that does not exist, before anything is written. Files
-    that cannot be stored are in the report and never stop the others.
+    Rows are written in batches. If the run is interrupted, written rows stay and the next run
+    continues from there. A file that cannot be stored is in the report and never stops the others.
     """
     tally, started = Tally(), time.monotonic()
-    files = find(paths, options.selection, strict=options.strict)
-    changes = Changes(files, roots(paths), collection, tally, progress)
+    changes = Changes(source, collection, tally, progress)
     if progress is not None:
-        _count_in_background(paths, options.selection, progress)
-    collection.add_roots(changes.roots)
+        _count_in_background(source, progress)
+    collection.add_roots(source.roots)
     try:
         Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
+        forget_failures(collection, source.locations)
     except BaseException:
-        log.warning("stopped with %s stored; the next run goes on from there", f"{tally.stored:,}")
+        stored = tally.outcomes["stored"]
+        log.warning("stopped with %s stored; the next run continues from there", f"{stored:,}")
+        try:
+            _finish(collection, tally)
+        except Exception as error:  # noqa: BLE001 - the first exception must reach the caller
+            log.warning("the interrupted ingestion could not be completed: %s", error)
         raise
-    else:
-        forget_failures(collection, [*changes.roots, *map(canonical, paths)])
-    finally:
-        collection.record_failures(tally.failed)
-        collection.settle()
+    _finish(collection, tally)
     if options.prune:
-        gone = find_gone(collection, changes.roots, force=options.force)
-        collection.delete(gone.ids)
-        tally.removed, tally.refused = len(gone.ids), gone.refusals
+        missing = find_missing(collection, source.roots, force=options.force)
+        collection.delete(missing.ids)
+        tally.removed, tally.refused = len(missing.ids), missing.refusals
         collection.settle()
     return tally.report(seconds=time.monotonic() - started, dry_run=False)
 
@@ -107,105 +103,130 @@ class Ingestion:
         self._changes = changes
         self._collection = collection
         self._encoder = encoder
-        self._tally = tally
-        self._load = partial(load, encoder=encoder, max_pixels=max_pixels)
-        self._writer = Writer(collection, WRITE)
-        # Content that is being embedded → the other files that have it and wait for its vector.
+        self._max_pixels = max_pixels
+        self._writer = Writer(collection, tally, WRITE)
+        # Content that is being embedded → other files with it, which wait for the vector.
         self._twins: dict[str, list[HashedFile]] = {}
-        self._orphans: list[HashedFile] = []
+        self._orphans: list[HashedFile] = []  # twins of a file that could not be read again
 
     def run(self) -> None:
-        """Store everything that changed; what is finished gets written even on an exception."""
+        """Store everything that changed; on an exception, write the rows that are ready."""
         try:
-            # Hashing has threads of its own, or it would wait behind the decoding of what it found.
+            # Hashing has its own threads; otherwise it would wait behind the decoding.
             with (
                 Pool(threads=1) as hashing,
                 Pool() as decoding,
                 Pool(threads=1, most=1) as encoding,
             ):
-                self._store(self._changes.identified(hashing), decoding, encoding)
+                files = self._changes.hashed(hashing, max_pixels=self._max_pixels)
+                self._store(self._accept(files), decoding, encoding)
                 while self._orphans:
                     orphans, self._orphans = self._orphans, []
                     self._store(orphans, decoding, encoding)
-        finally:
-            self._writer.flush()
+        except BaseException:
+            try:
+                self._writer.flush()
+            except Exception as error:  # noqa: BLE001 - the first exception must reach the caller
+                log.warning("rows that were ready could not be written: %s", error)
+            raise
+        self._writer.flush()
 
-    def _store(self, items: Iterable[HashedFile], decoding: Pool, encoding: Pool) -> None:
-        loaded = ordered(decoding, self._load, self._without_vector(items), ahead=2 * BATCH)
-        # The first one by itself: a model gets ready with it, while others are being decoded.
-        pictures = batches(self._images(loaded), BATCH, first=1)
-        # While one batch is encoded, this thread gathers the next one and writes the one before.
-        for batch, vectors in ordered(encoding, self._encode, pictures, ahead=2):
-            for item, vector in zip(batch, vectors, strict=True):
+    def _accept(self, files: Iterable[HashedFile | Failure]) -> Iterator[HashedFile]:
+        for file in files:
+            if isinstance(file, Failure):
+                self._fail(file)
+            else:
+                yield file
+
+    def _store(self, files: Iterable[HashedFile], decoding: Pool, encoding: Pool) -> None:
+        loaded = ordered(decoding, self._load, self._without_vector(files), ahead=2 * BATCH)
+        # The first batch holds one image: it warms the model up while others are decoded.
+        images = batches(self._images(loaded), BATCH, first=1)
+        # While one batch is encoded, this thread gathers the next one and writes the previous one.
+        for batch, vectors in ordered(encoding, self._encode, images, ahead=2):
+            for (file, image), vector in zip(batch, vectors, strict=True):
                 try:
-                    row = ImageRow(item.record, normalize(vector))
+                    row = ImageRow(image.record, normalize(vector))
                 except ZeroVectorError:
-                    self._reject(NotAnImage(item.item, "the model returned no direction for it"))
+                    self._reject(file, Failure(file.file.path, ZERO_VECTOR, "invalid"))
                     continue
-                self._writer.add(row)
-                self._tally.stored += 1
+                self._writer.add(row, "stored")
                 self._changes.advance()
-                for twin in self._twins.pop(item.record.content_hash):
-                    self._reuse(twin, row, Known([], []))
+                for twin in self._twins.pop(file.content_hash):
+                    self._reuse(twin, row, StoredCopies([], []))
 
-    def _encode(self, batch: Sequence[LoadedImage]) -> tuple[Sequence[LoadedImage], Vectors]:
-        return batch, encode_pixels(self._encoder, [item.pixels for item in batch])
+    def _load(self, file: HashedFile) -> tuple[HashedFile, LoadedImage | Failure]:
+        return file, load_image(file, encoder=self._encoder, max_pixels=self._max_pixels)
 
-    def _without_vector(self, items: Iterable[HashedFile]) -> Iterator[HashedFile]:
-        """Files whose content has no vector yet; the others get their rows here."""
-        for group in batches(items, LOOKUP, weigh=lambda item: 1 + item.found.size // PIECE):
-            self._writer.store_is_asked()
-            contents = self._changes.known_content(group)
-            stored = self._collection.get([known.any_id for known in contents.values() if known])
-            for item in group:
-                known = contents[item.content_hash]
-                if item.content_hash in self._twins:
-                    self._twins[item.content_hash].append(item)
-                elif (row := self._writer.with_content(item.content_hash)) or (
-                    known and (row := stored.get(known.any_id))
+    def _encode(
+        self, batch: Sequence[tuple[HashedFile, LoadedImage]]
+    ) -> tuple[Sequence[tuple[HashedFile, LoadedImage]], Vectors]:
+        return batch, encode_pixels(self._encoder, [image.pixels for _, image in batch])
+
+    def _without_vector(self, files: Iterable[HashedFile]) -> Iterator[HashedFile]:
+        """Yield files whose content has no vector yet; write the rows of the others."""
+        for group in batches(files, LOOKUP, weigh=lambda file: 1 + file.size // LOOKUP_UNIT):
+            self._writer.forget_written()
+            contents = self._changes.stored_copies(group)
+            stored = self._collection.get([copies.any_id for copies in contents.values() if copies])
+            for file in group:
+                copies = contents[file.content_hash]
+                if file.content_hash in self._twins:
+                    self._twins[file.content_hash].append(file)
+                elif (row := self._writer.recent_row(file.content_hash)) or (
+                    copies and (row := stored.get(copies.any_id))
                 ):
-                    self._reuse(item, row, known)
+                    self._reuse(file, row, copies)
                 else:
-                    self._twins[item.content_hash] = []
-                    yield item
+                    self._twins[file.content_hash] = []
+                    yield file
 
     def _images(
-        self, loaded: Iterable[LoadedImage | NotAnImage | Unsettled]
-    ) -> Iterator[LoadedImage]:
-        for item in loaded:
-            if isinstance(item, LoadedImage):
-                yield item
-            elif isinstance(item, NotAnImage):
-                self._reject(item)
+        self, results: Iterable[tuple[HashedFile, LoadedImage | Failure]]
+    ) -> Iterator[tuple[HashedFile, LoadedImage]]:
+        for file, result in results:
+            if isinstance(result, LoadedImage):
+                yield file, result
+            elif result.kind == "invalid":
+                self._reject(file, result)
             else:
-                self._changes.fail(item.item.found.path, item.reason)
-                self._orphans += self._twins.pop(item.item.content_hash)
+                self._fail(result)
+                self._orphans += self._twins.pop(file.content_hash)
 
-    def _reuse(self, item: HashedFile, source: ImageRow, known: Known) -> None:
+    def _reuse(self, file: HashedFile, source: ImageRow, copies: StoredCopies) -> None:
         """Give a file the vector of another one with the same content."""
         record = replace(
             source.record,
-            id=item.id,
-            path=item.found.path,
-            size=item.found.size,
-            mtime_ns=item.found.mtime_ns,
+            id=file.id,
+            path=file.file.path,
+            size=file.file.size,
+            mtime_ns=file.file.mtime_ns,
         )
-        old = self._changes.reuse(item, known)
-        self._writer.add(ImageRow(record, source.embedding), replaces=old)
+        outcome, old_id = self._changes.classify(file, copies)
+        self._writer.add(ImageRow(record, source.embedding), outcome, replaces=old_id)
+        self._changes.advance()
 
-    def _reject(self, bad: NotAnImage) -> None:
-        for item in (bad.item, *self._twins.pop(bad.item.content_hash)):
-            self._changes.fail(item.found.path, bad.reason)
-            if item.id in self._changes.outdated:
-                self._writer.remove(item.id)  # its row is of content that is no longer there
+    def _reject(self, file: HashedFile, failure: Failure) -> None:
+        """Fail every file with content that is not a usable image."""
+        for twin in (file, *self._twins.pop(file.content_hash)):
+            self._fail(replace(failure, path=twin.file.path))
+
+    def _fail(self, failure: Failure) -> None:
+        self._changes.fail(failure)
+        if failure.kind == "invalid" and (id_ := image_id(failure.path)) in self._changes.outdated:
+            self._writer.remove(id_)  # its row describes content that the file no longer has
 
 
-def _count_in_background(
-    paths: Sequence[Path], selection: FileSelection, progress: Progress
-) -> None:
-    """Tell a progress bar the total as soon as the names are counted, and not wait for it."""
+def _finish(collection: Collection, tally: Tally) -> None:
+    """Record the failures and let the store finish its writes."""
+    collection.record_failures(tally.failed)
+    collection.settle()
 
-    def tell() -> None:
-        progress.total = count(paths, selection)
 
-    threading.Thread(target=tell, name="count", daemon=True).start()
+def _count_in_background(source: FileSource, progress: Progress) -> None:
+    """Set the total of a progress bar when the files are counted, without waiting for it."""
+
+    def set_total() -> None:
+        progress.total = source.count()
+
+    threading.Thread(target=set_total, name="count", daemon=True).start()

@@ -1,61 +1,76 @@
-"""Rows of files that are gone, and when to doubt it."""
+"""Remove rows and failures of files that no longer exist, with safeguards."""
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.store import Collection
-from clipsearch.store import filters as where
+from clipsearch.store import Collection, filters
 
-SUSPICIOUS = 10  # so many missing files at once are no longer somebody tidying up
+SUSPICIOUS = 10  # so many files missing at once look like an unmounted disk, not like tidying up
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """The ids of rows to remove, and why others whose files seem gone are kept."""
+class MissingFiles:
+    """The ids of rows to remove, and why other rows with missing files are kept."""
 
     ids: list[str]
     refusals: list[str]
 
 
-def find_gone(
+def find_missing(
     collection: Collection,
     roots: Sequence[Path],
     *,
     without: Set[str] = frozenset(),
     force: bool = False,
-) -> Gone:
-    """Every row under the roots whose file does not exist any more, but for the ids in `without`.
+) -> MissingFiles:
+    """Find rows under the roots whose file no longer exists, except for the ids in `without`.
 
-    A file that only cannot be seen (a folder without permission) is not gone. A disk that is not
-    mounted looks like an empty folder: so nothing is removed, unless by `force`, that was under a
-    folder which is empty now, or under a root of which more than half is gone.
+    A file that cannot be examined (in a folder without permission) is not missing. A disk that is
+    not mounted looks like an empty folder. So, without `force`, a row is kept if its folder is
+    empty, or if more than half of its root is missing.
     """
-    gone: dict[str, Path] = {}
-    doubted: set[str] = set()
+    missing: dict[str, Path] = {}
+    doubtful: set[str] = set()
     refusals: list[str] = []
     for root in roots:
         known = 0
-        missing: dict[str, Path] = {}
-        for record in collection.scan(where.under(root)):
+        missing_here: dict[str, Path] = {}
+        for record in collection.scan(filters.under(root)):
             if record.id not in without:
                 known += 1
-                if is_gone(record.path):
-                    missing[record.id] = record.path
-        gone |= missing
-        for folder, ids in _emptied(root, known, missing).items():
-            if not force and not doubted.issuperset(ids):
-                doubted |= ids
+                if is_missing(record.path):
+                    missing_here[record.id] = record.path
+        missing |= missing_here
+        for folder, ids in _emptied_folders(root, known, missing_here).items():
+            if not force and not doubtful.issuperset(ids):
+                doubtful |= ids
                 refusals.append(
-                    f"nothing removed under {folder}: {len(ids):,} pictures are gone at once, which "
-                    "looks like a disk that is not mounted; --force removes them all the same"
+                    f"nothing removed under {folder}: {len(ids):,} images are missing at once, as "
+                    "if a disk is not mounted; --force removes them anyway"
                 )
-    return Gone([id_ for id_ in gone if id_ not in doubted], refusals)
+    return MissingFiles([id_ for id_ in missing if id_ not in doubtful], refusals)
 
 
-def is_gone(path: Path) -> bool:
-    """Whether nothing is at that path; False where that cannot be known."""
+def forget_failures(collection: Collection, locations: Sequence[Path]) -> None:
+    """Remove stored failures at or under the locations, and those of files that no longer exist.
+
+    Call this after a complete run over the locations and before recording its own failures.
+    """
+    places = set(locations)
+    collection.clear_failures(
+        [
+            failure.path
+            for failure in collection.failures()
+            if not places.isdisjoint((failure.path, *failure.path.parents))
+            or is_missing(failure.path)
+        ]
+    )
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing exists at a path; False if that cannot be determined."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -66,29 +81,29 @@ def is_gone(path: Path) -> bool:
 
 
 def can_have_moved(path: Path, roots: Sequence[Path]) -> bool:
-    """Whether a missing file was moved, rather than its disk unplugged: what was around it is there."""
-    return is_gone(path) and (
-        _holds_something(path.parent)
-        or any(root in path.parents and _holds_something(root) for root in roots)
+    """Whether a file is missing although its disk is mounted: its folder or root has content."""
+    return is_missing(path) and (
+        _has_content(path.parent)
+        or any(root in path.parents and _has_content(root) for root in roots)
     )
 
 
-def _emptied(root: Path, known: int, missing: dict[str, Path]) -> dict[Path, set[str]]:
+def _emptied_folders(root: Path, known: int, missing: dict[str, Path]) -> dict[Path, set[str]]:
     """The ids of missing files by the folder that looks like an unmounted disk."""
     few = len(missing) < min(SUSPICIOUS, known)
     if 2 * len(missing) > known and not few:
         return {root: set(missing)}
     folders: defaultdict[Path, set[str]] = defaultdict(set)
     for id_, path in missing.items():
-        folders[next(parent for parent in path.parents if not is_gone(parent))].add(id_)
+        folders[next(parent for parent in path.parents if not is_missing(parent))].add(id_)
     return {
         folder: ids
         for folder, ids in folders.items()
-        if len(ids) >= SUSPICIOUS and not _holds_something(folder)
+        if len(ids) >= SUSPICIOUS and not _has_content(folder)
     }
 
 
-def _holds_something(folder: Path) -> bool:
+def _has_content(folder: Path) -> bool:
     try:
         return next(folder.iterdir(), None) is not None
     except OSError:

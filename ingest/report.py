@@ -1,18 +1,24 @@
-"""What an ingestion did, as plain data."""
+"""The result of an ingestion as plain data."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
 
 from clipsearch.types import Failure
+
+Outcome: TypeAlias = Literal["stored", "copied", "moved", "unchanged"]
+"""What happened to a file that did not fail; see `IngestReport`."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """How many files took which way, and which failed for what reason.
+    """How many files had which outcome, and which failed for what reason.
 
-    `stored`: embedded now, new or changed. `copied`, `moved`: took the vector of the same content
-    elsewhere; a moved file's old row is gone. `unchanged`: known already. `removed`: rows of files
-    that are gone. `refused`: why rows of files that seem gone were kept. `seconds`: of wall clock.
+    `stored`: embedded now, because new or changed. `copied`, `moved`: reused the vector of the same
+    content elsewhere; the old row of a moved file is deleted. `unchanged`: stored before.
+    `removed`: rows deleted because their files no longer exist. `refused`: why rows of missing
+    files were kept. `seconds`: wall-clock time.
     """
 
     stored: int
@@ -27,16 +33,16 @@ class IngestReport:
 
     @property
     def found(self) -> int:
-        """Files looked at."""
+        """The number of files examined."""
         return self.stored + self.copied + self.moved + self.unchanged + len(self.failed)
 
     def as_json(self) -> dict[str, object]:
-        """The same as a JSON object; a failure is {"path", "reason"}."""
+        """Return the report as a JSON object; a failure is {"path", "reason"}."""
         failed = [{"path": str(f.path), "reason": f.reason} for f in self.failed]
         return asdict(self) | {"failed": failed, "found": self.found}
 
     def lines(self) -> Iterator[str]:
-        """The summary for people, a line each."""
+        """Yield the summary for people, line by line."""
         counts = (
             (self.stored, "would be stored" if self.dry_run else "stored"),
             (self.copied, "copied"),
@@ -45,7 +51,7 @@ class IngestReport:
             (self.removed, "would be removed" if self.dry_run else "removed"),
             (len(self.failed), "failed"),
         )
-        parts = [f"{count:,} {what}" for count, what in counts if count] or ["no pictures found"]
+        parts = [f"{count:,} {label}" for count, label in counts if count] or ["no images found"]
         rate = (
             f" ({self.stored / self.seconds:,.0f} images/s)"
             if self.stored and not self.dry_run
@@ -55,25 +61,22 @@ class IngestReport:
         yield from self.refused
 
 
+@dataclass(slots=True)
 class Tally:
-    """The report while it grows."""
+    """The counts and failures of a running ingestion."""
 
-    def __init__(self) -> None:
-        self.stored = 0
-        self.copied = 0
-        self.moved = 0
-        self.unchanged = 0
-        self.removed = 0
-        self.failed: list[Failure] = []
-        self.refused: list[str] = []
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    removed: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def report(self, *, seconds: float, dry_run: bool) -> IngestReport:
-        """The counts so far, frozen."""
+        """Return the counts so far as a report."""
         return IngestReport(
-            stored=self.stored,
-            copied=self.copied,
-            moved=self.moved,
-            unchanged=self.unchanged,
+            stored=self.outcomes["stored"],
+            copied=self.outcomes["copied"],
+            moved=self.outcomes["moved"],
+            unchanged=self.outcomes["unchanged"],
             removed=self.removed,
             failed=tuple(self.failed),
             refused=tuple(self.refused),

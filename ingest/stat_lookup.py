@@ -1,4 +1,4 @@
-"""Size and time of the files that a collection knows, for a few files or for very many."""
+"""Look up the stored size and mtime of files: a few by id, or all in one scan."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -8,58 +8,60 @@ from numpy.typing import NDArray
 
 from clipsearch.store import Collection
 
-FileStamp: TypeAlias = tuple[int, int]
-"""Size in bytes and mtime in ns: what tells a changed file from an unchanged one."""
+FileStat: TypeAlias = tuple[int, int]
+"""Size in bytes and mtime in ns: a file whose pair differs from its row's has changed."""
 
-# On Milvus Lite looking a file up by its id costs as much as reading this many rows in a scan.
-ROWS_A_LOOKUP = 16
-MOST_ROWS = 10_000_000  # kept here in 32 bytes each; of larger collections every file is looked up
+# On Milvus Lite one lookup by id takes as long as reading this many rows in a scan.
+ROWS_PER_LOOKUP = 16
+MAX_ROWS = 10_000_000  # 32 bytes of memory each; larger collections are looked up by id only
 
 
-class Stamps:
-    """Asks the collection file by file, until reading all its stamps once is the cheaper way.
+class StatLookup:
+    """Queries the collection by id until a scan of all rows becomes cheaper, then scans once.
 
-    Whichever way was right from the start, this costs at most twice as much. A file is asked for
-    once in an ingestion, before its own row is written, so that one reading does not age.
+    This costs at most twice as much as the better way alone. A file is looked up once in an
+    ingestion, before its own row is written, so the scan does not become outdated.
     """
 
     def __init__(self, collection: Collection | None) -> None:
+        """Look up files in `collection`; None stands for a collection that does not exist yet."""
         self._collection = collection
-        self._rows = min(collection.known_count(), MOST_ROWS + 1) if collection else 0
-        self._asked = 0
-        self._all: _Table | None = None
+        self._rows = min(collection.known_count(), MAX_ROWS + 1) if collection else 0
+        self._lookups = 0
+        self._table: _StatTable | None = None
 
-    def of(self, ids: Sequence[str]) -> dict[str, FileStamp]:
-        """The stamps of the photos with these ids; those that the collection lacks are absent."""
+    def find(self, ids: Sequence[str]) -> dict[str, FileStat]:
+        """Return the stored size and mtime by id; unknown ids are absent."""
         if self._collection is None or not self._rows:
             return {}
-        self._asked += len(ids)
-        if self._all is None and self._asked * ROWS_A_LOOKUP > self._rows <= MOST_ROWS:
-            self._all = _Table(self._collection)
-        if self._all is None:
-            stamps = self._collection.stamps(ids)
-            return {id_: (stamp.size, stamp.mtime_ns) for id_, stamp in stamps.items()}
-        return dict(self._all.of(ids))
+        self._lookups += len(ids)
+        if self._table is None and self._lookups * ROWS_PER_LOOKUP > self._rows <= MAX_ROWS:
+            self._table = _StatTable(self._collection)
+        if self._table is None:
+            states = self._collection.stamps(ids)
+            return {id_: (state.size, state.mtime_ns) for id_, state in states.items()}
+        return dict(self._table.find(ids))
 
 
-class _Table:
-    """All stamps of a collection, sorted by id, 32 bytes each."""
+class _StatTable:
+    """The size and mtime of every row of a collection, sorted by id, 32 bytes each."""
 
     def __init__(self, collection: Collection) -> None:
-        rows = ((bytes.fromhex(id_), *stamp) for id_, stamp in collection.scan_stamps())
+        rows = ((bytes.fromhex(id_), *stat) for id_, stat in collection.scan_stamps())
         table = np.fromiter(rows, dtype="S16, i8, i8")
         order = np.argsort(table["f0"])
         self._ids: NDArray[np.bytes_] = table["f0"][order]
-        self._stamps = [table[name][order] for name in ("f1", "f2")]
+        self._sizes: NDArray[np.int64] = table["f1"][order]
+        self._mtimes: NDArray[np.int64] = table["f2"][order]
 
-    def of(self, ids: Sequence[str]) -> Iterator[tuple[str, FileStamp]]:
-        """The stamps of those ids that are there."""
+    def find(self, ids: Sequence[str]) -> Iterator[tuple[str, FileStat]]:
+        """Yield the ids that are in the table, each with its size and mtime."""
         if not len(self._ids):
             return
         keys = np.array([bytes.fromhex(id_) for id_ in ids], dtype="S16")
-        places = np.minimum(np.searchsorted(self._ids, keys), len(self._ids) - 1)
-        known = (self._ids[places] == keys).tolist()
-        sizes, times = (column[places].tolist() for column in self._stamps)
-        for id_, is_known, size, mtime_ns in zip(ids, known, sizes, times, strict=True):
+        rows = np.minimum(np.searchsorted(self._ids, keys), len(self._ids) - 1)
+        known = (self._ids[rows] == keys).tolist()
+        sizes, mtimes = self._sizes[rows].tolist(), self._mtimes[rows].tolist()
+        for id_, is_known, size, mtime_ns in zip(ids, known, sizes, mtimes, strict=True):
             if is_known:
                 yield id_, (size, mtime_ns)

@@ -24,7 +24,7 @@ from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, WEIGHTS, che
 from benchmarks.speed.synthetic_images import LARGE, SMALL, make
 from clipsearch import cpu
 from clipsearch.batching import batches
-from clipsearch.files.load import SHARPNESS
+from clipsearch.files.load import DRAFT_SCALE
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.images.decode import decode
 from clipsearch.models import registry
@@ -37,7 +37,7 @@ def bare(encoder: Encoder, photos: Sequence[Path]) -> float:
     """Seconds if decoding and encoding shared the cores and nothing else cost anything."""
 
     def pixels(path: Path) -> Pixels:
-        side = round(SHARPNESS * encoder.input_size)
+        side = round(DRAFT_SCALE * encoder.input_size)
         return encoder.preprocess(decode(path.read_bytes(), min_side=side).image)
 
     with Pool(threads=cpu.available(), most=cpu.available()) as pool:

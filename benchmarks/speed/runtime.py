@@ -26,8 +26,7 @@ from PIL.Image import Image
 import clipsearch.models.torch_runtime as on_torch
 from benchmarks.speed.random_checkpoint import ARCHITECTURE, checkpoint
 from clipsearch import cpu
-from clipsearch.files.discover import ImageFile, find
-from clipsearch.files.walk import FileSelection
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.images.decode import decode
 from clipsearch.models import openvino_encoder
 from clipsearch.models.base import Encoder
@@ -171,7 +170,7 @@ def parity(encoders: dict[tuple[str, str], Encoder]) -> dict[str, float]:
 
 def recall(encoders: dict[tuple[str, str], Encoder], folder: Path, count: int) -> dict[str, float]:
     """The share of each picture's nearest pictures that are the same as the reference's."""
-    found = (one.path for one in find([folder], FileSelection()) if isinstance(one, ImageFile))
+    found = (one.path for one in FileSource([folder]) if isinstance(one, ImageFile))
     files = list(islice(found, count))
     images: list[Image] = [decode(path, min_side=512).image for path in files]
     near = {kind: _nearest(embed_images(one, images)) for kind, one in encoders.items()}

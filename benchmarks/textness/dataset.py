@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import ImageFile, find
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.text_lines import numbered_lines
-from clipsearch.files.walk import FileSelection
 
 TEST = 0.625  # of each class: 10 of 16
 FEWEST = 3  # photographs of a class, to have one to teach with and two to test with
@@ -28,9 +27,7 @@ class Photos:
 
 def photos_in(folder: Path) -> tuple[Path, ...]:
     """All pictures under a folder, in order."""
-    return tuple(
-        sorted(item.path for item in find([folder], FileSelection()) if isinstance(item, ImageFile))
-    )
+    return tuple(sorted(item.path for item in FileSource([folder]) if isinstance(item, ImageFile)))
 
 
 def without_text(files: Iterable[Path]) -> tuple[Path, ...]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from clipsearch.classify.labels import check_labels
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import ImageFile, find
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.paths import expand_user, is_folder
-from clipsearch.files.walk import FileSelection
 from clipsearch.types import Failure
 
 log = logging.getLogger("clipsearch")
@@ -24,7 +23,7 @@ def class_folders(folder: str | Path) -> Mapping[str, list[ImageFile | Failure]]
     if not is_folder(root):
         raise UsageError(f"no such folder: {root}")
     names = sorted(p.name for p in root.iterdir() if not p.name.startswith(".") and p.is_dir())
-    classes = {name: list(find([root / name], FileSelection())) for name in names}
+    classes = {name: list(FileSource([root / name])) for name in names}
     for name in [name for name, files in classes.items() if not files]:
         log.warning("%s holds no pictures: left out", root / name)
         del classes[name]

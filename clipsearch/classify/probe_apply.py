@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clipsearch.classify.linear_probe import LinearProbe
 from clipsearch.classify.predictions import check_cuts
-from clipsearch.classify.zero_shot import ClassifyReport, classify_files, require_images
+from clipsearch.classify.zero_shot import ClassifyReport, classify_files, image_source
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
@@ -28,7 +28,7 @@ def apply(
     """
     probe = probe if isinstance(probe, LinearProbe) else LinearProbe.load(probe)
     check_cuts(top=top, threshold=threshold)
-    require_images(paths)
+    source = image_source(paths)
     encoder = registry.load(probe.model.name, runtime)
     probe.require(encoder.identity)
-    return classify_files(paths, probe, encoder, top=top, threshold=threshold, progress=progress)
+    return classify_files(source, probe, encoder, top=top, threshold=threshold, progress=progress)

@@ -9,10 +9,9 @@ from clipsearch.classify.labels import check_labels
 from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
 from clipsearch.classify.templates import DEFAULT, chosen_templates
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import find, require_any
+from clipsearch.files.discover import FileSource
 from clipsearch.files.embed import embed_files
 from clipsearch.files.progress import Progress
-from clipsearch.files.walk import FileSelection
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
@@ -51,24 +50,23 @@ def classify_images(
     check_labels(labels)  # before a model is loaded, which may take a minute
     chosen_templates(templates)
     check_cuts(top=top, threshold=threshold)
-    require_images(paths)
+    source = image_source(paths)
     encoder = registry.load(model, runtime)
     classes = class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
-    return classify_files(paths, classes, encoder, top=top, threshold=threshold, progress=progress)
+    return classify_files(source, classes, encoder, top=top, threshold=threshold, progress=progress)
 
 
-def require_images(paths: Sequence[str | Path]) -> None:
-    """Raise UsageError on a path that does not exist, and where there are no picture files."""
-    if isinstance(paths, str | Path):
-        raise UsageError("give a list of paths, not one path")
+def image_source(paths: Sequence[str | Path]) -> FileSource:
+    """The image files of some paths; raises UsageError if a path is missing or there are none."""
     if not paths:
         raise UsageError("nothing to classify: give folders or files")
-    where = list(map(Path, paths))
-    require_any(find(where, FileSelection()), where)
+    source = FileSource(paths)
+    source.require_any()
+    return source
 
 
 def classify_files(
-    paths: Sequence[str | Path],
+    source: FileSource,
     classifier: Classifier,
     encoder: Encoder,
     *,
@@ -80,8 +78,7 @@ def classify_files(
     failed: list[Failure] = []
 
     def rows() -> Iterable[ImageRow]:
-        files = find(list(map(Path, paths)), FileSelection())
-        for item in embed_files(files, encoder, progress=progress):
+        for item in embed_files(source, encoder, progress=progress):
             if isinstance(item, Failure):
                 failed.append(item)
             else:

@@ -13,7 +13,7 @@ from clipsearch.cli.main import EXIT_ERROR, EXIT_SOME_FAILED
 from clipsearch.daemon.process import start_unless_off
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
-from clipsearch.files.discover import find, read_path_list, require_any
+from clipsearch.files.discover import FileSource, read_path_list
 from clipsearch.files.paths import expand_user
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
@@ -75,23 +75,17 @@ def ingest(
     clipsearch ingest ~/Pictures --prune --exclude "*.gif"
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
-    where = _paths(paths)
-    wanted = IngestOptions(
-        selection=FileSelection(exclude=exclude, everything=everything, follow_links=follow_links),
-        prune=prune,
-        force=force,
-        max_pixels=max_pixels,
-        strict="-" not in paths,
-    )
+    selection = FileSelection(exclude=exclude, everything=everything, follow_links=follow_links)
+    # A mistyped path leaves no new store behind.
+    source = FileSource(_paths(paths), selection, strict="-" not in paths)
+    ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)
     hidden = quiet or not sys.stderr.isatty()
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
-    # Neither a mistyped path nor an empty folder leaves a new store behind.
-    found = find(where, wanted.selection, strict=wanted.strict)
-    if _is_new_file(uri):
-        require_any(found, where)
+    if _is_new_file(uri):  # nor does an empty folder
+        source.require_any()
     if dry_run and _is_new_file(uri):
-        report = preview(where, None, wanted)  # a rehearsal leaves no database behind
+        report = preview(source, None, ingest_options)  # a dry run leaves no database behind
     else:
         with Index.open(
             uri, collection=collection, model=model, token=token, **runtime.options()
@@ -100,7 +94,9 @@ def ingest(
                 index.load()  # what it says of the model stands above the bar
             with tqdm(unit=" images", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar:
                 progress = None if hidden else bar
-                report = index.ingest(*where, options=wanted, dry_run=dry_run, progress=progress)
+                report = index.ingest_source(
+                    source, options=ingest_options, dry_run=dry_run, progress=progress
+                )
     _show(report, as_json=as_json, quiet=quiet)
     if not dry_run:
         start_unless_off(uri, token, collection, runtime)

@@ -11,8 +11,7 @@ from clipsearch.cli import options, output
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
-from clipsearch.files.discover import ImageFile, find
-from clipsearch.files.walk import FileSelection
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, parse
@@ -193,8 +192,7 @@ def grid(
 
 
 def _images(folders: Sequence[Path]) -> list[Path]:
-    found = find(folders, FileSelection()) if folders else ()
-    images = [one.path for one in found if isinstance(one, ImageFile)]
+    images = [item.path for item in FileSource(folders) if isinstance(item, ImageFile)]
     if folders and not images:
         raise UsageError(f"no pictures in {', '.join(map(str, folders))}")
     return images

@@ -20,12 +20,11 @@ from clipsearch.batching import batches
 from clipsearch.cache import atomic_write
 from clipsearch.distill.config import CACHE, cache_key
 from clipsearch.errors import ImageError, UsageError, ZeroVectorError
-from clipsearch.files.discover import ImageFile, find, require_any
-from clipsearch.files.load import BYTES_A_PIXEL, LONGEST_SHAPE, HashedFile, Rejected, hash_file
+from clipsearch.files.discover import FileSource, ImageFile
+from clipsearch.files.load import MAX_ASPECT_RATIO, HashedFile, hash_file
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import OpenProgress
-from clipsearch.files.walk import FileSelection
-from clipsearch.images.decode import MAX_PIXELS, decode
+from clipsearch.images.decode import decode
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
@@ -75,11 +74,12 @@ def identified(images: Path, bars: OpenProgress) -> tuple[list[HashedFile], list
 
     Raises UsageError where there are none.
     """
-    require_any(find([images], FileSelection()), [images])
+    source = FileSource([images])
+    source.require_any()
     found: dict[str, HashedFile] = {}
     skipped = []
     with Pool() as pool, bars("reading", None) as bar:
-        for item in ordered(pool, _identified, find([images], FileSelection()), ahead=2 * BATCH):
+        for item in ordered(pool, _identified, source, ahead=2 * BATCH):
             if isinstance(item, HashedFile):
                 found.setdefault(item.content_hash, item)
             else:
@@ -120,12 +120,12 @@ def learn_from(
     vectors, reasons = known
     good = [place for place in range(len(items)) if place not in reasons]
     return ImageDataset(
-        paths=[items[place].found.path for place in good],
+        paths=[items[place].file.path for place in good],
         hashes=[hashes[place] for place in good],
         vectors=np.ascontiguousarray(vectors[:, good]),
         drawn=drawn,
         rows=np.array(good, np.intp),
-        skipped=tuple(Failure(items[n].found.path, why) for n, why in sorted(reasons.items())),
+        skipped=tuple(Failure(items[n].file.path, why) for n, why in sorted(reasons.items())),
     )
 
 
@@ -212,10 +212,8 @@ def _require_room(folder: Path, size: int) -> None:
 
 def _views(item: HashedFile, *, teacher: Encoder | None, small: Preprocessing) -> _Views | str:
     """A file decoded, by the same rules as an ingestion's; or why it is of no use."""
-    if item.found.size > BYTES_A_PIXEL * MAX_PIXELS:
-        return f"too large to be a picture of {MAX_PIXELS:,} pixels at most"
     try:
-        data = item.found.path.read_bytes()
+        data = item.file.path.read_bytes()
         if content_hash(data) != item.content_hash:
             return "changed while it was read"
         image = decode(data).image
@@ -225,7 +223,7 @@ def _views(item: HashedFile, *, teacher: Encoder | None, small: Preprocessing) -
         return str(error)
     except MemoryError:
         return "not enough memory to read it"
-    if max(image.size) > LONGEST_SHAPE * min(image.size):
+    if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
         return f"too long a stripe: {image.width} x {image.height}"
     try:
         twins = (image, image.transpose(Transpose.FLIP_LEFT_RIGHT)) if teacher else ()
@@ -236,7 +234,4 @@ def _views(item: HashedFile, *, teacher: Encoder | None, small: Preprocessing) -
 
 
 def _identified(item: ImageFile | Failure) -> HashedFile | Failure:
-    if isinstance(item, Failure):
-        return Failure(item.path, item.reason)
-    found = hash_file(item)
-    return Failure(item.path, found.reason) if isinstance(found, Rejected) else found
+    return item if isinstance(item, Failure) else hash_file(item)

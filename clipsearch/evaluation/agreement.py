@@ -25,10 +25,9 @@ from clipsearch.evaluation.embeddings import (
 )
 from clipsearch.evaluation.metrics import best, list_precision, rank_correlation
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure, proportions
-from clipsearch.files.discover import ImageFile, find, require_any
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.text_lines import numbered_lines
-from clipsearch.files.walk import FileSelection
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
@@ -157,7 +156,6 @@ def _common(first: EmbeddedImages, second: EmbeddedImages) -> tuple[Vectors, Vec
 def _paths(images: Sequence[str | Path], limit: int | None) -> list[Path]:
     if limit is not None and limit < 1:
         raise UsageError(f"the limit must be at least 1, not {limit}")
-    where = [Path(image) for image in images]
-    require_any(find(where, FileSelection()), where)
-    found = (item.path for item in find(where, FileSelection()) if isinstance(item, ImageFile))
-    return list(islice(found, limit))
+    source = FileSource(images)
+    source.require_any()
+    return list(islice((item.path for item in source if isinstance(item, ImageFile)), limit))

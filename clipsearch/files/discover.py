@@ -1,26 +1,27 @@
-"""Which files to take: folders walked, explicit paths checked, each file once."""
+"""The image files that a user names: folders walked, paths checked, each file once."""
 
 import difflib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import canonical, expand_user, is_folder
-from clipsearch.files.walk import FileSelection, reason, walk
+from clipsearch.files.paths import canonical, expand_user
+from clipsearch.files.walk import FileSelection, os_failure, walk
 from clipsearch.images.formats import FORMATS
 from clipsearch.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file to ingest, by its canonical path.
+    """A file to read, by its canonical path.
 
-    `size` (bytes) and `mtime_ns` are those of the file that a link points to.
+    `size` (bytes) and `mtime_ns` are those of the target if the file is a symbolic link.
     """
 
     path: Path
@@ -28,50 +29,122 @@ class ImageFile:
     mtime_ns: int
 
 
-Start: TypeAlias = tuple[str, os.stat_result]
-Item: TypeAlias = Start | str | Failure
+_NamedPath: TypeAlias = tuple[str, os.stat_result]
+_Item: TypeAlias = _NamedPath | str | Failure
 
 
-def find(
-    paths: Sequence[Path], selection: FileSelection, *, strict: bool = True
-) -> Iterator[ImageFile | Failure]:
-    """Yield the image files in and among `paths`, each once, folders in sorted order.
+class FileSource:
+    """The image files in and among some paths, each once; folders are walked in sorted order.
 
-    From folders come files with a known suffix, and files without any suffix whose first bytes are
-    a known format's. A missing path is a Problem. With `strict`, for paths that a person typed, it
-    is a UsageError at once, before anything is yielded.
+    Folders yield files with a known suffix, and files without a suffix whose first bytes are those
+    of a known format. A file that is named explicitly is always included. Each iteration looks at
+    the disk again and yields an ImageFile, or a Failure for a path that cannot be used.
     """
-    if strict:
-        _refuse_missing(paths)
-    return _found(paths, selection)
 
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        selection: FileSelection | None = None,
+        *,
+        strict: bool = True,
+    ) -> None:
+        """Check the paths; `~` is expanded.
 
-def require_any(found: Iterator[ImageFile | Failure], paths: Sequence[Path]) -> None:
-    """Raise UsageError where nothing was found: the first ingestion of an empty folder is a mistake."""
-    if next(found, None) is None:
-        where = ", ".join(map(str, paths[:3])) + (" and others" if len(paths) > 3 else "")
-        raise UsageError(
-            f"no pictures in {where}: looked for {', '.join(sorted(FORMATS))}; --all also takes "
-            "dotfiles and junk folders"
-        )
+        With `strict`, for paths that a person typed, raises UsageError if a path does not exist.
+        Without it, for lists from a program, such a path becomes a Failure.
+        """
+        if isinstance(paths, str | Path):
+            raise UsageError("give a list of paths, not one path")
+        self._paths = [expand_user(Path(path)) for path in paths]
+        self._selection = selection or FileSelection()
+        roots = []
+        for path in self._paths:
+            try:
+                is_folder = stat.S_ISDIR(path.stat().st_mode)
+            except (OSError, ValueError) as error:
+                if strict:
+                    _refuse_missing(path, error)
+            else:
+                if is_folder:
+                    roots.append(canonical(path))
+        self.roots: list[Path] = list(dict.fromkeys(roots))
+        """The folders among the paths, canonical, each once."""
 
+    @cached_property
+    def locations(self) -> list[Path]:
+        """The canonical path of every given path, folders and files."""
+        return [canonical(path) for path in self._paths]
 
-def count(paths: Sequence[Path], selection: FileSelection) -> int:
-    """How many files and problems `find` would yield now: no stat for each file in a folder."""
-    return sum(1 for _ in _items(paths, selection))
+    def __iter__(self) -> Iterator[ImageFile | Failure]:
+        for item in self._items():
+            if isinstance(item, Failure):
+                yield item
+                continue
+            if isinstance(item, tuple):
+                path, status = item
+            else:
+                path = item
+                try:
+                    status = os.stat(path)  # noqa: PTH116 - Path is too slow here
+                except OSError as error:
+                    yield os_failure(path, error)
+                    continue
+            yield ImageFile(Path(path), status.st_size, status.st_mtime_ns)
 
+    def count(self) -> int:
+        """Count what an iteration would yield now, without a stat call per file in a folder."""
+        return sum(1 for _ in self._items())
 
-def roots(paths: Sequence[Path]) -> list[Path]:
-    """The folders among the paths, canonical, each once; never raises."""
-    return list(
-        dict.fromkeys(canonical(path) for path in map(expand_user, paths) if is_folder(path))
-    )
+    def require_any(self) -> None:
+        """Raise UsageError if nothing is found: ingesting an empty folder is usually a mistake."""
+        if next(iter(self), None) is None:
+            names = ", ".join(map(str, self._paths[:3]))
+            more = " and others" if len(self._paths) > 3 else ""
+            raise UsageError(
+                f"no images in {names}{more}: looked for {', '.join(sorted(FORMATS))}; --all also "
+                "includes dotfiles and junk folders"
+            )
+
+    def _items(self) -> Iterator[_Item]:
+        several = len(self._paths) > 1
+        seen: set[str] = set()  # paths may overlap; within one, `walk` enters each folder once
+        for named in self._named_paths():
+            items: Iterable[_Item] = [named]
+            if isinstance(named, tuple):
+                path, status = named
+                if stat.S_ISDIR(status.st_mode):
+                    items = walk(path, self._selection)
+                elif not stat.S_ISREG(status.st_mode):
+                    items = [Failure(Path(path), "not a regular file", "invalid")]
+            for item in items:
+                if several:  # compare strings: hashing a Path costs more than a stat call
+                    if (location := _location(item)) in seen:
+                        continue
+                    seen.add(location)
+                yield item
+
+    def _named_paths(self) -> Iterator[_NamedPath | Failure]:
+        """The canonical path and status of each given path."""
+        folders: dict[str, str] = {}  # resolving a folder costs more than the stat call
+        for path in self._paths:
+            try:
+                status = path.stat()
+            except (OSError, ValueError) as error:
+                yield _path_failure(path, error)
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                yield str(canonical(path)), status
+                continue
+            parent, name = os.path.split(path)
+            if parent not in folders:
+                folders[parent] = str(canonical(Path(parent)))
+            yield os.path.join(folders[parent], name), status  # noqa: PTH118 - Path is too slow
 
 
 def read_path_list(stream: BinaryIO) -> list[Path]:
-    """Paths separated by NUL if there is any NUL byte, else by lines; empty entries are dropped.
+    """Read paths separated by NUL if the data has a NUL byte, else by lines; skip empty ones.
 
-    File names are bytes that need not be UTF-8, so they are decoded as the file system's are.
+    File names are bytes that need not be UTF-8, so they are decoded like the file system's.
     """
     data = stream.read()
     if b"\0" in data:
@@ -81,47 +154,25 @@ def read_path_list(stream: BinaryIO) -> list[Path]:
     return [Path(os.fsdecode(name)) for name in names if name]
 
 
-def _refuse_missing(paths: Sequence[Path]) -> None:
-    for path in map(expand_user, paths):
-        try:
-            path.stat()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if not path.is_symlink():
-                raise UsageError(f"no such file or folder: {path}{_near_miss(path)}") from error
-        except OSError:
-            pass  # a problem of this one path
-        except ValueError as error:  # a NUL inside
-            raise UsageError(f"not a path: {str(path)!r}") from error
+def _refuse_missing(path: Path, error: OSError | ValueError) -> None:
+    """Raise UsageError if a path does not exist; other errors become a Failure of this path."""
+    if isinstance(error, ValueError):  # a NUL byte in the name
+        raise UsageError(f"not a path: {str(path)!r}") from error
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.is_symlink():
+        raise UsageError(f"no such file or folder: {path}{_similar_name(path)}") from error
 
 
-def _starts(paths: Sequence[Path]) -> Iterator[Start | Failure]:
-    """What was asked for: canonical path and status."""
-    folders: dict[str, str] = {}  # resolving costs more than the stat
-    for path in map(expand_user, paths):
-        try:
-            status = path.stat()
-        except (OSError, ValueError) as error:
-            yield Failure(canonical(path), _unseen(path, error))
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            yield str(canonical(path)), status
-            continue
-        parent, name = os.path.split(path)
-        if parent not in folders:
-            folders[parent] = str(canonical(Path(parent)))
-        yield os.path.join(folders[parent], name), status  # noqa: PTH118 - Path is too slow here
-
-
-def _unseen(path: Path, error: OSError | ValueError) -> str:
+def _path_failure(path: Path, error: OSError | ValueError) -> Failure:
     if isinstance(error, ValueError):
-        return "not a path"
+        return Failure(canonical(path), "not a path", "missing")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "the link points to nothing" if path.is_symlink() else "no such file"
-    return reason(error)
+        reason = "the link points to nothing" if path.is_symlink() else "no such file"
+        return Failure(canonical(path), reason, "missing")
+    return os_failure(canonical(path), error)
 
 
-def _near_miss(path: Path) -> str:
-    """A hint at a similar name beside the first missing part of `path`, or nothing."""
+def _similar_name(path: Path) -> str:
+    """A hint at a similar name next to the first missing part of `path`, or ""."""
     missing = path.absolute()
     while not missing.parent.is_dir():
         if missing.parent == missing:
@@ -132,47 +183,11 @@ def _near_miss(path: Path) -> str:
             names = {entry.name.casefold(): entry.name for entry in islice(entries, 10_000)}
     except OSError:
         return ""
-    near = difflib.get_close_matches(missing.name.casefold(), names, n=1, cutoff=0.7)
-    return f" (did you mean {missing.parent / names[near[0]]}?)" if near else ""
+    similar = difflib.get_close_matches(missing.name.casefold(), names, n=1, cutoff=0.7)
+    return f" (did you mean {missing.parent / names[similar[0]]}?)" if similar else ""
 
 
-def _found(paths: Sequence[Path], selection: FileSelection) -> Iterator[ImageFile | Failure]:
-    for item in _items(paths, selection):
-        if isinstance(item, Failure):
-            yield item
-            continue
-        if isinstance(item, tuple):
-            where, status = item
-        else:
-            where = item
-            try:
-                status = os.stat(where)  # noqa: PTH116 - Path is too slow here
-            except OSError as error:
-                yield Failure(Path(where), reason(error))
-                continue
-        yield ImageFile(Path(where), status.st_size, status.st_mtime_ns)
-
-
-def _items(paths: Sequence[Path], selection: FileSelection) -> Iterator[Item]:
-    several = len(paths) > 1
-    seen: set[str] = set()  # roots may overlap; within one, `_walk` enters each folder once
-    for start in _starts(paths):
-        items: Iterable[Item] = [start]
-        if isinstance(start, tuple):
-            where, status = start
-            if stat.S_ISDIR(status.st_mode):
-                items = walk(where, selection)
-            elif not stat.S_ISREG(status.st_mode):
-                items = [Failure(Path(where), "not a regular file")]
-        for item in items:
-            if several:  # strings, as hashing a Path costs more than the file's stat
-                if (at := _place(item)) in seen:
-                    continue
-                seen.add(at)
-            yield item
-
-
-def _place(item: Item) -> str:
+def _location(item: _Item) -> str:
     if isinstance(item, tuple):
         return item[0]
     return os.fspath(item.path) if isinstance(item, Failure) else item

@@ -1,140 +1,154 @@
-"""What happens to one file: read and identified, then decoded. Each step runs in a worker thread."""
+"""One file on its way to an embedding: hash it, then decode it. Both steps run in threads."""
 
 import os
 import time
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import TypeAlias
 
 from clipsearch.errors import ImageError
 from clipsearch.files.discover import ImageFile
-from clipsearch.images.decode import decode
+from clipsearch.files.walk import os_failure
+from clipsearch.images.decode import MAX_PIXELS, decode
+from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
 from clipsearch.models.base import Encoder
-from clipsearch.types import ImageRecord, Pixels
+from clipsearch.types import Failure, ImageRecord, Pixels
 
-# Bytes of a file for each pixel that a picture may have: 16 bits, four channels, nothing packed.
-BYTES_A_PIXEL = 8
-SHARPNESS = 1.4
-"""A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps that many times the pixels
-that the model takes: a vector then has a cosine of 0.997 or more to that of the full picture (see
-benchmarks/decode.py), and a large photograph takes two thirds of the time or less."""
+MAX_BYTES_PER_PIXEL = 8
+"""Larger files are rejected: four channels of 16 bits, uncompressed."""
 
-# A model scales the short side to its input: of a stripe 60,000 times as long, gigabytes remain.
-LONGEST_SHAPE = 200
+DRAFT_SCALE = 1.4
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 if its shorter side keeps this many times the model's input.
+The vector then has a cosine of at least 0.997 to that of the full image (see benchmarks/decode.py),
+and decoding a large image takes at most two thirds of the time."""
+
+MAX_ASPECT_RATIO = 200
+"""Preprocessing scales the shorter side to the model's input. At an aspect ratio of 60,000:1 the
+result would need gigabytes."""
 
 SETTLED_NS = 2_000_000_000
-"""A file as young as that may change once more and keep its times: the coarsest clock of a file system
-that is still in use ticks every two seconds."""
+"""A younger file may change again without new timestamps: the coarsest clock of a file system in use
+(FAT) ticks every two seconds."""
 
 Version: TypeAlias = tuple[int, int, int, int]
-"""Number, size and times of a file: as long as they stay, so does its content."""
+"""Inode, size, mtime and ctime of a file; while they stay the same, so does its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file and the hash of its content; `version` is None where that says nothing about it."""
+    """A file, and the hash and size (bytes) of its content.
 
-    found: ImageFile
+    `version` is None if the file's timestamps do not prove that its content is unchanged.
+    """
+
+    file: ImageFile
     content_hash: str
-    version: Version | None = None
+    size: int
+    version: Version | None
 
     @property
     def id(self) -> str:
-        return image_id(self.found.path)
+        return image_id(self.file.path)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """A picture ready to be embedded."""
+    """A decoded and preprocessed image, ready for the encoder."""
 
-    item: HashedFile
     record: ImageRecord
     pixels: Pixels
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A file that could not be read, of whose content nothing is known."""
+def hash_file(file: ImageFile, *, max_pixels: int = MAX_PIXELS) -> HashedFile | Failure:
+    """Hash the content of an image file.
 
-    found: ImageFile
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotAnImage:
-    """A file whose content is no picture: so are all files of that content."""
-
-    item: HashedFile
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """A file that could not be read a second time, or was another one by then."""
-
-    item: HashedFile
-    reason: str
-
-
-def hash_file(found: ImageFile) -> HashedFile | Rejected:
-    """Hash a file's content."""
+    A file that is too large for `max_pixels`, or of no known format, is an "invalid" Failure before
+    more than its first bytes are read.
+    """
     try:
-        with found.path.open("rb") as file:  # in pieces: nothing says yet that it is a picture
-            before = _version(file.fileno())
-            content = file_hash(file)
-            settled = time.time_ns() - max(before[2:]) > SETTLED_NS
-            version = before if settled and before == _version(file.fileno()) else None
-            return HashedFile(found, content, version)
+        with file.path.open("rb") as stream:
+            before = _version(stream)
+            _, size, *times = before
+            if reason := _size_problem(size, max_pixels):
+                return Failure(file.path, reason, "invalid")
+            head = stream.read(HEADER_SIZE)
+            if sniff(head) is None:
+                return Failure(file.path, describe_unknown(head), "invalid")
+            stream.seek(0)
+            digest = file_hash(stream)
+            settled = time.time_ns() - max(times) > SETTLED_NS
+            version = before if settled and before == _version(stream) else None
+            return HashedFile(file, digest, size, version)
     except OSError as error:
-        return Rejected(found, _reason(error))
+        return os_failure(file.path, error)
 
 
-def load(
-    item: HashedFile, *, encoder: Encoder, max_pixels: int
-) -> LoadedImage | NotAnImage | Unsettled:
-    """Decode and preprocess a file, after making sure that it still is what was identified."""
-    if item.found.size > BYTES_A_PIXEL * max_pixels:
-        return NotAnImage(item, f"too large to be a picture of {max_pixels:,} pixels at most")
+def load_image(
+    hashed: HashedFile, *, encoder: Encoder, max_pixels: int = MAX_PIXELS
+) -> LoadedImage | Failure:
+    """Decode and preprocess a file whose content is still the one that was hashed.
+
+    A Failure of kind "invalid" applies to every file with this content; the other kinds apply to
+    this file only.
+    """
+    path = hashed.file.path
+    changed = Failure(path, "changed while it was read: ingest it again", "changed")
+    if reason := _size_problem(hashed.size, max_pixels):
+        return Failure(path, reason, "invalid")
     try:
-        with item.found.path.open("rb") as file:
-            data = file.read()
-            unchanged = item.version is not None and item.version == _version(file.fileno())
+        with path.open("rb") as stream:
+            if _version(stream)[1] != hashed.size:
+                return changed
+            data = stream.read()
+            unchanged = hashed.version is not None and hashed.version == _version(stream)
     except OSError as error:
-        return Unsettled(item, _reason(error))
+        return os_failure(path, error)
     except MemoryError:
-        return Unsettled(item, "not enough memory to read it")
-    if not unchanged and content_hash(data) != item.content_hash:
-        return Unsettled(item, "changed while it was read: ingest it again")
+        return Failure(path, "not enough memory to read it")
+    if not unchanged and content_hash(data) != hashed.content_hash:
+        return changed
+    return _decode(hashed, data, encoder, max_pixels)
+
+
+def _decode(
+    hashed: HashedFile, data: bytes, encoder: Encoder, max_pixels: int
+) -> LoadedImage | Failure:
+    file = hashed.file
     try:
         decoded = decode(
-            data, max_pixels=max_pixels, min_side=round(SHARPNESS * encoder.input_size)
+            data, max_pixels=max_pixels, min_side=round(DRAFT_SCALE * encoder.input_size)
         )
     except ImageError as error:
-        return NotAnImage(item, str(error))
-    if max(decoded.width, decoded.height) > LONGEST_SHAPE * min(decoded.width, decoded.height):
-        return NotAnImage(item, f"too long a stripe: {decoded.width} x {decoded.height}")
+        return Failure(file.path, str(error), "invalid")
+    width, height = decoded.width, decoded.height
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        reason = f"aspect ratio exceeds {MAX_ASPECT_RATIO}:1 ({width} x {height})"
+        return Failure(file.path, reason, "invalid")
     try:
         pixels = encoder.preprocess(decoded.image)
-    except Exception as error:  # noqa: BLE001 - whatever a model's own code raises, for this file
-        return NotAnImage(item, f"the model cannot take it ({error})")
+    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+        return Failure(file.path, f"the model cannot preprocess it ({error})", "invalid")
     record = ImageRecord(
-        id=item.id,
-        path=item.found.path,
-        content_hash=item.content_hash,
-        size=item.found.size,
-        mtime_ns=item.found.mtime_ns,
-        width=decoded.width,
-        height=decoded.height,
+        id=hashed.id,
+        path=file.path,
+        content_hash=hashed.content_hash,
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        width=width,
+        height=height,
         format=decoded.format,
         taken_at=decoded.taken_at,
     )
-    return LoadedImage(item, record, pixels)
+    return LoadedImage(record, pixels)
 
 
-def _version(descriptor: int) -> Version:
-    stat = os.fstat(descriptor)
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+def _size_problem(size: int, max_pixels: int) -> str | None:
+    if size > MAX_BYTES_PER_PIXEL * max_pixels:
+        return f"too large for an image of at most {max_pixels:,} pixels"
+    return None
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _version(stream: BufferedReader) -> Version:
+    status = os.fstat(stream.fileno())
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

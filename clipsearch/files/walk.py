@@ -1,4 +1,4 @@
-"""Folders walked: the files in them that may be pictures."""
+"""Walk folders for files that may be images."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.files.exclude import Excluded
-from clipsearch.images.formats import SUFFIXES, sniff
+from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff
 from clipsearch.types import Failure
 
 JUNK = frozenset(
@@ -24,26 +24,27 @@ JUNK = frozenset(
         "thumbs",
     }
 )
-"""Lower-case names of folders that hold no photographs of their own; dotfolders are junk anyway."""
+"""Lower-case names of folders without images of their own; dotfolders are skipped as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:
-    """What to take from folders; files named one by one are always taken.
+    """Which files of a folder to include; files that are named explicitly are always included.
 
-    A glob of `exclude` without "/" matches a file's or folder's name at any depth; one with "/"
-    matches the path relative to the folder that was asked for, and one that begins with "/" or "~"
-    also the absolute path; there "*" stays within one name and "**" crosses folders. Nothing in an
-    excluded folder is taken.
+    A pattern in `exclude` without "/" matches the name of a file or folder at any depth. A pattern
+    with "/" matches the path relative to the given folder; one that starts with "/" or "~" also
+    matches the absolute path. In these, "*" stays within one name and "**" crosses folders. Nothing
+    in an excluded folder is included. `everything` adds dotfiles and junk folders, `follow_links`
+    follows symbolic links to folders.
     """
 
     exclude: tuple[str, ...] = ()
-    everything: bool = False  # also dotfiles and junk folders
-    follow_links: bool = False  # symlinks to folders
+    everything: bool = False
+    follow_links: bool = False
 
 
 def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
-    """Paths of candidate files below a folder: in each folder the files by name, then its folders."""
+    """Yield candidate files below a folder: in each folder its files by name, then its folders."""
     excluded = Excluded(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
     pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
@@ -51,71 +52,81 @@ def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
         folder, relative = pending.pop()
         try:
             status = Path(folder).stat()
-            # Some Windows file systems have no numbers; there a folder's own path must do.
+            # Some Windows file systems have no inode numbers; the path identifies a folder there.
             identity = (status.st_dev, status.st_ino) if status.st_ino else folder
             if identity in entered:  # a loop, or a second way to the same folder
                 continue
             entered.add(identity)
-            names, others = _listed(folder)
+            names, special = _list_folder(folder)
         except OSError as error:
-            yield Failure(Path(folder), f"cannot list the folder: {reason(error)}")
+            yield os_failure(folder, error, prefix="cannot list the folder: ")
             continue
-        below: list[tuple[str, str]] = []
+        subfolders: list[tuple[str, str]] = []
         for name in names:
             if name.startswith(".") and not selection.everything:
                 continue
             path = os.path.join(folder, name)  # noqa: PTH118 - Path is too slow here
             if excluded and excluded(path, relative + name):
                 continue
-            entry = others.get(name)
+            entry = special.get(name)
             try:
                 if entry and entry.is_dir(follow_symlinks=selection.follow_links):
                     if selection.everything or name.lower() not in JUNK:
-                        # Resolved, so that a file has one path whichever way led to it.
-                        at = os.path.realpath(path) if entry.is_symlink() else path
-                        below.append((at, f"{relative}{name}/"))
+                        # Resolve links, so that a file has one path however it is reached.
+                        location = os.path.realpath(path) if entry.is_symlink() else path
+                        subfolders.append((location, f"{relative}{name}/"))
+                elif entry and _is_broken_link(entry, name):
+                    yield Failure(Path(path), "the link points to nothing", "missing")
                 elif _is_candidate(path, name, entry):
                     yield path
             except OSError as error:
-                yield Failure(Path(path), reason(error))
-        pending.extend(reversed(below))
+                yield os_failure(path, error)
+        pending.extend(reversed(subfolders))
 
 
-def _listed(folder: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
-    """The names in a folder, sorted, and the entries of those that are no regular files.
+def _list_folder(folder: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
+    """The sorted names in a folder, and the entries of those that are not regular files.
 
     An entry takes ten times the memory of its name, and a folder may hold very many files.
     """
-    names, others = [], {}
+    names, special = [], {}
     with os.scandir(folder) as scan:
         for entry in scan:
             names.append(entry.name)
             if not _is_regular(entry):
-                others[entry.name] = entry
-    return sorted(names), others
+                special[entry.name] = entry
+    return sorted(names), special
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file(follow_symlinks=False)
-    except OSError:  # raised again, and told of, when it is its turn
+    except OSError:  # raised and reported again when `walk` reaches the entry
         return False
 
 
-def _is_candidate(path: str, name: str, entry: os.DirEntry[str] | None) -> bool:
-    """Whether what is no folder is a file of a known format; raises OSError if unclear.
+def _is_broken_link(entry: os.DirEntry[str], name: str) -> bool:
+    """Whether the name is that of an image, but a link to nothing; raises OSError on a loop."""
+    return (
+        _suffix(name) in SUFFIXES
+        and not entry.is_file()
+        and entry.is_symlink()
+        and not Path(entry.path).exists()
+    )
 
-    `entry` is None for a regular file.
+
+def _is_candidate(path: str, name: str, entry: os.DirEntry[str] | None) -> bool:
+    """Whether a path that is not a folder is a file of a known format.
+
+    `entry` is None for a regular file. Raises OSError if the file cannot be examined.
     """
     suffix = _suffix(name)
     if suffix and suffix not in SUFFIXES:
         return False
-    # A pipe, a socket, a device: opening one could wait for ever.
+    # Opening a pipe, a socket or a device could wait forever.
     if entry and not entry.is_file():
-        if suffix and entry.is_symlink() and not Path(path).exists():
-            raise OSError(0, "the link points to nothing")
         return False
-    return bool(suffix) or _sniffs(path)
+    return bool(suffix) or _has_image_header(path)
 
 
 def _suffix(name: str) -> str:
@@ -124,23 +135,23 @@ def _suffix(name: str) -> str:
     return f".{suffix.lower()}" if dot and suffix and stem else ""
 
 
-def _sniffs(path: str) -> bool:
-    # Not blocking, should a pipe have taken the file's place meanwhile.
+def _has_image_header(path: str) -> bool:
+    # Non-blocking, in case a pipe has taken the file's place since the folder was listed.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, flags)
-    except OSError:  # nothing says that it is a picture, so it is no failure either
+    except OSError:  # nothing indicates an image, so this is not a failure
         return False
     try:
-        return sniff(os.read(handle, 32)) is not None
+        return sniff(os.read(handle, HEADER_SIZE)) is not None
     except OSError:
         return False
     finally:
         os.close(handle)
 
 
-def reason(error: OSError) -> str:
-    """What happened, in a few words."""
+def os_failure(path: str | Path, error: OSError, *, prefix: str = "") -> Failure:
+    """The Failure for an OSError on a path, with the reason in a few words."""
     if isinstance(error, FileNotFoundError):
-        return "it vanished meanwhile"
-    return (error.strerror or str(error)).lower()
+        return Failure(Path(path), f"{prefix}it no longer exists", "missing")
+    return Failure(Path(path), prefix + (error.strerror or str(error)).lower())

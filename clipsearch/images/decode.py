@@ -28,7 +28,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from clipsearch.errors import ImageError
 from clipsearch.images.color import to_srgb
-from clipsearch.images.formats import sniff, stranger
+from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 
 MAX_PIXELS = 250_000_000
 """More need too much memory: about 1 GB while a picture is decoded."""
@@ -136,11 +136,11 @@ def _stream(source: Path | bytes) -> BinaryIO:
 
 
 def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> Decoded:
-    head = stream.read(64)
+    head = stream.read(HEADER_SIZE)
     stream.seek(0)
     name = sniff(head)
     if name is None:
-        raise ImageError(stranger(head))
+        raise ImageError(describe_unknown(head))
     opened = _OPENERS[name](stream)
     width, height = opened.size
     if width * height > max_pixels:

@@ -1,4 +1,4 @@
-"""Image formats by suffix and by first bytes; needs no image library."""
+"""Image formats, recognized by suffix and by their first bytes, without an image library."""
 
 import re
 
@@ -16,12 +16,15 @@ _SUFFIXES = {
 }
 
 FORMATS = tuple(_SUFFIXES)
-"""The names that `sniff` gives."""
+"""The names that `sniff` returns."""
+
+HEADER_SIZE = 64
+"""Bytes of a file that `sniff` and `describe_unknown` need."""
 
 SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix in suffixes)
-"""Lower-case suffixes of the formats that can be read; the content decides, not the suffix."""
+"""Lower-case suffixes of the formats that can be read; the content decides about the format."""
 
-# mif1 and msf1 only say "some HEIF family": the compatible brands that follow know more.
+# mif1 and msf1 name the HEIF family only; the compatible brands that follow are more specific.
 _MAGIC: list[tuple[re.Pattern[bytes], str]] = [
     (re.compile(pattern, re.DOTALL), name)
     for pattern, name in (
@@ -29,7 +32,7 @@ _MAGIC: list[tuple[re.Pattern[bytes], str]] = [
         (rb"\x89PNG\r\n\x1a\n", "png"),
         (rb"RIFF....WEBP", "webp"),
         (rb"GIF8[79]a", "gif"),
-        # "BM" alone would take texts; the reserved bytes and the header's size settle it.
+        # "BM" alone also matches text; the reserved bytes and the header's size exclude it.
         (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
         (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
         (rb"P[1-6f][\s#]", "ppm"),
@@ -39,8 +42,8 @@ _MAGIC: list[tuple[re.Pattern[bytes], str]] = [
     )
 ]
 
-# Common files that are pictures or get mistaken for them: naming them says what to do.
-_OTHERS: dict[str, str] = {
+# Common files that are images or are mistaken for them; the message names their format.
+_UNSUPPORTED: dict[str, str] = {
     r"%PDF": "PDF",
     r"8BPS": "Photoshop",
     r"%!PS": "PostScript",
@@ -55,7 +58,7 @@ _OTHERS: dict[str, str] = {
 
 
 def sniff(head: bytes) -> str | None:
-    """The format by a file's first bytes (32 are enough), or None when it is not one of ours."""
+    """Return the format by a file's first HEADER_SIZE bytes, or None if it is not supported."""
     for magic, name in _MAGIC:
         if magic.match(head):
             return name
@@ -63,7 +66,7 @@ def sniff(head: bytes) -> str | None:
 
 
 def format_named(name: str) -> str | None:
-    """The format, as `sniff` calls it, by its name or one of its suffixes in any case."""
+    """Return the format's name by that name or one of its suffixes, in any case, or None."""
     name = name.strip().lower().removeprefix(".")
     for known, suffixes in _SUFFIXES.items():
         if name == known or name in suffixes:
@@ -71,13 +74,13 @@ def format_named(name: str) -> str | None:
     return None
 
 
-def stranger(head: bytes) -> str:
-    """Why a file that `sniff` does not know is refused, by its first bytes."""
+def describe_unknown(head: bytes) -> str:
+    """Say what a file is that `sniff` does not recognize, by its first HEADER_SIZE bytes."""
     if not head:
         return "the file is empty"
     if not head.strip(b"\0"):
         return "not an image: the file begins with zeros only"
-    for magic, name in _OTHERS.items():
+    for magic, name in _UNSUPPORTED.items():
         if re.match(magic.encode("ascii"), head, re.DOTALL | re.IGNORECASE):
             return f"unsupported format: {name}"
     return "not an image in a known format"

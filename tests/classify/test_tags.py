@@ -13,6 +13,7 @@ from clipsearch import Filters, Index
 from clipsearch.classify import Classes, LinearProbe
 from clipsearch.classify.tags import clear_tags, tag
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
+from clipsearch.files.discover import FileSource
 from clipsearch.query import Query, Term, search
 from clipsearch.store import Collection, Store, filters
 from clipsearch.store import catalog as catalog_module
@@ -202,7 +203,7 @@ def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     photos = tmp_path / "photos"
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
         draw(photos / f"{name}.png", colour)
-    ingest([photos], collection, encoder, IngestOptions())
+    ingest(FileSource([photos]), collection, encoder, IngestOptions())
     tag(collection, colours("r", "g", "b"), threshold=0)
     assert tags_of(collection)["a.png"] == ("r",)
 
@@ -210,7 +211,7 @@ def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     os.utime(photos / "b.png", ns=(1, 1))  # another date only
     (photos / "c.png").rename(photos / "moved.png")
     (photos / "d.png").write_bytes(b"no picture any more")
-    ingest([photos], collection, encoder, IngestOptions(prune=True))
+    ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
     assert tags_of(collection) == {"a.png": (), "b.png": ("g",), "moved.png": ("b",)}
 
 

@@ -14,6 +14,7 @@ from clipsearch.evaluation.agreement import evaluate_agreement
 from clipsearch.evaluation.compare import compare_models
 from clipsearch.evaluation.retrieval import evaluate_retrieval
 from clipsearch.evaluation.zero_shot import evaluate_zero_shot
+from clipsearch.files.discover import FileSource
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
@@ -235,7 +236,7 @@ def test_agreement_needs_enough_pictures(photos: Path, encoder: ColourEncoder) -
 def test_exact_search_is_exact(
     shades: Path, collection: Collection, encoder: ColourEncoder
 ) -> None:
-    ingest([shades], collection, encoder, IngestOptions())
+    ingest(FileSource([shades]), collection, encoder, IngestOptions())
     bar = Bar()
     found = evaluate_ann_recall(collection, progress=bar)
     assert dict(found.counts) == {"images": 30, "queries": 30}
@@ -246,7 +247,7 @@ def test_exact_search_is_exact(
 def test_an_index_that_misses_is_found_out(
     shades: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ingest([shades], collection, encoder, IngestOptions())
+    ingest(FileSource([shades]), collection, encoder, IngestOptions())
     whole = Collection.scores
 
     def half(self: Collection, queries: Vectors, *, limit: int, where: str = "") -> list[Vectors]:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import ImageFile, count, find, read_path_list, roots
+from clipsearch.files.discover import FileSource, ImageFile, read_path_list
 from clipsearch.files.walk import FileSelection
 from clipsearch.images.formats import SUFFIXES, sniff
 from clipsearch.types import Failure
@@ -39,10 +39,10 @@ def plant(root: Path, *names: str, content: bytes = b"x") -> None:
 
 def names(root: Path, selection: FileSelection = PLAIN, paths: Sequence[Path] = ()) -> list[str]:
     """What is found, relative to the root; nothing may go wrong, and `count` must agree."""
-    paths = paths or [root]
-    items = list(find(paths, selection))
+    source = FileSource(paths or [root], selection)
+    items = list(source)
     assert all(isinstance(item, ImageFile) for item in items), items
-    assert count(paths, selection) == len(items)
+    assert source.count() == len(items)
     return [item.path.relative_to(root).as_posix() for item in items]
 
 
@@ -50,8 +50,9 @@ def problems(
     paths: Sequence[Path], selection: FileSelection = PLAIN, *, strict: bool = True
 ) -> list[tuple[str, str]]:
     """What could not be read, by name; `count` must count it too."""
-    items = list(find(paths, selection, strict=strict))
-    assert count(paths, selection) == len(items)
+    source = FileSource(paths, selection, strict=strict)
+    items = list(source)
+    assert source.count() == len(items)
     return [(item.path.name, item.reason) for item in items if isinstance(item, Failure)]
 
 
@@ -70,7 +71,7 @@ def test_a_find_tells_size_and_time_and_an_absolute_path(
     os.utime(root / "sub" / "a.jpg", ns=(1, 1_700_000_000_123_456_000))
     monkeypatch.chdir(root)
     for path in (Path("sub"), Path("sub/a.jpg"), Path("sub/../sub/./a.jpg"), Path()):
-        (item,) = find([path], PLAIN)
+        (item,) = FileSource([path])
         assert isinstance(item, ImageFile)
         assert item.path == root / "sub" / "a.jpg"
         assert item.size == 5
@@ -153,14 +154,14 @@ def test_missing_paths_are_refused_before_anything_is_found(root: Path) -> None:
     plant(root, "Holiday/beach.jpg")
     for path in (root / "holidy", root / "Holiday" / "Beach.jgp", root / "holidays" / "x" / "y"):
         with pytest.raises(UsageError, match=r"no such file or folder: .*did you mean") as caught:
-            find([root, path], PLAIN)
+            FileSource([root, path])
         assert str(path) in str(caught.value)
     with pytest.raises(UsageError, match=r"no such file or folder: \S+$"):
-        find([root / "unlike" / "x.jpg"], PLAIN)
+        FileSource([root / "unlike" / "x.jpg"])
     with pytest.raises(UsageError, match="no such file"):
-        find([root / "Holiday" / "beach.jpg" / "below a file.jpg"], PLAIN)
+        FileSource([root / "Holiday" / "beach.jpg" / "below a file.jpg"])
     with pytest.raises(UsageError, match="not a path"):
-        find([Path("a\0b")], PLAIN)
+        FileSource([Path("a\0b")])
 
 
 def test_missing_paths_of_a_list_are_problems_and_the_rest_goes_on(
@@ -177,12 +178,12 @@ def test_missing_paths_of_a_list_are_problems_and_the_rest_goes_on(
         ("x" * 300, "file name too long"),
         ("~$x.jpg", "no such file"),
     ]
-    found = [item.path for item in find(paths, PLAIN, strict=False) if isinstance(item, ImageFile)]
+    found = [item.path for item in FileSource(paths, strict=False) if isinstance(item, ImageFile)]
     assert found == [root / "a.jpg", root / "b.jpg"]
-    (missing, *_) = find([root / ".." / "photos" / "gone.jpg"], PLAIN, strict=False)
-    assert missing == Failure(root / "gone.jpg", "no such file")
+    (missing, *_) = FileSource([root / ".." / "photos" / "gone.jpg"], strict=False)
+    assert missing == Failure(root / "gone.jpg", "no such file", "missing")
     with pytest.raises(UsageError, match=r"no such file or folder: ~\$x\.jpg$"):
-        find([Path("~$x.jpg")], PLAIN)
+        FileSource([Path("~$x.jpg")])
 
 
 def test_paths_out_of_sight_are_problems(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +192,7 @@ def test_paths_out_of_sight_are_problems(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "stat", denying(Path.stat))
     paths = [root / "a.jpg", root / "locked"]
     assert problems(paths) == [("locked", "permission denied")]
-    assert roots(paths) == []
+    assert FileSource(paths).roots == []
 
 
 def denying(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
@@ -211,14 +212,14 @@ def test_a_home_folder_may_be_written_with_a_tilde(
     monkeypatch.setenv("USERPROFILE", str(root.parent))
     assert names(root, PLAIN, [Path("~/photos")]) == ["a.jpg"]
     assert names(root, PLAIN, [Path("~/photos/a.jpg")]) == ["a.jpg"]
-    assert roots([Path("~/photos/a.jpg"), Path("~/photos")]) == [root]
+    assert FileSource([Path("~/photos/a.jpg"), Path("~/photos")]).roots == [root]
 
 
 def test_no_paths_and_empty_folders_are_no_error(root: Path) -> None:
     root.mkdir()
     assert names(root) == []
-    assert list(find([], PLAIN)) == []
-    assert count([], PLAIN) == 0
+    assert list(FileSource([])) == []
+    assert FileSource([]).count() == 0
 
 
 @posix
@@ -228,7 +229,7 @@ def test_links_to_files_are_taken_where_they_lie(root: Path, tmp_path: Path) -> 
     (root / "link.jpg").symlink_to(tmp_path / "elsewhere" / "real.jpg")
     (root / "again.jpg").symlink_to("a.jpg")
     assert names(root) == ["a.jpg", "again.jpg", "link.jpg"]
-    (item,) = find([root / "link.jpg"], PLAIN)
+    (item,) = FileSource([root / "link.jpg"])
     assert item == ImageFile(
         root / "link.jpg", 3, (tmp_path / "elsewhere" / "real.jpg").stat().st_mtime_ns
     )
@@ -246,9 +247,9 @@ def test_links_to_folders_are_followed_on_request_and_loops_end(root: Path, tmp_
     (other / "back").symlink_to(root)
     assert names(root) == ["sub/a.jpg"]
     following = FileSelection(follow_links=True)
-    found = [item.path for item in find([root], following)]
+    found = [item.path for item in FileSource([root], following)]
     assert found == [other / "o.jpg", root / "sub" / "a.jpg"]
-    assert count([root], following) == 2
+    assert FileSource([root], following).count() == 2
 
 
 @posix
@@ -258,9 +259,9 @@ def test_a_root_may_be_a_link_and_its_files_have_their_real_path(
     plant(root, "sub/a.jpg")
     (tmp_path / "link").symlink_to(root)
     for path in (tmp_path / "link", tmp_path / "link" / "sub", tmp_path / "link" / "sub" / "a.jpg"):
-        assert [item.path for item in find([path], PLAIN)] == [root / "sub" / "a.jpg"]
+        assert [item.path for item in FileSource([path])] == [root / "sub" / "a.jpg"]
     paths = [tmp_path / "link", root, root / "sub" / "a.jpg", tmp_path / "link" / "sub", root / "x"]
-    assert roots(paths) == [root, root / "sub"]
+    assert FileSource(paths, strict=False).roots == [root, root / "sub"]
 
 
 @posix
@@ -294,7 +295,7 @@ def test_broken_links_are_problems_where_they_look_like_pictures(root: Path) -> 
     assert set(listed) == {"gone.jpg", "round.jpg"}
     assert listed["gone.jpg"] == "the link points to nothing"
     assert problems([root / "gone.jpg"]) == [("gone.jpg", "the link points to nothing")]
-    assert count([root, root / "gone.jpg"], PLAIN) == 3
+    assert FileSource([root, root / "gone.jpg"]).count() == 3
 
 
 @posix
@@ -319,11 +320,11 @@ def test_pipes_sockets_and_devices_are_never_opened(root: Path) -> None:
 def test_names_that_are_not_utf8_survive(root: Path) -> None:
     plant(root, os.fsdecode(b"caf\xe9/na\xefve.JPG"), "日本/写真.jpg", "line\nbreak.jpg")
     raw = os.fsencode(root)
-    (item,) = find([root / os.fsdecode(b"caf\xe9")], FileSelection(exclude=("*.png", "a/*")))
+    (item,) = FileSource([root / os.fsdecode(b"caf\xe9")], FileSelection(exclude=("*.png", "a/*")))
     assert os.fsencode(item.path) == raw + b"/caf\xe9/na\xefve.JPG"
     assert len(names(root)) == 3
     with pytest.raises(UsageError):
-        find([root / os.fsdecode(b"caf\xe8")], PLAIN)
+        FileSource([root / os.fsdecode(b"caf\xe8")])
 
 
 def test_an_unreadable_folder_is_a_problem_and_the_rest_goes_on(
@@ -340,12 +341,12 @@ def test_an_unreadable_folder_is_a_problem_and_the_rest_goes_on(
     monkeypatch.setattr(os, "scandir", denying)
     assert problems([root]) == [("locked", "cannot list the folder: permission denied")]
     assert problems([root / "locked"]) == [("locked", "cannot list the folder: permission denied")]
-    assert len(list(find([root], PLAIN))) == 3
+    assert len(list(FileSource([root]))) == 3
 
 
 def test_files_and_folders_that_vanish_meanwhile_are_problems(root: Path) -> None:
     plant(root, "a.jpg", "b.jpg", "sub/c.jpg")
-    items = find([root], PLAIN)
+    items = iter(FileSource([root]))
     assert isinstance(next(items), ImageFile)
     (root / "b.jpg").unlink()
     (root / "sub" / "c.jpg").unlink()
@@ -419,9 +420,9 @@ def test_any_tree_gives_what_a_naive_walk_gives(
     for parts in tree:
         plant(root, "/".join(parts), content=PNG_HEAD if parts[-1] in ("5", "6.") else b"text")
     selection = FileSelection(exclude=tuple(exclude), everything=everything)
-    found = [item.path for item in find([root], selection)]
-    assert len(found) == len(set(found)) == count([root], selection)
+    found = [item.path for item in FileSource([root], selection)]
+    assert len(found) == len(set(found)) == FileSource([root], selection).count()
     assert set(found) == naive(root, selection)
     below = [root / parts[0] for parts in tree if len(parts) > 1 and len(parts[0]) == 1]
-    again = [item.path for item in find([root, *below, root], PLAIN)]
+    again = [item.path for item in FileSource([root, *below, root])]
     assert len(again) == len(set(again))

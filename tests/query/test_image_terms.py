@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import ImageError, UsageError
+from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
 from clipsearch.query import Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image, stored_row
@@ -18,7 +19,7 @@ from tests.helpers.fakes import ColourEncoder, draw
 @pytest.fixture
 def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
-    ingest([photos], collection, encoder, IngestOptions())
+    ingest(FileSource([photos]), collection, encoder, IngestOptions())
     return collection
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import UsageError
+from clipsearch.files.discover import FileSource
 from clipsearch.query import near_duplicates as module
 from clipsearch.query.near_duplicates import near_duplicates
 from clipsearch.store import Collection
@@ -19,7 +20,7 @@ def test_copies_and_resized_pictures_form_groups(
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy of red.png")
     draw(photos / "small green.png", (0, 255, 9), size=(8, 8))
-    ingest([photos], collection, encoder, IngestOptions())
+    ingest(FileSource([photos]), collection, encoder, IngestOptions())
     groups = near_duplicates(collection, 0.99)
     members = {tuple(photo.path.name for photo in group.records): group for group in groups}
     assert {frozenset(names) for names in members} == {
@@ -37,7 +38,7 @@ def test_a_chain_of_small_differences_is_not_one_group(
     for degrees in range(0, 90, 10):
         red, green = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         draw(tmp_path / "p" / f"{degrees:02}.png", (int(255 * red), int(255 * green), 0))
-    ingest([tmp_path / "p"], collection, encoder, IngestOptions())
+    ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions())
     groups = near_duplicates(collection, float(np.cos(np.radians(11))))
     assert max(len(group.records) for group in groups) <= 3
     assert all(group.similarity >= np.cos(np.radians(11)) - 1e-4 for group in groups)
@@ -48,7 +49,7 @@ def test_pairs_across_blocks_are_found(
 ) -> None:
     for number in range(5):
         shutil.copy(photos / "red.png", photos / f"{number}.png")
-    ingest([photos], collection, encoder, IngestOptions())
+    ingest(FileSource([photos]), collection, encoder, IngestOptions())
     whole = near_duplicates(collection)
     monkeypatch.setattr(module, "BLOCK", 2)
     assert near_duplicates(collection) == whole

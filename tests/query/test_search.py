@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError, UsageError, ZeroVectorError
+from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
 from clipsearch.query import Filters, Query, StoredImage, Term, search
 from clipsearch.store import Collection
@@ -23,7 +24,7 @@ from tests.helpers.records import many
 @pytest.fixture
 def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
-    ingest([photos], collection, encoder, IngestOptions())
+    ingest(FileSource([photos]), collection, encoder, IngestOptions())
     encoder.embedded_images = 0
     return collection
 
@@ -90,7 +91,7 @@ def test_the_query_picture_and_its_copies_are_left_out_on_request(
     filled: Collection, encoder: ColourEncoder, photos: Path, tmp_path: Path
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy.png")
-    ingest([photos], filled, encoder, IngestOptions())
+    ingest(FileSource([photos]), filled, encoder, IngestOptions())
     assert "red.png" in names(find(filled, encoder, Term(photos / "red.png")))
     hits = find(filled, encoder, Term(photos / "red.png"), exclude_images=True)
     assert set(names(hits)) == {"green.png", "blue.png"}
@@ -127,7 +128,7 @@ def test_filters_select(collection: Collection, encoder: ColourEncoder, tmp_path
     Image.new("RGB", (64, 48), "red").save(tmp_path / "p" / "dated.jpg", exif=exif)
     draw(tmp_path / "p" / "it's 100%_sure" / "small.png", "green", size=(8, 8))
     draw(tmp_path / "p" / "large.png", "blue", size=(600, 400))
-    ingest([tmp_path / "p"], collection, encoder, IngestOptions())
+    ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions())
 
     def matching(**conditions: object) -> set[str]:
         filters = Filters(**conditions)  # type: ignore[arg-type]
@@ -159,7 +160,7 @@ def test_a_glob_finds_the_best_among_very_many(
 ) -> None:
     for number in range(60):
         draw(tmp_path / "p" / f"{number:02}.png", (number, 200, 0), size=(4, 4))
-    ingest([tmp_path / "p"], collection, encoder, IngestOptions())
+    ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions())
     hits = find(collection, encoder, Term("red"), filters=Filters(glob="*[02468].png"), limit=3)
     assert names(hits) == ["58.png", "56.png", "54.png"]
     second = find(
@@ -174,7 +175,7 @@ def test_z_says_how_far_a_hit_stands_out(
     for number in range(99):
         draw(tmp_path / "p" / f"{number:02}.png", (10, 100 + number, 0), size=(4, 4))
     draw(tmp_path / "p" / "red.png", "red")
-    ingest([tmp_path / "p"], collection, encoder, IngestOptions())
+    ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions())
     hits = find(collection, encoder, Term("red"), limit=100)
     scores = np.array([hit.score for hit in hits])
     below, median = np.percentile(scores, (15.87, 50))
@@ -230,7 +231,7 @@ def test_file_names_that_are_not_utf8_come_back_exactly(
         shutil.copy(draw(tmp_path / "plain.png"), odd)
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
-    ingest([Path(odd)], collection, encoder, IngestOptions())
+    ingest(FileSource([Path(odd)]), collection, encoder, IngestOptions())
     [hit] = find(collection, encoder, Term("red"))
     assert hit.path == Path(odd)
     assert hit.path.is_file()

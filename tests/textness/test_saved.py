@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 
 from clipsearch import Index, Query, Term
 from clipsearch.errors import ModelError, ModelMismatchError, UsageError
+from clipsearch.files.discover import FileSource
 from clipsearch.models import registry
 from clipsearch.models.crop import CenterCrop
 from clipsearch.query import search
@@ -73,7 +74,7 @@ def module_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def filled(module_store: Store, folder: Path) -> Collection:
     """All of these, with a probe."""
     collection = module_store.create("lettered", ReadingEncoder().identity)
-    ingest([folder], collection, ReadingEncoder(), IngestOptions())
+    ingest(FileSource([folder]), collection, ReadingEncoder(), IngestOptions())
     Textness(collection, ReadingEncoder).fit()
     return collection
 
@@ -84,7 +85,7 @@ def fresh(store: Store, folder: Path, reader: ReadingEncoder) -> Iterator[Collec
     identity = replace(reader.identity, weights=f"fresh {np.random.default_rng().random()}")
     reader.identity = identity
     collection = store.create("fresh", identity)
-    ingest([folder], collection, reader, IngestOptions())
+    ingest(FileSource([folder]), collection, reader, IngestOptions())
     reader.embedded_images = 0
     yield collection
     store.drop("fresh")
