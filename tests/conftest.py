@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.store import Collection, Store
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.milvus_server import milvus_server
 
 __all__ = ["milvus_server"]
@@ -56,9 +56,9 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def encoder() -> ColourEncoder:
+def encoder() -> ColorEncoder:
     """A fake encoder that counts its calls."""
-    return ColourEncoder()
+    return ColorEncoder()
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture
-def collection(store: Store, encoder: ColourEncoder) -> Iterator[Collection]:
+def collection(store: Store, encoder: ColorEncoder) -> Iterator[Collection]:
     """An empty collection for the fake encoder's vectors."""
     yield store.create("images", encoder.identity)
     store.drop("images")

@@ -21,15 +21,15 @@ from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 from ingest.pipeline import IngestOptions
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 
 @pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
+def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the models that were loaded; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
+    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
         names.append(name)
         return encoder
 
@@ -124,13 +124,13 @@ def test_remove_forgets_files_and_folders(index: Index, photos: Path) -> None:
 
 
 def test_another_model_is_refused_before_anything_is_written(
-    tmp_path: Path, index: Index, photos: Path, encoder: ColourEncoder
+    tmp_path: Path, index: Index, photos: Path, encoder: ColorEncoder
 ) -> None:
     index.close()
     with pytest.raises(ModelMismatchError, match="made by pocket"):
         Index.open(tmp_path / "photos.db", model="align")
     with Index.open(tmp_path / "photos.db") as same_name:
-        encoder.identity = ColourEncoder(weights="0ther").identity
+        encoder.identity = ColorEncoder(weights="0ther").identity
         draw(photos / "new.png", (1, 2, 3))
         with pytest.raises(ModelMismatchError, match="other weights"):
             same_name.ingest(photos)

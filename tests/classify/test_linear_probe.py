@@ -26,7 +26,7 @@ from clipsearch.vectors import normalize
 from tests.helpers.fakes import draw
 from tests.helpers.records import MODEL
 
-COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
+COLORS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
 
 
 def clouds(
@@ -49,7 +49,7 @@ def probe_of(features: Vectors, targets: Targets, *labels: str) -> LinearProbe:
 @pytest.fixture
 def coloured(tmp_path: Path) -> Path:
     """Three class folders of five pictures each."""
-    for name, colour in COLOURS.items():
+    for name, colour in COLORS.items():
         for n in range(5):
             shade = (colour[0] - 3 * n, colour[1], colour[2] - 2 * n)
             draw(tmp_path / "classes" / name / f"{n}.png", shade, size=(32 + n, 32))

@@ -21,7 +21,7 @@ from clipsearch.store import schema as rows_module
 from clipsearch.store import store as store_module
 from clipsearch.types import ImageRow, Vectors
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import MODEL, row
 
 AWKWARD = ["ねこ", "犬 と 人", "🐕‍🦺", "50% {x}_", 'it\'s "here" \\', "Łódź"]
@@ -131,7 +131,7 @@ def test_a_search_takes_all_tags_of_its_filters_together(stored: Collection) -> 
     fill(stored)
     tag(stored, colours("warm", "cold"), threshold=0)
     tag(stored, colours("in", "out"), threshold=0.9, add=True)
-    encoder = ColourEncoder()
+    encoder = ColorEncoder()
 
     def found(*tags: str) -> list[str]:
         query = Query((Term("red"),), filters=Filters(tags=tags))
@@ -164,7 +164,7 @@ def test_a_collection_from_before_there_were_tags_works_and_says_so(
             lambda: opened_again.upsert([tagged_row()]),
             lambda: search(
                 [Query((Term("red"),), filters=Filters(tags=("a",)))],
-                ColourEncoder,
+                ColorEncoder,
                 opened_again,
             ),
         ):
@@ -198,7 +198,7 @@ def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
 
 
 def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     photos = tmp_path / "photos"
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):

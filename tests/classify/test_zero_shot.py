@@ -23,7 +23,7 @@ from clipsearch.models.pocket.encoder import PocketEncoder
 from clipsearch.models.registry import load
 from clipsearch.models.runtime import Runtime
 from tests.helpers import checkpoints
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import row
 
 AWKWARD = ["ねこ", "犬 と 人", "a  dog ", "🐕‍🦺", "50% {x}", 'say "hi" \\', "Łódź", "-v"]
@@ -34,7 +34,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
 
 
-def matrix(encoder: ColourEncoder, *labels: str, templates: tuple[str, ...] = ("{}",)) -> Classes:
+def matrix(encoder: ColorEncoder, *labels: str, templates: tuple[str, ...] = ("{}",)) -> Classes:
     return class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
 
 
@@ -42,7 +42,7 @@ def never() -> Encoder:
     raise AssertionError("no model is needed")
 
 
-def test_a_probability_is_the_softmax_of_the_scaled_cosines(encoder: ColourEncoder) -> None:
+def test_a_probability_is_the_softmax_of_the_scaled_cosines(encoder: ColorEncoder) -> None:
     classes = matrix(encoder, "red", "green", "blue")
     vectors = np.array([[1, 0, 0, 0], [0.6, 0.8, 0, 0]], dtype=np.float32)
     by_hand = np.exp(encoder.logit_scale * (vectors @ classes.vectors.T))
@@ -64,7 +64,7 @@ def test_softmax_never_overflows_and_adds_up_to_one(rows: list[list[float]]) -> 
 
 
 def test_predictions_are_sorted_cut_and_none_of_these_below_the_threshold(
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
 ) -> None:
     classes = matrix(encoder, "red", "green", "blue")
     rows = [row("/a.jpg", (1, 0, 0, 0)), row("/b.jpg", (1, 1, 0, 0))]
@@ -79,7 +79,7 @@ def test_predictions_are_sorted_cut_and_none_of_these_below_the_threshold(
     assert list(classified([], classes)) == []
 
 
-def test_prompts_are_averaged_before_the_average_gets_length_one(encoder: ColourEncoder) -> None:
+def test_prompts_are_averaged_before_the_average_gets_length_one(encoder: ColorEncoder) -> None:
     templates = ("{}", "a {} wall", "{} and blue and blue and blue")
     [found] = embed_labels(["red"], templates, encoder)
     raw = encoder.encode_texts([t.replace("{}", "red") for t in templates]).astype(np.float64)
@@ -89,7 +89,7 @@ def test_prompts_are_averaged_before_the_average_gets_length_one(encoder: Colour
 
 
 def test_every_label_is_embedded_in_every_template_whatever_the_batches(
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
 ) -> None:
     labels = [f"red {n}" for n in range(70)] + ["green"]
     found = embed_labels(labels, TEMPLATES["contexts"], encoder)
@@ -103,7 +103,7 @@ def test_every_label_is_embedded_in_every_template_whatever_the_batches(
 def test_labels_reach_the_model_and_come_back_letter_by_letter(label: str) -> None:
     seen: list[str] = []
 
-    class Listening(ColourEncoder):
+    class Listening(ColorEncoder):
         def encode_texts(self, texts):  # type: ignore[no-untyped-def]
             seen.extend(texts)
             return super().encode_texts(texts)
@@ -159,7 +159,7 @@ def test_templates_are_own_ones_and_sets_each_once() -> None:
 
 
 def test_a_class_matrix_is_computed_once_for_a_model_labels_and_templates(
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
 ) -> None:
     first = matrix(encoder, "red", "ねこ")
     again = class_matrix(["red", "ねこ"], ["{}"], model=encoder.identity, encoder=never)
@@ -170,12 +170,12 @@ def test_a_class_matrix_is_computed_once_for_a_model_labels_and_templates(
     matrix(encoder, "ねこ", "red")  # another order is another matrix
     matrix(encoder, "red", "ねこ", templates=("a {}",))
     assert encoder.embedded_texts == 6
-    other = ColourEncoder(weights="another")
+    other = ColorEncoder(weights="another")
     matrix(other, "red", "ねこ")
     assert other.embedded_texts == 2
 
 
-def test_a_damaged_cache_is_computed_again(encoder: ColourEncoder) -> None:
+def test_a_damaged_cache_is_computed_again(encoder: ColorEncoder) -> None:
     first = matrix(encoder, "red", "green")
     [path] = CACHE.folder.iterdir()
     whole = path.read_bytes()
@@ -193,7 +193,7 @@ def test_a_damaged_cache_is_computed_again(encoder: ColourEncoder) -> None:
 
 
 def test_without_a_place_for_the_cache_it_works_all_the_same(
-    encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))

@@ -11,9 +11,9 @@ from clipsearch.evaluation.results import Estimate, Evaluation, Measure
 from clipsearch.render import comparison_chart, evaluation_table, heat_map
 from clipsearch.textness import Writer
 from tests.helpers.commands import Done, Run, command
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
-COLOURS = ("red", "green", "blue")
+COLORS = ("red", "green", "blue")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def captions(photos: Path) -> Path:
     path = photos / "captions.csv"
-    path.write_text("file,caption\n" + "".join(f"{c}.png,a {c} wall\n" for c in COLOURS))
+    path.write_text("file,caption\n" + "".join(f"{c}.png,a {c} wall\n" for c in COLORS))
     return path
 
 
@@ -87,7 +87,7 @@ def test_wrong_input_is_one_line(
 
 
 def test_zero_shot_and_agreement(run: Run, tmp_path: Path) -> None:
-    for number, colour in enumerate(COLOURS * 8):
+    for number, colour in enumerate(COLORS * 8):
         draw(tmp_path / "classes" / colour / f"{number}.png", colour, size=(30 + number, 30))
     found = run("eval", "zeroshot", "classes", "--per-class", "2", "--templates", "plain", "--json")
     assert json.loads(found.stdout)["counts"] == {"images": 6, "classes": 3, "templates": 1}
@@ -101,9 +101,9 @@ def test_zero_shot_and_agreement(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_typographic_test_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for number, colour in enumerate(COLOURS * 8):
+    for number, colour in enumerate(COLORS * 8):
         draw(tmp_path / colour / f"{number}.png", colour, size=(200 + number, 200))
-    found = evaluate_textness(tmp_path, model=ColourEncoder(), writer=Writer(fonts=()))
+    found = evaluate_textness(tmp_path, model=ColorEncoder(), writer=Writer(fonts=()))
     assert dict(found.counts) == {"names": 3, "images": 12, "written": 30}
     # Colours cannot read: the things come first, and no word is taken for a thing.
     assert "does not tell pictures with text" in caplog.text

@@ -11,17 +11,17 @@ from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 from tests.helpers.commands import command
 from tests.helpers.daemons import serving
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 Loads = list[tuple[str, Runtime | None]]
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> Loads:
+def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> Loads:
     """The models that were loaded, with their runtimes; all of them are the fake encoder."""
     loaded: Loads = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
+    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
         loaded.append((name, runtime))
         return encoder
 

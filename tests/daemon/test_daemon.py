@@ -39,7 +39,7 @@ from clipsearch.store import Store, local_store
 from clipsearch.store.address import locate
 from clipsearch.types import Failure
 from tests.helpers.daemons import bare_process, serving
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import MODEL, many, row
 
 pytestmark = pytest.mark.skipif(not supported(), reason="needs Unix sockets")
@@ -56,11 +56,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
+def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the models that were loaded, here or there; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColourEncoder:
+    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
         logging.getLogger("clipsearch").info("loading %s", name)
         names.append(name)
         return encoder
@@ -456,7 +456,7 @@ def test_one_that_falls_silent_in_a_call_is_lost(
 
 
 def test_the_model_is_loaded_there_once_for_all(
-    tmp_path: Path, photos: Path, loads: list[str], encoder: ColourEncoder
+    tmp_path: Path, photos: Path, loads: list[str], encoder: ColorEncoder
 ) -> None:
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
         index.ingest(photos)
@@ -475,15 +475,15 @@ def test_the_model_is_loaded_there_once_for_all(
 
 
 def test_a_model_there_that_does_not_fit_is_loaded_here(
-    path: Path, loads: list[str], encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    path: Path, loads: list[str], encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(path), Store.open(path) as store:
-        other = ColourEncoder(weights="0ther").identity
+        other = ColorEncoder(weights="0ther").identity
         assert remote_encoder(store.link, lambda: encoder, MODEL, Runtime("cpu"))
         assert remote_encoder(store.link, lambda: encoder, other, Runtime("cpu")) is None
         assert remote_encoder(None, lambda: encoder, MODEL, Runtime()) is None
 
-        def missing(name: str, _: Runtime) -> ColourEncoder:
+        def missing(name: str, _: Runtime) -> ColorEncoder:
             raise ModelError("no weights")
 
         monkeypatch.setattr(registry, "load", missing)
@@ -511,7 +511,7 @@ def test_what_the_library_says_there_is_heard_here(
 ) -> None:
     with caplog.at_level(logging.INFO, "clipsearch"), serving(path), Store.open(path) as store:
         here = threading.get_ident()
-        remote_encoder(store.link, ColourEncoder, MODEL, Runtime())
+        remote_encoder(store.link, ColorEncoder, MODEL, Runtime())
     heard = [record for record in caplog.records if record.getMessage() == "loading pocket"]
     assert any(record.thread == here for record in heard)
 
@@ -520,7 +520,7 @@ def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
     with serving(path) as server, Store.open(path) as store:
         for number in range(resources.MODELS + 2):
             identity = ModelIdentity(f"model {number}", 4, "c0105", "mean colour", "fp32")
-            assert remote_encoder(store.link, ColourEncoder, identity, Runtime())
+            assert remote_encoder(store.link, ColorEncoder, identity, Runtime())
         assert server._models.names == [f"model {n}" for n in range(2, resources.MODELS + 2)]
 
 

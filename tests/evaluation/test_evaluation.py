@@ -19,10 +19,10 @@ from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
-COLOURS = ("red", "green", "blue")
-RIGHT = [CaptionedImage(f"{c}.png", (f"{c} wall", f"a {c} square")) for c in COLOURS]
+COLORS = ("red", "green", "blue")
+RIGHT = [CaptionedImage(f"{c}.png", (f"{c} wall", f"a {c} square")) for c in COLORS]
 
 
 class Bar:
@@ -58,13 +58,13 @@ def shades(tmp_path: Path) -> Path:
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
     """Class folders of two pictures each."""
-    for colour in COLOURS:
+    for colour in COLORS:
         for number in range(2):
             draw(tmp_path / "classes" / colour / f"{number}.png", colour)
     return tmp_path / "classes"
 
 
-def test_a_model_that_knows_colours_finds_them(captions: Path, encoder: ColourEncoder) -> None:
+def test_a_model_that_knows_colours_finds_them(captions: Path, encoder: ColorEncoder) -> None:
     bar = Bar()
     found = evaluate_retrieval(captions, model=encoder, progress=bar)
     assert dict(found.counts) == {"images": 3, "captions": 6}
@@ -76,7 +76,7 @@ def test_a_model_that_knows_colours_finds_them(captions: Path, encoder: ColourEn
         found.measure("text", "R@1")
 
 
-def test_wrong_captions_are_found_out_by_hand(photos: Path, encoder: ColourEncoder) -> None:
+def test_wrong_captions_are_found_out_by_hand(photos: Path, encoder: ColorEncoder) -> None:
     # Green's and blue's captions are swapped: 1 of 3 right at rank 1, the others at rank 3, since
     # pictures of other colours than a caption's are equally far from it, and ties count against.
     swapped = [
@@ -91,7 +91,7 @@ def test_wrong_captions_are_found_out_by_hand(photos: Path, encoder: ColourEncod
 
 
 def test_missing_and_broken_pictures_are_counted_and_named(
-    captions: Path, encoder: ColourEncoder, caplog: pytest.LogCaptureFixture
+    captions: Path, encoder: ColorEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     (captions.parent / "green.png").unlink()
     (captions.parent / "blue.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
@@ -102,9 +102,7 @@ def test_missing_and_broken_pictures_are_counted_and_named(
     assert "2 of 3 pictures are left out: green.png (no such file)" in caplog.text
 
 
-def test_no_picture_left_is_an_error(
-    captions: Path, encoder: ColourEncoder, tmp_path: Path
-) -> None:
+def test_no_picture_left_is_an_error(captions: Path, encoder: ColorEncoder, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none of the 3 captioned pictures is in .*--images"):
         evaluate_retrieval(RIGHT, model=encoder, images=draw(tmp_path / "empty" / "x.png").parent)
     with pytest.raises(UsageError, match="no such folder of pictures"):
@@ -112,15 +110,15 @@ def test_no_picture_left_is_an_error(
     assert encoder.embedded_images == 0
 
 
-def test_pictures_in_the_folder_images_are_found(captions: Path, encoder: ColourEncoder) -> None:
+def test_pictures_in_the_folder_images_are_found(captions: Path, encoder: ColorEncoder) -> None:
     folder = captions.parent / "images"
     folder.mkdir()
-    for colour in COLOURS:
+    for colour in COLORS:
         (captions.parent / f"{colour}.png").rename(folder / f"{colour}.png")
     assert evaluate_retrieval(captions, model=encoder, limit=2).counts["images"] == 2
 
 
-def test_a_picture_named_twice_is_one(photos: Path, encoder: ColourEncoder) -> None:
+def test_a_picture_named_twice_is_one(photos: Path, encoder: ColorEncoder) -> None:
     twice = [
         CaptionedImage("red.png", ("red",)),
         CaptionedImage("./red.png", ("a red wall",)),
@@ -132,7 +130,7 @@ def test_a_picture_named_twice_is_one(photos: Path, encoder: ColourEncoder) -> N
     }
 
 
-def test_zero_shot_by_the_names_of_folders(classes: Path, encoder: ColourEncoder) -> None:
+def test_zero_shot_by_the_names_of_folders(classes: Path, encoder: ColorEncoder) -> None:
     found = evaluate_zero_shot(classes, model=encoder, ensemble=["plain", "a {} wall"])
     assert dict(found.counts) == {"images": 6, "classes": 3, "templates": 2}
     assert found.measure("one template", "top-1").value == 1
@@ -140,7 +138,7 @@ def test_zero_shot_by_the_names_of_folders(classes: Path, encoder: ColourEncoder
     assert found.measure("gain of the ensemble", "top-1").value == 0
 
 
-def test_zero_shot_with_other_names_is_wrong(classes: Path, encoder: ColourEncoder) -> None:
+def test_zero_shot_with_other_names_is_wrong(classes: Path, encoder: ColorEncoder) -> None:
     swapped = {"red": "green", "green": "blue", "blue": "red"}
     found = evaluate_zero_shot(classes, model=encoder, labels=swapped, per_class=1)
     assert found.counts["images"] == 3
@@ -156,26 +154,26 @@ def test_zero_shot_with_other_names_is_wrong(classes: Path, encoder: ColourEncod
     ],
 )
 def test_zero_shot_refuses(
-    wrong: dict[str, object], reason: str, classes: Path, encoder: ColourEncoder
+    wrong: dict[str, object], reason: str, classes: Path, encoder: ColorEncoder
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         evaluate_zero_shot(classes, model=encoder, **wrong)  # type: ignore[arg-type]
     assert encoder.embedded_images == 0
 
 
-def test_one_class_is_too_few(classes: Path, encoder: ColourEncoder) -> None:
+def test_one_class_is_too_few(classes: Path, encoder: ColorEncoder) -> None:
     with pytest.raises(UsageError, match="two or more folders"):
         evaluate_zero_shot(classes / "red", model=encoder)
 
 
-class Rounded(ColourEncoder):
+class Rounded(ColorEncoder):
     """The same model in a coarse precision."""
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         return np.asarray(np.round(super().encode_images(pixels) / 8) * 8, dtype=np.float32)
 
 
-class Blind(ColourEncoder):
+class Blind(ColorEncoder):
     """Another model, to which colours mean something else."""
 
     def __init__(self) -> None:
@@ -192,9 +190,9 @@ def values(images: Path, model: Encoder, against: Encoder, queries: list[str]) -
 
 @pytest.mark.parametrize("queries", [[], ["red", "green", "blue", "red blue"]])
 def test_agreement_falls_with_the_difference(
-    shades: Path, encoder: ColourEncoder, queries: list[str]
+    shades: Path, encoder: ColorEncoder, queries: list[str]
 ) -> None:
-    same = values(shades, encoder, ColourEncoder(), queries)
+    same = values(shades, encoder, ColorEncoder(), queries)
     near = values(shades, Rounded(), encoder, queries)
     far = values(shades, Blind(), encoder, queries)
     assert same["mAP@10-20"] == same["rank correlation"] == pytest.approx(1)
@@ -208,10 +206,10 @@ def test_agreement_falls_with_the_difference(
 
 def test_map_at_n_by_plain_code(shades: Path) -> None:
     paths = sorted(shades.iterdir())
-    with_one, with_other = ColourEncoder(), Blind()
+    with_one, with_other = ColorEncoder(), Blind()
     found = values(shades, with_one, with_other, ["red"])
 
-    def order(encoder: ColourEncoder) -> list[int]:
+    def order(encoder: ColorEncoder) -> list[int]:
         from clipsearch.images.decode import decode
         from clipsearch.models.embedding import embed_images, embed_texts
 
@@ -228,14 +226,12 @@ def test_map_at_n_by_plain_code(shades: Path) -> None:
     assert found["mAP@10"] == pytest.approx(total / 10)
 
 
-def test_agreement_needs_enough_pictures(photos: Path, encoder: ColourEncoder) -> None:
+def test_agreement_needs_enough_pictures(photos: Path, encoder: ColorEncoder) -> None:
     with pytest.raises(UsageError, match="more than 20 pictures, not 3"):
         evaluate_agreement([photos], model=encoder, against=encoder)
 
 
-def test_exact_search_is_exact(
-    shades: Path, collection: Collection, encoder: ColourEncoder
-) -> None:
+def test_exact_search_is_exact(shades: Path, collection: Collection, encoder: ColorEncoder) -> None:
     ingest(FileSource([shades]), collection, encoder, IngestOptions())
     bar = Bar()
     found = evaluate_ann_recall(collection, progress=bar)
@@ -245,7 +241,7 @@ def test_exact_search_is_exact(
 
 
 def test_an_index_that_misses_is_found_out(
-    shades: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    shades: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(FileSource([shades]), collection, encoder, IngestOptions())
     whole = Collection.scores
@@ -264,7 +260,7 @@ def test_an_empty_collection_has_nothing_to_find(collection: Collection) -> None
         evaluate_ann_recall(collection)
 
 
-def test_two_models_side_by_side(captions: Path, classes: Path, encoder: ColourEncoder) -> None:
+def test_two_models_side_by_side(captions: Path, classes: Path, encoder: ColorEncoder) -> None:
     asked: list[str] = []
     results = compare_models(
         [encoder, Blind()], captions=captions, classes=classes, progress=lambda name: asked.append(name)

@@ -20,7 +20,7 @@ from clipsearch.images.decode import decode
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.pocket.encoder import PocketEncoder
 from clipsearch.types import Pixels
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 
 def spotted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
@@ -40,7 +40,7 @@ def spotted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Imag
     ],
 )
 def test_the_peak_is_inside_the_matching_box(
-    size: tuple[int, int], box: tuple[int, int, int, int], encoder: ColourEncoder
+    size: tuple[int, int], box: tuple[int, int, int, int], encoder: ColorEncoder
 ) -> None:
     found = explain_match("red", spotted(size, box), model=encoder)
     x, y = found.peak
@@ -55,7 +55,7 @@ def test_the_peak_is_inside_the_matching_box(
     )
 
 
-def test_each_color_has_its_own_map(encoder: ColourEncoder) -> None:
+def test_each_color_has_its_own_map(encoder: ColorEncoder) -> None:
     image = spotted((200, 200), (0, 0, 100, 200))
     red, blue = (explain_match(name, image, model=encoder).heat_map for name in ("red", "blue"))
     left, right = slice(0, red.shape[1] // 2), slice(red.shape[1] // 2, None)
@@ -63,13 +63,13 @@ def test_each_color_has_its_own_map(encoder: ColourEncoder) -> None:
     assert blue[:, right].mean() > 3 * blue[:, left].mean()
 
 
-def test_an_image_of_one_color_has_a_flat_map(encoder: ColourEncoder) -> None:
+def test_an_image_of_one_color_has_a_flat_map(encoder: ColorEncoder) -> None:
     found = explain_match("red", Image.new("RGB", (50, 50), (0, 0, 255)), model=encoder)
     assert found.heat_map.max() < 1e-6 or found.heat_map.std() < 0.5  # rounding at most
     assert found.words == ()
 
 
-def test_contributions_are_measured_by_leaving_words_out(encoder: ColourEncoder) -> None:
+def test_contributions_are_measured_by_leaving_words_out(encoder: ColorEncoder) -> None:
     image = Image.new("RGB", (20, 20), (255, 0, 0))
     found = explain_match("a red wall", image, model=encoder)
     values = {one.word: one.value for one in found.words}
@@ -81,7 +81,7 @@ def test_contributions_are_measured_by_leaving_words_out(encoder: ColourEncoder)
     assert values["a"] == values["wall"] == pytest.approx(0)
 
 
-def test_a_word_that_contradicts_the_image_lowers_the_score(encoder: ColourEncoder) -> None:
+def test_a_word_that_contradicts_the_image_lowers_the_score(encoder: ColorEncoder) -> None:
     image = Image.new("RGB", (20, 20), (255, 0, 0))
     found = explain_match("red blue", image, model=encoder)
     assert found.words[0].value > 0 > found.words[1].value
@@ -123,7 +123,7 @@ def test_windows_cover_every_image(width: int, height: int) -> None:
     assert sum(map(len, make_windows(width, height))) < 400  # a few seconds at most
 
 
-class PatchyEncoder(ColourEncoder):
+class PatchyEncoder(ColorEncoder):
     """An encoder with patch embeddings: the mean colors of a grid of 4 x 4."""
 
     has_patches = True
@@ -163,21 +163,21 @@ def test_patches_cover_what_the_center_crop_cuts_off() -> None:
     ],
 )
 def test_invalid_arguments_raise_usage_error(
-    wrong: dict[str, Any], reason: str, encoder: ColourEncoder
+    wrong: dict[str, Any], reason: str, encoder: ColorEncoder
 ) -> None:
     arguments: dict[str, Any] = {"query": "red", "image": spotted((20, 20), (0, 0, 9, 9))}
     with pytest.raises(UsageError, match=reason):
         explain_match(**(arguments | wrong), model=encoder)
 
 
-def test_an_error_names_the_broken_image(tmp_path: Path, encoder: ColourEncoder) -> None:
+def test_an_error_names_the_broken_image(tmp_path: Path, encoder: ColorEncoder) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(draw(tmp_path / "whole.png").read_bytes()[:60])
     with pytest.raises(ImageError, match=r"broken\.png"):
         explain_match("red", path, model=encoder)
 
 
-def test_as_json(encoder: ColourEncoder) -> None:
+def test_as_json(encoder: ColorEncoder) -> None:
     found = explain_match(
         "red wall", spotted((160, 80), (100, 20, 140, 60)), model=encoder
     ).as_json()
@@ -215,6 +215,6 @@ def test_the_word_dog_contributes_most_to_a_dog(shared_data: Path) -> None:
     assert max(by_word, key=lambda word: by_word[word]) == "dog"
 
 
-def test_contributions_need_two_words(encoder: ColourEncoder) -> None:
+def test_contributions_need_two_words(encoder: ColorEncoder) -> None:
     [vector] = embed_images(encoder, [Image.new("RGB", (8, 8), "red")])
     assert word_contributions("red", vector, encoder) == ()

@@ -1,4 +1,4 @@
-"""An encoder whose vectors can be told by hand, and pictures for it."""
+"""A fake encoder whose vectors can be computed by hand, and images for it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +10,18 @@ from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.types import Pixels, Vectors
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0)}
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0)}
 
 
-class ColourEncoder:
-    """Embeds a picture as its mean red, green and blue, and a text as the colours that it names.
+class ColorEncoder:
+    """Embeds an image as its mean red, green and blue, and a text as the colors that it names.
 
-    A black picture is the zero vector, which no real model returns and no store may hold.
+    A black image becomes the zero vector, which no real model returns and no store may hold.
     """
 
     def __init__(self, weights: str = "c0105") -> None:
         self.identity = ModelIdentity(
-            name="pocket", dim=4, weights=weights, preprocessing="mean colour", precision="fp32"
+            name="pocket", dim=4, weights=weights, preprocessing="mean color", precision="fp32"
         )
         self.logit_scale = 10.0
         self.input_size = 256
@@ -34,29 +34,29 @@ class ColourEncoder:
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         self.embedded_images += len(pixels)
-        means = np.stack([picture.reshape(-1, 3).mean(axis=0) for picture in pixels])
+        means = np.stack([image.reshape(-1, 3).mean(axis=0) for image in pixels])
         return np.pad(means, ((0, 0), (0, 1))).astype(np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         self.embedded_texts += len(texts)
-        rows = [[*sum_of_colours(text), 1] for text in texts]
+        rows = [[*add_colors(text), 1] for text in texts]
         return np.asarray(rows, dtype=np.float32)
 
 
-def sum_of_colours(text: str) -> tuple[int, int, int]:
-    """The colours that a text names, added up."""
-    named = [COLOURS[word] for word in text.split() if word in COLOURS]
+def add_colors(text: str) -> tuple[int, int, int]:
+    """The sum of the colors that a text names."""
+    named = [COLORS[word] for word in text.split() if word in COLORS]
     return (
-        sum(colour[0] for colour in named),
-        sum(colour[1] for colour in named),
-        sum(colour[2] for colour in named),
+        sum(color[0] for color in named),
+        sum(color[1] for color in named),
+        sum(color[2] for color in named),
     )
 
 
 def draw(
-    path: Path, colour: str | tuple[int, int, int] = "red", *, size: tuple[int, int] = (32, 24)
+    path: Path, color: str | tuple[int, int, int] = "red", *, size: tuple[int, int] = (32, 24)
 ) -> Path:
-    """Write a picture of one colour, in the format that the suffix says, and return its path."""
+    """Write an image of one color, in the format that the suffix names, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
     return path

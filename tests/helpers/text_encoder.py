@@ -10,7 +10,7 @@ from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.textness import Writer
 from clipsearch.types import Pixels, Vectors
-from tests.helpers.fakes import sum_of_colours
+from tests.helpers.fakes import add_colors
 
 SIDE = 160
 
@@ -43,7 +43,7 @@ class ReadingEncoder:
         return np.column_stack([means, edges, np.full(len(means), 0.3)]).astype(np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        rows = [[*np.divide(sum_of_colours(t), 255), "text" in t.split(), 0.3] for t in texts]
+        rows = [[*np.divide(add_colors(t), 255), "text" in t.split(), 0.3] for t in texts]
         return np.asarray(rows, dtype=np.float32)
 
 

@@ -180,10 +180,10 @@ def test_one_bit_and_grey_pictures_become_colours() -> None:
 # Colour
 
 
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 180, 20)]
+COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 180, 20)]
 
 
-@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("colour", COLORS)
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_comes_near_the_right_colours(kind: str, colour: tuple[int, int, int]) -> None:
     data = encoded(Image.new("RGB", (16, 16), colour).convert("CMYK"), kind)

@@ -19,7 +19,7 @@ from clipsearch.types import Pixels, Vectors
 from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions, ingest
 from ingest.report import IngestReport
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 DEFAULT = IngestOptions()
 
@@ -42,7 +42,7 @@ def counts(report: IngestReport) -> dict[str, int]:
 
 
 def test_every_picture_gets_its_own_vector_and_facts(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
     assert counts(report) == {"stored": 3}
@@ -56,7 +56,7 @@ def test_every_picture_gets_its_own_vector_and_facts(
 
 
 def test_a_second_run_embeds_nothing(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 3}
@@ -64,7 +64,7 @@ def test_a_second_run_embeds_nothing(
 
 
 def test_changed_content_is_embedded_again(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     draw(photos / "red.png", "blue", size=(40, 40))
@@ -77,7 +77,7 @@ def test_changed_content_is_embedded_again(
 
 
 def test_a_new_date_alone_embeds_nothing_and_is_noted(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     os.utime(photos / "red.png", ns=(1, 1))
@@ -90,7 +90,7 @@ def test_a_new_date_alone_embeds_nothing_and_is_noted(
 
 
 def test_a_renamed_file_keeps_its_vector_and_loses_its_old_row(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     (photos / "red.png").rename(photos / "rouge.png")
@@ -104,7 +104,7 @@ def test_a_renamed_file_keeps_its_vector_and_loses_its_old_row(
 
 
 def test_a_renamed_folder_is_moved_as_a_whole(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     for number in range(20):
         draw(photos / "2020" / f"{number}.png", (number + 1, 9, 9))
@@ -117,7 +117,7 @@ def test_a_renamed_folder_is_moved_as_a_whole(
 
 
 def test_a_copy_reuses_the_vector_and_both_stay(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     shutil.copy(photos / "red.png", photos / "copy.png")
@@ -130,7 +130,7 @@ def test_a_copy_reuses_the_vector_and_both_stay(
 
 
 def test_copies_within_one_run_are_embedded_once(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     for number in range(5):
         shutil.copy(photos / "red.png", photos / f"red{number}.png")
@@ -143,7 +143,7 @@ def test_copies_within_one_run_are_embedded_once(
 
 
 def test_a_file_on_an_unplugged_disk_is_not_taken_for_moved(
-    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     disk = draw(tmp_path / "disk" / "camera" / "a.png", (9, 8, 7)).parent.parent
     ingest(FileSource([disk]), collection, encoder, DEFAULT)
@@ -155,7 +155,7 @@ def test_a_file_on_an_unplugged_disk_is_not_taken_for_moved(
 
 
 def test_bad_files_fail_alone_with_their_reasons(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     (photos / "a-empty.jpg").write_bytes(b"")
     (photos / "b-text.png").write_text("not a picture")
@@ -173,7 +173,7 @@ def test_bad_files_fail_alone_with_their_reasons(
 
 
 def test_a_failure_is_forgotten_once_the_file_is_right_or_gone(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     (photos / "bad.png").write_bytes(b"")
     (photos / "worse.png").write_bytes(b"")
@@ -185,7 +185,7 @@ def test_a_failure_is_forgotten_once_the_file_is_right_or_gone(
 
 
 def test_a_picture_that_became_unreadable_loses_its_outdated_vector(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     (photos / "red.png").write_bytes(b"now something else")
@@ -194,14 +194,14 @@ def test_a_picture_that_became_unreadable_loses_its_outdated_vector(
     assert names(collection) == {"green.png", "blue.png"}
 
 
-def test_pixels_are_limited(photos: Path, collection: Collection, encoder: ColourEncoder) -> None:
+def test_pixels_are_limited(photos: Path, collection: Collection, encoder: ColorEncoder) -> None:
     draw(photos / "huge.png", (3, 3, 3), size=(100, 100))
     report = ingest(FileSource([photos]), collection, encoder, IngestOptions(max_pixels=5000))
     assert [(f.path.name, "10,000" in f.reason) for f in report.failed] == [("huge.png", True)]
 
 
 def test_prune_forgets_files_that_are_gone_and_only_under_these_roots(
-    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
     ingest(FileSource([photos, elsewhere]), collection, encoder, DEFAULT)
@@ -214,7 +214,7 @@ def test_prune_forgets_files_that_are_gone_and_only_under_these_roots(
 
 
 def test_prune_doubts_a_root_that_is_suddenly_empty(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
     for path in photos.iterdir():
@@ -233,7 +233,7 @@ def test_prune_doubts_a_root_that_is_suddenly_empty(
 def test_prune_keeps_what_it_cannot_see(
     photos: Path,
     collection: Collection,
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -258,7 +258,7 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
     for number in range(100):
         draw(photos / f"{number:03}.png", (number, 100, 50))
 
-    class Interrupted(ColourEncoder):
+    class Interrupted(ColorEncoder):
         def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
             if self.embedded_images >= 64:
                 raise KeyboardInterrupt
@@ -268,7 +268,7 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
         ingest(FileSource([photos]), collection, Interrupted(), DEFAULT)
     kept = collection.count()
     assert kept == 65  # a batch of one and a whole one
-    encoder = ColourEncoder()
+    encoder = ColorEncoder()
     assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
         "stored": 38,
         "unchanged": 65,
@@ -281,7 +281,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
     old: bool,
     photos: Path,
     collection: Collection,
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(load, "SETTLED_NS", -1 if old else 1 << 60)
@@ -310,7 +310,7 @@ def test_a_file_is_hashed_again_only_where_its_dates_could_hide_a_change(
     hashed: int,
     photos: Path,
     collection: Collection,
-    encoder: ColourEncoder,
+    encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hashes: list[int] = []
@@ -326,7 +326,7 @@ def test_a_file_is_hashed_again_only_where_its_dates_could_hide_a_change(
 
 
 def test_a_preview_counts_and_writes_nothing(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     assert counts(preview(FileSource([photos]), None, DEFAULT)) == {"stored": 3}
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -344,7 +344,7 @@ def test_a_preview_counts_and_writes_nothing(
 
 
 def test_progress_tells_every_file_and_the_total(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     class Bar:
         total: float | None = None
@@ -363,7 +363,7 @@ def test_progress_tells_every_file_and_the_total(
 
 
 def test_selection_reaches_the_walk(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     source = FileSource([photos], FileSelection(exclude=("red*",)))
     ingest(source, collection, encoder, DEFAULT)
@@ -371,7 +371,7 @@ def test_selection_reaches_the_walk(
 
 
 def test_vectors_of_a_thousand_files_stay_with_their_files(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     colours = {
@@ -390,7 +390,7 @@ def test_vectors_of_a_thousand_files_stay_with_their_files(
 
 
 def test_a_copy_far_from_its_original_is_not_embedded_again(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     for number in range(450):
         draw(
@@ -405,7 +405,7 @@ def test_a_copy_far_from_its_original_is_not_embedded_again(
 
 
 def test_a_linked_root_is_the_folder_that_it_leads_to(
-    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     link = tmp_path / "Pictures"
     link.symlink_to(photos)
@@ -417,7 +417,7 @@ def test_a_linked_root_is_the_folder_that_it_leads_to(
 
 
 def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     for disk, pictures in (("nas1", 20), ("nas2", 12)):
         for number in range(pictures):
@@ -439,7 +439,7 @@ def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
 
 
 def test_an_empty_mount_point_is_not_where_a_copy_moved_from(
-    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     original = draw(tmp_path / "disk" / "a.png", (9, 8, 7))
     ingest(FileSource([tmp_path / "disk"]), collection, encoder, DEFAULT)
@@ -452,7 +452,7 @@ def test_an_empty_mount_point_is_not_where_a_copy_moved_from(
 def test_a_picture_that_the_model_cannot_take_fails_alone(
     photos: Path, collection: Collection
 ) -> None:
-    class Picky(ColourEncoder):
+    class Picky(ColorEncoder):
         def preprocess(self, image: Image.Image) -> Pixels:
             if image.getpixel((0, 0)) == (255, 0, 0):
                 raise MemoryError("too large for me")
@@ -467,7 +467,7 @@ def test_a_picture_that_the_model_cannot_take_fails_alone(
 
 
 def test_a_failure_is_not_forgotten_by_a_run_over_another_folder(
-    photos: Path, collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     (photos / "bad.png").write_bytes(b"")
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -477,7 +477,7 @@ def test_a_failure_is_not_forgotten_by_a_run_over_another_folder(
 
 
 def test_many_copies_cost_no_more_than_many_pictures(
-    photos: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Path] = []
     lstat = Path.lstat

@@ -9,10 +9,10 @@ from PIL import Image
 from clipsearch.errors import VectorError, ZeroVectorError
 from clipsearch.models.embedding import BATCH, embed_images, embed_texts, encode_pixels
 from clipsearch.types import Vectors
-from tests.helpers.fakes import ColourEncoder
+from tests.helpers.fakes import ColorEncoder
 
 
-def test_n_in_n_out_in_order_and_of_length_one(encoder: ColourEncoder) -> None:
+def test_n_in_n_out_in_order_and_of_length_one(encoder: ColorEncoder) -> None:
     greens = [Image.new("RGB", (4, 4), (255, green, 0)) for green in range(2 * BATCH + 1)]
     vectors = embed_images(encoder, greens)
     assert vectors.shape == (2 * BATCH + 1, 4)
@@ -21,13 +21,13 @@ def test_n_in_n_out_in_order_and_of_length_one(encoder: ColourEncoder) -> None:
     assert np.all(np.diff(vectors[:, 1]) > 0)
 
 
-def test_nothing_in_nothing_out(encoder: ColourEncoder) -> None:
+def test_nothing_in_nothing_out(encoder: ColorEncoder) -> None:
     assert embed_texts(encoder, []).shape == (0, 4)
     assert embed_images(encoder, []).shape == (0, 4)
 
 
-def test_a_model_that_returns_too_few_rows_is_refused(encoder: ColourEncoder) -> None:
-    class Forgetful(ColourEncoder):
+def test_a_model_that_returns_too_few_rows_is_refused(encoder: ColorEncoder) -> None:
+    class Forgetful(ColorEncoder):
         def encode_texts(self, texts: Sequence[str]) -> Vectors:
             return super().encode_texts(texts)[1:]
 
@@ -35,7 +35,7 @@ def test_a_model_that_returns_too_few_rows_is_refused(encoder: ColourEncoder) ->
         embed_texts(Forgetful(), ["red", "green"])
 
 
-def test_a_vector_without_direction_is_refused(encoder: ColourEncoder) -> None:
+def test_a_vector_without_direction_is_refused(encoder: ColorEncoder) -> None:
     with pytest.raises(ZeroVectorError):
         embed_images(encoder, [Image.new("RGB", (4, 4), "black")])
     assert encode_pixels(encoder, [encoder.preprocess(Image.new("RGB", (4, 4)))]).shape == (1, 4)

@@ -11,16 +11,16 @@ from clipsearch.models import registry
 from clipsearch.models.preload import PreloadedEncoder, recall_model, remember_model, start_preload
 from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
-from tests.helpers.fakes import ColourEncoder
+from tests.helpers.fakes import ColorEncoder
 from tests.helpers.records import MODEL, many
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColourEncoder) -> list[str]:
+def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the models that were loaded; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, _: Runtime) -> ColourEncoder:
+    def load(name: str, _: Runtime) -> ColorEncoder:
         names.append(name)
         return encoder
 
@@ -75,14 +75,14 @@ def test_nothing_is_loaded_for_who_does_not_ask(path: Path, loads: list[str]) ->
 
 
 def test_a_wrong_guess_is_of_no_consequence(
-    path: Path, loads: list[str], encoder: ColourEncoder
+    path: Path, loads: list[str], encoder: ColorEncoder
 ) -> None:
     remember_model(str(path), "photos", "something else")
     with Index.open(path, collection="photos", preload=True) as index:
         index.search("red")
     assert sorted(loads) == ["pocket", "something else"]
     assert recall_model(str(path), "photos") == "pocket"
-    encoder.identity = ColourEncoder(weights="0ther").identity
+    encoder.identity = ColorEncoder(weights="0ther").identity
     with (
         Index.open(path, collection="photos", preload=True) as index,
         pytest.raises(ModelMismatchError),
@@ -98,7 +98,7 @@ def test_a_guess_counts_only_for_its_name_and_options(loads: list[str]) -> None:
 
 
 def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, _: Runtime) -> ColourEncoder:
+    def missing(name: str, _: Runtime) -> ColorEncoder:
         raise ModelError("no weights")
 
     monkeypatch.setattr(registry, "load", missing)

@@ -13,24 +13,24 @@ from clipsearch.query import Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image, stored_row
 from clipsearch.store import Collection
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 
 @pytest.fixture
-def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
+def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
     ingest(FileSource([photos]), collection, encoder, IngestOptions())
     return collection
 
 
-def others(collection: Collection, encoder: ColourEncoder, *terms: Term) -> set[str]:
+def others(collection: Collection, encoder: ColorEncoder, *terms: Term) -> set[str]:
     """What is found without the query's own pictures."""
     query = Query(terms, exclude_images=True)
     return {hit.path.name for hit in search([query], lambda: encoder, collection)[0]}
 
 
 def test_a_picture_that_changed_since_is_not_found_by_itself(
-    filled: Collection, encoder: ColourEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     draw(photos / "red.png", "blue", size=(9, 9))
     assert others(filled, encoder, Term(photos / "red.png")) == {"green.png", "blue.png"}
@@ -39,7 +39,7 @@ def test_a_picture_that_changed_since_is_not_found_by_itself(
 
 
 def test_every_picture_of_a_query_is_left_out(
-    filled: Collection, encoder: ColourEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     (photos / "red.png").unlink()
     green = StoredImage(image_id(photos.resolve() / "green.png"))

@@ -12,11 +12,11 @@ from clipsearch.query import near_duplicates as module
 from clipsearch.query.near_duplicates import near_duplicates
 from clipsearch.store import Collection
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 
 
 def test_copies_and_resized_pictures_form_groups(
-    photos: Path, collection: Collection, encoder: ColourEncoder
+    photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy of red.png")
     draw(photos / "small green.png", (0, 255, 9), size=(8, 8))
@@ -33,7 +33,7 @@ def test_copies_and_resized_pictures_form_groups(
 
 
 def test_a_chain_of_small_differences_is_not_one_group(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     for degrees in range(0, 90, 10):
         red, green = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -45,7 +45,7 @@ def test_a_chain_of_small_differences_is_not_one_group(
 
 
 def test_pairs_across_blocks_are_found(
-    photos: Path, collection: Collection, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
         shutil.copy(photos / "red.png", photos / f"{number}.png")

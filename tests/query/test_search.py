@@ -17,19 +17,19 @@ from clipsearch.store import Collection
 from clipsearch.types import Hit
 from clipsearch.vectors import normalize
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.fakes import ColourEncoder, draw
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import many
 
 
 @pytest.fixture
-def filled(photos: Path, collection: Collection, encoder: ColourEncoder) -> Collection:
+def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
     ingest(FileSource([photos]), collection, encoder, IngestOptions())
     encoder.embedded_images = 0
     return collection
 
 
-def find(collection: Collection, encoder: ColourEncoder, *terms: Term, **wish: object) -> list[Hit]:
+def find(collection: Collection, encoder: ColorEncoder, *terms: Term, **wish: object) -> list[Hit]:
     return search([Query(terms, **wish)], lambda: encoder, collection)[0]  # type: ignore[arg-type]
 
 
@@ -37,14 +37,14 @@ def names(hits: list[Hit]) -> list[str]:
     return [hit.path.name for hit in hits]
 
 
-def test_the_nearest_picture_comes_first(filled: Collection, encoder: ColourEncoder) -> None:
+def test_the_nearest_picture_comes_first(filled: Collection, encoder: ColorEncoder) -> None:
     hits = find(filled, encoder, Term("a green field"))
     assert names(hits)[0] == "green.png"
     assert hits[0].score == pytest.approx(1, abs=1e-4)
     assert hits[1].score == pytest.approx(0, abs=1e-4)
 
 
-def test_terms_are_added_and_subtracted(filled: Collection, encoder: ColourEncoder) -> None:
+def test_terms_are_added_and_subtracted(filled: Collection, encoder: ColorEncoder) -> None:
     hits = find(filled, encoder, Term("red"), Term("green", 0.5), Term("blue", -1))
     assert names(hits) == ["red.png", "green.png", "blue.png"]
     expected = np.array([1, 0.5, -1]) / 1.5
@@ -52,7 +52,7 @@ def test_terms_are_added_and_subtracted(filled: Collection, encoder: ColourEncod
 
 
 def test_text_and_picture_add_up_like_the_paper_says(
-    filled: Collection, encoder: ColourEncoder, tmp_path: Path
+    filled: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     picture = draw(tmp_path / "query.png", "blue")
     hits = find(filled, encoder, Term("red"), Term(picture))
@@ -63,7 +63,7 @@ def test_text_and_picture_add_up_like_the_paper_says(
 
 
 def test_an_indexed_picture_is_not_decoded_again(
-    filled: Collection, encoder: ColourEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     by_path = find(filled, encoder, Term(photos / "red.png"))
     by_id = find(filled, encoder, Term(StoredImage(image_id(photos / "red.png")[:8])))
@@ -73,14 +73,14 @@ def test_an_indexed_picture_is_not_decoded_again(
 
 
 def test_a_picture_whose_file_is_gone_can_still_be_a_query(
-    filled: Collection, encoder: ColourEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     (photos / "red.png").unlink()
     assert names(find(filled, encoder, Term(photos / "red.png")))[0] == "red.png"
 
 
 def test_a_changed_file_is_embedded_as_it_is_now(
-    filled: Collection, encoder: ColourEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     draw(photos / "red.png", "blue", size=(99, 99))
     assert names(find(filled, encoder, Term(photos / "red.png")))[0] == "blue.png"
@@ -88,7 +88,7 @@ def test_a_changed_file_is_embedded_as_it_is_now(
 
 
 def test_the_query_picture_and_its_copies_are_left_out_on_request(
-    filled: Collection, encoder: ColourEncoder, photos: Path, tmp_path: Path
+    filled: Collection, encoder: ColorEncoder, photos: Path, tmp_path: Path
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy.png")
     ingest(FileSource([photos]), filled, encoder, IngestOptions())
@@ -100,13 +100,13 @@ def test_the_query_picture_and_its_copies_are_left_out_on_request(
     assert set(names(hits)) == {"green.png", "blue.png"}
 
 
-def test_pages_follow_each_other(filled: Collection, encoder: ColourEncoder) -> None:
+def test_pages_follow_each_other(filled: Collection, encoder: ColorEncoder) -> None:
     query = Term("red"), Term("green", 0.5)
     pages = [names(find(filled, encoder, *query, limit=1, offset=page)) for page in range(4)]
     assert pages == [["red.png"], ["green.png"], ["blue.png"], []]
 
 
-def test_many_queries_at_once_equal_one_by_one(filled: Collection, encoder: ColourEncoder) -> None:
+def test_many_queries_at_once_equal_one_by_one(filled: Collection, encoder: ColorEncoder) -> None:
     queries = [
         Query((Term("red"),)),
         Query((Term("green"),), limit=1),
@@ -117,11 +117,11 @@ def test_many_queries_at_once_equal_one_by_one(filled: Collection, encoder: Colo
     assert together == [search([query], lambda: encoder, filled)[0] for query in queries]
 
 
-def test_thresholds_cut(filled: Collection, encoder: ColourEncoder) -> None:
+def test_thresholds_cut(filled: Collection, encoder: ColorEncoder) -> None:
     assert names(find(filled, encoder, Term("red"), min_score=0.5)) == ["red.png"]
 
 
-def test_filters_select(collection: Collection, encoder: ColourEncoder, tmp_path: Path) -> None:
+def test_filters_select(collection: Collection, encoder: ColorEncoder, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2020:05:01 12:00:00"
     (tmp_path / "p" / "it's 100%_sure").mkdir(parents=True)
@@ -156,7 +156,7 @@ def test_filters_select(collection: Collection, encoder: ColourEncoder, tmp_path
 
 
 def test_a_glob_finds_the_best_among_very_many(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     for number in range(60):
         draw(tmp_path / "p" / f"{number:02}.png", (number, 200, 0), size=(4, 4))
@@ -170,7 +170,7 @@ def test_a_glob_finds_the_best_among_very_many(
 
 
 def test_z_says_how_far_a_hit_stands_out(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     for number in range(99):
         draw(tmp_path / "p" / f"{number:02}.png", (10, 100 + number, 0), size=(4, 4))
@@ -184,11 +184,11 @@ def test_z_says_how_far_a_hit_stands_out(
     assert names(find(collection, encoder, Term("red"), min_z=3)) == ["red.png"]
 
 
-def test_a_small_collection_has_no_z(filled: Collection, encoder: ColourEncoder) -> None:
+def test_a_small_collection_has_no_z(filled: Collection, encoder: ColorEncoder) -> None:
     assert all(hit.z is None for hit in find(filled, encoder, Term("red")))
 
 
-def test_an_empty_collection_has_no_hits(collection: Collection, encoder: ColourEncoder) -> None:
+def test_an_empty_collection_has_no_hits(collection: Collection, encoder: ColorEncoder) -> None:
     assert find(collection, encoder, Term("red")) == []
 
 
@@ -202,7 +202,7 @@ def test_an_impossible_wish_is_a_usage_error(wish: dict[str, float]) -> None:
 
 
 def test_bad_queries_say_what_is_wrong(
-    filled: Collection, encoder: ColourEncoder, tmp_path: Path
+    filled: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="empty"):
         find(filled, encoder)
@@ -224,7 +224,7 @@ def test_bad_queries_say_what_is_wrong(
 
 
 def test_file_names_that_are_not_utf8_come_back_exactly(
-    collection: Collection, encoder: ColourEncoder, tmp_path: Path
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.png")
     try:
@@ -238,7 +238,7 @@ def test_file_names_that_are_not_utf8_come_back_exactly(
 
 
 def test_z_is_measured_on_a_sample_of_a_large_collection(
-    collection: Collection, encoder: ColourEncoder
+    collection: Collection, encoder: ColorEncoder
 ) -> None:
     pictures = many(5000)
     collection.upsert(pictures)  # and nobody settles it, as after a kill

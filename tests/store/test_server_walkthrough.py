@@ -7,11 +7,11 @@ import pytest
 from clipsearch import Index
 from clipsearch.models import registry
 from ingest.pipeline import IngestOptions
-from tests.helpers.fakes import ColourEncoder
+from tests.helpers.fakes import ColorEncoder
 
 
 def test_ingest_query_move_prune_and_remove_on_a_server(
-    milvus_server: str, photos: Path, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+    milvus_server: str, photos: Path, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda _name, **_options: encoder)
     with Index.open(milvus_server, collection="walk", model="pocket") as index:
