@@ -1,4 +1,4 @@
-"""Text drawn with the fonts that this machine has, so that any script comes out where it can."""
+"""Text drawn into images with the fonts of this machine, in any script that one of them covers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ from PIL import ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Pillow looks each file name up in the font folders of Linux, macOS and Windows. First the plain
-# sans-serif faces, one of which nearly every system has, then those for single scripts. None is
-# the face inside Pillow: handsome, but English only.
+# File names that Pillow looks up in the font folders of Linux, macOS and Windows, best first.
+# Nearly every system has one of the plain fonts. None is Pillow's built-in font, for Latin only.
 _PLAIN: tuple[str | None, ...] = (
     "Inter-Regular.ttf",
     "NotoSans-Regular.ttf",
@@ -47,48 +46,47 @@ _SCRIPTS = (
     "Arial Unicode.ttf",
 )
 _PROBE_SIZE = 16
-_NO_CHARACTER = "\U0010ffff"  # permanently unassigned, so every font draws its "missing" box
+_UNASSIGNED = "\U0010ffff"  # no font has a glyph for it: drawn as the box for missing characters
 
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """Text of one size in pixels: in the font `plain`, or in fonts that have what it lacks.
+    """A font size in pixels and the preferred font; other fonts draw the characters it lacks.
 
-    `plain` comes from `choose_font`; None is the face inside Pillow.
+    `font` comes from `choose_font`; None is Pillow's built-in font.
     """
 
     size: int
-    plain: str | None = None
+    font: str | None = None
 
     def width(self, text: str) -> float:
         """The width of `text` in pixels."""
         return sum(_length(font, part) for font, part in self._runs(text))
 
     def draw(
-        self, canvas: ImageDraw.ImageDraw, position: tuple[float, float], text: str, fill: str
+        self, canvas: ImageDraw.ImageDraw, position: tuple[float, float], text: str, color: str
     ) -> None:
-        """Draw `text` from its left end on the baseline at `position`."""
+        """Draw `text`, whose baseline starts at `position`."""
         x, baseline = position
         for font, part in self._runs(text):
-            canvas.text(
-                (x, baseline), part, fill, font, _baseline(font), direction=_direction(font)
-            )
+            canvas.text((x, baseline), part, color, font, _anchor(font), direction=_direction(font))
             x += _length(font, part)
 
     def _runs(self, text: str) -> Iterator[tuple[Font, str]]:
-        """`text` in pieces of one font each."""
-        names = [_font_for(character, self.plain) for character in text]
-        for position, character in enumerate(text):
-            if position and category(character).startswith("M"):
-                names[position] = names[position - 1]  # an accent goes with its letter
+        """Split `text` into runs of one font each."""
+        names = [_font_for(character, self.font) for character in text]
+        for index, character in enumerate(text):
+            if index and category(character).startswith("M"):
+                names[index] = names[index - 1]  # a combining mark belongs to its letter
         for name, group in groupby(zip(names, text, strict=True), key=lambda pair: pair[0]):
-            yield _open(name, self.size), "".join(_drawable(one, name) for _, one in group)
+            run = "".join(_without_missing_accent(character, name) for _, character in group)
+            yield _open(name, self.size), run
 
 
 def choose_font(text: str) -> str | None:
-    """The font that has most of the characters of `text`, the handsomer one when equal.
+    """The plain font that covers most characters of `text`; the first of equally good ones.
 
-    Chosen once for all the words of a picture, so that they look alike.
+    Choose it once for all texts of an image, so that they look alike.
     """
     characters = set(text)
     return max(
@@ -98,30 +96,30 @@ def choose_font(text: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _font_for(character: str, plain: str | None) -> str | None:
-    candidates = (plain, *_SCRIPTS)
-    return next((name for name in candidates if _covers(name, character)), plain)
+def _font_for(character: str, preferred: str | None) -> str | None:
+    candidates = (preferred, *_SCRIPTS)
+    return next((name for name in candidates if _covers(name, character)), preferred)
 
 
-def _drawable(character: str, name: str | None) -> str:
-    """`character`, or its letter without the accent where the font has only that."""
+def _without_missing_accent(character: str, name: str | None) -> str:
+    """`character`, or its base letter if the font has only that."""
     letter = normalize("NFKD", character)[0]
     return letter if not _covers(name, character) and _covers(name, letter) else character
 
 
 @cache
 def _covers(name: str | None, character: str) -> bool:
-    """Whether the font has a glyph for `character`: one that differs from its "missing" box."""
+    """Whether the font has a glyph for `character` that differs from its missing-character box."""
     if not _is_installed(name):
         return False
     font = _open(name, _PROBE_SIZE)
-    return character.isspace() or _glyph(font, character) != _glyph(font, _NO_CHARACTER)
+    return character.isspace() or _glyph(font, character) != _glyph(font, _UNASSIGNED)
 
 
 def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
     try:
         mask = font.getmask(character)
-    except (OSError, ValueError):  # a bitmap font lacks it, or this size; it counts as missing
+    except (OSError, ValueError):  # a bitmap font without this glyph or size
         return (0, 0), b""
     return mask.size, bytes(mask)
 
@@ -140,8 +138,8 @@ def _open(name: str | None, size: int) -> Font:
     return ImageFont.load_default(size) if name is None else ImageFont.truetype(name, size)
 
 
-def _baseline(font: Font) -> str | None:
-    # Pillow without FreeType has one bitmap font, which knows no anchors.
+def _anchor(font: Font) -> str | None:
+    # Pillow without FreeType has only a bitmap font, which takes no anchor.
     return "ls" if isinstance(font, ImageFont.FreeTypeFont) else None
 
 
@@ -152,7 +150,7 @@ def _length(font: Font, text: str) -> float:
 
 
 def _direction(font: Font) -> str | None:
-    # Lines run from the left and hold Hebrew and Arabic words in their own order; left to guess,
-    # libraqm would turn a whole piece around. The basic layout takes no direction.
+    # Lines run from left to right and keep Hebrew and Arabic words in their order. By default,
+    # libraqm would reverse a complete run. The basic layout engine takes no direction.
     is_raqm = getattr(font, "layout_engine", None) == ImageFont.Layout.RAQM
     return "ltr" if is_raqm else None
