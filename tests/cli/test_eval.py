@@ -178,7 +178,7 @@ def test_explain_draws_prints_and_tells(run: Run, tmp_path: Path) -> None:
         (["red", "nowhere.jpg"], "no such picture: nowhere.jpg"),
         (["", "photo.jpg"], "empty"),
         (["red", "photo.jpg", "-o", "map.pdf"], "must end in"),
-        (["red", "photo.jpg", "--method", "patches"], "gives no patches"),
+        (["red", "photo.jpg", "--method", "patches"], "has no patch embeddings"),
         (["red", "photo.jpg", "--model", "pocket", "-c", "mine"], "leave --model out"),
     ],
 )
