@@ -58,7 +58,7 @@ OWNERS = {
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
     "pymilvus": {"clipsearch.store.pymilvus_import"},
-    "scipy": {"clipsearch.classify.logistic"},
+    "scipy": {"clipsearch.classify.logistic", "clipsearch.evaluation.metrics"},
     "sklearn": {"clipsearch.classify.logistic"},
     "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {

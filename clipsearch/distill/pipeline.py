@@ -12,7 +12,7 @@ from clipsearch.distill import run_state as folders
 from clipsearch.distill.config import Recipe, cache_key
 from clipsearch.distill.report import DistillReport, Epoch
 from clipsearch.errors import UsageError
-from clipsearch.evaluation.agreement import LENGTHS, evaluate_agreement
+from clipsearch.evaluation.agreement import RESULT_LENGTHS, evaluate_agreement
 from clipsearch.evaluation.results import Evaluation
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.models import registry
@@ -208,10 +208,10 @@ def _agreement(
     held: Sequence[Path], folder: Path, teacher: Encoder, runtime: Runtime, progress: OpenProgress
 ) -> Evaluation | None:
     """The evaluation of the finished student, as anybody would load it."""
-    if len(held) <= max(LENGTHS):
+    if len(held) <= max(RESULT_LENGTHS):
         log.warning(
             "%d pictures held out are too few to measure agreement: it takes more than %d",
-            len(held), max(LENGTHS),
+            len(held), max(RESULT_LENGTHS),
         )  # fmt: skip
         return None
     student = registry.load(f"local-dir:{folder}", runtime)

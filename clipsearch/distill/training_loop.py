@@ -17,8 +17,8 @@ from clipsearch.distill.config import DECAY, LONGEST_STEP, PEAK, Recipe, learnin
 from clipsearch.distill.losses import distance
 from clipsearch.distill.report import Epoch
 from clipsearch.errors import ModelError
-from clipsearch.evaluation.agreement import LENGTHS
-from clipsearch.evaluation.metrics import best, list_precision
+from clipsearch.evaluation.agreement import RESULT_LENGTHS
+from clipsearch.evaluation.metrics import average_precision_at_k, top_k
 from clipsearch.files.progress import OpenProgress
 from clipsearch.types import Vectors
 
@@ -203,7 +203,7 @@ def _measured(
     truth = lessons.vectors[0, places]
     cosine = float(np.einsum("nd,nd->n", found, truth).mean())
     agreement = None
-    if len(places) > max(LENGTHS):
+    if len(places) > max(RESULT_LENGTHS):
         agreement = _agreement(found @ found.T, truth @ truth.T)
     return Epoch(lessons.tower, number, loss, cosine, agreement)
 
@@ -212,8 +212,10 @@ def _agreement(ours: Vectors, theirs: Vectors) -> float:
     """mAP@10-20 of (n, n) scores: each example searches the others."""
     for scores in (ours, theirs):
         np.fill_diagonal(scores, -np.inf)
-    found, truth = best(ours, max(LENGTHS)), best(theirs, max(LENGTHS))
-    return float(np.mean([list_precision(found[:, :n], truth[:, :n]).mean() for n in LENGTHS]))
+    found, truth = top_k(ours, max(RESULT_LENGTHS)), top_k(theirs, max(RESULT_LENGTHS))
+    return float(
+        np.mean([average_precision_at_k(found[:, :n], truth[:, :n]).mean() for n in RESULT_LENGTHS])
+    )
 
 
 def _tell(epoch: Epoch, recipe: Recipe) -> None:

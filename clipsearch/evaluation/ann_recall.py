@@ -1,7 +1,7 @@
-"""What an approximate index misses: its results held against a search of every vector."""
+"""Recall of an approximate index: compare its results with an exact search of every vector."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.evaluation import bootstrap
-from clipsearch.evaluation.metrics import best
-from clipsearch.evaluation.results import Evaluation, Measure, proportions
+from clipsearch.evaluation.metrics import top_k
+from clipsearch.evaluation.results import Evaluation, share_measures
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from clipsearch.types import ImageRow, Vectors
 
-AT = (1, 10, 100)
-ROWS = 4096  # compared with the queries at once
-QUERIES = 200
-EQUAL = 1e-5  # two vectors as near as that: which one comes first is for rounding to say
+RECALL_LENGTHS = (1, 10, 100)
+ROW_BATCH = 4096
+"""Rows that are compared with the queries at once."""
+SAMPLE = 200
+"""Images of the collection that serve as queries if none are given."""
+SCORE_TOLERANCE = 1e-5
+"""Scores this close are equal: rounding decides which of two such vectors comes first."""
 
 
 def evaluate_ann_recall(
@@ -28,12 +31,12 @@ def evaluate_ann_recall(
     queries: Vectors | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Recall@1, 10 and 100 of a collection's search: the share of the true nearest that it finds.
+    """Measure recall@1, 10 and 100 of a collection's search: the share of true neighbors found.
 
-    `queries` is (n, d) float32 of length 1; None takes 200 pictures of the collection. Every vector
-    of the collection is read once and memory holds a few thousand. A hit as near as the k-th
-    true one is right, so that equal pictures do not count as misses. Raises UsageError on an empty
-    collection.
+    `queries` is (n, d) float32 of length 1; None takes 200 images of the collection. Each vector of
+    the collection is read once, and memory holds a few thousand. A hit that scores as high as the
+    k-th true neighbor is right, so that duplicates do not count as misses. Raises UsageError on an
+    empty collection.
     """
     count = collection.count()
     if not count:
@@ -41,50 +44,46 @@ def evaluate_ann_recall(
     if progress is not None:
         progress.total = count
     started = time.monotonic()
-    wanted = _sample(collection) if queries is None else queries
-    lengths = [k for k in AT if k <= count]
-    nearest = _nearest(collection.scan_rows(), wanted, max(lengths), progress)
-    found = collection.scores(wanted, limit=max(lengths))
-    table = np.stack([_recall(found, nearest, k) for k in lengths], axis=1)
+    vectors = _sample_vectors(collection) if queries is None else queries
+    lengths = [k for k in RECALL_LENGTHS if k <= count]
+    exact_scores = _exact_scores(collection.scan_rows(), vectors, max(lengths), progress)
+    found_scores = collection.scores(vectors, limit=max(lengths))
+    recalls = np.stack([_recall(found_scores, exact_scores, k) for k in lengths], axis=1)
+    names = [f"recall@{k}" for k in lengths]
     return Evaluation(
         kind="agreement",
         model=f"search of {collection.info.name} against exact",
-        counts={"images": count, "queries": len(wanted)},
-        measures=_measures(table, lengths),
+        counts={"images": count, "queries": len(vectors)},
+        measures=share_measures("approximate search", names, bootstrap.estimate_means(recalls)),
         seconds=time.monotonic() - started,
     )
 
 
-def _measures(table: NDArray[np.float64], lengths: Sequence[int]) -> tuple[Measure, ...]:
-    names = [f"recall@{k}" for k in lengths]
-    return proportions("approximate search", names, bootstrap.means(table))
-
-
-def _recall(found: Sequence[Vectors], nearest: Vectors, k: int) -> NDArray[np.float64]:
-    """For each query the share of its first k hits whose score reaches the k-th true one."""
+def _recall(found_scores: Sequence[Vectors], exact_scores: Vectors, k: int) -> NDArray[np.float64]:
+    """For each query, the share of its first k hits that score as high as the k-th neighbor."""
     return np.array(
         [
-            (scores[:k] >= truth[k - 1] - EQUAL).sum() / k
-            for scores, truth in zip(found, nearest, strict=True)
+            (found[:k] >= exact[k - 1] - SCORE_TOLERANCE).sum() / k
+            for found, exact in zip(found_scores, exact_scores, strict=True)
         ]
     )
 
 
-def _nearest(
-    rows: Iterator[ImageRow], queries: Vectors, count: int, progress: Progress | None
+def _exact_scores(
+    rows: Iterable[ImageRow], queries: Vectors, count: int, progress: Progress | None
 ) -> Vectors:
     """The `count` highest cosines of each query with all rows, (n, count), highest first."""
-    top = np.full((len(queries), 0), -np.inf, dtype=np.float32)
-    for batch in batches(rows, ROWS):
+    highest = np.full((len(queries), 0), -np.inf, dtype=np.float32)
+    for batch in batches(rows, ROW_BATCH):
         scores = queries @ np.stack([row.embedding for row in batch]).T
-        both = np.concatenate([top, scores], axis=1)
-        top = np.take_along_axis(both, best(both, count), axis=1)
+        candidates = np.concatenate([highest, scores], axis=1)
+        highest = np.take_along_axis(candidates, top_k(candidates, count), axis=1)
         if progress is not None:
             progress.update(len(batch))
-    return top
+    return highest
 
 
-def _sample(collection: Collection) -> Vectors:
-    """Some of the collection's own vectors; ids are hashes, so any of them are a random sample."""
-    rows = islice(collection.scan_rows(), QUERIES)
+def _sample_vectors(collection: Collection) -> Vectors:
+    """Take the first vectors of a collection; ids are hashes, so this is a random sample."""
+    rows = islice(collection.scan_rows(), SAMPLE)
     return np.stack([row.embedding for row in rows])

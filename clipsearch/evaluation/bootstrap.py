@@ -1,7 +1,7 @@
-"""How far a measured number can be trusted: intervals by resampling (Efron 1979).
+"""Confidence intervals by bootstrap resampling (Efron 1979).
 
-What is drawn again and again are groups, not values: the captions of one picture succeed and fail
-together, and taking them for independent would make every interval too narrow.
+Groups are resampled, not values: the captions of one image succeed and fail together, and treating
+them as independent would make every interval too narrow.
 """
 
 from collections.abc import Iterator
@@ -12,58 +12,62 @@ from numpy.typing import ArrayLike, NDArray
 from clipsearch.evaluation.results import Estimate
 
 RESAMPLES = 1000
-INSIDE = 95  # percent of the resamples that an interval holds
-SEED = 20  # the same data give the same interval
+CONFIDENCE = 95
+"""Percent of the resamples inside an interval."""
+SEED = 20
+"""Fixed, so that the same data give the same interval."""
 
 
-def means(
+def estimate_means(
     values: ArrayLike, groups: ArrayLike | None = None, *, resamples: int = RESAMPLES
 ) -> list[Estimate]:
-    """The mean of each column of (n, m) values, with its interval.
+    """Estimate the mean of each column of (n, m) values.
 
-    `groups` (n,) holds the number of the group that each row belongs to; None: each is its own.
+    `groups` (n,) holds the group number of each row. None means that each row is its own group.
     """
     table = np.asarray(values, dtype=np.float64)
-    owner = _owners(len(table), groups)
-    sizes = np.bincount(owner).astype(np.float64)  # (g,)
-    sums = np.stack([np.bincount(owner, weights=column) for column in table.T], axis=1)  # (g, m)
-    drawn = np.array(
-        [(weight @ sums) / (weight @ sizes) for weight in _draws(len(sizes), resamples)]
+    group_of = _group_numbers(len(table), groups)
+    sizes = np.bincount(group_of).astype(np.float64)  # (g,)
+    sums = np.stack([np.bincount(group_of, weights=column) for column in table.T], axis=1)  # (g, m)
+    samples = np.array(
+        [(counts @ sums) / (counts @ sizes) for counts in _resample_counts(len(sizes), resamples)]
     )
-    return [_estimate(*pair) for pair in zip(table.mean(axis=0), drawn.T, strict=True)]
+    return [
+        _estimate(mean, column) for mean, column in zip(table.mean(axis=0), samples.T, strict=True)
+    ]
 
 
-def median(
+def estimate_median(
     values: ArrayLike, groups: ArrayLike | None = None, *, resamples: int = RESAMPLES
 ) -> Estimate:
-    """The median of (n,) values, with its interval; `groups` as for `means`."""
+    """Estimate the median of (n,) values; `groups` as for `estimate_means`."""
     column = np.asarray(values, dtype=np.float64)
-    owner = _owners(len(column), groups)
+    group_of = _group_numbers(len(column), groups)
     order = np.argsort(column, kind="stable")
-    ordered, owner = column[order], owner[order]
-    drawn = []
-    for weight in _draws(int(owner.max()) + 1, resamples):
-        upto = np.cumsum(weight[owner])  # how many values there are up to this one
-        middle = [(upto[-1] - 1) // 2, upto[-1] // 2]
-        drawn.append(ordered[np.searchsorted(upto, middle, side="right")].mean())
-    return _estimate(float(np.median(column)), np.array(drawn))
+    ordered, group_of = column[order], group_of[order]
+    samples = []
+    for counts in _resample_counts(int(group_of.max()) + 1, resamples):
+        cumulative = np.cumsum(counts[group_of])  # resampled values up to and with this one
+        middle = [(cumulative[-1] - 1) // 2, cumulative[-1] // 2]
+        samples.append(ordered[np.searchsorted(cumulative, middle, side="right")].mean())
+    return _estimate(float(np.median(column)), np.array(samples))
 
 
-def _owners(count: int, groups: ArrayLike | None) -> NDArray[np.intp]:
+def _group_numbers(count: int, groups: ArrayLike | None) -> NDArray[np.intp]:
     """The group of each of `count` rows, numbered without gaps."""
     if groups is None:
         return np.arange(count)
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
-def _draws(count: int, resamples: int) -> Iterator[NDArray[np.intp]]:
-    """For each resample, how often each of `count` groups was drawn."""
+def _resample_counts(groups: int, resamples: int) -> Iterator[NDArray[np.intp]]:
+    """For each resample, yield how often each group was drawn, as (groups,)."""
     random = np.random.default_rng(SEED)
     for _ in range(resamples):
-        yield np.bincount(random.integers(count, size=count), minlength=count)
+        yield np.bincount(random.integers(groups, size=groups), minlength=groups)
 
 
-def _estimate(value: float, drawn: NDArray[np.float64]) -> Estimate:
-    beyond = (100 - INSIDE) / 2
-    low, high = np.percentile(drawn, (beyond, 100 - beyond))
+def _estimate(value: float, samples: NDArray[np.float64]) -> Estimate:
+    tail = (100 - CONFIDENCE) / 2
+    low, high = np.percentile(samples, (tail, 100 - tail))
     return Estimate(float(value), float(low), float(high))

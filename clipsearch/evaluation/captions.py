@@ -1,10 +1,10 @@
-"""Caption files in the forms that data sets come in: which texts describe which picture."""
+"""Caption files in the formats of common datasets: the texts that describe each image."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,19 @@ from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.paths import expand_user
 
-FORMS = (
-    'JSON lines {"file", "captions"}, COCO captions JSON, '
+FORMATS = (
+    'JSON Lines {"file", "captions"}, COCO captions JSON, '
     "Flickr tokens (name.jpg#0, a tab, the caption), or CSV with a header"
 )
-_TOKEN = re.compile(r"(.+?)#\d+\t(.*)")
-_FILE_COLUMNS = (
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "path",
-    "image",
-    "image_name",
-)
-_TEXT_COLUMNS = ("caption", "captions", "text", "comment", "title", "description", "raw")  # fmt: skip
+_TOKEN_LINE = re.compile(r"(.+?)#\d+\t(.*)")
+_FILE_COLUMNS = ("file", "filename", "file_name", "filepath", "path", "image", "image_name")
+_TEXT_COLUMNS = ("caption", "captions", "text", "comment", "title", "description", "raw")
+_DELIMITERS = ",\t;|"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionedImage:
-    """A picture, by the name that its caption file gives it, with all texts that describe it."""
+    """An image, by its name in a caption file, with all its captions."""
 
     file: str
     captions: tuple[str, ...]
@@ -47,17 +40,16 @@ class _Entry:
 
 
 def read_captions(path: str | Path, *, split: str | None = None) -> list[CaptionedImage]:
-    """The pictures of a caption file in its order, each once with all its captions.
+    """Read a caption file: each image once with all its captions, in the order of the file.
 
-    The form is told by the content: JSON lines, COCO (or Karpathy's) JSON, Flickr tokens, CSV.
-    `split` takes only pictures of that split. Raises UsageError naming the line that does not fit,
-    and where no caption is left.
+    The content determines the format: JSON Lines, COCO or Karpathy JSON, Flickr tokens, or CSV.
+    `split` takes only the images of that split. Raises UsageError on an unreadable file, on a line
+    of the wrong form, and if no caption is left.
     """
     path = expand_user(Path(path))
-    text = _text(path)
-    found: dict[str, list[str]] = {}
+    captions: dict[str, list[str]] = {}
     splits: dict[str, str | None] = {}
-    for entry in _entries(text, path):
+    for entry in _parse(_read_text(path), path):
         caption = " ".join(entry.caption.split())
         if not entry.file or not caption:
             continue
@@ -65,27 +57,28 @@ def read_captions(path: str | Path, *, split: str | None = None) -> list[Caption
             raise UsageError(
                 f"{escape_control(str(path))}: not valid Unicode: {caption!r} of {entry.file!r}"
             )
-        found.setdefault(entry.file, []).append(caption)
+        captions.setdefault(entry.file, []).append(caption)
         splits.setdefault(entry.file, entry.split)
-    if not found:
-        raise UsageError(f"{escape_control(str(path))} holds no caption; it may be {FORMS}")
-    if split is not None:
-        kept = [file for file in found if splits[file] == split]
-        if not kept:
-            there = ", ".join(sorted({name for name in splits.values() if name})) or "no splits"
-            raise UsageError(
-                f"{escape_control(str(path))} has no picture of the split {split!r}: it has {there}"
-            )
-        found = {file: found[file] for file in kept}
-    return [CaptionedImage(file, tuple(texts), splits[file]) for file, texts in found.items()]
+    if not captions:
+        raise UsageError(f"{escape_control(str(path))} holds no caption; use {FORMATS}")
+    images = [CaptionedImage(file, tuple(texts), splits[file]) for file, texts in captions.items()]
+    if split is None:
+        return images
+    selected = [image for image in images if image.split == split]
+    if not selected:
+        known = ", ".join(sorted({name for name in splits.values() if name})) or "no splits"
+        raise UsageError(
+            f"{escape_control(str(path))} has no image of the split {split!r}: it has {known}"
+        )
+    return selected
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{escape_control(str(path))} is not UTF-8 text; a caption file is {FORMS}"
+            f"{escape_control(str(path))} is not UTF-8 text; a caption file is {FORMATS}"
         ) from error
     except ValueError as error:  # a NUL in the name
         raise UsageError(f"not a path: {str(path)!r}") from error
@@ -96,90 +89,95 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _entries(text: str, path: Path) -> Iterator[_Entry]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if first.lstrip().startswith(("{", "[")):
-        whole = _json(text)
-        if isinstance(whole, dict) and "images" in whole:
-            return _coco(whole, path)
-        return _json_lines(text, path)
-    if _TOKEN.fullmatch(first):
-        return _tokens(text, path)
-    return _csv(text, path)
+def _parse(text: str, path: Path) -> Iterator[_Entry]:
+    first_line = next((line for line in text.splitlines() if line.strip()), "")
+    if first_line.lstrip().startswith(("{", "[")):
+        document = _load_json(text)
+        if isinstance(document, dict) and "images" in document:
+            return _parse_coco(document, path)
+        return _parse_json_lines(text, path)
+    if _TOKEN_LINE.fullmatch(first_line):
+        return _parse_tokens(text, path)
+    return _parse_csv(text, path)
 
 
-def _json(text: str) -> Any:
+def _load_json(text: str) -> Any:
+    """Parse JSON; returns None if it is not valid."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _json_lines(text: str, path: Path) -> Iterator[_Entry]:
-    # By "\n" alone: JSON may hold other line separators inside a string.
+def _parse_json_lines(text: str, path: Path) -> Iterator[_Entry]:
+    # Split at "\n" only: a JSON string may hold other line separators.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        row = _json(line)
+        row = _load_json(line)
         match row:
-            case {"file": str(file), "captions": list(texts)}:
+            case {"file": str(file), "captions": list(captions)}:
                 pass
             case {"file": str(file), "captions": str(single)} | {
                 "file": str(file),
                 "caption": str(single),
             }:
-                texts = [single]
+                captions = [single]
             case _:
-                raise _misfit(path, number, 'no JSON object {"file": "…", "captions": ["…"]}')
+                raise _line_error(
+                    path, number, 'expected a JSON object {"file": "…", "captions": ["…"]}'
+                )
         split = row.get("split")
-        for caption in texts:
+        for caption in captions:
             if not isinstance(caption, str):
-                raise _misfit(path, number, f"a caption is no text: {caption!r}")
+                raise _line_error(path, number, f"a caption is not a text: {caption!r}")
             yield _Entry(file, caption, split if isinstance(split, str) else None)
 
 
-def _coco(whole: Mapping[str, Any], path: Path) -> Iterator[_Entry]:
-    """COCO: images and annotations, joined by id; Karpathy's splits: sentences inside the images."""
-    images = whole["images"]
+def _parse_coco(document: Mapping[str, Any], path: Path) -> Iterator[_Entry]:
+    """Parse COCO JSON (annotations joined by id) or Karpathy JSON (sentences in the images)."""
+    images = document["images"]
     try:
-        if "annotations" not in whole:
+        if "annotations" not in document:
             for image in images:
                 folder, name = image.get("filepath", ""), image["filename"]
+                file = _require_text(f"{folder}/{name}" if folder else name)
                 for sentence in image["sentences"]:
-                    file = f"{folder}/{name}" if folder else name
-                    yield _Entry(_word(file), _word(sentence["raw"]), image.get("split"))
+                    yield _Entry(file, _require_text(sentence["raw"]), image.get("split"))
             return
-        names = {image["id"]: image["file_name"] for image in images}
-        for annotation in whole["annotations"]:
-            if annotation["image_id"] in names:
-                yield _Entry(_word(names[annotation["image_id"]]), _word(annotation["caption"]))
+        files = {image["id"]: image["file_name"] for image in images}
+        for annotation in document["annotations"]:
+            if annotation["image_id"] in files:
+                file = _require_text(files[annotation["image_id"]])
+                yield _Entry(file, _require_text(annotation["caption"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{escape_control(str(path))} is no COCO captions file ({type(error).__name__}: {error}): it needs "
-            "images with id and file_name, and annotations with image_id and caption"
+            f"{escape_control(str(path))} is not a COCO captions file ({type(error).__name__}: "
+            f"{error}): it needs images with id and file_name, and annotations with image_id and "
+            "caption"
         ) from error
 
 
-def _word(value: object) -> str:
+def _require_text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 
-def _tokens(text: str, path: Path) -> Iterator[_Entry]:
+def _parse_tokens(text: str, path: Path) -> Iterator[_Entry]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        match = _TOKEN.fullmatch(line)
+        match = _TOKEN_LINE.fullmatch(line)
         if match is None:
-            raise _misfit(path, number, "not name.jpg#0, a tab, and a caption")
+            raise _line_error(path, number, "expected name.jpg#0, a tab, and a caption")
         yield _Entry(match[1], match[2])
 
 
-def _csv(text: str, path: Path) -> Iterator[_Entry]:
+def _parse_csv(text: str, path: Path) -> Iterator[_Entry]:
     header = next((line for line in text.splitlines() if line.strip()), "")
     try:
-        for delimiter in ",\t;|":
+        for delimiter in _DELIMITERS:
             names = [
                 name.strip().lower()
                 for row in csv.reader([header], delimiter=delimiter)
@@ -190,25 +188,27 @@ def _csv(text: str, path: Path) -> Iterator[_Entry]:
                 break
         else:
             raise UsageError(
-                f"{escape_control(str(path))} is no caption file that clipsearch knows: it may be {FORMS}"
+                f"{escape_control(str(path))} is not a caption file in a known format: "
+                f"use {FORMATS}"
             )
         split = _column(names, ("split",))
-        lines = io.StringIO(text[text.index(header) + len(header) :], newline="")
-        rows = csv.reader(lines, delimiter=delimiter)
+        body = io.StringIO(text[text.index(header) + len(header) :], newline="")
+        rows = csv.reader(body, delimiter=delimiter)
         for row in rows:
             if not row:
                 continue
             if len(row) <= max(file, caption):
-                raise _misfit(path, rows.line_num, f"fewer columns than the header {names}")
-            part = row[split].strip() if split is not None and split < len(row) else None
-            yield _Entry(row[file].strip(), row[caption], part)
+                raise _line_error(path, rows.line_num, f"fewer columns than the header {names}")
+            split_name = row[split].strip() if split is not None and split < len(row) else None
+            yield _Entry(row[file].strip(), row[caption], split_name)
     except csv.Error as error:
-        raise UsageError(f"{escape_control(str(path))} is no proper CSV: {error}") from error
+        raise UsageError(f"{escape_control(str(path))} is not a valid CSV file: {error}") from error
 
 
-def _column(names: list[str], wanted: Iterable[str]) -> int | None:
-    return next((names.index(name) for name in wanted if name in names), None)
+def _column(names: Sequence[str], candidates: Sequence[str]) -> int | None:
+    """The index of the first candidate among the column names; None if there is none."""
+    return next((names.index(name) for name in candidates if name in names), None)
 
 
-def _misfit(path: Path, line: int, what: str) -> UsageError:
-    return UsageError(f"{escape_control(str(path))}, line {line}: {what}")
+def _line_error(path: Path, line: int, reason: str) -> UsageError:
+    return UsageError(f"{escape_control(str(path))}, line {line}: {reason}")

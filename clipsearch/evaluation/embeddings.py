@@ -1,5 +1,6 @@
-"""The pictures and texts of an evaluation as vectors, through the product's own pipeline."""
+"""The image and text embeddings of an evaluation, made as an ingestion makes them."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,50 +20,55 @@ from clipsearch.models.embedding import BATCH, embed_texts
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
-NAMED = 3  # files that a message names before it only counts
+log = logging.getLogger("clipsearch")
+
+SHOWN_FAILURES = 3
+"""Files that a message names; it only counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedImages:
-    """Files as (n, d) float32 of length 1; `kept` (n,) are their places in the list asked for."""
+    """Images as (n, d) float32 of length 1; `indices` (n,) are their places in the given list."""
 
     vectors: Vectors
-    kept: NDArray[np.intp]
+    indices: NDArray[np.intp]
     skipped: tuple[Failure, ...]
 
 
-def encoder_of(model: str | Encoder, *, runtime: Runtime | None = None) -> Encoder:
-    """A model by name, or the given one."""
+def load_encoder(model: str | Encoder, *, runtime: Runtime | None = None) -> Encoder:
+    """Load a model by name; an encoder is returned as it is."""
     return registry.load(model, runtime) if isinstance(model, str) else model
 
 
 def embed_image_files(
     paths: Sequence[Path], encoder: Encoder, progress: Progress | None = None
 ) -> EmbeddedImages:
-    """Embed picture files in order; those that cannot be read or embedded are skipped, with reasons.
+    """Embed image files in order; files that cannot be read or embedded are skipped.
 
-    Memory holds the vectors and two batches of pictures, however many files there are. Raises
-    UsageError where none is left.
+    Memory holds the vectors and two batches of images, however many files there are. Raises
+    UsageError if no image is left.
     """
     vectors: list[Vectors] = []
-    kept: list[int] = []
+    indices: list[int] = []
     skipped: list[Failure] = []
-    places = {path: number for number, path in enumerate(paths)}
-    for item in embed_files(_found(places), encoder, progress=progress):
-        if isinstance(item, Failure):
-            skipped.append(Failure(item.path, item.reason))
+    index_of = {path: index for index, path in enumerate(paths)}
+    for result in embed_files(_stat_files(index_of), encoder, progress=progress):
+        if isinstance(result, Failure):
+            skipped.append(result)
         else:
-            vectors.append(item.embedding)
-            kept.append(places[item.record.path])
+            vectors.append(result.embedding)
+            indices.append(index_of[result.record.path])
     if not vectors:
-        raise UsageError(f"none of the {len(paths):,} pictures can be used: {named(skipped)}")
-    return EmbeddedImages(np.stack(vectors), np.array(kept, dtype=np.intp), tuple(skipped))
+        raise UsageError(
+            f"none of the {len(paths):,} images can be used: {describe_failures(skipped)}"
+        )
+    return EmbeddedImages(np.stack(vectors), np.array(indices, dtype=np.intp), tuple(skipped))
 
 
-def embed_lines(
+def embed_text_list(
     texts: Sequence[str], encoder: Encoder, progress: Progress | None = None
 ) -> Vectors:
-    """Embed texts as (n, d) float32 of length 1, in order, telling how far it is."""
+    """Embed texts in order as (n, d) float32 of length 1, and report progress."""
     parts = []
     for batch in batches(texts, BATCH):
         parts.append(embed_texts(encoder, batch))
@@ -71,14 +77,28 @@ def embed_lines(
     return np.concatenate(parts) if parts else embed_texts(encoder, [])
 
 
-def named(skipped: Sequence[Failure]) -> str:
-    """The first few of them with their reasons, and how many more."""
-    shown = ", ".join(escape_control(f"{one.path} ({one.reason})") for one in skipped[:NAMED])
-    more = len(skipped) - NAMED
+def warn_skipped(skipped: Sequence[Failure], total: int) -> None:
+    """Log how many of `total` images are skipped, and why; nothing if there are none."""
+    if skipped:
+        log.warning(
+            "%s of %s images are skipped: %s",
+            f"{len(skipped):,}",
+            f"{total:,}",
+            describe_failures(skipped),
+        )
+
+
+def describe_failures(failures: Sequence[Failure]) -> str:
+    """Name the first few failures with their reasons, and count the others."""
+    shown = ", ".join(
+        escape_control(f"{failure.path} ({failure.reason})")
+        for failure in failures[:SHOWN_FAILURES]
+    )
+    more = len(failures) - SHOWN_FAILURES
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def _found(paths: Iterable[Path]) -> Iterator[ImageFile | Failure]:
+def _stat_files(paths: Iterable[Path]) -> Iterator[ImageFile | Failure]:
     for path in paths:
         try:
             status = path.stat()

@@ -1,7 +1,7 @@
-"""The numbers that papers report, from scores: pure functions on arrays.
+"""Retrieval metrics as papers report them: pure functions on arrays of scores.
 
-Ties count against the model: what scores as high as the right answer is taken to stand before it.
-A model that gives everything the same score therefore finds nothing.
+Ties count against the model: items that score as high as the right answer are ranked before it. A
+model that gives every item the same score therefore finds nothing.
 """
 
 from dataclasses import dataclass
@@ -15,77 +15,71 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a query's right answers stand: the rank of the first, from 1, and the average precision."""
+class QueryRanking:
+    """The rank, from 1, of a query's first relevant item, and its average precision."""
 
-    first: int
-    precision: float
+    first_rank: int
+    average_precision: float
 
 
-def place(scores: ArrayLike, right: ArrayLike) -> Place:
-    """Rank (m,) scores, higher is better, of which those at the indices `right` (k,) are right.
+def rank_query(scores: ArrayLike, relevant: ArrayLike) -> QueryRanking:
+    """Rank (m,) scores, higher is better; the items at the indices `relevant` (k,) are right.
 
-    The i-th best right answer has rank i + the wrong ones that score as high or higher, and the
-    average precision is the mean of i / rank over the right ones. Raises VectorError where
-    nothing is right.
+    The i-th best relevant item has rank i + the number of irrelevant items that score as high or
+    higher. The average precision is the mean of i / rank over the relevant items. Raises
+    VectorError if no item is relevant.
     """
     row = np.asarray(scores)
-    own = np.sort(row[np.asarray(right, dtype=np.intp)])[::-1]  # (k,) best first
-    if not len(own):
-        raise VectorError("a query without a right answer has no rank")
-    before = (row[None, :] >= own[:, None]).sum(axis=1)  # (k,) right ones among them
-    wrong = before - (own[None, :] >= own[:, None]).sum(axis=1)
-    numbers = np.arange(1, len(own) + 1)
-    return Place(int(1 + wrong[0]), float(np.mean(numbers / (numbers + wrong))))
+    relevant_scores = np.sort(row[np.asarray(relevant, dtype=np.intp)])[::-1]  # (k,) best first
+    if not len(relevant_scores):
+        raise VectorError("a query without a relevant item has no rank")
+    # (k,) items that score as high or higher, relevant ones included
+    above = (row[None, :] >= relevant_scores[:, None]).sum(axis=1)
+    relevant_above = (relevant_scores[None, :] >= relevant_scores[:, None]).sum(axis=1)
+    irrelevant_above = above - relevant_above
+    positions = np.arange(1, len(relevant_scores) + 1)
+    return QueryRanking(
+        first_rank=int(1 + irrelevant_above[0]),
+        average_precision=float(np.mean(positions / (positions + irrelevant_above))),
+    )
 
 
-def ranks_of(scores: ArrayLike, right: ArrayLike) -> Indices:
-    """The rank, from 1, of the one right answer of each row of (n, m) scores; `right` is (n,)."""
+def rank_targets(scores: ArrayLike, targets: ArrayLike) -> Indices:
+    """Rank, from 1, the one right item of each row of (n, m) scores; `targets` (n,) are indices."""
     table = np.asarray(scores)
-    own = table[np.arange(len(table)), np.asarray(right, dtype=np.intp)]
-    return np.asarray((table >= own[:, None]).sum(axis=1), dtype=np.intp)
+    target_scores = table[np.arange(len(table)), np.asarray(targets, dtype=np.intp)]
+    return np.asarray((table >= target_scores[:, None]).sum(axis=1), dtype=np.intp)
 
 
-def best(scores: ArrayLike, count: int) -> Indices:
-    """The indices of the `count` highest of each row of (n, m) scores, best first, as (n, count).
+def top_k(scores: ArrayLike, k: int) -> Indices:
+    """The indices of the k highest values of each row of (n, m) scores, best first, as (n, k).
 
-    Of equal ones the lower index comes first.
+    Of equal values the lower index comes first.
     """
-    return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
+    return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :k]
 
 
-def list_precision(found: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
-    """The average precision of each list in `found` (n, k) where the k in `truth` (n, k) are right.
+def average_precision_at_k(results: ArrayLike, relevant: ArrayLike) -> NDArray[np.float64]:
+    """The average precision (n,) of lists of k results, if the k items in `relevant` are right.
 
-    (n,) float64: the sum over the right ones found of the precision at their place, divided by k.
-    The order of `truth` does not matter.
+    Both are (n, k) indices; the order of `relevant` does not matter. The value is the sum of the
+    precision at the position of each relevant result, divided by k.
     """
-    lists, wanted = np.asarray(found), np.asarray(truth)
-    right = (lists[:, :, None] == wanted[:, None, :]).any(axis=2)  # (n, k)
-    precision = np.cumsum(right, axis=1) / np.arange(1, lists.shape[1] + 1)
-    result: NDArray[np.float64] = (precision * right).sum(axis=1) / lists.shape[1]
+    lists, truth = np.asarray(results), np.asarray(relevant)
+    is_relevant = (lists[:, :, None] == truth[:, None, :]).any(axis=2)  # (n, k)
+    precision = np.cumsum(is_relevant, axis=1) / np.arange(1, lists.shape[1] + 1)
+    result: NDArray[np.float64] = (precision * is_relevant).sum(axis=1) / lists.shape[1]
     return result
 
 
-def overlap(found: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
-    """The share of the k in each row of `truth` (n, k) that is in that row of `found` (n, any)."""
-    lists, wanted = np.asarray(found), np.asarray(truth)
-    return np.asarray((wanted[:, :, None] == lists[:, None, :]).any(axis=2).mean(axis=1))
-
-
-def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's correlation of two (m,) arrays of scores, -1..1; equal scores share their rank.
 
-    0 where one of them is the same everywhere.
+    Returns 0 if one of the arrays is constant.
     """
-    a, b = _middle_ranks(np.asarray(one)), _middle_ranks(np.asarray(other))
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size else 0.0
+    from scipy.stats import spearmanr
 
-
-def _middle_ranks(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    middles: NDArray[np.float64] = ends - (counts - 1) / 2
-    return np.asarray(middles[group.reshape(-1)])
+    first, second = np.asarray(first), np.asarray(second)
+    if np.all(first == first[0]) or np.all(second == second[0]):
+        return 0.0  # spearmanr warns and returns NaN
+    return float(spearmanr(first, second).statistic)

@@ -1,4 +1,4 @@
-"""What every evaluation returns: named numbers with intervals, and what was left out."""
+"""The result of every evaluation: named measures with intervals, and the skipped files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from clipsearch.types import Failure
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measured value with its 95 % confidence interval; None where it has none."""
+    """A measured value with its 95 % confidence interval; None if it has no interval."""
 
     value: float
     low: float | None = None
@@ -22,16 +22,16 @@ class Estimate:
 class Measure:
     """One number: `name` within its `group` ("R@1" of "text to image").
 
-    A `share` lies in 0..1 and is shown as a percentage; a `difference` of shares may be negative;
-    `lower_is_better` of a rank.
+    `is_share`: the value lies in 0..1 and is shown as a percentage. `is_difference`: it is a
+    difference of shares and may be negative. `lower_is_better`: as for a rank.
     """
 
     group: str
     name: str
     estimate: Estimate
-    share: bool = True
+    is_share: bool = True
     lower_is_better: bool = False
-    difference: bool = False
+    is_difference: bool = False
 
     @property
     def value(self) -> float:
@@ -42,8 +42,8 @@ class Measure:
 class Evaluation:
     """The result of one evaluation of one model.
 
-    `counts` says how much was looked at ({"images": 500, "captions": 2500}); `skipped` are files
-    that count nowhere; `seconds` is the whole time without loading the model.
+    `counts` holds the number of items by kind ({"images": 500, "captions": 2500}). `skipped` are
+    the files that count nowhere. `seconds` is the whole time without loading the model.
     """
 
     kind: str
@@ -54,44 +54,46 @@ class Evaluation:
     seconds: float = 0.0
 
     def measure(self, group: str, name: str) -> Measure:
-        """The measure of that name; raises UsageError naming those that there are."""
-        for one in self.measures:
-            if (one.group, one.name) == (group, name):
-                return one
-        known = ", ".join(f"{one.group}: {one.name}" for one in self.measures)
+        """Find a measure; raises UsageError with the names of all measures if there is none."""
+        for measure in self.measures:
+            if (measure.group, measure.name) == (group, name):
+                return measure
+        known = ", ".join(f"{measure.group}: {measure.name}" for measure in self.measures)
         raise UsageError(f"no measure {group}: {name}; there are {known}")
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values: group → name → value, low, high; names with _ for what is no letter."""
+        """JSON-serializable values: group → name → value, low, high.
+
+        In the keys of groups, "_" replaces everything but letters and digits.
+        """
         groups: dict[str, dict[str, Any]] = {}
-        for one in self.measures:
-            numbers = {
-                key: None if number is None else round(number, 6)
-                for key, number in (
-                    ("value", one.estimate.value),
-                    ("low", one.estimate.low),
-                    ("high", one.estimate.high),
-                )
+        for measure in self.measures:
+            estimate = measure.estimate
+            groups.setdefault(_json_key(measure.group), {})[measure.name] = {
+                "value": round(estimate.value, 6),
+                "low": None if estimate.low is None else round(estimate.low, 6),
+                "high": None if estimate.high is None else round(estimate.high, 6),
             }
-            groups.setdefault(_key(one.group), {})[one.name] = numbers
         return {
             "eval": self.kind,
             "model": self.model,
             "counts": dict(self.counts),
             "seconds": round(self.seconds, 3),
             **groups,
-            "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
+            "skipped": [
+                {"path": str(failure.path), "reason": failure.reason} for failure in self.skipped
+            ],
         }
 
 
-def proportions(
+def share_measures(
     group: str, names: Sequence[str], estimates: Sequence[Estimate]
 ) -> tuple[Measure, ...]:
-    """One share a name."""
+    """Make one measure, a share, for each name."""
     return tuple(
         Measure(group, name, estimate) for name, estimate in zip(names, estimates, strict=True)
     )
 
 
-def _key(text: str) -> str:
+def _json_key(text: str) -> str:
     return re.sub(r"\W+", "_", text).strip("_")

@@ -1,6 +1,5 @@
-"""Zero-shot classification: how often the name of a picture's folder is the best label for it."""
+"""Zero-shot classification: how often the name of an image's folder is the best label for it."""
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +12,9 @@ from clipsearch.classify.class_matrix import class_matrix
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.evaluation import bootstrap
-from clipsearch.evaluation.embeddings import embed_image_files, encoder_of, named
-from clipsearch.evaluation.metrics import Indices, ranks_of
-from clipsearch.evaluation.results import Evaluation, Measure, proportions
+from clipsearch.evaluation.embeddings import embed_image_files, load_encoder, warn_skipped
+from clipsearch.evaluation.metrics import Indices, rank_targets
+from clipsearch.evaluation.results import Evaluation, Measure, share_measures
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.text_lines import numbered_lines
@@ -23,12 +22,11 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Failure, Vectors
 
-log = logging.getLogger("clipsearch")
-
-AT = (1, 5)
+ACCURACY_LENGTHS = (1, 5)
 SINGLE = "a photo of a {}"
 ENSEMBLE = ("contexts",)
-TOGETHER = 4096  # pictures held against all classes at once
+IMAGE_BATCH = 4096
+"""Images that are compared with all classes at once."""
 
 
 def read_class_names(path: str | Path) -> dict[str, str]:
@@ -59,66 +57,77 @@ def evaluate_zero_shot(
     runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Top-1 and top-5 accuracy on a folder of class folders, with one template and with an ensemble.
+    """Measure top-1 and top-5 accuracy on class folders, with one template and with an ensemble.
 
-    The label of a class is its folder's name as words, or what `labels` has for it. `ensemble`
+    The label of a class is the name of its folder as words, or its value in `labels`. `ensemble`
     holds templates and names of built-in sets (see `chosen_templates`). `per_class` takes only the
-    first pictures of each class. Pictures that cannot be read are skipped with a warning. Raises
-    UsageError on fewer than two classes, two of one label, and a template without {}.
+    first images of each class. Images that cannot be read are skipped with a warning. Raises
+    UsageError on fewer than two classes, two classes with one label, an image in two classes, and
+    a template without {}.
     """
     if per_class is not None and per_class < 1:
-        raise UsageError(f"the pictures of a class must be at least 1, not {per_class}")
-    single, several = chosen_templates([template]), chosen_templates(ensemble)
+        raise UsageError(f"the images of a class must be at least 1, not {per_class}")
+    single_template, ensemble_templates = chosen_templates([template]), chosen_templates(ensemble)
     classes = class_folders(folder)
     names = check_labels([(labels or {}).get(name) or readable_name(name) for name in classes])
-    files = [list(found)[:per_class] for found in classes.values()]
-    paths = [one.path for found in files for one in found if isinstance(one, ImageFile)]
-    owner = np.array(
-        [n for n, found in enumerate(files) for one in found if isinstance(one, ImageFile)]
-    )
-    unread = [
-        Failure(o.path, o.reason) for found in files for o in found if not isinstance(o, ImageFile)
-    ]
-    encoder = encoder_of(model, runtime=runtime)
+    paths: list[Path] = []
+    class_of: list[int] = []
+    unreadable: list[Failure] = []
+    for number, files in enumerate(classes.values()):
+        for file in files[:per_class]:
+            if isinstance(file, ImageFile):
+                paths.append(file.path)
+                class_of.append(number)
+            else:
+                unreadable.append(file)
+    encoder = load_encoder(model, runtime=runtime)
     if progress is not None:
         progress.total = len(paths)
     started = time.monotonic()
     images = embed_image_files(paths, encoder, progress)
-    skipped = (*unread, *images.skipped)
-    if skipped:
-        log.warning("%s pictures are left out: %s", f"{len(skipped):,}", named(skipped))
-    right = owner[images.kept]
+    skipped = (*unreadable, *images.skipped)
+    warn_skipped(skipped, len(paths) + len(unreadable))
+    true_classes = np.array(class_of)[images.indices]
 
     def ranks(templates: Sequence[str]) -> Indices:
         matrix = class_matrix(names, templates, model=encoder.identity, encoder=lambda: encoder)
-        return _ranks(images.vectors, matrix.vectors, right)
+        return _rank_classes(images.vectors, matrix.vectors, true_classes)
 
     return Evaluation(
         kind="zeroshot",
         model=encoder.identity.name,
-        counts={"images": len(right), "classes": len(names), "templates": len(several)},
-        measures=measures(ranks(single), ranks(several)),
+        counts={
+            "images": len(true_classes),
+            "classes": len(names),
+            "templates": len(ensemble_templates),
+        },
+        measures=accuracy_measures(ranks(single_template), ranks(ensemble_templates)),
         skipped=skipped,
         seconds=time.monotonic() - started,
     )
 
 
-def measures(single: Indices, several: Indices) -> tuple[Measure, ...]:
-    """All numbers, from the rank (n,) of each picture's own label without and with ensembling."""
-    one, other = (np.stack([ranks <= k for k in AT], axis=1) for ranks in (single, several))
-    names = [f"top-{k}" for k in AT]
-    # The difference picture by picture: its interval is far narrower than those of the two.
-    gain = bootstrap.means(other.astype(float) - one)
+def accuracy_measures(single_ranks: Indices, ensemble_ranks: Indices) -> tuple[Measure, ...]:
+    """Compute all measures from the rank (n,) of each image's own label, by both templates."""
+    single, ensemble = (
+        np.stack([ranks <= k for k in ACCURACY_LENGTHS], axis=1)
+        for ranks in (single_ranks, ensemble_ranks)
+    )
+    names = [f"top-{k}" for k in ACCURACY_LENGTHS]
+    # The difference is taken image by image: its interval is far narrower than those of the two.
+    gains = bootstrap.estimate_means(ensemble.astype(float) - single)
     return (
-        *proportions("one template", names, bootstrap.means(one)),
-        *proportions("ensemble", names, bootstrap.means(other)),
+        *share_measures("one template", names, bootstrap.estimate_means(single)),
+        *share_measures("ensemble", names, bootstrap.estimate_means(ensemble)),
         *(
-            Measure("gain of the ensemble", name, estimate, difference=True)
-            for name, estimate in zip(names, gain, strict=True)
+            Measure("gain of the ensemble", name, gain, is_difference=True)
+            for name, gain in zip(names, gains, strict=True)
         ),
     )
 
 
-def _ranks(vectors: Vectors, classes: Vectors, right: Indices) -> Indices:
-    parts = [slice(start, start + TOGETHER) for start in range(0, len(vectors), TOGETHER)]
-    return np.concatenate([ranks_of(vectors[part] @ classes.T, right[part]) for part in parts])
+def _rank_classes(vectors: Vectors, classes: Vectors, true_classes: Indices) -> Indices:
+    parts = [slice(start, start + IMAGE_BATCH) for start in range(0, len(vectors), IMAGE_BATCH)]
+    return np.concatenate(
+        [rank_targets(vectors[part] @ classes.T, true_classes[part]) for part in parts]
+    )

@@ -51,16 +51,15 @@ class Window:
         return left, upper, max(right, left + 1), max(lower, upper + 1)
 
     def mask(self, width: int, height: int) -> HeatMap:
-        """(height, width) float32: 1 inside, 0 outside, smooth between; a hard edge is a feature."""
-        rows, columns = (
-            _box_profile(height, self.y, self.side),
-            _box_profile(width, self.x, self.side),
-        )
+        """(height, width) float32: 1 inside, 0 outside, with a soft edge; a hard one is a feature."""
+        rows = _box_profile(height, self.y, self.side)
+        columns = _box_profile(width, self.x, self.side)
         return rows[:, None] * columns[None, :]
 
     def weights(self, width: int, height: int) -> HeatMap:
         """(height, width) float32: 1 at the center, falling to 0.14 at the middle of each edge."""
-        rows, columns = _gaussian(height, self.y, self.side), _gaussian(width, self.x, self.side)
+        rows = _gaussian(height, self.y, self.side)
+        columns = _gaussian(width, self.x, self.side)
         return rows[:, None] * columns[None, :]
 
 

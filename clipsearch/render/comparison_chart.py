@@ -117,7 +117,7 @@ def _chart_shapes(evaluations: Sequence[Evaluation], top: float) -> tuple[list[S
     axis_top, group = y, ""
     for key in measure_keys(evaluations):
         measures = [find_measure(evaluation, key) for evaluation in evaluations]
-        if not any(m is not None and m.share and not m.difference for m in measures):
+        if not any(m is not None and m.is_share and not m.is_difference for m in measures):
             continue  # not on a scale from 0 to 100 %
         if key[0] != group:
             group = key[0]

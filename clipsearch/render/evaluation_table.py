@@ -95,7 +95,7 @@ def best_measure(measures: Sequence[Measure | None]) -> Measure | None:
     Returns None for a single value, for equal values and for differences.
     """
     present = [measure for measure in measures if measure is not None]
-    if len({measure.value for measure in present}) < 2 or present[0].difference:
+    if len({measure.value for measure in present}) < 2 or present[0].is_difference:
         return None
     choose = min if present[0].lower_is_better else max
     return choose(present, key=lambda measure: measure.value)
@@ -115,6 +115,6 @@ def format_interval(measure: Measure) -> str:
 
 
 def _format_number(number: float, measure: Measure) -> str:
-    if measure.share:
-        return f"{100 * number:{'+' if measure.difference else ''}.1f} %"
+    if measure.is_share:
+        return f"{100 * number:{'+' if measure.is_difference else ''}.1f} %"
     return f"{number:,.1f}".removesuffix(".0") if measure.lower_is_better else f"{number:.3f}"

@@ -54,7 +54,7 @@ def test_a_missing_picture_is_a_warning_and_an_exit_code(run: Run, captions: Pat
     (captions.parent / "red.png").unlink()
     done = run("eval", "retrieval", captions)
     assert done.returncode == 3
-    assert "1 of 3 pictures are left out: red.png (no such file)" in done.stderr
+    assert "1 of 3 images are skipped: red.png (no such file)" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_missing_picture_is_a_warning_and_an_exit_code(run: Run, captions: Pat
         (["zeroshot", "photos", "--template", "no slot"], 2, "has no {}"),
         (["agreement"], 2, "no pictures"),
         (["agreement", "photos"], 2, "--against"),
-        (["agreement", "photos", "--against", "pocket"], 2, "more than 20 pictures"),
+        (["agreement", "photos", "--against", "pocket"], 2, "more than 20 images"),
         (["agreement", "photos", "--exact"], 2, "leave PATHS"),
         (["agreement", "--exact"], 1, "eval.db"),
         (["compare", "pocket"], 2, "nothing to compare on"),
@@ -108,7 +108,7 @@ def test_the_typographic_test_counts(tmp_path: Path, caplog: pytest.LogCaptureFi
     # Colours cannot read: the things come first, and no word is taken for a thing.
     assert "does not tell pictures with text" in caplog.text
     assert found.measure("textness 0", "rank of the first, median").value == 1
-    assert found.measure("textness 0", "the same without written pictures").value == 1
+    assert found.measure("textness 0", "the same without images of words").value == 1
     assert found.measure("classified by the bare names", "right without words").value == 1
     assert found.measure("classified by the bare names", "as the word").value == 0
 
@@ -125,7 +125,7 @@ def results() -> list[Evaluation]:
             measures=(
                 Measure("text to image", "R@1", Estimate(recall, recall - 0.05, recall + 0.05)),
                 Measure("text to image", "median rank", Estimate(rank, 1, 9), False, True),
-                Measure("gain", "top-1", gain, difference=True),
+                Measure("gain", "top-1", gain, is_difference=True),
             ),
         )
 

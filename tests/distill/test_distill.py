@@ -79,7 +79,7 @@ def test_a_student_is_a_model_in_its_teachers_space(
     assert found.trained + found.held_out == COUNT
     assert found.held_out > 20
     assert found.agreement is not None
-    assert 0 < found.agreement.measure("picture queries", "mAP@10-20").value <= 1
+    assert 0 < found.agreement.measure("image queries", "mAP@10-20").value <= 1
     assert [(epoch.tower, epoch.number) for epoch in found.history] == [
         ("image", 0),
         ("image", 1),

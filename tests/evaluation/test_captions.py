@@ -1,4 +1,4 @@
-"""The four forms of caption files, and what is wrong with others."""
+"""Caption files in all formats, and the errors of broken ones."""
 
 import contextlib
 import json
@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
-from clipsearch.evaluation import CaptionedImage, read_captions, read_class_names, read_queries
+from clipsearch.evaluation import CaptionedImage, read_captions
 
-TWO = [CaptionedImage("a.jpg", ("a cat", "one cat")), CaptionedImage("b.jpg", ("a dog",))]
+EXPECTED = [CaptionedImage("a.jpg", ("a cat", "one cat")), CaptionedImage("b.jpg", ("a dog",))]
 
 JSON_LINES = (
     '{"file": "a.jpg", "captions": ["a cat", "one cat"]}\n\n{"file": "b.jpg", "caption": "a dog"}\n'
@@ -32,15 +32,17 @@ KARPATHY = {
     ],
     "dataset": "flickr8k",
 }
-FORMS = {
+FILES = {
     "lines.jsonl": JSON_LINES,
     "captions_val2017.json": json.dumps(COCO, indent=1),
     "Flickr8k.token.txt": "a.jpg#0\ta cat\na.jpg#1\tone cat\nb.jpg#0\ta dog\n",
     "captions.csv": 'image,caption\na.jpg,a cat\na.jpg,"one\n cat"\nb.jpg,a dog\n',
-    "results.csv": "image_name| comment_number| comment\na.jpg| 0| a cat\na.jpg| 1| one cat\nb.jpg| 0| a dog\n",
+    "results.csv": (
+        "image_name| comment_number| comment\na.jpg| 0| a cat\na.jpg| 1| one cat\nb.jpg| 0| a dog\n"
+    ),
     "captions.txt": "caption\tfile\na cat\ta.jpg\none cat\ta.jpg\na dog\tb.jpg\n",
     "byte-order-mark.csv": "\ufefffile;caption\r\na.jpg;a cat\r\na.jpg;one cat\r\nb.jpg;a dog\r\n",
-}  # fmt: skip
+}
 
 
 def write(folder: Path, text: str, name: str = "captions") -> Path:
@@ -49,57 +51,57 @@ def write(folder: Path, text: str, name: str = "captions") -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_every_form_gives_the_same(name: str, tmp_path: Path) -> None:
-    assert read_captions(write(tmp_path, FORMS[name], name)) == TWO
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_gives_the_same_captions(name: str, tmp_path: Path) -> None:
+    assert read_captions(write(tmp_path, FILES[name], name)) == EXPECTED
 
 
-def test_karpathys_splits(tmp_path: Path) -> None:
+def test_splits_of_karpathy_json(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps(KARPATHY))
-    assert [one.file for one in read_captions(path)] == ["a.jpg", "b.jpg"]
+    assert [image.file for image in read_captions(path)] == ["a.jpg", "b.jpg"]
     [only] = read_captions(path, split="test")
     assert only == CaptionedImage("b.jpg", ("a dog",), "test")
-    with pytest.raises(UsageError, match="no picture of the split 'train': it has test, val"):
+    with pytest.raises(UsageError, match="no image of the split 'train': it has test, val"):
         read_captions(path, split="train")
 
 
-def test_splits_of_lines_and_csv(tmp_path: Path) -> None:
+def test_splits_of_json_lines_and_csv(tmp_path: Path) -> None:
     lines = '{"file": "a", "captions": ["x"], "split": "val"}\n{"file": "b", "captions": ["y"]}'
-    assert [one.file for one in read_captions(write(tmp_path, lines), split="val")] == ["a"]
+    assert [image.file for image in read_captions(write(tmp_path, lines), split="val")] == ["a"]
     table = "file,split,caption\na,val,x\nb,test,y\n"
-    assert [one.file for one in read_captions(write(tmp_path, table), split="test")] == ["b"]
+    assert [image.file for image in read_captions(write(tmp_path, table), split="test")] == ["b"]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is no caption file"),
-        ("a plain text\nof two lines\n", "is no caption file"),
-        ('{"file": "a"}\n', "line 1: no JSON object"),
-        ('{"file": "a", "captions": ["x"]}\n{broken\n', "line 2: no JSON object"),
+        ("", "is not a caption file in a known format"),
+        ("a plain text\nof two lines\n", "is not a caption file in a known format"),
+        ('{"file": "a"}\n', "line 1: expected a JSON object"),
+        ('{"file": "a", "captions": ["x"]}\n{broken\n', "line 2: expected a JSON object"),
         ('{"file": "a", "captions": [1]}', "line 1"),
         ('{"file": "a", "captions": ["  "]}', "holds no caption"),
-        ('{"images": [{"id": 1}], "annotations": []}', "no COCO captions file"),
-        ('{"images": 5, "annotations": []}', "no COCO captions file"),
+        ('{"images": [{"id": 1}], "annotations": []}', "is not a COCO captions file"),
+        ('{"images": 5, "annotations": []}', "is not a COCO captions file"),
         ('{"images": [], "annotations": []}', "holds no caption"),
-        ("a.jpg#0\tx\nb.jpg y\n", "line 2: not name.jpg#0"),
+        ("a.jpg#0\tx\nb.jpg y\n", "line 2: expected name.jpg#0"),
         ("file,caption\na.jpg\n", "line 2: fewer columns"),
         ('{"file": "a", "captions": ["\\ud800"]}', "not valid Unicode"),
     ],
 )
-def test_what_does_not_fit_is_named(text: str, reason: str, tmp_path: Path) -> None:
+def test_errors_name_the_line_or_the_format(text: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=reason):
         read_captions(write(tmp_path, text))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_files_raise_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_captions(tmp_path / "nowhere.jsonl")
     with pytest.raises(UsageError, match="cannot read"):
         read_captions(tmp_path)
-    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "image.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(UsageError, match="not UTF-8"):
-        read_captions(tmp_path / "picture.jpg")
+        read_captions(tmp_path / "image.jpg")
 
 
 NAMES = st.text("abc .é猫", min_size=1, max_size=5).filter(str.strip)
@@ -112,16 +114,16 @@ def test_json_lines_survive_a_round_trip(content: dict[str, list[str]]) -> None:
 
     lines = "".join(json.dumps({"file": f, "captions": c}) + "\n" for f, c in content.items())
     with tempfile.TemporaryDirectory() as folder:
-        found = read_captions(write(Path(folder), lines))
-    assert [one.file for one in found] == list(content)
-    assert [list(one.captions) for one in found] == [
+        images = read_captions(write(Path(folder), lines))
+    assert [image.file for image in images] == list(content)
+    assert [list(image.captions) for image in images] == [
         [" ".join(text.split()) for text in texts] for texts in content.values()
     ]
 
 
 @settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=60))
-def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+def test_any_text_is_read_or_raises_usage_error(text: str) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -131,13 +133,7 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
             assert read_captions(path)
 
 
-def test_queries_and_names(tmp_path: Path) -> None:
-    assert read_queries(write(tmp_path, "a dog\n\n犬\na dog\n")) == ["a dog", "犬"]
-    with pytest.raises(UsageError, match="holds no queries"):
-        read_queries(write(tmp_path, "\n"))
-    assert read_class_names(write(tmp_path, "n01 tabby cat\nn02\tdog\n")) == {
-        "n01": "tabby cat",
-        "n02": "dog",
-    }
-    with pytest.raises(UsageError, match="line 1: no label follows 'n01'"):
-        read_class_names(write(tmp_path, "n01\n"))
+def test_the_captions_of_the_development_data_are_read(shared_data: Path) -> None:
+    images = read_captions(shared_data / "flickr8k" / "captions.jsonl", split="val")
+    assert len(images) == 500
+    assert {len(image.captions) for image in images} == {5}
