@@ -13,6 +13,7 @@ CHECKS = (
     ["ruff", "check"],
     ["ruff", "format", "--check"],
     ["mypy"],
+    ["sphinx", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "build/docs"],
     ["pytest", *sys.argv[1:]],  # last, so that its summary is the last line
 )
 
