@@ -11,10 +11,15 @@ from PIL.Image import Image
 
 from clipsearch import config
 from clipsearch.classify import LinearProbe
-from clipsearch.classify.class_matrix import class_matrix
-from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
-from clipsearch.classify.tags import LIKELY, TagReport, clear_tags, tag
-from clipsearch.classify.templates import DEFAULT
+from clipsearch.classify.class_matrix import build_class_matrix
+from clipsearch.classify.predictions import (
+    Classification,
+    Classifier,
+    check_top_and_threshold,
+    classify_rows,
+)
+from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, tag_images
+from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.daemon.endpoint import existing
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, UsageError
@@ -31,16 +36,20 @@ from clipsearch.models.preload import PreloadedEncoder, remember_model, start_pr
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image
-from clipsearch.query.near_duplicates import THRESHOLD, Group, near_duplicates
+from clipsearch.query.filters import select_rows
+from clipsearch.query.near_duplicates import (
+    DEFAULT_SIMILARITY,
+    DuplicateGroup,
+    find_near_duplicates,
+)
 from clipsearch.query.parser import Content
 from clipsearch.query.search import rank_by_text
-from clipsearch.query.selection import select_rows
-from clipsearch.query.textness import Scale
 from clipsearch.render.notebook import Hits
 from clipsearch.store import Collection, Store
 from clipsearch.store import filters as where
 from clipsearch.store.address import locate
 from clipsearch.textness import Textness
+from clipsearch.textness.steering import TextnessScale
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions, ingest
@@ -176,7 +185,7 @@ class Index:
         min_score: float | None = None,
         min_z: float | None = None,
         exclude_images: bool = False,
-        textness: Scale | None = None,
+        textness: TextnessScale | None = None,
         max_textness: float | None = None,
     ) -> Hits:
         """The pictures nearest to a text, to an image, or to the weighted sum of both, best first.
@@ -212,7 +221,7 @@ class Index:
         image: Picture,
         *,
         limit: int = 10,
-        textness: Scale | None = None,
+        textness: TextnessScale | None = None,
         max_textness: float | None = None,
     ) -> Hits:
         """The pictures most like an image, without itself and its identical copies; see `Query`."""
@@ -246,7 +255,7 @@ class Index:
         self,
         labels: Sequence[str] | LinearProbe,
         *,
-        templates: Sequence[str] = DEFAULT,
+        templates: Sequence[str] = DEFAULT_TEMPLATES,
         filters: Filters | None = None,
         top: int | None = None,
         threshold: float = 0.0,
@@ -256,18 +265,18 @@ class Index:
         See `clipsearch.classify_images`, which does the same for files, for the rest and its errors.
         """
         classifier = self._classifier(labels, templates)
-        check_cuts(top=top, threshold=threshold)
+        check_top_and_threshold(top=top, threshold=threshold)
         rows = select_rows(self.collection, filters or Filters())
-        found = classified(rows, classifier, top=top, threshold=threshold)
+        found = classify_rows(rows, classifier, top=top, threshold=threshold)
         return sorted(found, key=lambda one: one.record.path)
 
     def tag(
         self,
         labels: Sequence[str] | LinearProbe,
         *,
-        templates: Sequence[str] = DEFAULT,
+        templates: Sequence[str] = DEFAULT_TEMPLATES,
         filters: Filters | None = None,
-        threshold: float = LIKELY,
+        threshold: float = DEFAULT_THRESHOLD,
         add: bool = False,
     ) -> TagReport:
         """Write each picture's label into the collection, for `Filters(tags=…)`; see `TagReport`.
@@ -278,7 +287,7 @@ class Index:
         collection = self.collection
         collection.require_tags()  # before a model is loaded
         classifier = self._classifier(labels, templates)
-        return tag(
+        return tag_images(
             collection, classifier, threshold=threshold, add=add, filters=filters or Filters()
         )
 
@@ -290,9 +299,9 @@ class Index:
         """How many pictures have each tag, the most frequent first."""
         return dict(self.collection.tags().most_common())
 
-    def duplicates(self, *, threshold: float = THRESHOLD) -> list[Group]:
+    def duplicates(self, *, threshold: float = DEFAULT_SIMILARITY) -> list[DuplicateGroup]:
         """Groups of pictures that are the same to the eye; see `near_duplicates`."""
-        return near_duplicates(self.collection, threshold)
+        return find_near_duplicates(self.collection, threshold)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Texts as (n, d) float32 of length 1, in order."""
@@ -367,9 +376,9 @@ class Index:
     ) -> Classifier:
         model = self.collection.info.model
         if isinstance(labels, LinearProbe):
-            labels.require(model)
+            labels.check_model(model)
             return labels
-        return class_matrix(labels, templates, model=model, encoder=lambda: self.encoder)
+        return build_class_matrix(labels, templates, model=model, encoder=lambda: self.encoder)
 
     def _writable(self) -> Collection:
         """The collection, made now if there is none."""

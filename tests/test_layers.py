@@ -22,7 +22,7 @@ TIERS = (
     "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.config clipsearch.cpu"
     " clipsearch.escape",
     "clipsearch.cache",
-    "clipsearch.vectors clipsearch.images clipsearch.files.paths clipsearch.models.crop"
+    "clipsearch.vectors clipsearch.logistic_regression clipsearch.images clipsearch.files.paths clipsearch.models.crop"
     " clipsearch.daemon.endpoint clipsearch.daemon.protocol",
     "clipsearch.files.text_lines clipsearch.models.base clipsearch.daemon.client",
     "clipsearch.models clipsearch.store",
@@ -58,8 +58,12 @@ OWNERS = {
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
     "pymilvus": {"clipsearch.store.pymilvus_import"},
-    "scipy": {"clipsearch.classify.logistic", "clipsearch.evaluation.metrics"},
-    "sklearn": {"clipsearch.classify.logistic"},
+    "scipy": {
+        "clipsearch.classify.learning_curve",
+        "clipsearch.evaluation.metrics",
+        "clipsearch.logistic_regression",
+    },
+    "sklearn": {"clipsearch.logistic_regression"},
     "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {
         "clipsearch.distill.training_data",

@@ -25,7 +25,7 @@ from benchmarks.textness.report import Result, table
 from benchmarks.textness.typographic import Typographic, build, parts_of
 from clipsearch import Index
 from clipsearch.errors import ClipsearchError, UsageError
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 from clipsearch.textness.vocabulary import ENGLISH
 
 AMONG, SPARE = 500, 400  # photographs without text in the test's collection, and for other use
@@ -47,8 +47,8 @@ class Bench:
     words: Sequence[str]
     pen: Pen
     streets: Path | None
-    writer: Writer
-    word_writer: Writer
+    writer: TextRenderer
+    word_writer: TextRenderer
     prompt: str
 
 
@@ -126,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
             vocabulary(without=photos.test)[1],
             Pen(test_fonts),
             place if (place / "words.jsonl").is_file() else None,
-            Writer(words=other_words, fonts=probe_fonts),
+            TextRenderer(words=other_words, fonts=probe_fonts),
             WordWriter(Pen(fonts.by_family(probe_fonts)), other_words),
             options.prompt,
         )
@@ -174,7 +174,7 @@ def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
         bar.update()
         with Index.open(store, collection="test", model=model) as index:
             counts = {"pictures": index.ingest(test.folder).stored}
-            index.textness.keep(probe)
+            index.textness.save(probe)
             bar.update()
             found, found_by_words = (
                 held_out(index, one, bench.unseen, bench.words, bench.pen)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.textness.fonts import Family
 from clipsearch.models.crop import Box
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 
 Rng = np.random.Generator
 Colour = tuple[int, int, int]
@@ -51,17 +51,17 @@ class Pen:
         return lay(picture, *_block(lines, _open(file, size), rng), rng)
 
 
-class WordWriter(Writer):
+class WordWriter(TextRenderer):
     """Writes one large word on each picture, as the pictures of the test have it."""
 
     def __init__(self, pen: Pen, words: Sequence[str]) -> None:
         super().__init__(words=words, fonts=())
         self._pen, self._vocabulary = pen, tuple(words)
 
-    def write(
+    def render(
         self, image: Image.Image, rng: Rng, *, text: str | None = None, within: Box | None = None
     ) -> Image.Image:
-        """As a Writer does."""
+        """Render as a TextRenderer does."""
         return self._pen.write(image, text or pick(self._vocabulary, rng), rng)[0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_letters
 
-from clipsearch.textness.fonts import covers, family, find_fonts
+from clipsearch.textness.fonts import find_fonts, font_family, has_glyphs
 from training.data.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.
@@ -30,16 +30,16 @@ def families(packages: Sequence[str], cache: Path) -> tuple[Family, ...]:
 
 def of_the_probe(others: Sequence[Family]) -> tuple[Path, ...]:
     """This machine's fonts, without any family that others use."""
-    taken = {family(file) for files in others for file in files}
-    return tuple(file for file in find_fonts() if family(file) not in taken)
+    taken = {font_family(file) for files in others for file in files}
+    return tuple(file for file in find_fonts() if font_family(file) not in taken)
 
 
 def by_family(files: Sequence[Path]) -> tuple[Family, ...]:
     """The files that have all letters of English, by family."""
     found = defaultdict(list)
     for file in files:
-        if covers(file, ascii_letters):
-            found[family(file)].append(file)
+        if has_glyphs(file, ascii_letters):
+            found[font_family(file)].append(file)
     return tuple(tuple(found[name]) for name in sorted(found))
 
 

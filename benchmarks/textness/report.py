@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.textness.measure import LOSS, HeldOut, Row
 from benchmarks.textness.street_scenes import StreetRow
-from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe
+from clipsearch.textness.steering import TextnessScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _effect(row: Row, before: Row) -> str:
     )
 
 
-def _scale(scale: Scale) -> str:
+def _scale(scale: TextnessScale) -> str:
     return scale if isinstance(scale, str) else f"{scale:+g}" if scale else "0"
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.textness.measure import SCALES, TOP, until_found
 from clipsearch import Hit, Index, Query, Term
-from clipsearch.query.textness import Scale
 from clipsearch.textness import TextnessProbe
+from clipsearch.textness.steering import TextnessScale
 
 # Things that everyday photographs show and street scenes do not.
 THINGS = (
@@ -31,7 +31,7 @@ class StreetRow:
     rank of the first picture with a word, when that word is the query.
     """
 
-    scale: Scale
+    scale: TextnessScale
     signs: float
     found: float
 
@@ -58,7 +58,7 @@ def rows(
 ) -> list[StreetRow]:
     """One row a scale; the collection of `index` is made here."""
     index.ingest(folder / "images", *others)
-    index.textness.keep(probe)
+    index.textness.save(probe)
     streets = (folder / "images").resolve()
     words = words_of(folder)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.textness.distractors import scribble
 from benchmarks.textness.drawn_words import Letter, Pen, Rng, pick
 from benchmarks.textness.spelling import Spelling
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 
 SIDE = 128  # pixels, of the squares that the model sees
 CELL = 16  # pixels, of the places in which the image tower tells letters
@@ -60,7 +60,7 @@ class School:
     others: Sequence[Image.Image]
     vocabulary: Sequence[str]
     pen: Pen
-    writer: Writer
+    writer: TextRenderer
     spelling: Spelling
 
     @cached_property
@@ -98,7 +98,7 @@ class School:
             self._mark(maps[row], letters)
             squares.append(square)
         squares += [
-            self.writer.write(_cut(pick(self.others, rng), rng), rng) for _ in range(lettered)
+            self.writer.render(_cut(pick(self.others, rng), rng), rng) for _ in range(lettered)
         ]
         return Batch(np.stack([np.asarray(one) for one in squares]), crops, tuple(words), maps)
 

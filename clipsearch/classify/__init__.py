@@ -6,24 +6,24 @@ through templates ("a photo of a {}"), the mean of their embeddings becomes the 
 the cosines with an image, times the model's own scale, become probabilities.
 """
 
-from clipsearch.classify.class_matrix import Classes, class_matrix
+from clipsearch.classify.class_matrix import ClassMatrix, build_class_matrix
 from clipsearch.classify.labels import check_labels, read_labels
-from clipsearch.classify.learning_curve import Curve, Point
+from clipsearch.classify.learning_curve import LearningCurve, LearningCurvePoint
 from clipsearch.classify.linear_probe import LinearProbe
-from clipsearch.classify.probe_fit import Fitted
-from clipsearch.classify.templates import TEMPLATES, chosen_templates
+from clipsearch.classify.probe_fit import ProbeFit
+from clipsearch.classify.templates import TEMPLATES, resolve_templates
 from clipsearch.classify.zero_shot import ClassifyReport
 
 __all__ = [
     "TEMPLATES",
-    "Classes",
+    "ClassMatrix",
     "ClassifyReport",
-    "Curve",
-    "Fitted",
+    "LearningCurve",
+    "LearningCurvePoint",
     "LinearProbe",
-    "Point",
+    "ProbeFit",
+    "build_class_matrix",
     "check_labels",
-    "chosen_templates",
-    "class_matrix",
     "read_labels",
+    "resolve_templates",
 ]

@@ -13,7 +13,7 @@ from clipsearch.types import Failure
 log = logging.getLogger("clipsearch")
 
 
-def class_folders(folder: str | Path) -> Mapping[str, list[ImageFile | Failure]]:
+def find_class_folders(folder: str | Path) -> Mapping[str, list[ImageFile | Failure]]:
     """The picture files of each class, by the name of its folder, sorted; dotfolders are no classes.
 
     Folders within a class folder belong to it. Raises UsageError where there is no such folder or

@@ -10,7 +10,7 @@ from clipsearch.batching import batches
 from clipsearch.cache import ArrayCache, content_key
 from clipsearch.classify.labels import check_labels
 from clipsearch.classify.predictions import softmax
-from clipsearch.classify.templates import DEFAULT, chosen_templates, prompt
+from clipsearch.classify.templates import DEFAULT_TEMPLATES, fill_template, resolve_templates
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import BATCH, embed_texts
 from clipsearch.types import Vectors
@@ -27,7 +27,7 @@ MANY_PROMPTS = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classes:
+class ClassMatrix:
     """A classifier by names alone: (k, d) `vectors` of length 1, one for each label.
 
     `scale` is what cosines are multiplied by, the model's own.
@@ -42,28 +42,28 @@ class Classes:
         return softmax(self.scale * (vectors @ self.vectors.T).astype(np.float64))
 
 
-def class_matrix(
+def build_class_matrix(
     labels: Sequence[str],
-    templates: Sequence[str] = DEFAULT,
+    templates: Sequence[str] = DEFAULT_TEMPLATES,
     *,
     model: ModelIdentity,
     encoder: Callable[[], Encoder],
     cached: bool = True,
-) -> Classes:
+) -> ClassMatrix:
     """The classes of some labels: from the user's cache, else embedded by `encoder` and kept there.
 
     `templates` are own ones ("a photo of a {}") and names of built-in sets. `model` is what the
     encoder will turn out to be: with a matrix in the cache no model is loaded at all. Raises
     UsageError as `check_labels` and `chosen_templates` do.
     """
-    labels, templates = check_labels(labels), chosen_templates(templates)
+    labels, templates = check_labels(labels), resolve_templates(templates)
     name = _cache_key(model, labels, templates)
     if cached and (stored := _load_cached(name, (len(labels), model.dim))):
-        return Classes(labels, *stored)
+        return ClassMatrix(labels, *stored)
     loaded = encoder()
     if len(labels) * len(templates) > MANY_PROMPTS:
         log.info("embedding %s prompts, once", f"{len(labels) * len(templates):,}")
-    classes = Classes(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
+    classes = ClassMatrix(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
     if cached:
         CACHE.save(name, {"vectors": classes.vectors, "scale": np.array(classes.scale)})
     return classes
@@ -78,7 +78,7 @@ def embed_labels(labels: Sequence[str], templates: Sequence[str], encoder: Encod
     """
     rows = []
     for part in batches(labels, max(1, BATCH // len(templates))):
-        prompts = [prompt(template, label) for label in part for template in templates]
+        prompts = [fill_template(template, label) for label in part for template in templates]
         vectors = embed_texts(encoder, prompts)
         rows.append(vectors.reshape(len(part), len(templates), -1).mean(axis=1))
     return normalize(np.concatenate(rows))

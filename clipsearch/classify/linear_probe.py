@@ -36,7 +36,7 @@ class LinearProbe:
         """(n, d) float32 rows of length 1 to (n, k): softmax of weights × vector + bias."""
         return softmax((vectors @ self.weights.T).astype(np.float64) + self.bias)
 
-    def require(self, model: ModelIdentity) -> None:
+    def check_model(self, model: ModelIdentity) -> None:
         """Raise ModelMismatchError unless it was fitted on vectors of this model."""
         if not self.model.is_comparable(model):
             other = (
@@ -58,7 +58,7 @@ class LinearProbe:
             "format": FORMAT,
             "labels": self.labels,
             "model": asdict(self.model),
-            "pictures": self.images,
+            "images": self.images,
             "accuracy": self.accuracy,
         }
         try:
@@ -91,7 +91,7 @@ class LinearProbe:
                 weights.astype(np.float32),
                 bias.astype(np.float32),
                 model,
-                int(facts["pictures"]),
+                int(facts["images"]),
                 None if facts["accuracy"] is None else float(facts["accuracy"]),
             )
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:

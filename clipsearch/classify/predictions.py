@@ -50,7 +50,7 @@ def softmax(logits: ArrayLike) -> Vectors:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
-def classified(
+def classify_rows(
     rows: Iterable[ImageRow],
     classifier: Classifier,
     *,
@@ -70,7 +70,7 @@ def classified(
             yield _classification(row.record, classifier.labels, chances, best, threshold)
 
 
-def check_cuts(*, top: int | None, threshold: float) -> None:
+def check_top_and_threshold(*, top: int | None, threshold: float) -> None:
     """Raise UsageError unless `top` is at least 1 (or None) and the threshold from 0 to 1."""
     if top is not None and top < 1:
         raise UsageError(f"the number of labels to show must be at least 1, not {top}")

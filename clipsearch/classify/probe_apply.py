@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clipsearch.classify.linear_probe import LinearProbe
-from clipsearch.classify.predictions import check_cuts
+from clipsearch.classify.predictions import check_top_and_threshold
 from clipsearch.classify.zero_shot import ClassifyReport, classify_files, image_source
 from clipsearch.files.progress import Progress
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 
 
-def apply(
+def apply_linear_probe(
     probe: LinearProbe | str | Path,
     paths: Sequence[str | Path],
     *,
@@ -27,8 +27,8 @@ def apply(
     has other weights than the probe was fitted on.
     """
     probe = probe if isinstance(probe, LinearProbe) else LinearProbe.load(probe)
-    check_cuts(top=top, threshold=threshold)
+    check_top_and_threshold(top=top, threshold=threshold)
     source = image_source(paths)
     encoder = registry.load(probe.model.name, runtime)
-    probe.require(encoder.identity)
+    probe.check_model(encoder.identity)
     return classify_files(source, probe, encoder, top=top, threshold=threshold, progress=progress)

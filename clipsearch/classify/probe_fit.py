@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.classify.class_folders import class_folders, readable_name
-from clipsearch.classify.class_matrix import Classes, class_matrix
-from clipsearch.classify.learning_curve import SEEDS, SHOTS, Curve, check_runs, k_shot_curve
+from clipsearch.classify.class_folders import find_class_folders, readable_name
+from clipsearch.classify.class_matrix import ClassMatrix, build_class_matrix
+from clipsearch.classify.learning_curve import (
+    SEEDS,
+    SHOTS,
+    LearningCurve,
+    check_shots_and_seeds,
+    measure_learning_curve,
+)
 from clipsearch.classify.linear_probe import LinearProbe
-from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic
-from clipsearch.classify.templates import DEFAULT, chosen_templates
+from clipsearch.classify.templates import DEFAULT_TEMPLATES, resolve_templates
 from clipsearch.errors import UsageError
 from clipsearch.files.embed import embed_files
 from clipsearch.files.progress import Progress
+from clipsearch.logistic_regression import Targets, choose_inverse_penalty, fit_multinomial
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
@@ -25,24 +31,24 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class ProbeFit:
     """A probe, what was measured on the way (None if nothing), and the files that failed."""
 
     probe: LinearProbe
-    curve: Curve | None
+    curve: LearningCurve | None
     failed: tuple[Failure, ...]
 
 
-def fit(
+def fit_linear_probe(
     folder: str | Path,
     *,
     model: str = "auto",
     runtime: Runtime | None = None,
     shots: Sequence[int] = SHOTS,
     seeds: int = SEEDS,
-    templates: Sequence[str] = DEFAULT,
+    templates: Sequence[str] = DEFAULT_TEMPLATES,
     progress: Progress | None = None,
-) -> Fitted:
+) -> ProbeFit:
     """Fit a logistic regression on the vectors of the pictures in a folder of class folders.
 
     The penalty is chosen by cross-validation. With `seeds` (0 for none) a curve is measured first:
@@ -51,9 +57,9 @@ def fit(
     on all pictures. Raises UsageError on fewer than two classes or two readable pictures in each.
     """
     if seeds:
-        check_runs(shots, seeds)
-    chosen_templates(templates)
-    classes = class_folders(folder)
+        check_shots_and_seeds(shots, seeds)
+    resolve_templates(templates)
+    classes = find_class_folders(folder)
     labels = tuple(classes)
     class_of = {item.path: place for place, name in enumerate(labels) for item in classes[name]}
     _require_pairs(labels, [place for place, n in enumerate(classes) for _ in classes[n]], [])
@@ -73,15 +79,19 @@ def fit(
     curve = None
     if seeds:
         zero_shot = _zero_shot(labels, templates, encoder)
-        curve = k_shot_curve(features, target, shots=shots, seeds=seeds, zero_shot=zero_shot)
-    return Fitted(_probe(labels, features, target, encoder, curve), curve, tuple(failed))
+        curve = measure_learning_curve(
+            features, target, shots=shots, seeds=seeds, zero_shot=zero_shot
+        )
+    return ProbeFit(_probe(labels, features, target, encoder, curve), curve, tuple(failed))
 
 
-def _zero_shot(labels: Sequence[str], templates: Sequence[str], encoder: Encoder) -> Classes | None:
+def _zero_shot(
+    labels: Sequence[str], templates: Sequence[str], encoder: Encoder
+) -> ClassMatrix | None:
     names = [readable_name(label) for label in labels]
     if len(set(names)) < len(names):  # a_b and "a b": nothing that a text could tell apart
         names = list(labels)
-    return class_matrix(names, templates, model=encoder.identity, encoder=lambda: encoder)
+    return build_class_matrix(names, templates, model=encoder.identity, encoder=lambda: encoder)
 
 
 def _probe(
@@ -89,10 +99,12 @@ def _probe(
     features: Vectors,
     targets: Targets,
     encoder: Encoder,
-    curve: Curve | None,
+    curve: LearningCurve | None,
 ) -> LinearProbe:
-    strength = curve.strength if curve else choose_strength(features, targets, seed=0)
-    weights, bias = fit_logistic(features, targets, strength=strength)
+    inverse_penalty = (
+        curve.inverse_penalty if curve else choose_inverse_penalty(features, targets, seed=0)
+    )
+    weights, bias = fit_multinomial(features, targets, inverse_penalty=inverse_penalty)
     accuracy = curve.points[-1].mean if curve else None
     return LinearProbe(labels, weights, bias, encoder.identity, len(features), accuracy)
 

@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from clipsearch.batching import batches
-from clipsearch.classify.predictions import Classifier, check_cuts, classified
+from clipsearch.classify.predictions import Classifier, check_top_and_threshold, classify_rows
 from clipsearch.errors import StoreError
-from clipsearch.query.filters import Filters
-from clipsearch.query.selection import ANYTHING, select_rows
+from clipsearch.query.filters import NO_FILTERS, Filters, select_rows
 from clipsearch.store import Collection
 from clipsearch.store.schema import MAX_TAGS
 from clipsearch.types import ImageRow
 
 WRITE = 2_000  # rows a write
 
-LIKELY = 0.5
+DEFAULT_THRESHOLD = 0.5
 """A label more probable than all others together."""
 
 
@@ -23,18 +22,18 @@ LIKELY = 0.5
 class TagReport:
     """What tagging did: how many photos got each label, how many got none, how many rows changed."""
 
-    labels: Mapping[str, int] = field(default_factory=dict)
-    none: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    untagged: int = 0
     changed: int = 0
 
 
-def tag(
+def tag_images(
     collection: Collection,
     classifier: Classifier,
     *,
-    threshold: float = LIKELY,
+    threshold: float = DEFAULT_THRESHOLD,
     add: bool = False,
-    filters: Filters = ANYTHING,
+    filters: Filters = NO_FILTERS,
 ) -> TagReport:
     """Give each photo that `filters` let through its label as a tag, or none where it is below `threshold`.
 
@@ -42,11 +41,11 @@ def tag(
     that change are written. Raises StoreError on a collection from before there were tags.
     """
     collection.require_tags()
-    check_cuts(top=None, threshold=threshold)
+    check_top_and_threshold(top=None, threshold=threshold)
     counts = Counter(dict.fromkeys(classifier.labels, 0))
     none = changed = 0
     for batch in batches(select_rows(collection, filters), WRITE):
-        found = classified(batch, classifier, top=1, threshold=threshold)
+        found = classify_rows(batch, classifier, top=1, threshold=threshold)
         rows = []
         for row, one in zip(batch, found, strict=True):
             if one.label is None:
@@ -54,14 +53,18 @@ def tag(
             else:
                 counts[one.label] += 1
             new = (one.label,) if one.label is not None else ()
-            old = [tag for tag in row.record.tags if add and tag not in classifier.labels]
+            old = [
+                tag_images
+                for tag_images in row.record.tags
+                if add and tag_images not in classifier.labels
+            ]
             rows.append((row, (*old, *new)))
         changed += _write(collection, rows)
     collection.settle()
     return TagReport(dict(counts), none, changed)
 
 
-def clear_tags(collection: Collection, *, filters: Filters = ANYTHING) -> int:
+def clear_tags(collection: Collection, *, filters: Filters = NO_FILTERS) -> int:
     """Take all tags from the photos that `filters` let through; how many had any."""
     collection.require_tags()
     changed = 0

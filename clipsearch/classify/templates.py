@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clipsearch.errors import UsageError
 
-SLOT = "{}"
+PLACEHOLDER = "{}"
 """Where the label goes."""
 
 # Eight ways to take a picture, eight to see one, and so on: 80 in all.
@@ -46,7 +46,7 @@ _KINDS = (
 )  # fmt: skip
 
 TEMPLATES = {
-    "plain": (SLOT,),
+    "plain": (PLACEHOLDER,),
     "photo": ("a photo of a {}", "a photo of the {}", "a photo with a {} in it", "a picture of {}"),
     "contexts": _SHOTS + _LIGHT + _PLACES + _IMAGE_SUFFIXES + _KINDS,
     "pets": (
@@ -93,10 +93,10 @@ TEMPLATES = {
 }  # fmt: skip
 """Built-in sets by name; `contexts` are 80 photographic ones, the slowest to embed."""
 
-DEFAULT = ("photo",)
+DEFAULT_TEMPLATES = ("photo",)
 
 
-def chosen_templates(choices: Sequence[str]) -> tuple[str, ...]:
+def resolve_templates(choices: Sequence[str]) -> tuple[str, ...]:
     """Templates, each once, of own ones (with a {}) and names of built-in sets.
 
     Raises UsageError on one without {} that is no set's name either, and where there are none.
@@ -105,13 +105,13 @@ def chosen_templates(choices: Sequence[str]) -> tuple[str, ...]:
         choices = (choices,)
     found: dict[str, None] = {}
     for choice in choices:
-        if SLOT in choice:
+        if PLACEHOLDER in choice:
             found[choice] = None
         elif choice in TEMPLATES:
             found |= dict.fromkeys(TEMPLATES[choice])
         else:
             raise UsageError(
-                f"the template {choice!r} has no {SLOT} where the label goes, and no built-in set is "
+                f"the template {choice!r} has no {PLACEHOLDER} where the label goes, and no built-in set is "
                 f"called so: {', '.join(TEMPLATES)}"
             )
     if not found:
@@ -119,6 +119,6 @@ def chosen_templates(choices: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def prompt(template: str, label: str) -> str:
+def fill_template(template: str, label: str) -> str:
     """The template with the label in every slot; other braces, in either, mean nothing."""
-    return template.replace(SLOT, label)
+    return template.replace(PLACEHOLDER, label)

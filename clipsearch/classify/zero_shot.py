@@ -4,10 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify.class_matrix import build_class_matrix
 from clipsearch.classify.labels import check_labels
-from clipsearch.classify.predictions import Classification, Classifier, check_cuts, classified
-from clipsearch.classify.templates import DEFAULT, chosen_templates
+from clipsearch.classify.predictions import (
+    Classification,
+    Classifier,
+    check_top_and_threshold,
+    classify_rows,
+)
+from clipsearch.classify.templates import DEFAULT_TEMPLATES, resolve_templates
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.files.embed import embed_files
@@ -30,7 +35,7 @@ def classify_images(
     paths: Sequence[str | Path],
     labels: Sequence[str],
     *,
-    templates: Sequence[str] = DEFAULT,
+    templates: Sequence[str] = DEFAULT_TEMPLATES,
     model: str = "auto",
     runtime: Runtime | None = None,
     top: int | None = None,
@@ -48,11 +53,11 @@ def classify_images(
     not exist, or where there are no pictures; a file that cannot be read is in `failed`.
     """
     check_labels(labels)  # before a model is loaded, which may take a minute
-    chosen_templates(templates)
-    check_cuts(top=top, threshold=threshold)
+    resolve_templates(templates)
+    check_top_and_threshold(top=top, threshold=threshold)
     source = image_source(paths)
     encoder = registry.load(model, runtime)
-    classes = class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
+    classes = build_class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
     return classify_files(source, classes, encoder, top=top, threshold=threshold, progress=progress)
 
 
@@ -84,6 +89,6 @@ def classify_files(
             else:
                 yield item
 
-    found = classified(rows(), classifier, top=top, threshold=threshold)
+    found = classify_rows(rows(), classifier, top=top, threshold=threshold)
     images = sorted(found, key=lambda one: one.record.path)
     return ClassifyReport(tuple(images), tuple(sorted(failed, key=lambda one: one.path)))

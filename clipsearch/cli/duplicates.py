@@ -7,7 +7,7 @@ import click
 
 from clipsearch.cli import options
 from clipsearch.index import Index
-from clipsearch.query.near_duplicates import THRESHOLD, Group
+from clipsearch.query.near_duplicates import DEFAULT_SIMILARITY, DuplicateGroup
 from clipsearch.render.display_text import display_path
 
 
@@ -15,7 +15,7 @@ from clipsearch.render.display_text import display_path
 @click.option(
     "--threshold",
     type=float,
-    default=THRESHOLD,
+    default=DEFAULT_SIMILARITY,
     show_default=True,
     help="Smallest cosine of a pair.",
 )
@@ -44,7 +44,7 @@ def duplicates(
         click.echo(f"{len(groups):,} groups, {identical:,} of identical files", err=True)
 
 
-def _as_json(group: Group) -> dict[str, object]:
+def _as_json(group: DuplicateGroup) -> dict[str, object]:
     files = [
         {"path": str(p.path), "id": p.id, "width": p.width, "height": p.height, "size": p.size}
         for p in group.records
@@ -56,7 +56,7 @@ def _as_json(group: Group) -> dict[str, object]:
     }
 
 
-def _as_text(group: Group) -> str:
+def _as_text(group: DuplicateGroup) -> str:
     how = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
     lines = [
         f"  {display_path(record.path, Path.cwd())}  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"

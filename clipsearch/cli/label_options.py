@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from clipsearch.classify import TEMPLATES, read_labels
 from clipsearch.classify.predictions import Classification
-from clipsearch.classify.templates import DEFAULT, SLOT
+from clipsearch.classify.templates import DEFAULT_TEMPLATES, PLACEHOLDER
 from clipsearch.cli.main import EXIT_SOME_FAILED
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
@@ -62,12 +62,12 @@ def labels_of(given: Sequence[str], file: Path | None) -> list[str]:
 def templates_of(own: Sequence[str], sets: Sequence[str]) -> Sequence[str]:
     """The templates of the command line; raises UsageError on one without a place for the label."""
     for template in own:
-        if SLOT not in template:
+        if PLACEHOLDER not in template:
             raise UsageError(
-                f"the template {template!r} has no {SLOT}: write it where the label goes, or name a "
+                f"the template {template!r} has no {PLACEHOLDER}: write it where the label goes, or name a "
                 "built-in set with --templates"
             )
-    return [*own, *sets] or DEFAULT
+    return [*own, *sets] or DEFAULT_TEMPLATES
 
 
 def refuse_store(paths: Sequence[str], context: click.Context) -> None:

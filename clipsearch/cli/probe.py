@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from clipsearch.classify import Curve, Fitted, LinearProbe, Point
+from clipsearch.classify import LearningCurve, LearningCurvePoint, LinearProbe, ProbeFit
 from clipsearch.classify.learning_curve import SEEDS, SHOTS
-from clipsearch.classify.probe_apply import apply as apply_probe
-from clipsearch.classify.probe_fit import fit as fit_probe
+from clipsearch.classify.probe_apply import apply_linear_probe
+from clipsearch.classify.probe_fit import fit_linear_probe
 from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
@@ -100,7 +100,7 @@ def fit(
             raise UsageError(f"there is no folder {file.parent} to write {file.name} into")
     templates = label_options.templates_of(own, sets)
     with label_options.progress() as bar:
-        fitted = fit_probe(
+        fitted = fit_linear_probe(
             folder, model=model, runtime=runtime, shots=numbers, seeds=seeds,
             templates=templates, progress=bar,
         )  # fmt: skip
@@ -155,7 +155,7 @@ def apply(
         label_options.refuse_store(paths, context)
         label_options.refuse_filters(wanted)
         with label_options.progress() as bar:
-            found = apply_probe(
+            found = apply_linear_probe(
                 loaded, paths, runtime=runtime, top=top, threshold=threshold, progress=bar
             )
         return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
@@ -176,7 +176,7 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _table(curve: Curve) -> str:
+def _table(curve: LearningCurve) -> str:
     points = ([curve.zero_shot] if curve.zero_shot else []) + list(curve.points)
     lines = [f"{'examples a class':>16}  {'accuracy':>8}  95% interval"]
     for point in points:
@@ -185,18 +185,18 @@ def _table(curve: Curve) -> str:
     return "\n".join(lines)
 
 
-def _name(point: Point) -> str:
+def _name(point: LearningCurvePoint) -> str:
     if point.shots is None:
         return f"all {point.examples:,.0f}"
     return "zero-shot" if point.shots == 0 else str(point.shots)
 
 
-def _title(fitted: Fitted) -> str:
+def _title(fitted: ProbeFit) -> str:
     probe = fitted.probe
     return f"{probe.model.name}: {len(probe.labels)} classes, {probe.images:,} pictures"
 
 
-def _summary(fitted: Fitted, output: Path, figure: Path | None) -> list[str]:
+def _summary(fitted: ProbeFit, output: Path, figure: Path | None) -> list[str]:
     lines = []
     if fitted.curve:
         seeds = fitted.curve.points[-1].seeds
@@ -204,28 +204,28 @@ def _summary(fitted: Fitted, output: Path, figure: Path | None) -> list[str]:
             f"{seeds} {'run' if seeds == 1 else 'runs'}, each on {fitted.curve.tested:,} held-out "
             "pictures"
         )
-        if (worth := fitted.curve.worth) is not None:
+        if (worth := fitted.curve.zero_shot_equivalent) is not None:
             lines.append(f"zero-shot does as well as {worth:.1f} examples a class")
     lines.append(f"probe of {_title(fitted)}: {display_path(output)}")
     return lines + ([f"figure: {display_path(figure)}"] if figure else [])
 
 
-def _as_json(fitted: Fitted) -> dict[str, Any]:
+def _as_json(fitted: ProbeFit) -> dict[str, Any]:
     probe, curve = fitted.probe, fitted.curve
     return {
         "model": asdict(probe.model),
         "labels": probe.labels,
         "pictures": probe.images,
         "tested": curve.tested if curve else 0,
-        "strength": curve.strength if curve else None,
+        "strength": curve.inverse_penalty if curve else None,
         "zero_shot": _point(curve.zero_shot) if curve and curve.zero_shot else None,
         "curve": [_point(point) for point in curve.points] if curve else [],
-        "zero_shot_worth": curve.worth if curve else None,
+        "zero_shot_worth": curve.zero_shot_equivalent if curve else None,
         "failed": [{"path": str(f.path), "reason": f.reason} for f in fitted.failed],
     }
 
 
-def _point(point: Point) -> dict[str, Any]:
+def _point(point: LearningCurvePoint) -> dict[str, Any]:
     values = asdict(point)
     return {
         name: None if isinstance(value, float) and not isfinite(value) else value

@@ -14,7 +14,7 @@ from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.parser import as_image, split_weight
-from clipsearch.query.textness import Scale
+from clipsearch.textness.steering import TextnessScale
 
 FILTERS = (
     click.option("--under", type=click.Path(path_type=Path), metavar="DIR", help="Only in that folder."),
@@ -66,7 +66,7 @@ def query(
     offset: int,
     min_score: float | None,
     min_z: float | None,
-    textness: Scale | None,
+    textness: TextnessScale | None,
     max_textness: float | None,
     no_self: bool,
     uri: str,

@@ -10,7 +10,7 @@ from clipsearch.daemon.process import start_unless_off
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query.parser import as_image
-from clipsearch.query.textness import Scale
+from clipsearch.textness.steering import TextnessScale
 
 
 @click.command()
@@ -24,7 +24,7 @@ def similar(
     *,
     image: str,
     limit: int,
-    textness: Scale | None,
+    textness: TextnessScale | None,
     max_textness: float | None,
     uri: str,
     token: str | None,

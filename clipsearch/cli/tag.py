@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from clipsearch.classify import LinearProbe
-from clipsearch.classify.tags import LIKELY
+from clipsearch.classify.tags import DEFAULT_THRESHOLD
 from clipsearch.cli import label_options, options
 from clipsearch.cli.query import filters
 from clipsearch.errors import UsageError
@@ -30,7 +30,7 @@ from clipsearch.render.display_text import display_width
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    default=LIKELY,
+    default=DEFAULT_THRESHOLD,
     show_default=True,
     metavar="P",
     help="No tag, where no label is so probable.",
@@ -89,9 +89,9 @@ def tag(
         report = index.tag(
             classifier, templates=templates, filters=wanted, threshold=threshold, add=add
         )
-    _show(report.labels, "no picture matches", as_json=as_json)
+    _show(report.counts, "no picture matches", as_json=as_json)
     click.echo(
-        f"{sum(report.labels.values()):,} tagged, {report.none:,} none of these, "
+        f"{sum(report.counts.values()):,} tagged, {report.untagged:,} none of these, "
         f"{report.changed:,} changed",
         err=True,
     )

@@ -18,8 +18,8 @@ from clipsearch.query import Filters, Query, parse
 from clipsearch.render.output_file import require_suffix
 from clipsearch.render.textness_grid import Row, write_grid
 from clipsearch.textness import TextnessProbe
-from clipsearch.textness.fit import FEWEST
-from clipsearch.textness.self_supervised import OF_EACH
+from clipsearch.textness.fit import MIN_IMAGES
+from clipsearch.textness.self_supervised import IMAGES_PER_CLASS
 
 FOLDER = click.Path(path_type=Path)
 SCALES = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -45,9 +45,10 @@ def textness(context: click.Context) -> None:
 @click.option("--without-text", multiple=True, type=FOLDER, metavar="DIR", help="Pictures without.")
 @click.option(
     "--of-each",
-    type=click.IntRange(min=FEWEST),
+    "per_class",
+    type=click.IntRange(min=MIN_IMAGES),
     metavar="N",
-    help=f"By itself: pictures with text, and without.  [default: {OF_EACH}]",
+    help=f"By itself: pictures with text, and without.  [default: {IMAGES_PER_CLASS}]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Another random sample.")
 @options.as_json
@@ -57,7 +58,7 @@ def fit(
     *,
     with_text: tuple[Path, ...],
     without_text: tuple[Path, ...],
-    of_each: int | None,
+    per_class: int | None,
     seed: int,
     as_json: bool,
     uri: str,
@@ -79,7 +80,7 @@ def fit(
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        probe = index.textness.fit(*kinds, of_each=of_each, seed=seed)
+        probe = index.textness.fit(*kinds, per_class=per_class, seed=seed)
     _tell(probe, {}, as_json=as_json)
 
 

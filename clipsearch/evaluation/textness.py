@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from clipsearch.classify.class_folders import class_folders, readable_name
+from clipsearch.classify.class_folders import find_class_folders, readable_name
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.evaluation import bootstrap
 from clipsearch.evaluation.embeddings import (
@@ -31,8 +31,8 @@ from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts
 from clipsearch.models.runtime import Runtime
-from clipsearch.textness import TextnessProbe, Writer, apply, fit_vectors, project
-from clipsearch.textness.fit import FEWEST, embed_queries
+from clipsearch.textness import TextnessProbe, TextRenderer, fit_vectors, project_out, shift_query
+from clipsearch.textness.fit import MIN_IMAGES, embed_reference_queries
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
@@ -65,7 +65,7 @@ def evaluate_textness(
     *,
     model: str | Encoder = "auto",
     per_class: int | None = None,
-    writer: Writer | None = None,
+    writer: TextRenderer | None = None,
     runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -83,7 +83,7 @@ def evaluate_textness(
     """
     if per_class is not None and per_class < 2:
         raise UsageError(f"the images of a class must be at least 2, not {per_class}")
-    classes = class_folders(folder)
+    classes = find_class_folders(folder)
     names = [readable_name(name) for name in classes]
     class_paths = [
         [file.path for file in files if isinstance(file, ImageFile)][:per_class]
@@ -91,16 +91,18 @@ def evaluate_textness(
     ]
     search_set = [(path, n) for n, paths in enumerate(class_paths) for path in paths[::2]]
     fit_paths = [path for paths in class_paths for path in paths[1::2]]
-    if len(fit_paths) < FEWEST:
+    if len(fit_paths) < MIN_IMAGES:
         raise UsageError(
-            f"{len(fit_paths) + len(search_set)} images are too few: give at least {2 * FEWEST}"
+            f"{len(fit_paths) + len(search_set)} images are too few: give at least {2 * MIN_IMAGES}"
         )
     encoder = load_encoder(model, runtime=runtime)
     jobs, attacked_class, word = plan_attacks(search_set, names)
     if progress is not None:
         progress.total = len(search_set) + 2 * len(fit_paths) + len(jobs)
     started = time.monotonic()
-    embed = partial(embed_written, encoder=encoder, writer=writer or Writer(), progress=progress)
+    embed = partial(
+        embed_written, encoder=encoder, writer=writer or TextRenderer(), progress=progress
+    )
     clean = embed_image_files([path for path, _ in search_set], encoder, progress)
     fit_clean = embed_image_files(fit_paths, encoder, progress)
     fit_written = embed([WritingJob(path, None, number) for number, path in enumerate(fit_paths)])
@@ -128,7 +130,7 @@ def evaluate_textness(
 def _fit_probe(with_text: Vectors, without_text: Vectors, encoder: Encoder) -> TextnessProbe | None:
     """Fit a probe; returns None, with a warning, if the model does not recognize text."""
     try:
-        queries = embed_queries(encoder)
+        queries = embed_reference_queries(encoder)
         return fit_vectors(with_text, without_text, encoder.identity, queries=queries, seed=SEED)
     except ModelError as error:
         log.warning("%s", error)
@@ -190,4 +192,6 @@ def _search_measures(
 def _steer(query: Vectors, probe: TextnessProbe | None, scale: Scale) -> Vectors:
     if probe is None:
         return query
-    return project(query, probe.bias) if scale == "off" else apply(query, probe.bias, scale)
+    return (
+        project_out(query, probe.bias) if scale == "off" else shift_query(query, probe.bias, scale)
+    )

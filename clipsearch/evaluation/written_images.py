@@ -15,8 +15,8 @@ from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
-from clipsearch.textness import Writer
-from clipsearch.textness.fit import opened, side_for
+from clipsearch.textness import TextRenderer
+from clipsearch.textness.fit import load_resized, working_side
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 
@@ -53,7 +53,7 @@ def plan_attacks(
 
 
 def embed_written(
-    jobs: Sequence[WritingJob], *, encoder: Encoder, writer: Writer, progress: Progress | None
+    jobs: Sequence[WritingJob], *, encoder: Encoder, writer: TextRenderer, progress: Progress | None
 ) -> EmbeddedImages:
     """Write on images and embed them; unreadable files were reported when embedded unwritten."""
     vectors: list[Vectors] = []
@@ -75,11 +75,11 @@ def embed_written(
     return EmbeddedImages(np.concatenate(vectors), np.array(indices, dtype=np.intp), ())
 
 
-def _write(job: WritingJob, *, encoder: Encoder, writer: Writer) -> Pixels | None:
+def _write(job: WritingJob, *, encoder: Encoder, writer: TextRenderer) -> Pixels | None:
     try:
-        image = opened(job.path, side_for(encoder))
+        image = load_resized(job.path, working_side(encoder))
     except ImageError:
         return None
     random = np.random.default_rng([SEED, job.seed])
     visible = encoder.center_crop.box(*image.size)
-    return encoder.preprocess(writer.write(image, random, text=job.text, within=visible))
+    return encoder.preprocess(writer.render(image, random, text=job.text, within=visible))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.classify import check_labels, chosen_templates
-from clipsearch.classify.class_folders import class_folders, readable_name
-from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify import check_labels, resolve_templates
+from clipsearch.classify.class_folders import find_class_folders, readable_name
+from clipsearch.classify.class_matrix import build_class_matrix
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.evaluation import bootstrap
@@ -67,8 +67,8 @@ def evaluate_zero_shot(
     """
     if per_class is not None and per_class < 1:
         raise UsageError(f"the images of a class must be at least 1, not {per_class}")
-    single_template, ensemble_templates = chosen_templates([template]), chosen_templates(ensemble)
-    classes = class_folders(folder)
+    single_template, ensemble_templates = resolve_templates([template]), resolve_templates(ensemble)
+    classes = find_class_folders(folder)
     names = check_labels([(labels or {}).get(name) or readable_name(name) for name in classes])
     paths: list[Path] = []
     class_of: list[int] = []
@@ -90,7 +90,9 @@ def evaluate_zero_shot(
     true_classes = np.array(class_of)[images.indices]
 
     def ranks(templates: Sequence[str]) -> Indices:
-        matrix = class_matrix(names, templates, model=encoder.identity, encoder=lambda: encoder)
+        matrix = build_class_matrix(
+            names, templates, model=encoder.identity, encoder=lambda: encoder
+        )
         return _rank_classes(images.vectors, matrix.vectors, true_classes)
 
     return Evaluation(

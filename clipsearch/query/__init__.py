@@ -1,4 +1,4 @@
-"""The query module: parse, embed, search."""
+"""Queries: parse the terms, embed them, search the collection."""
 
 from clipsearch.query.filters import Filters
 from clipsearch.query.parser import StoredImage, Term, parse

@@ -1,4 +1,4 @@
-"""The terms of queries as vectors: what the collection knows is fetched, the rest is embedded."""
+"""Query terms as vectors: stored embeddings are reused, everything else is embedded."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,8 +12,7 @@ from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.query.parser import Content, StoredImage, Term
-from clipsearch.store import Collection
-from clipsearch.store import filters as where
+from clipsearch.store import Collection, filters
 from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import weighted_sum
 
@@ -21,10 +20,10 @@ from clipsearch.vectors import weighted_sum
 def embed_queries(
     queries: Sequence[Sequence[Term]], encoder: Callable[[], Encoder], collection: Collection
 ) -> list[Vectors]:
-    """One (d,) float32 vector of length 1 for each query: its terms' weighted sum.
+    """One (d,) float32 vector of length 1 per query: the weighted sum of its terms.
 
-    `encoder` is called only where a term needs a model: pictures that the collection holds, unchanged,
-    do not. Raises UsageError or ImageError naming a term that cannot be embedded.
+    `encoder` is called only if a term must be embedded; images that the collection holds unchanged
+    are not. Raises UsageError or ImageError naming a term that cannot be embedded.
     """
     contents = [term.content for terms in queries for term in terms]
     vectors = iter(_embed_contents(contents, encoder, collection))
@@ -34,35 +33,48 @@ def embed_queries(
     ]
 
 
-def stored_row(picture: Path | StoredImage, collection: Collection) -> ImageRow | None:
-    """The collection's row of a picture: by id, or by path unless the file is seen to have changed."""
-    if isinstance(picture, StoredImage):
-        return _row_by_id(picture.id, collection)
-    path = canonical(picture)
+def stored_row(image: Path | StoredImage, collection: Collection) -> ImageRow | None:
+    """The collection's row of an image, by id or by path; None if missing or the file changed."""
+    if isinstance(image, StoredImage):
+        return _row_by_id(image.id, collection)
+    path = canonical(image)
     row = collection.get([image_id(path)]).get(image_id(path))
     if row is None:
         return None
     try:
         status = path.stat()
-    except OSError:  # gone, or out of sight
+    except OSError:  # deleted, or not accessible: the stored embedding is the best available
         return row
     current = (status.st_size, status.st_mtime_ns)
     return row if current == (row.record.size, row.record.mtime_ns) else None
 
 
-def not_own(terms: Sequence[Term], collection: Collection) -> str:
-    """A filter that leaves out the rows of the pictures among the terms, and their identical copies."""
+def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
+    """A filter that excludes the image terms' own rows and identical copies of them."""
     conditions = []
     for content in (term.content for term in terms):
         if isinstance(content, Path):
-            # Its row may be of older content than the file's.
-            conditions.append(where.not_id(image_id(canonical(content))))
+            # The stored row may hold older content than the file.
+            conditions.append(filters.not_id(image_id(canonical(content))))
         if isinstance(content, Path | StoredImage) and (row := stored_row(content, collection)):
-            conditions.append(where.not_content(row.record.content_hash))
+            conditions.append(filters.not_content(row.record.content_hash))
         elif isinstance(content, Path):
             with expand_user(content).open("rb") as file:
-                conditions.append(where.not_content(file_hash(file)))
-    return where.every(*conditions)
+                conditions.append(filters.not_content(file_hash(file)))
+    return filters.every(*conditions)
+
+
+def open_image(path: Path) -> Image:
+    """Decode an image file as upright RGB; raise UsageError or ImageError naming the file."""
+    path = expand_user(path)
+    try:
+        return decode(path).image
+    except ImageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise UsageError(
+                f"no such image: {path} (neither a file nor in the collection)"
+            ) from error
+        raise ImageError(f"{path}: {error}") from error
 
 
 def _embed_contents(
@@ -81,7 +93,7 @@ def _embed_contents(
                 images[position] = open_image(content)
         else:
             images[position] = upright(content)
-    # One call for all texts and one for all pictures, however many queries there are.
+    # One encoder call for all texts and one for all images, however many queries there are.
     if texts:
         vectors.update(zip(texts, embed_texts(encoder(), list(texts.values())), strict=True))
     if images:
@@ -89,26 +101,15 @@ def _embed_contents(
     return [vectors[position] for position in range(len(contents))]
 
 
-def open_image(path: Path) -> Image:
-    """A picture file as an upright RGB image; raises UsageError or ImageError naming it."""
-    path = expand_user(path)
-    try:
-        return decode(path).image
-    except ImageError as error:
-        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            raise UsageError(
-                f"no such picture: {path} (neither a file nor in the collection)"
-            ) from error
-        raise ImageError(f"{path}: {error}") from error
-
-
 def _row_by_id(prefix: str, collection: Collection) -> ImageRow:
     if len(prefix) < 6:
-        raise UsageError(f"an id is six or more of the letters 0-9a-f, not {prefix!r}")
-    matches = collection.scan_rows(where.id_prefix(prefix))
+        raise UsageError(f"an id needs six or more of the characters 0-9a-f, not {prefix!r}")
+    matches = collection.scan_rows(filters.id_prefix(prefix))
     row = next(matches, None)
     if row is None:
-        raise UsageError(f"no picture has an id that begins with {prefix!r}")
+        raise UsageError(f"no image has an id that begins with {prefix!r}")
     if next(matches, None) is not None:
-        raise UsageError(f"several pictures have ids that begin with {prefix!r}: give more of it")
+        raise UsageError(
+            f"several images have ids that begin with {prefix!r}: give more characters"
+        )
     return row

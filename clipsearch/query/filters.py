@@ -1,5 +1,6 @@
-"""Which pictures may be found, apart from what they show."""
+"""Filters: which images a query, a classification or a tag run considers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -9,22 +10,43 @@ from pathlib import Path
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import anchored, canonical
 from clipsearch.images.formats import FORMATS, format_named
-from clipsearch.store import filters as where
-from clipsearch.types import ImageRecord
+from clipsearch.store import Collection
+from clipsearch.store import filters as store_filters
+from clipsearch.types import ImageRecord, ImageRow
+
+
+def _normalize_format(name: str) -> str:
+    if known := format_named(name):
+        return known
+    raise UsageError(f"unknown format {name!r}: use one of {', '.join(FORMATS)}")
+
+
+def _anchor_glob(glob: str) -> str:
+    """Make a glob with a slash match full paths; applying this twice changes nothing more."""
+    if anchor := anchored(glob):
+        folder, rest = anchor
+        return (Path(escape(str(folder))) / rest).as_posix()
+    glob = Path(glob).as_posix()
+    return f"*/{glob}" if "/" in glob and not glob.startswith("*") else glob
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions that all must hold; the empty one lets every picture through.
+    """Conditions on a record, all of which must hold; without any, every image passes.
 
-    `under`: a folder. `glob`: a pattern in any case, for the name where it has no slash, else for
-    the path; "*" crosses slashes, `2023/*.jpg` matches at any depth, `~/2023/*.jpg` and
-    `/data/*.jpg` from there (what precedes the first wildcard in the file system's own case).
-    `taken_from` (inclusive) and `taken_before` (exclusive): the camera's clock; pictures without a
-    date match neither. `formats`: "jpeg", or a suffix such as "jpg" or "heic"; the content counts.
-    `tags`: labels that `clipsearch tag` gave, all of them, letter by letter.
-    `min_width`, `min_height`: pixels, upright. `min_bytes`, `max_bytes`: of the file, inclusive.
-    `expression`: a Milvus filter. Raises UsageError on an unknown format.
+    - `under`: a folder.
+    - `glob`: a case-insensitive pattern for the file name, or for the path if it has a slash. "*"
+      also matches slashes; `2023/*.jpg` matches at any depth, `~/2023/*.jpg` and `/data/*.jpg` only
+      there. What precedes the first wildcard keeps the file system's own case.
+    - `taken_from` (inclusive), `taken_before` (exclusive): the camera's clock. Images without a
+      date match neither.
+    - `formats`: "jpeg", or a suffix such as "jpg" or "heic". The content counts, not the file name.
+    - `tags`: tags written by `clipsearch tag`; an image needs all of them, spelled exactly.
+    - `min_width`, `min_height`: pixels, upright.
+    - `min_bytes`, `max_bytes`: file size, inclusive.
+    - `expression`: a Milvus filter expression.
+
+    Raises UsageError on an unknown format.
     """
 
     under: Path | None = None
@@ -40,53 +62,50 @@ class Filters:
     expression: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", tuple(map(_format, self.formats)))
+        object.__setattr__(self, "formats", tuple(map(_normalize_format, self.formats)))
         if self.glob is not None:
-            object.__setattr__(self, "glob", _whole(self.glob))
+            object.__setattr__(self, "glob", _anchor_glob(self.glob))
 
     def where(self) -> str:
-        """All as a Milvus filter expression ("" for no condition); of the glob only its folder."""
+        """The Milvus filter expression, "" for no condition; of the glob only its folder."""
         conditions = [self.expression]
         if self.under is not None:
-            conditions.append(where.under(canonical(self.under)))
+            conditions.append(store_filters.under(canonical(self.under)))
         if self.glob is not None and (anchor := anchored(self.glob)):
-            conditions.append(where.under(anchor[0]))
+            conditions.append(store_filters.under(anchor[0]))
         if self.taken_from is not None:
-            conditions.append(where.taken_from(self.taken_from))
+            conditions.append(store_filters.taken_from(self.taken_from))
         if self.taken_before is not None:
-            conditions.append(where.taken_before(self.taken_before))
+            conditions.append(store_filters.taken_before(self.taken_before))
         if self.formats:
-            conditions.append(where.format_is_one_of(self.formats))
-        conditions += map(where.tagged, self.tags)
-        for field, bound in (
+            conditions.append(store_filters.format_is_one_of(self.formats))
+        conditions += map(store_filters.tagged, self.tags)
+        for field, minimum in (
             ("width", self.min_width),
             ("height", self.min_height),
             ("size", self.min_bytes),
         ):
-            if bound is not None:
-                conditions.append(where.at_least(field, bound))
+            if minimum is not None:
+                conditions.append(store_filters.at_least(field, minimum))
         if self.max_bytes is not None:
-            conditions.append(where.at_most("size", self.max_bytes))
-        return where.every(*conditions)
+            conditions.append(store_filters.at_most("size", self.max_bytes))
+        return store_filters.every(*conditions)
 
     def matches_glob(self, record: ImageRecord) -> bool:
-        """Whether the photo's path matches the glob; True without one."""
+        """Whether the record's path matches the glob; True without a glob."""
         if self.glob is None:
             return True
         subject = record.path.as_posix() if "/" in self.glob else record.path.name
         return fnmatchcase(subject.lower(), self.glob.lower())
 
 
-def _format(name: str) -> str:
-    if known := format_named(name):
-        return known
-    raise UsageError(f"unknown format {name!r}: {', '.join(FORMATS)}")
+NO_FILTERS = Filters()
 
 
-def _whole(glob: str) -> str:
-    """A glob with a slash as one for whole paths; stays the same when done again."""
-    if anchor := anchored(glob):
-        folder, rest = anchor
-        return (Path(escape(str(folder))) / rest).as_posix()
-    glob = Path(glob).as_posix()
-    return f"*/{glob}" if "/" in glob and not glob.startswith("*") else glob
+def select_rows(collection: Collection, filters: Filters = NO_FILTERS) -> Iterator[ImageRow]:
+    """Each matching row with its embedding, in no order, one page in memory at a time."""
+    if filters.tags:
+        collection.require_tags()
+    return filter(
+        lambda row: filters.matches_glob(row.record), collection.scan_rows(filters.where())
+    )

@@ -1,27 +1,29 @@
-"""Pictures that are the same to the eye: resized, recompressed, slightly edited, or plain copies."""
+"""Near-duplicates: images that look the same, such as resized, recompressed or edited copies."""
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.store import Collection
 from clipsearch.types import ImageRecord, Vectors
 
-THRESHOLD = 0.99
-BLOCK = 2048  # rows a matrix product: 2,048 × 2,048 scores are 16 MB
+DEFAULT_SIMILARITY = 0.99
+BLOCK_ROWS = 2048  # rows per matrix product: 2,048 × 2,048 cosines are 16 MB
+TOLERANCE = 1e-5  # float32 rows of equal direction have cosines a little below 1
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Near-duplicates, the one with most pixels (then most bytes) first.
+class DuplicateGroup:
+    """Near-duplicates, the image with the most pixels (then the most bytes) first.
 
-    `similarity` is the smallest cosine between the first one and another; `identical` says that all
-    files have the same content.
+    `similarity` is the smallest cosine between the first image and another one. `identical` is True
+    if all files have the same content.
     """
 
     records: tuple[ImageRecord, ...]
@@ -29,21 +31,40 @@ class Group:
     identical: bool
 
 
-def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> list[Group]:
-    """Groups of pictures whose embeddings have a cosine of at least `threshold`, largest first.
+def find_near_duplicates(
+    collection: Collection, threshold: float = DEFAULT_SIMILARITY
+) -> list[DuplicateGroup]:
+    """Groups of images whose embeddings have a cosine of at least `threshold`, largest first.
 
-    Exact: every pair of different contents is compared, n² / 2 products, one block of rows at a
-    time; about 3 kB of memory a picture. A picture joins the group of a better one that it resembles
-    itself, so that chains of small differences do not grow into one group. Files that are gone are
-    left out. Raises UsageError unless 0 < threshold <= 1.
+    Exact: compares every pair of different contents (n² / 2 products), one block of rows at a time,
+    in about 5 kB of memory per image of 512 dimensions, however many images are alike. An image
+    joins the group of the best image that it resembles itself, so chains of small differences do
+    not merge into one group. Deleted files are left out. Raises UsageError unless
+    0 < threshold <= 1.
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
-    copies: dict[
-        str, list[ImageRecord]
-    ] = {}  # of one content; the order is that of the vectors' rows
+    copies, vectors = _read_contents(collection)
+    order = sorted(range(len(copies)), key=lambda i: _quality(copies[i][0]), reverse=True)
+    leaders, cosines = _nearest_leaders(vectors, order, threshold)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for position in range(len(order)):
+        members[int(leaders[position])].append(position)
+    groups = []
+    for positions in members.values():
+        records = [record for position in positions for record in copies[order[position]]]
+        if len(records) > 1:
+            records.sort(key=_quality, reverse=True)
+            similarity = float(cosines[positions].min())
+            groups.append(DuplicateGroup(tuple(records), similarity, len(positions) == 1))
+    return sorted(groups, key=lambda group: -len(group.records))
+
+
+def _read_contents(collection: Collection) -> tuple[list[list[ImageRecord]], Vectors]:
+    """The n different contents: the records of each, best first, and their vectors, (n, d)."""
+    copies: dict[str, list[ImageRecord]] = {}  # by content hash, in the order of the vectors
     blocks: list[Vectors] = []
-    for rows in batches(collection.scan_rows(), BLOCK):
+    for rows in batches(collection.scan_rows(), BLOCK_ROWS):
         new = []
         for row in rows:
             if not os.path.lexists(row.record.path):
@@ -54,40 +75,48 @@ def near_duplicates(collection: Collection, threshold: float = THRESHOLD) -> lis
             copies[row.record.content_hash].append(row.record)
         if new:
             blocks.append(np.stack(new))
-    contents = [sorted(records, key=_quality, reverse=True) for records in copies.values()]
-    neighbours: defaultdict[int, dict[int, float]] = defaultdict(dict)
-    for i, j, cosine in _close_pairs(blocks, threshold):
-        neighbours[i][j] = neighbours[j][i] = cosine
-
-    taken: set[int] = set()
-    groups = []
-    for leader in sorted(
-        range(len(contents)), key=lambda i: _quality(contents[i][0]), reverse=True
-    ):
-        if leader in taken:
-            continue
-        members = {i: c for i, c in neighbours[leader].items() if i not in taken}
-        taken |= {leader, *members}
-        records = [record for i in (leader, *members) for record in contents[i]]
-        if len(records) > 1:
-            records.sort(key=_quality, reverse=True)
-            groups.append(Group(tuple(records), min(members.values(), default=1.0), not members))
-    return sorted(groups, key=lambda group: -len(group.records))
+    vectors = np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
+    return [sorted(records, key=_quality, reverse=True) for records in copies.values()], vectors
 
 
 def _quality(record: ImageRecord) -> tuple[int, int, str]:
     return record.width * record.height, record.size, record.id
 
 
-def _close_pairs(blocks: list[Vectors], threshold: float) -> Iterator[tuple[int, int, float]]:
-    """Every pair i < j of rows with at least that cosine."""
-    starts = np.cumsum([0, *(len(block) for block in blocks)])
-    tolerance = 1e-5  # float32 rows of equal direction have cosines a little below 1
-    for a, first in enumerate(blocks):
-        for b in range(a, len(blocks)):
-            cosines = first @ blocks[b].T
-            rows, columns = np.nonzero(cosines >= threshold - tolerance)
-            for row, column in zip(rows, columns, strict=True):
-                i, j = int(starts[a] + row), int(starts[b] + column)
-                if i < j:
-                    yield i, j, min(1.0, float(cosines[row, column]))
+def _nearest_leaders(
+    vectors: Vectors, order: Sequence[int], threshold: float
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The group of each row: the position in `order` of its leader, (n,), and their cosine, (n,).
+
+    Positions are visited in order. A row without a group founds one, as its leader, and takes all
+    later rows without a group that are close to it.
+    """
+    count = len(order)
+    leaders = np.full(count, -1, dtype=np.intp)
+    cosines = np.ones(count)
+    limit = threshold - TOLERANCE
+
+    def join(positions: NDArray[np.intp], leader: NDArray[np.intp] | int, scores: Vectors) -> None:
+        leaders[positions] = leader
+        cosines[positions] = np.minimum(scores, 1.0)
+
+    for start in range(0, count, BLOCK_ROWS):
+        block = np.arange(start, min(start + BLOCK_ROWS, count))
+        block = block[leaders[block] < 0]
+        rows = vectors[np.take(order, block)]
+        scores = rows @ rows.T
+        for i, position in enumerate(map(int, block)):
+            if leaders[position] < 0:
+                leaders[position] = position
+                close = np.flatnonzero((scores[i] >= limit) & (leaders[block] < 0))
+                join(block[close], position, scores[i, close])
+        founders = leaders[block] == block
+        for later_start in range(start + BLOCK_ROWS, count, BLOCK_ROWS):
+            later = np.arange(later_start, min(later_start + BLOCK_ROWS, count))
+            later = later[leaders[later] < 0]
+            scores = rows[founders] @ vectors[np.take(order, later)].T
+            close = scores >= limit
+            columns = np.flatnonzero(close.any(axis=0))
+            first = close[:, columns].argmax(axis=0)
+            join(later[columns], block[founders][first], scores[first, columns])
+    return leaders, cosines

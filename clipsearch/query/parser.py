@@ -1,4 +1,4 @@
-"""What a query is made of, and how the command line spells it."""
+"""The terms of a query, and their syntax on the command line."""
 
 import math
 import re
@@ -13,7 +13,7 @@ from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_file
 from clipsearch.images.formats import SUFFIXES
 
-# nan and inf too: they are to be refused, not searched for.
+# Includes nan and inf, so that they are rejected as weights instead of searched for as texts.
 _WEIGHTED = re.compile(
     r"((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf):(.+)", re.DOTALL | re.IGNORECASE
 )
@@ -21,20 +21,21 @@ _WEIGHTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A picture of the collection, named by its id or the first six or more letters of it."""
+    """An image of the collection, given by its id or the first six or more characters of it."""
 
     id: str
 
 
 Content: TypeAlias = str | Path | Image | StoredImage
+"""A text, an image file, an image in memory, or an image of the collection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A text (str), a picture file (Path), a picture in memory or one of the collection; weighted.
+    """A weighted part of a query: a text, an image file or an image.
 
-    A negative weight asks for pictures that are unlike the term. Raises UsageError on an empty text
-    and on a weight that is not a finite number.
+    A negative weight favors images that are unlike the term. Raises UsageError if the text is empty
+    or the weight is not a finite number.
     """
 
     content: Content
@@ -47,22 +48,23 @@ class Term:
             if not self.content.strip():
                 raise UsageError("the query text is empty")
             if not self.content.isascii() and any(
-                "\ud800" <= letter <= "\udfff" for letter in self.content
+                "\ud800" <= character <= "\udfff" for character in self.content
             ):
                 raise UsageError(f"the query text is not valid Unicode: {self.content!r}")
 
 
 def parse(words: Sequence[str]) -> tuple[Term, ...]:
-    """Terms from the words of a command line.
+    """Parse command-line words into terms.
 
-    Words in a row are one text: `bird on a wire`. `+` and `-`, standing alone, add and subtract
-    terms: `house + ./lake.jpg - people`. `2:dog` weighs a term. A word that names a picture file
-    or begins with `id:` is a picture, always a term of its own.
+    Consecutive words form one text: `bird on a wire`. A standalone `+` or `-` adds or subtracts the
+    next term: `house + ./lake.jpg - people`. `2:dog` gives a term a weight. A word that names an
+    image file or begins with `id:` is an image, and always a term of its own. Raises UsageError if
+    an operator has no term.
     """
     terms: list[Term] = []
     text: list[str] = []
     sign, weight = 1.0, 1.0
-    expecting = False  # an operator that still wants its term
+    expects_term = False  # the last word was an operator
 
     def close_text() -> None:
         nonlocal sign
@@ -73,10 +75,10 @@ def parse(words: Sequence[str]) -> tuple[Term, ...]:
 
     for word in words:
         if word in ("+", "-"):
-            if expecting:
+            if expects_term:
                 raise UsageError(f"'{word}' follows another operator: a term must stand between")
             close_text()
-            sign, expecting = (1.0 if word == "+" else -1.0), True
+            sign, expects_term = (1.0 if word == "+" else -1.0), True
             continue
         factor, name = split_weight(word)
         if _looks_like_image(name):
@@ -88,38 +90,41 @@ def parse(words: Sequence[str]) -> tuple[Term, ...]:
         else:
             weight, content = _weighted_text(word)
             text.append(content)
-        expecting = False
-    if expecting:
+        expects_term = False
+    if expects_term:
         raise UsageError(f"the query ends with '{words[-1]}': a term must follow")
     close_text()
     return tuple(terms)
 
 
 def split_weight(word: str) -> tuple[float, str]:
-    """`2:lake.jpg` as (2.0, "lake.jpg"); (1.0, word) without a weight, or where a file has that name."""
+    """Split `2:lake.jpg` into (2.0, "lake.jpg").
+
+    Returns (1.0, word) if there is no weight, or if a file has the name `word`.
+    """
     match = None if is_file(Path(word)) else _WEIGHTED.fullmatch(word)
     return (float(match[1]), match[2]) if match else (1.0, word)
 
 
 def as_image(name: str) -> Path | StoredImage:
-    """The picture that a path or `id:…` names."""
+    """The image that a path or `id:…` names."""
     if name.startswith("id:"):
         return StoredImage(name.removeprefix("id:"))
     return expand_user(Path(name))
 
 
 def _looks_like_image(name: str) -> bool:
-    """Whether a word names a picture, there or not: a mistyped `./lake.jpg` is no text to search for."""
+    """Whether a word names an image; also if it is missing, since `./laek.jpg` is not a text."""
     if name.startswith(("id:", "./", "../", "/", "~/", ".\\", "..\\")):
         return True
-    # Only with a picture's suffix: a folder or file called "dog" must not capture the text "dog".
+    # An image suffix is required: a folder or file called "dog" must not capture the text "dog".
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and (" " not in name or is_file(path))
 
 
 def _weighted_text(word: str) -> tuple[float, str]:
     match = _WEIGHTED.fullmatch(word)
-    # "16:9" is a text: what follows a weight must not go on with a number.
+    # "16:9" is a text: a digit after the colon means that this is not a weight.
     if match and not re.match(r"[\d\s]", match[2]):
         return float(match[1]), match[2]
     return 1.0, word

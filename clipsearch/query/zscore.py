@@ -1,9 +1,9 @@
-"""What a score means: where it stands among those of the collection's other pictures.
+"""z-scores: how far a hit's score stands above those of the collection's other images.
 
-Raw cosines of one model cannot be compared with another's (CLIP's good matches lie near 0.3), nor
-those of two queries. So a sample of the collection is scored with the same query, and a hit's `z`
-says by how many standard deviations it lies above the middle of the sample. Both are taken from the
-sample's lower half, since the pictures that match would raise the mean and widen the deviation.
+Raw cosines cannot be compared between models (good matches of CLIP score near 0.3), nor between two
+queries. So a sample of the collection is scored with the same query, and a hit's `z` is its distance
+from the sample's median in standard deviations. Median and deviation come from the lower half of
+the sample, because matching images would raise the mean and widen the deviation.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipsearch.store import Collection
-from clipsearch.store import filters as where
+from clipsearch.store import Collection, filters
 from clipsearch.types import Vectors
 
-SAMPLE = 1000  # the deviation of 1,000 scores is known to 2 %
-FEWEST = 20  # below this a deviation says nothing
-BELOW = 15.87  # percent of a normal distribution that lie a deviation or more below its middle
+SAMPLE_ROWS = 1000  # the deviation of 1,000 scores is accurate to 2 %
+MIN_SCORES = 20  # a deviation of fewer scores is meaningless
+LOWER_SIGMA = 15.87  # percentile that lies one standard deviation below the median of a normal
 ID_SPACE = 16**8
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Median and standard deviation of a query's scores over pictures that it does not mean."""
+    """Median and standard deviation of a query's scores over images that do not match it."""
 
     median: float
     deviation: float
@@ -33,23 +32,24 @@ class Background:
         return (score - self.median) / self.deviation
 
 
-def backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background | None]:
-    """One Background for each row of (n, d) queries; None where the collection is too small."""
+def score_backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background | None]:
+    """One Background per row of (n, d) queries; None if the collection is too small."""
     rows = collection.count()
-    if rows < FEWEST:
+    if rows < MIN_SCORES:
         return [None] * len(queries)
-    # Ids are hashes, so a range of them is a random sample that needs no storing and never ages.
+    # Ids are hashes, so a range of ids is a random sample that needs no storage and stays current.
     sample = ""
-    if rows > 2 * SAMPLE:
-        sample = where.id_below(f"{int(ID_SPACE * SAMPLE / rows):08x}")
+    if rows > 2 * SAMPLE_ROWS:
+        sample = filters.id_below(f"{int(ID_SPACE * SAMPLE_ROWS / rows):08x}")
     return [
-        _background(scores) for scores in collection.scores(queries, limit=3 * SAMPLE, where=sample)
+        _background(scores)
+        for scores in collection.scores(queries, limit=3 * SAMPLE_ROWS, where=sample)
     ]
 
 
 def _background(scores: Vectors) -> Background | None:
-    if len(scores) < FEWEST:
+    if len(scores) < MIN_SCORES:
         return None
-    below, median = np.percentile(scores, (BELOW, 50))
-    deviation = float(median - below)
+    lower, median = np.percentile(scores, (LOWER_SIGMA, 50))
+    deviation = float(median - lower)
     return Background(float(median), deviation) if deviation > 1e-6 else None

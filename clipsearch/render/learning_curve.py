@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import isfinite, log2
 from pathlib import Path
 
-from clipsearch.classify.learning_curve import Curve
+from clipsearch.classify.learning_curve import LearningCurve
 from clipsearch.render.charts import Circle, Line, Polygon, Shape, Text, draw_chart, svg_chart
 from clipsearch.render.output_file import replace_file, require_suffix
 
@@ -19,7 +19,7 @@ INK, GRAY, GRID = "#1f2328", "#59636e", "#e3e6ea"
 PROBE, ZERO_SHOT, BAND = "#0969da", "#bc4c00", "#cfe3fb"
 
 
-def write_curve(path: Path, curve: Curve, *, title: str) -> None:
+def write_curve(path: Path, curve: LearningCurve, *, title: str) -> None:
     """Draw a curve into a .png or .svg file.
 
     The file is written atomically. Raises UsageError on another suffix and on a folder that cannot
@@ -34,7 +34,7 @@ def write_curve(path: Path, curve: Curve, *, title: str) -> None:
             draw_chart(shapes, WIDTH, HEIGHT).save(temporary, "png")
 
 
-def _shapes(curve: Curve, title: str) -> list[Shape]:
+def _shapes(curve: LearningCurve, title: str) -> list[Shape]:
     xs = _x_positions(curve)
     points = list(zip(xs, curve.points, strict=True))
     accuracies = [*curve.points, *([curve.zero_shot] if curve.zero_shot else [])]
@@ -59,7 +59,7 @@ def _shapes(curve: Curve, title: str) -> list[Shape]:
     return shapes + _zero_shot(curve, y)
 
 
-def _zero_shot(curve: Curve, y: Callable[[float], float]) -> list[Shape]:
+def _zero_shot(curve: LearningCurve, y: Callable[[float], float]) -> list[Shape]:
     """The accuracy without examples, with its interval, left of the curve."""
     point = curve.zero_shot
     if point is None:
@@ -73,7 +73,7 @@ def _zero_shot(curve: Curve, y: Callable[[float], float]) -> list[Shape]:
     return shapes
 
 
-def _x_positions(curve: Curve) -> list[float]:
+def _x_positions(curve: LearningCurve) -> list[float]:
     """The x of each point, on a logarithmic scale of examples per class."""
     first, last = LEFT + 150, WIDTH - RIGHT - 40
     all_examples = curve.points[-1].examples / max(1.0, _class_count(curve))
@@ -85,12 +85,14 @@ def _x_positions(curve: Curve) -> list[float]:
     return [first + (value - logs[0]) / spread * (last - first) for value in logs]
 
 
-def _class_count(curve: Curve) -> float:
+def _class_count(curve: LearningCurve) -> float:
     point = curve.points[0]
     return point.examples / point.shots if point.shots else point.examples
 
 
-def _axes(curve: Curve, xs: list[float], y: Callable[[float], float], floor: float) -> list[Shape]:
+def _axes(
+    curve: LearningCurve, xs: list[float], y: Callable[[float], float], floor: float
+) -> list[Shape]:
     shapes: list[Shape] = []
     for tenth in range(round(10 * floor), 11):
         height = y(tenth / 10)

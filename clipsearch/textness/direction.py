@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipsearch.textness.logistic import Floats, logistic
+from clipsearch.logistic_regression import Floats, fit_binary
 
 FOLDS = 5
 PENALTY = 0.1
@@ -16,7 +16,7 @@ BELOW = 15.87  # percent of a normal distribution that lie a deviation or more b
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOutDistances:
     """Distances of pictures from the middle, (n,) and (m,), along directions fitted without them."""
 
     with_text: Floats
@@ -47,13 +47,13 @@ class HeldOut:
         distances = np.concatenate([self.with_text, self.without_text])
         size = float(np.abs(distances).mean()) or 1.0
         weights = _balanced(np.repeat([1.0, 0.0], counts))
-        slopes, intercept = logistic(distances[:, None] / size, targets, weights, 1e-6)
+        slopes, intercept = fit_binary(distances[:, None] / size, targets, weights, penalty=1e-6)
         return max(float(slopes[0]) / size, 1e-6), intercept
 
 
-def cross_validated(
+def cross_validate(
     with_text: Floats, without_text: Floats, metric: Floats | None, seed: int
-) -> HeldOut:
+) -> HeldOutDistances:
     """Each picture's distance from the middle along a direction that was fitted without it."""
     rng = np.random.default_rng(seed)
     kinds = (with_text, without_text)
@@ -61,31 +61,31 @@ def cross_validated(
     found = [np.empty(len(rows)) for rows in kinds]
     for fold in range(FOLDS):
         seen = [rows[part != fold] for rows, part in zip(kinds, parts, strict=True)]
-        unit, middle = direction(seen[0], seen[1], metric)
+        unit, middle = fit_direction(seen[0], seen[1], metric)
         for rows, part, values in zip(kinds, parts, found, strict=True):
             values[part == fold] = rows[part == fold] @ unit - middle
-    return HeldOut(*found)
+    return HeldOutDistances(*found)
 
 
-def direction(
+def fit_direction(
     with_text: Floats, without_text: Floats, metric: Floats | None
 ) -> tuple[Floats, float]:
     """The unit vector from pictures without text to those with, (d,), and the middle along it.
 
     `metric` is that of `metric_of`; without one it is that of the pictures without text.
     """
-    features = metric_of(without_text) if metric is None else metric
+    features = whitening_matrix(without_text) if metric is None else metric
     middle = (with_text.mean(axis=0) + without_text.mean(axis=0)) / 2
     rows = (np.concatenate([with_text, without_text]) - middle) @ features
     rows /= np.sqrt((rows**2).sum(axis=1).mean())  # so that the penalty means the same everywhere
     wanted = np.repeat([1.0, 0.0], [len(with_text), len(without_text)])
-    weights, _ = logistic(rows, wanted, _balanced(wanted), PENALTY)
+    weights, _ = fit_binary(rows, wanted, _balanced(wanted), penalty=PENALTY)
     towards = features @ weights
     unit: Floats = towards / np.linalg.norm(towards)
     return unit, float(middle @ unit)
 
 
-def metric_of(images: Floats) -> Floats:
+def whitening_matrix(images: Floats) -> Floats:
     """(d, d): features in which these pictures, (n, d), vary about equally in every direction.
 
     The inverse root of their covariance plus a ridge, since n pictures tell little of d dimensions.
@@ -98,7 +98,7 @@ def metric_of(images: Floats) -> Floats:
     return features
 
 
-def spread(images: Floats, queries: Floats) -> float:
+def score_spread(images: Floats, queries: Floats) -> float:
     """The median over (k, d) queries of the standard deviation of their scores, from the lower half."""
     below, median = np.percentile(queries @ images.T, (BELOW, 50), axis=1)
     return float(np.median(median - below))

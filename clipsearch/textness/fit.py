@@ -20,10 +20,15 @@ from clipsearch.batching import batches
 from clipsearch.cpu import available
 from clipsearch.errors import ImageError, ModelError, UsageError, VectorError
 from clipsearch.images.decode import decode, upright
+from clipsearch.logistic_regression import Floats
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import BATCH, embed_images, embed_texts
-from clipsearch.textness.direction import cross_validated, direction, metric_of, spread
-from clipsearch.textness.logistic import Floats
+from clipsearch.textness.direction import (
+    cross_validate,
+    fit_direction,
+    score_spread,
+    whitening_matrix,
+)
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Vectors
 
@@ -32,18 +37,18 @@ T = TypeVar("T")
 
 log = logging.getLogger("clipsearch")
 
-UNIT = 1.0
+UNIT_Z = 1.0
 """Standard deviations of a query's scores by which scale 1 lifts a picture with text."""
 
-FEWEST = 10
+MIN_IMAGES = 10
 """Pictures of a kind: two in each fold."""
-USELESS_AUC = 0.6
+MIN_AUC = 0.6
 """Below it the direction is mostly noise, and would do harm of a length that grows as it is worse."""
 
-ROOM = 10 / 7
+SIDE_RATIO = 10 / 7
 """Times the model's own side that the shorter side of a fit's pictures has: 320 pixels for 224. So the
 smallest letters that are drawn are as small to every model, and none is fitted on what it cannot see."""
-SMALLEST_SIDE = 160
+MIN_SIDE = 160
 """Pixels, whatever the model: on fewer there is no room for text of many kinds."""
 
 _THINGS = """
@@ -56,7 +61,7 @@ QUERIES = tuple(f"a photo of a {thing}" for thing in _THINGS.split())
 """Things that people look for in photographs; how widely their scores spread is a model's own."""
 
 
-def fit(
+def fit_probe(
     encoder: Encoder,
     with_text: Sequence[Image | Path],
     without_text: Sequence[Image | Path],
@@ -72,7 +77,7 @@ def fit(
         embed_image_files(encoder, with_text),
         embed_image_files(encoder, without_text),
         encoder.identity,
-        queries=embed_queries(encoder),
+        queries=embed_reference_queries(encoder),
         seed=seed,
     )
 
@@ -106,27 +111,27 @@ def fit_vectors(
     where the model does not tell the two kinds apart.
     """
     rows = [_checked(vectors, model.dim) for vectors in (with_text, without_text)]
-    require_enough(*map(len, rows))
+    check_counts(*map(len, rows))
     usual = rows[1] if ordinary is None else _checked(ordinary, model.dim)
-    deviation = 0.0 if queries is None else spread(rows[1], _checked(queries, model.dim))
-    deviation = deviation or spread(rows[1], rows[1])
+    deviation = 0.0 if queries is None else score_spread(rows[1], _checked(queries, model.dim))
+    deviation = deviation or score_spread(rows[1], rows[1])
     # What all pictures have in common grows shorter, on a sphere, by whatever else is added to
     # them. That is no direction of text, and changes no ranking: nothing of it gets into the bias.
     common = rows[1].mean(axis=0)
     common /= np.linalg.norm(common)
     *rows, usual = (kind - np.outer(kind @ common, common) for kind in (*rows, usual))
-    metric = metric_of(usual)
-    held_out = cross_validated(rows[0], rows[1], None if ordinary is None else metric, seed)
+    metric = whitening_matrix(usual)
+    held_out = cross_validate(rows[0], rows[1], None if ordinary is None else metric, seed)
     auc = held_out.auc()
-    if auc < USELESS_AUC or not deviation:
+    if auc < MIN_AUC or not deviation:
         raise ModelError(
             f"{model.name} does not tell pictures with text from those without (AUC {auc:.2f}, a "
             "coin has 0.5): there is no textness to add or remove"
         )
     slope, intercept = held_out.calibration()
     cut = -intercept / slope
-    unit, middle = direction(rows[0], rows[1], metric)
-    length = UNIT * deviation / held_out.gap()
+    unit, middle = fit_direction(rows[0], rows[1], metric)
+    length = UNIT_Z * deviation / held_out.gap()
     return TextnessProbe(
         bias=(length * unit).astype(np.float32),
         threshold=length * (middle + cut),
@@ -140,7 +145,7 @@ def fit_vectors(
     )
 
 
-def with_text_of_their_own(
+def detect_text(
     with_text: Vectors, without_text: Vectors, others: Vectors, *, seed: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which of `without_text`, (m, d), and of `others`, (k, d), seem to show text after all.
@@ -150,38 +155,38 @@ def with_text_of_their_own(
     were fitted without them.
     """
     rows = [vectors.astype(np.float64) for vectors in (with_text, without_text)]
-    held_out = cross_validated(rows[0], rows[1], None, seed)
+    held_out = cross_validate(rows[0], rows[1], None, seed)
     most = np.median(held_out.with_text)
-    unit, middle = direction(rows[0], rows[1], None)
+    unit, middle = fit_direction(rows[0], rows[1], None)
     return held_out.without_text > most, others @ unit - middle > most
 
 
 def embed_image_files(encoder: Encoder, pictures: Iterable[Image | Path]) -> Vectors:
     """Pictures, or the files that can be read, as (n, d) float32 of length 1, made small before."""
-    small = partial(_small, side=side_for(encoder))
-    images = (image for image in in_threads(small, pictures) if image is not None)
+    small = partial(_small, side=working_side(encoder))
+    images = (image for image in map_in_threads(small, pictures) if image is not None)
     parts = [embed_images(encoder, batch) for batch in batches(images, BATCH)]
     return np.concatenate(parts) if parts else embed_images(encoder, [])
 
 
-def in_threads(step: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+def map_in_threads(step: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     """The step's results in order; Pillow drops the GIL, and no more than a batch is read ahead."""
     with ThreadPoolExecutor(available()) as pool:
         for batch in batches(items, BATCH):
             yield from pool.map(step, batch)
 
 
-def embed_queries(encoder: Encoder) -> Vectors:
+def embed_reference_queries(encoder: Encoder) -> Vectors:
     """The built-in ordinary queries as (k, d) float32 of length 1."""
     return embed_texts(encoder, QUERIES)
 
 
-def side_for(encoder: Encoder) -> int:
+def working_side(encoder: Encoder) -> int:
     """Pixels that the shorter side of a fit's pictures has at most."""
-    return max(SMALLEST_SIDE, round(ROOM * encoder.input_size))
+    return max(MIN_SIDE, round(SIDE_RATIO * encoder.input_size))
 
 
-def opened(path: Path, side: int) -> Image:
+def load_resized(path: Path, side: int) -> Image:
     """A file's picture with a shorter side of at most `side` pixels; raise ImageError as `decode`."""
     return _shrunk(decode(path, min_side=side).image, side)
 
@@ -199,7 +204,7 @@ def _small(picture: Image | Path, side: int) -> Image | None:
     if not isinstance(picture, Path):
         return _shrunk(upright(picture), side)
     try:
-        return opened(picture, side)
+        return load_resized(picture, side)
     except ImageError as error:
         log.warning("left out %s: %s", picture, error)
         return None
@@ -213,10 +218,10 @@ def _checked(vectors: Vectors, dim: int) -> Floats:
     return vectors.astype(np.float64)
 
 
-def require_enough(with_text: int, without_text: int) -> None:
+def check_counts(with_text: int, without_text: int) -> None:
     """Raise UsageError on too few pictures of a kind."""
-    if min(with_text, without_text) < FEWEST:
+    if min(with_text, without_text) < MIN_IMAGES:
         raise UsageError(
             f"{with_text} pictures with text and {without_text} without are too few: give at least "
-            f"{FEWEST} of each, better 100"
+            f"{MIN_IMAGES} of each, better 100"
         )

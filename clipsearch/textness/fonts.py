@@ -11,7 +11,7 @@ from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-SUFFIXES = {".ttf", ".otf", ".ttc"}
+FONT_SUFFIXES = {".ttf", ".otf", ".ttc"}
 MOST_FILES = 20_000  # a mistaken folder, such as a whole disk, must not be searched for minutes
 # Pictures instead of letters, under the codes of letters or in colours that cannot be chosen.
 _NO_LETTERS = re.compile(
@@ -31,19 +31,19 @@ def find_fonts() -> tuple[Path, ...]:
     return _files_in(tuple(folder for folder in _folders() if folder.is_dir()))
 
 
-def family(font: Path) -> str:
+def font_family(font: Path) -> str:
     """The beginning of a font file's name, which its weights and slants share: "dejavusans"."""
     words = re.split(r"[-_ .\[]", font.stem)
     return words[0].lower()
 
 
-def open_font(file: Path | None, size: int) -> Font:
+def load_font(file: Path | None, size: int) -> Font:
     """A font of a size in pixels; None is the face inside Pillow. Raises OSError on others."""
     return _open(file, size)
 
 
 @lru_cache(maxsize=20_000)
-def covers(file: Path | None, text: str) -> bool:
+def has_glyphs(file: Path | None, text: str) -> bool:
     """Whether a font has a glyph of its own for every character; False where it cannot be read."""
     return all(_has(file, character) for character in set(text) if not character.isspace())
 
@@ -73,7 +73,7 @@ def _files_in(folders: tuple[Path, ...]) -> tuple[Path, ...]:
             found.update(
                 Path(root, name)
                 for name in names
-                if Path(name).suffix.lower() in SUFFIXES and not _NO_LETTERS.search(name)
+                if Path(name).suffix.lower() in FONT_SUFFIXES and not _NO_LETTERS.search(name)
             )
             if len(found) > MOST_FILES:
                 break

@@ -56,7 +56,7 @@ class TextnessProbe:
         distances = vectors.astype(np.float64) @ self.bias.astype(np.float64) - self.threshold
         return (0.5 + 0.5 * np.tanh(self.slope / 2 * distances)).astype(np.float32)
 
-    def require(self, model: ModelIdentity) -> None:
+    def check_model(self, model: ModelIdentity) -> None:
         """Raise ModelMismatchError unless the probe is of this model."""
         if self.model.is_comparable(model) and len(self.bias) == model.dim:
             return

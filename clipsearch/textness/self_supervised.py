@@ -20,27 +20,27 @@ from clipsearch.models.embedding import BATCH, embed_images
 from clipsearch.store import Collection
 from clipsearch.store import filters as where
 from clipsearch.textness.fit import (
-    FEWEST,
+    MIN_IMAGES,
+    check_counts,
+    detect_text,
     embed_image_files,
-    embed_queries,
+    embed_reference_queries,
     fit_vectors,
-    in_threads,
-    opened,
-    require_enough,
-    side_for,
-    with_text_of_their_own,
+    load_resized,
+    map_in_threads,
+    working_side,
 )
 from clipsearch.textness.probe import TextnessProbe
-from clipsearch.textness.synthetic_text import Writer, backdrop
+from clipsearch.textness.synthetic_text import TextRenderer, draw_background
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
 
-ORDINARY = 5_000
+REFERENCE_ROWS = 5_000
 """Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for
 pictures without text loses more of what it was about."""
 
-OF_EACH = 200
+IMAGES_PER_CLASS = 200
 """Pictures with text, and as many without: more gain less than a point of accuracy."""
 LOOKED_AT = 20
 """Times as many rows are looked at where files are missing."""
@@ -48,7 +48,7 @@ ID_SPACE = 16**8
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FitSample:
     """Embeddings (n, d) and (m, d) of pictures with and without text; `drawn` of their n + m
     backgrounds are no pictures of the collection.
     """
@@ -62,31 +62,31 @@ def fit_collection(
     encoder: Encoder,
     collection: Collection | None,
     *,
-    of_each: int | None = None,
-    writer: Writer | None = None,
+    per_class: int | None = None,
+    renderer: TextRenderer | None = None,
     seed: int = 0,
 ) -> TextnessProbe:
     """A probe from a random sample of the collection, of which one half gets text drawn on it.
 
-    `of_each` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are
+    `per_class` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are
     gone or broken are passed over, and drawn backgrounds stand in where there are too few;
     `collection` may be None. Pictures of the other half that a first probe takes for ones with text,
     since they have some, are dropped before the second one is fitted; so are they among the
     collection's embeddings that tell what ordinary pictures differ in. Raises UsageError on fewer
     than `FEWEST` of each, ModelError where the model sees no text.
     """
-    of_each = OF_EACH if of_each is None else of_each
-    require_enough(of_each, of_each)
-    paths = _paths(collection, 2 * of_each, seed) if collection else ()
-    found = sample(encoder, paths, writer or Writer(), of_each, seed=seed)
+    per_class = IMAGES_PER_CLASS if per_class is None else per_class
+    check_counts(per_class, per_class)
+    paths = _paths(collection, 2 * per_class, seed) if collection else ()
+    found = embed_sample(encoder, paths, renderer or TextRenderer(), per_class, seed=seed)
     if found.drawn:
         log.warning(
             "%d of the fit's %d pictures are drawn, since no more can be read: "
             "the bias is a rougher one; `clipsearch textness fit` makes it anew once there are more",
             found.drawn,
-            2 * of_each,
+            2 * per_class,
         )
-    usual = _embeddings(collection, ORDINARY) if collection else None
+    usual = _embeddings(collection, REFERENCE_ROWS) if collection else None
     return fit_sample(encoder, found, usual, seed=seed)
 
 
@@ -100,78 +100,76 @@ def fit_images(
 ) -> TextnessProbe:
     """A probe from given pictures, as `fit`, better by what the collection's pictures differ in."""
     lettered, plain = (embed_image_files(encoder, kind) for kind in (with_text, without_text))
-    require_enough(len(lettered), len(plain))
-    usual = _embeddings(collection, ORDINARY)
-    _, with_own = with_text_of_their_own(lettered, plain, usual, seed=seed)
+    check_counts(len(lettered), len(plain))
+    usual = _embeddings(collection, REFERENCE_ROWS)
+    _, with_own = detect_text(lettered, plain, usual, seed=seed)
     return fit_vectors(
         lettered,
         plain,
         encoder.identity,
-        queries=embed_queries(encoder),
+        queries=embed_reference_queries(encoder),
         ordinary=np.concatenate([plain, usual[~with_own]]),
         seed=seed,
     )
 
 
 def fit_sample(
-    encoder: Encoder, found: Sample, usual: Vectors | None = None, *, seed: int = 0
+    encoder: Encoder, found: FitSample, usual: Vectors | None = None, *, seed: int = 0
 ) -> TextnessProbe:
     """A probe from a sample, and `usual` pictures (k, d) of the same sort; see `fit_vectors`.
 
     Pictures that have text of their own are dropped from both.
     """
     others = found.without_text if usual is None else usual
-    lettered, others_lettered = with_text_of_their_own(
-        found.with_text, found.without_text, others, seed=seed
-    )
+    lettered, others_lettered = detect_text(found.with_text, found.without_text, others, seed=seed)
     clean, ordinary = found.without_text[~lettered], others[~others_lettered]
-    if len(clean) < max(FEWEST, len(lettered) // 4):
+    if len(clean) < max(MIN_IMAGES, len(lettered) // 4):
         # Too few, or nearly all show text: what was drawn is all there is to go by.
         clean = found.without_text
     return fit_vectors(
         found.with_text,
         clean,
         encoder.identity,
-        queries=embed_queries(encoder),
+        queries=embed_reference_queries(encoder),
         ordinary=ordinary if len(ordinary) > len(clean) else None,
         seed=seed,
     )
 
 
-def sample(
+def embed_sample(
     encoder: Encoder,
     paths: Iterable[Path],
-    writer: Writer,
-    of_each: int,
+    renderer: TextRenderer,
+    per_class: int,
     *,
     seed: int = 0,
-) -> Sample:
-    """Embed twice `of_each` pictures, every second one with text drawn onto it.
+) -> FitSample:
+    """Embed twice `per_class` pictures, every second one with text drawn onto it.
 
     Files that cannot be read are passed over, and drawn backgrounds follow where they end.
     """
-    drawn, side = 0, side_for(encoder)
+    drawn, side = 0, working_side(encoder)
 
     def backgrounds() -> Iterator[Image]:
         nonlocal drawn
-        readable = in_threads(partial(_readable, side=side), paths)
+        readable = map_in_threads(partial(_readable, side=side), paths)
         yield from (image for image in readable if image is not None)
         for number in count():
             drawn += 1
-            yield backdrop(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
+            yield draw_background(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
 
     def written(numbered: tuple[int, Image]) -> Image:
         number, image = numbered
         if number % 2:
             return image
         seen = encoder.center_crop.box(*image.size)
-        return writer.write(image, np.random.default_rng([seed, 2, number]), within=seen)
+        return renderer.render(image, np.random.default_rng([seed, 2, number]), within=seen)
 
-    taken = enumerate(islice(backgrounds(), 2 * of_each))
+    taken = enumerate(islice(backgrounds(), 2 * per_class))
     vectors = np.concatenate(
-        [embed_images(encoder, batch) for batch in batches(in_threads(written, taken), BATCH)]
+        [embed_images(encoder, batch) for batch in batches(map_in_threads(written, taken), BATCH)]
     )
-    return Sample(vectors[0::2], vectors[1::2], drawn)
+    return FitSample(vectors[0::2], vectors[1::2], drawn)
 
 
 def _paths(collection: Collection, needed: int, seed: int) -> Iterator[Path]:
@@ -196,6 +194,6 @@ def _some(collection: Collection, wanted: int) -> str:
 
 def _readable(path: Path, side: int) -> Image | None:
     try:
-        return opened(path, side)
+        return load_resized(path, side)
     except ImageError:  # gone, or damaged since
         return None

@@ -1,6 +1,7 @@
-"""What the textness bias does to a query."""
+"""Steering queries with the textness bias: towards images with text, or away from them."""
 
 import math
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -8,39 +9,57 @@ from clipsearch.errors import UsageError, VectorError
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
+TextnessScale: TypeAlias = float | Literal["off"]
+"""A factor of the bias: below 0 for less text, above 0 for more; "off" makes text irrelevant."""
 
-def apply(query: Vectors, bias: Vectors, scale: float) -> Vectors:
-    """`normalize(query + scale * bias)`: (d,) float32 of length 1; bit for bit `query` for scale 0.
 
-    Positive scales ask for pictures with text, negative ones for pictures without. The query has
-    length 1; the bias's length is its unit (see `TextnessProbe`). Raises UsageError on a scale that
-    is not finite, VectorError on different dimensions.
+def check_scale(scale: TextnessScale | None) -> None:
+    """Raise UsageError unless the scale is None, "off" or a finite number."""
+    if isinstance(scale, str):
+        if scale != "off":
+            raise UsageError(f"textness must be a number or 'off', not {scale!r}")
+    elif scale is not None and not math.isfinite(scale):
+        raise UsageError(f"textness must be a finite number or 'off', not {scale}")
+
+
+def steer(query: Vectors, bias: Vectors, scale: TextnessScale) -> Vectors:
+    """The (d,) query shifted by `scale`, or without its component along the bias for "off"."""
+    return project_out(query, bias) if scale == "off" else shift_query(query, bias, float(scale))
+
+
+def shift_query(query: Vectors, bias: Vectors, scale: float) -> Vectors:
+    """Return `normalize(query + scale * bias)`, (d,) float32 of length 1.
+
+    A positive scale favors images with text, a negative one images without. The query has length
+    1; the length of the bias is the unit of the scale (see `TextnessProbe`). For scale 0 the query
+    itself is returned. Raises UsageError if the scale is not finite, VectorError if the dimensions
+    differ.
     """
     if not math.isfinite(scale):
         raise UsageError(f"the textness scale must be a finite number, not {scale}")
-    _require_equal(query, bias)
+    _check_dimensions(query, bias)
     if scale == 0:
         return query
-    size = max(1.0, abs(scale))  # divided by it, no finite scale is too large to add
+    size = max(1.0, abs(scale))  # dividing both terms by it keeps huge scales from overflowing
     return normalize(query.astype(np.float64) / size + scale / size * bias.astype(np.float64))
 
 
-def project(query: Vectors, bias: Vectors) -> Vectors:
-    """The query without its component along the bias: (d,) float32 of length 1, orthogonal to it.
+def project_out(query: Vectors, bias: Vectors) -> Vectors:
+    """Remove the component of a query along the bias: (d,) float32 of length 1, orthogonal to it.
 
-    Its scores then say nothing of how much text a picture shows. After Materzynska et al. 2022,
-    "Disentangling visual and written concepts in CLIP", who learn such a projection of more
-    dimensions. Raises VectorError on different dimensions, ZeroVectorError on a query that is
-    nothing but the bias.
+    The scores of the result do not depend on how much text an image shows. Materzynska et al. 2022,
+    "Disentangling visual and written concepts in CLIP", learn such a projection with more
+    dimensions. Raises VectorError if the dimensions differ, ZeroVectorError if the query is
+    parallel to the bias.
     """
-    _require_equal(query, bias)
+    _check_dimensions(query, bias)
     direction = bias.astype(np.float64) / np.linalg.norm(bias.astype(np.float64))
     rest = query.astype(np.float64) - (query @ direction) * direction
-    # Twice: what rounding left of the component after the first time is gone after the second.
+    # A second projection removes what rounding left of the component after the first one.
     return normalize(rest - (rest @ direction) * direction)
 
 
-def _require_equal(query: Vectors, bias: Vectors) -> None:
+def _check_dimensions(query: Vectors, bias: Vectors) -> None:
     if query.ndim != 1 or query.shape != bias.shape:
         raise VectorError(
             f"a textness bias of shape {bias.shape} cannot be added to a query of shape "

@@ -10,11 +10,11 @@ from PIL import Image, ImageDraw
 
 from clipsearch.errors import UsageError
 from clipsearch.models.crop import Box
-from clipsearch.textness.fonts import Font, covers, family, find_fonts, open_font
+from clipsearch.textness.fonts import Font, find_fonts, font_family, has_glyphs, load_font
 from clipsearch.textness.vocabulary import ENGLISH, OTHER_SCRIPTS, random_text
 
 Rng = np.random.Generator
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 SMALLEST = 9  # pixels of letter height: smaller ones drown when a model shrinks the picture
 OTHER_SCRIPT = 0.2  # share of the texts
@@ -26,13 +26,13 @@ class _Look:
     """How one piece of text is drawn; `box` is what stands behind it, `outline` around letters."""
 
     font: Path | None
-    ink: Colour
-    outline: Colour | None
+    ink: Color
+    outline: Color | None
     box: tuple[int, int, int, int] | None
     angle: float
 
 
-class Writer:
+class TextRenderer:
     """Draws random text onto pictures: deterministic for one random generator and one set of fonts.
 
     `words` replaces the built-in English ones (and the other scripts), `fonts` the font files of
@@ -50,11 +50,11 @@ class Writer:
         files = find_fonts() if fonts is None else tuple(fonts)
         by_family: dict[str, list[Path]] = {}
         for file in files:
-            by_family.setdefault(family(file), []).append(file)
+            by_family.setdefault(font_family(file), []).append(file)
         # Drawn by family first: one with fifty weights must not write most of the texts.
         self._families = [by_family[name] for name in sorted(by_family)]
 
-    def write(
+    def render(
         self,
         image: Image.Image,
         rng: Rng,
@@ -77,7 +77,7 @@ class Writer:
                 return self._write(sheet.copy(), rng, text)
             except (OSError, ValueError):  # a font that is broken where nobody looked
                 continue
-        return Writer(words=self._words, fonts=())._write(sheet.copy(), rng, text)
+        return TextRenderer(words=self._words, fonts=())._write(sheet.copy(), rng, text)
 
     def _write(self, sheet: Image.Image, rng: Rng, text: str | None) -> Image.Image:
         if text is not None:
@@ -175,17 +175,17 @@ class Writer:
         for _ in range(TRIES if self._families else 0):
             files = self._families[int(rng.integers(len(self._families)))]
             file = files[int(rng.integers(len(files)))]
-            if covers(file, text):
+            if has_glyphs(file, text):
                 return file
         # Scripts that few fonts have deserve a longer look, in an order of this call's own.
         for position in rng.permutation(len(self._families)):
             file = self._families[int(position)][0]
-            if covers(file, text):
+            if has_glyphs(file, text):
                 return file
         return None
 
 
-def backdrop(rng: Rng, size: tuple[int, int] = (320, 240)) -> Image.Image:
+def draw_background(rng: Rng, size: tuple[int, int] = (320, 240)) -> Image.Image:
     """A drawn RGB picture without text: a gradient with shapes and grain on it."""
     corners = rng.integers(0, 256, (2, 2, 3)).astype(np.uint8)
     sheet = Image.fromarray(corners, "RGB").resize(size, Image.Resampling.BICUBIC)
@@ -223,7 +223,7 @@ def _put(sheet: Image.Image, rng: Rng, block: Image.Image) -> Image.Image:
 
 def _draw_lines(lines: Sequence[str], look: _Look, size: int) -> Image.Image:
     """Lines below each other as RGBA, as small as holds them."""
-    font = open_font(look.font, size)
+    font = load_font(look.font, size)
     text = "\n".join(lines)
     stroke = max(1, size // 14) if look.outline else 0
     left, top, right, bottom = _box(text, font, stroke)
@@ -240,7 +240,7 @@ def _draw_lines(lines: Sequence[str], look: _Look, size: int) -> Image.Image:
 
 def _fitting(lines: Sequence[str], font: Path | None, width: float, height: float) -> int:
     """The font size in pixels at which the lines fill the frame, in one of its two directions."""
-    left, top, right, bottom = _box("\n".join(lines), open_font(font, 40), 0)
+    left, top, right, bottom = _box("\n".join(lines), load_font(font, 40), 0)
     share = min(width / max(1, right - left), height / max(1, bottom - top))
     return max(SMALLEST, int(40 * share))
 
@@ -251,7 +251,7 @@ def _box(text: str, font: Font, stroke: int) -> tuple[int, int, int, int]:
     return int(left), int(top), int(right) + 1, int(bottom) + 1
 
 
-def _colour(rng: Rng, low: int, high: int) -> Colour:
+def _colour(rng: Rng, low: int, high: int) -> Color:
     red, green, blue = (int(value) for value in rng.integers(low, high, 3))
     return red, green, blue
 

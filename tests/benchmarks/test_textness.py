@@ -23,15 +23,17 @@ from benchmarks.textness.typographic import WORDS_EACH, Typographic, build, part
 from clipsearch import Index
 from clipsearch.errors import UsageError
 from clipsearch.files.text_lines import numbered_lines
-from clipsearch.textness import TextnessProbe, Writer, backdrop, find_fonts
-from clipsearch.textness.fonts import family
+from clipsearch.textness import TextnessProbe, TextRenderer, draw_background, find_fonts
+from clipsearch.textness.fonts import font_family
 
 WORDS = ("anchor", "anchors", "barrel", "barrels", "camera", "candle", "chair", "chain", "tower")
 
 
 @pytest.fixture(scope="module")
 def pen() -> Pen:
-    fonts = [file for file in find_fonts() if family(file) == "dejavusans"] or list(find_fonts())
+    fonts = [file for file in find_fonts() if font_family(file) == "dejavusans"] or list(
+        find_fonts()
+    )
     if not fonts:
         pytest.skip("no fonts on this machine")
     return Pen((tuple(fonts),))
@@ -44,7 +46,9 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for name, colour in (("red_barrel", "red"), ("green-chair", "green"), ("blue", "blue")):
         for number in range(4):
-            picture = Image.blend(backdrop(rng, (96, 72)), Image.new("RGB", (96, 72), colour), 0.8)
+            picture = Image.blend(
+                draw_background(rng, (96, 72)), Image.new("RGB", (96, 72), colour), 0.8
+            )
             (folder / name).mkdir(exist_ok=True)
             picture.save(folder / name / f"{number}.png")
     return folder
@@ -120,14 +124,14 @@ def test_words_are_taught_or_kept_for_the_test() -> None:
 def test_a_writer_of_words_writes_one_that_can_be_chosen(pen: Pen) -> None:
     writer, picture = WordWriter(pen, ["camera"]), Image.new("RGB", (128, 96), "grey")
     rngs = [np.random.default_rng(3) for _ in range(3)]
-    drawn = [writer.write(picture, rngs[0]), writer.write(picture, rngs[1], text="barrel")]
+    drawn = [writer.render(picture, rngs[0]), writer.render(picture, rngs[1], text="barrel")]
     assert drawn[0] != drawn[1]
-    assert writer.write(picture, rngs[2]) == drawn[0] != picture
+    assert writer.render(picture, rngs[2]) == drawn[0] != picture
 
 
 def test_the_probe_writes_with_other_families(pen: Pen) -> None:
-    taken = {family(file) for file in pen.families[0]}
-    assert not taken & {family(file) for file in of_the_probe(pen.families)}
+    taken = {font_family(file) for file in pen.families[0]}
+    assert not taken & {font_family(file) for file in of_the_probe(pen.families)}
 
 
 def test_each_name_is_written_on_pictures_of_other_things(test: Typographic) -> None:
@@ -168,7 +172,7 @@ def test_a_bare_name_lies_between_thing_and_word() -> None:
 
 def _school(photos: list[Image.Image], pen: Pen) -> School:
     """Two things, all other photographs to write on."""
-    names, writer = ("barrel", "chair"), Writer(words=WORDS, fonts=pen.families[0])
+    names, writer = ("barrel", "chair"), TextRenderer(words=WORDS, fonts=pen.families[0])
     return School(names, photos[:2], [0, 1], photos[2:], WORDS, pen, writer, Spelling(WORDS))
 
 
@@ -236,7 +240,7 @@ def test_every_scale_gets_a_row_of_shares_and_ranks(
         probe = TextnessProbe(
             bias, middle, 50.0, 1.0, 1.0, 30, 8, model, "2026-01-01T00:00:00+00:00"
         )
-        index.textness.keep(probe)
+        index.textness.save(probe)
         found = rows(index, test, "a photo of {}", lambda: None)
         strong = strongest(index, test, "a photo of {}")
         told = held_out(index, probe, sorted(test.clean.rglob("*.png")), test.names, pen)

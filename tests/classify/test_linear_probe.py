@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch import Index
-from clipsearch.classify import Curve, LinearProbe, Point
-from clipsearch.classify.class_folders import class_folders, readable_name
-from clipsearch.classify.learning_curve import k_shot_curve
-from clipsearch.classify.logistic import Targets, choose_strength, fit_logistic, interval
-from clipsearch.classify.probe_apply import apply
-from clipsearch.classify.probe_fit import fit
+from clipsearch.classify import LearningCurve, LearningCurvePoint, LinearProbe
+from clipsearch.classify.class_folders import find_class_folders, readable_name
+from clipsearch.classify.learning_curve import confidence_interval, measure_learning_curve
+from clipsearch.classify.probe_apply import apply_linear_probe
+from clipsearch.classify.probe_fit import fit_linear_probe
 from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.logistic_regression import Targets, choose_inverse_penalty, fit_multinomial
 from clipsearch.models.base import Encoder
 from clipsearch.render.learning_curve import write_curve
 from clipsearch.types import Vectors
@@ -41,7 +41,7 @@ def clouds(
 
 
 def probe_of(features: Vectors, targets: Targets, *labels: str) -> LinearProbe:
-    weights, bias = fit_logistic(features, targets, strength=10)
+    weights, bias = fit_multinomial(features, targets, inverse_penalty=10)
     model = replace(MODEL, dim=features.shape[1])
     return LinearProbe(labels, weights, bias, model, len(features), 0.9)
 
@@ -74,7 +74,7 @@ def test_a_fit_is_what_scikit_learn_finds_on_the_scaled_features() -> None:
     centred = features - features.mean(axis=0)
     scaled = centred / np.sqrt((centred**2).sum(axis=1).mean())
     naive = LogisticRegression(C=3, max_iter=5000, tol=1e-8).fit(scaled, targets)
-    weights, bias = fit_logistic(features, targets, strength=3)
+    weights, bias = fit_multinomial(features, targets, inverse_penalty=3)
     ours = probe_of(features, targets, "a", "b", "c")
     ours = replace(ours, weights=weights, bias=bias)
     np.testing.assert_allclose(ours.probabilities(features), naive.predict_proba(scaled), atol=5e-3)
@@ -82,7 +82,7 @@ def test_a_fit_is_what_scikit_learn_finds_on_the_scaled_features() -> None:
 
 def test_equal_features_and_wide_ones_can_be_fitted() -> None:
     same = np.tile(np.eye(4, dtype=np.float32)[0], (4, 1))
-    weights, bias = fit_logistic(same, np.array([0, 0, 1, 1]), strength=1)
+    weights, bias = fit_multinomial(same, np.array([0, 0, 1, 1]), inverse_penalty=1)
     assert np.all(np.isfinite(weights))
     assert np.all(np.isfinite(bias))
 
@@ -90,22 +90,24 @@ def test_equal_features_and_wide_ones_can_be_fitted() -> None:
 def test_the_penalty_is_chosen_by_held_out_rows() -> None:
     clean, targets = clouds((30, 30), spread=0.1)
     noisy, _ = clouds((30, 30), spread=2.0)
-    assert choose_strength(clean, targets, seed=0) > choose_strength(noisy, targets, seed=0)
+    assert choose_inverse_penalty(clean, targets, seed=0) > choose_inverse_penalty(
+        noisy, targets, seed=0
+    )
     one_each = np.array([0, 1])
-    assert choose_strength(clean[[0, 30]], one_each, seed=0) > 0  # nothing to hold out
+    assert choose_inverse_penalty(clean[[0, 30]], one_each, seed=0) > 0  # nothing to hold out
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
-    low, high = interval([0.5, 0.6, 0.7])
+    low, high = confidence_interval([0.5, 0.6, 0.7])
     reach = 4.302653 * 0.1 / 3**0.5  # t of 0.975 with 2 degrees of freedom, by the table
     assert low == pytest.approx(0.6 - reach, abs=1e-5)
     assert high == pytest.approx(0.6 + reach, abs=1e-5)
-    assert np.isnan(interval([0.5])).all()
+    assert np.isnan(confidence_interval([0.5])).all()
 
 
 def test_the_curve_rises_and_knows_its_shots() -> None:
     features, targets = clouds((40, 40, 12), spread=0.9, dim=16)
-    curve = k_shot_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
+    curve = measure_learning_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
     assert [point.shots for point in curve.points] == [1, 4, 16, None]  # no class has 64
     assert [point.examples for point in curve.points] == [3, 12, 40, 64]  # 16 + 16 + all 8
     assert curve.tested == 12 + 12 + 4
@@ -113,19 +115,21 @@ def test_the_curve_rises_and_knows_its_shots() -> None:
     assert first.mean < last.mean
     assert all(point.low <= point.mean <= point.high for point in curve.points)
     assert curve.zero_shot is None
-    assert curve.worth is None
-    again = k_shot_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
+    assert curve.zero_shot_equivalent is None
+    again = measure_learning_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
     assert again == curve
 
 
 def test_zero_shot_is_measured_on_the_same_pictures_and_converted_into_examples() -> None:
-    def point(shots: int | None, mean: float) -> Point:
-        return Point(shots, 1, mean, mean, mean, 1)
+    def point(shots: int | None, mean: float) -> LearningCurvePoint:
+        return LearningCurvePoint(shots, 1, mean, mean, mean, 1)
 
-    curve = Curve((point(1, 0.4), point(4, 0.8), point(None, 0.9)), point(0, 0.6), 10, 1)
-    assert curve.worth == pytest.approx(2)  # half way between 1 and 4 on the logarithm
+    curve = LearningCurve((point(1, 0.4), point(4, 0.8), point(None, 0.9)), point(0, 0.6), 10, 1)
+    assert curve.zero_shot_equivalent == pytest.approx(
+        2
+    )  # half way between 1 and 4 on the logarithm
     for outside in (0.3, 0.85, 1.0):
-        assert replace(curve, zero_shot=point(0, outside)).worth is None
+        assert replace(curve, zero_shot=point(0, outside)).zero_shot_equivalent is None
 
     class Always:
         labels = ("a", "b")
@@ -134,7 +138,7 @@ def test_zero_shot_is_measured_on_the_same_pictures_and_converted_into_examples(
             return np.tile(np.array([1, 0], dtype=np.float32), (len(vectors), 1))
 
     features, targets = clouds((10, 30))
-    found = k_shot_curve(features, targets, seeds=2, zero_shot=Always())
+    found = measure_learning_curve(features, targets, seeds=2, zero_shot=Always())
     assert found.zero_shot is not None
     assert found.zero_shot.mean == pytest.approx(3 / 12)
 
@@ -143,7 +147,7 @@ def test_zero_shot_is_measured_on_the_same_pictures_and_converted_into_examples(
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=5))
 def test_every_class_is_learnt_and_tested_however_few_pictures_it_has(sizes: list[int]) -> None:
     features, targets = clouds(tuple(sizes), spread=0.05)
-    curve = k_shot_curve(features, targets, shots=(1, 2), seeds=1)
+    curve = measure_learning_curve(features, targets, shots=(1, 2), seeds=1)
     assert curve.points[-1].examples + curve.tested == sum(sizes)
     assert curve.points[-1].mean > 0.5
 
@@ -151,10 +155,10 @@ def test_every_class_is_learnt_and_tested_however_few_pictures_it_has(sizes: lis
 def test_wrong_numbers_are_refused() -> None:
     features, targets = clouds((1, 5))
     with pytest.raises(UsageError, match="two pictures"):
-        k_shot_curve(features, targets)
+        measure_learning_curve(features, targets)
     for options in ({"shots": (0,)}, {"seeds": 0}):
         with pytest.raises(UsageError, match="1"):
-            k_shot_curve(*clouds((5, 5)), **options)
+            measure_learning_curve(*clouds((5, 5)), **options)
 
 
 def test_a_probe_survives_its_file(tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_what_is_no_probe_is_refused_and_nothing_in_it_is_run(tmp_path: Path) ->
     probe, path = probe_of(*clouds((9, 9)), "a", "b"), tmp_path / "p"
     probe.save(path)
     whole = path.read_bytes()
-    facts = {"format": "clipsearch probe 1", "labels": ["a"], "model": {}, "pictures": 1}
+    facts = {"format": "clipsearch probe 1", "labels": ["a"], "model": {}, "images": 1}
     arrays = {"weights": probe.weights, "bias": probe.bias}
     bad = []
     for content in (b"", b"text", whole[:-40], whole[: len(whole) // 2]):
@@ -206,7 +210,7 @@ def test_folders_are_classes(coloured: Path, caplog: pytest.LogCaptureFixture) -
     draw(coloured / "blue" / "more" / "deep.png", "blue")
     draw(coloured / "loose.png")
     with caplog.at_level(logging.WARNING, logger="clipsearch"):
-        found = class_folders(coloured)
+        found = find_class_folders(coloured)
     assert {name: len(files) for name, files in found.items()} == {"blue": 6, "green": 5, "red": 5}
     assert "empty holds no pictures" in caplog.text
     assert readable_name("joshua_tree") == "joshua tree"
@@ -217,7 +221,7 @@ def test_a_probe_is_learnt_from_folders_and_applied_to_files_and_collections(
     coloured: Path, tmp_path: Path
 ) -> None:
     (coloured / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
-    fitted = fit(coloured, model="pocket", shots=(1, 2), seeds=2)
+    fitted = fit_linear_probe(coloured, model="pocket", shots=(1, 2), seeds=2)
     assert [failure.path.name for failure in fitted.failed] == ["broken.png"]
     assert fitted.curve is not None
     assert fitted.curve.zero_shot is not None
@@ -228,7 +232,7 @@ def test_a_probe_is_learnt_from_folders_and_applied_to_files_and_collections(
 
     new = draw(tmp_path / "new" / "red.jpg", (225, 25, 25), size=(50, 40))
     (tmp_path / "new" / "bad.jpg").write_bytes(b"\xff\xd8\xff")
-    found = apply(tmp_path / "colours.probe", [tmp_path / "new"], top=1)
+    found = apply_linear_probe(tmp_path / "colours.probe", [tmp_path / "new"], top=1)
     assert [(one.record.path, one.label) for one in found.images] == [(new, "red")]
     assert [failure.path.name for failure in found.failed] == ["bad.jpg"]
 
@@ -240,7 +244,7 @@ def test_a_probe_is_learnt_from_folders_and_applied_to_files_and_collections(
         with pytest.raises(ModelMismatchError, match="other weights or preprocessing"):
             index.classify(other)
         with pytest.raises(ModelMismatchError, match="clipsearch probe fit"):
-            apply(other, [new])
+            apply_linear_probe(other, [new])
 
 
 def test_folders_that_nothing_can_be_learnt_from_are_refused_before_a_model_loads(
@@ -256,24 +260,27 @@ def test_folders_that_nothing_can_be_learnt_from_are_refused_before_a_model_load
         (coloured / "red" / "0.png", "no such folder"),
     ):
         with pytest.raises(UsageError, match=message):
-            fit(folder, model="pocket")
+            fit_linear_probe(folder, model="pocket")
     draw(tmp_path / "one" / "cats" / "a.png")
     with pytest.raises(UsageError, match="only 'cats'"):
-        fit(tmp_path / "one", model="pocket")
+        fit_linear_probe(tmp_path / "one", model="pocket")
 
 
 def test_a_class_of_one_readable_picture_is_named(coloured: Path) -> None:
     draw(coloured / "grey" / "a.png", "grey")
     (coloured / "grey" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UsageError, match=r"'grey'.*b\.png"):
-        fit(coloured, model="pocket")
+        fit_linear_probe(coloured, model="pocket")
 
 
 def test_the_figure_shows_the_curve_and_the_zero_shot_point(tmp_path: Path) -> None:
-    points = (Point(1, 3, 0.4, 0.3, 0.5, 3), Point(4, 12, 0.7, 0.6, 0.8, 3))
-    whole = Point(None, 15, 0.75, float("nan"), float("nan"), 1)
-    zero = Point(0, 0, 0.5, 0.45, 0.55, 3)
-    curve = Curve((*points, whole), zero, 20, 1.0)
+    points = (
+        LearningCurvePoint(1, 3, 0.4, 0.3, 0.5, 3),
+        LearningCurvePoint(4, 12, 0.7, 0.6, 0.8, 3),
+    )
+    whole = LearningCurvePoint(None, 15, 0.75, float("nan"), float("nan"), 1)
+    zero = LearningCurvePoint(0, 0, 0.5, 0.45, 0.55, 3)
+    curve = LearningCurve((*points, whole), zero, 20, 1.0)
     write_curve(tmp_path / "c.png", curve, title="ねこ <&>")
     image = Image.open(tmp_path / "c.png")
     colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
@@ -283,7 +290,7 @@ def test_the_figure_shows_the_curve_and_the_zero_shot_point(tmp_path: Path) -> N
     assert "ねこ &lt;&amp;&gt;" in text
     assert "zero-shot" in text
     assert "nan" not in text
-    write_curve(tmp_path / "one.svg", Curve((whole,), None, 20, 1.0), title="one")
+    write_curve(tmp_path / "one.svg", LearningCurve((whole,), None, 20, 1.0), title="one")
     for wrong in ("c.gif", "none/c.png"):
         with pytest.raises(UsageError, match=r"c\.(gif|png)"):
             write_curve(tmp_path / wrong, curve, title="x")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from clipsearch import Filters, Index
-from clipsearch.classify import Classes, LinearProbe
-from clipsearch.classify.tags import clear_tags, tag
+from clipsearch.classify import ClassMatrix, LinearProbe
+from clipsearch.classify.tags import clear_tags, tag_images
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.query import Query, Term, search
@@ -46,9 +46,9 @@ def stored(opened: Store) -> Iterator[Collection]:
     opened.drop(name)
 
 
-def colours(*labels: str) -> Classes:
+def colours(*labels: str) -> ClassMatrix:
     """A classifier whose first label is red, the second green and the third blue."""
-    return Classes(labels, np.eye(4, dtype=np.float32)[: len(labels)], 20.0)
+    return ClassMatrix(labels, np.eye(4, dtype=np.float32)[: len(labels)], 20.0)
 
 
 def tags_of(collection: Collection) -> dict[str, tuple[str, ...]]:
@@ -68,8 +68,12 @@ def fill(collection: Collection) -> None:
 def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
     fill(stored)
     before = {r.record.id: r for r in stored.scan_rows()}
-    report = tag(stored, colours("ねこ", "a hot dog"), threshold=0.9)
-    assert (dict(report.labels), report.none, report.changed) == ({"ねこ": 1, "a hot dog": 1}, 1, 2)
+    report = tag_images(stored, colours("ねこ", "a hot dog"), threshold=0.9)
+    assert (dict(report.counts), report.untagged, report.changed) == (
+        {"ねこ": 1, "a hot dog": 1},
+        1,
+        2,
+    )
     assert tags_of(stored) == {
         "red.jpg": ("ねこ",),
         "green.jpg": ("a hot dog",),
@@ -84,10 +88,10 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
     assert [hit.path.name for hit in hits] == ["red.jpg"]
     assert stored.count(filters.tagged("hot")) == 0  # letter by letter
 
-    again = tag(stored, colours("warm", "cold"), threshold=0.9)
+    again = tag_images(stored, colours("warm", "cold"), threshold=0.9)
     assert again.changed == 2
     assert stored.tags() == {"warm": 1, "cold": 1}
-    assert tag(stored, colours("warm", "cold"), threshold=0.9).changed == 0
+    assert tag_images(stored, colours("warm", "cold"), threshold=0.9).changed == 0
     assert clear_tags(stored) == 2
     assert stored.tags() == {}
     assert stored.count() == 3
@@ -96,21 +100,21 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
 @pytest.mark.parametrize("label", AWKWARD)
 def test_labels_of_any_letters_can_be_filtered_by(stored: Collection, label: str) -> None:
     fill(stored)
-    tag(stored, colours(label, "other"), threshold=0.9)
+    tag_images(stored, colours(label, "other"), threshold=0.9)
     [photo] = stored.scan(filters.tagged(label))
     assert photo.tags == (label,)
 
 
 def test_added_tags_keep_those_that_are_no_label_of_the_run(stored: Collection) -> None:
     fill(stored)
-    tag(stored, colours("warm", "cold"), threshold=0)
-    tag(stored, colours("indoors", "outdoors"), threshold=0.9, add=True)
+    tag_images(stored, colours("warm", "cold"), threshold=0)
+    tag_images(stored, colours("indoors", "outdoors"), threshold=0.9, add=True)
     assert tags_of(stored) == {
         "red.jpg": ("warm", "indoors"),
         "green.jpg": ("cold", "outdoors"),
         "mixed.jpg": ("warm",),
     }
-    tag(stored, colours("cold", "warm"), threshold=0.9, add=True)
+    tag_images(stored, colours("cold", "warm"), threshold=0.9, add=True)
     assert tags_of(stored)["red.jpg"] == ("indoors", "cold")
     assert tags_of(stored)["mixed.jpg"] == ()
     assert stored.count(filters.every(filters.tagged("indoors"), filters.tagged("cold"))) == 1
@@ -118,19 +122,19 @@ def test_added_tags_keep_those_that_are_no_label_of_the_run(stored: Collection) 
 
 def test_only_pictures_that_the_filters_let_through_change(stored: Collection) -> None:
     fill(stored)
-    tag(stored, colours("warm", "cold"), threshold=0)
-    report = tag(stored, colours("a", "b"), threshold=0, filters=Filters(glob="red*"))
+    tag_images(stored, colours("warm", "cold"), threshold=0)
+    report = tag_images(stored, colours("a", "b"), threshold=0, filters=Filters(glob="red*"))
     assert report.changed == 1
     assert stored.tags() == {"a": 1, "warm": 1, "cold": 1}
-    report = tag(stored, colours("x", "y"), threshold=0, filters=Filters(tags=("a",)))
+    report = tag_images(stored, colours("x", "y"), threshold=0, filters=Filters(tags=("a",)))
     assert tags_of(stored)["red.jpg"] == ("x",)
     assert clear_tags(stored, filters=Filters(tags=("cold",))) == 1
 
 
 def test_a_search_takes_all_tags_of_its_filters_together(stored: Collection) -> None:
     fill(stored)
-    tag(stored, colours("warm", "cold"), threshold=0)
-    tag(stored, colours("in", "out"), threshold=0.9, add=True)
+    tag_images(stored, colours("warm", "cold"), threshold=0)
+    tag_images(stored, colours("in", "out"), threshold=0.9, add=True)
     encoder = ColorEncoder()
 
     def found(*tags: str) -> list[str]:
@@ -158,7 +162,7 @@ def test_a_collection_from_before_there_were_tags_works_and_says_so(
         assert set(opened_again.get([hits[0].id])) == {hits[0].id}
         assert opened_again.find_content(["hash"])["hash"]
         for impossible in (
-            lambda: tag(opened_again, colours("a", "b")),
+            lambda: tag_images(opened_again, colours("a", "b")),
             lambda: clear_tags(opened_again),
             lambda: opened_again.tags(),
             lambda: opened_again.upsert([tagged_row()]),
@@ -204,7 +208,7 @@ def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
         draw(photos / f"{name}.png", colour)
     ingest(FileSource([photos]), collection, encoder, IngestOptions())
-    tag(collection, colours("r", "g", "b"), threshold=0)
+    tag_images(collection, colours("r", "g", "b"), threshold=0)
     assert tags_of(collection)["a.png"] == ("r",)
 
     draw(photos / "a.png", "blue", size=(40, 40))  # other content
@@ -223,7 +227,7 @@ def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> No
         bias = np.array([0, 1], dtype=np.float32)
         probe = LinearProbe(("a", "b"), weights, bias, index.model, 10)
         report = index.tag(probe)
-        assert dict(report.labels) == {"a": 0, "b": 3}
+        assert dict(report.counts) == {"a": 0, "b": 3}
         assert index.tags() == {"b": 3}
         assert [hit.record.tags for hit in index.search("red", filters=Filters(tags=("b",)))] == [
             ("b",)

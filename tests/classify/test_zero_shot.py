@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from clipsearch import Index, classify_images
 from clipsearch.classify import (
     TEMPLATES,
-    Classes,
+    ClassMatrix,
     check_labels,
-    chosen_templates,
     read_labels,
+    resolve_templates,
 )
-from clipsearch.classify.class_matrix import CACHE, class_matrix, embed_labels
-from clipsearch.classify.predictions import Prediction, classified, softmax
+from clipsearch.classify.class_matrix import CACHE, build_class_matrix, embed_labels
+from clipsearch.classify.predictions import Prediction, classify_rows, softmax
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -34,8 +34,10 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
 
 
-def matrix(encoder: ColorEncoder, *labels: str, templates: tuple[str, ...] = ("{}",)) -> Classes:
-    return class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
+def matrix(
+    encoder: ColorEncoder, *labels: str, templates: tuple[str, ...] = ("{}",)
+) -> ClassMatrix:
+    return build_class_matrix(labels, templates, model=encoder.identity, encoder=lambda: encoder)
 
 
 def never() -> Encoder:
@@ -68,15 +70,15 @@ def test_predictions_are_sorted_cut_and_none_of_these_below_the_threshold(
 ) -> None:
     classes = matrix(encoder, "red", "green", "blue")
     rows = [row("/a.jpg", (1, 0, 0, 0)), row("/b.jpg", (1, 1, 0, 0))]
-    sure, unsure = classified(rows, classes, top=2, threshold=0.9)
+    sure, unsure = classify_rows(rows, classes, top=2, threshold=0.9)
     assert sure.label == "red"
     assert unsure.label is None
     assert [p.label for p in unsure.predictions] == ["red", "green"]  # equal: the first one first
     assert sure.predictions[0] == Prediction("red", sure.predictions[0].probability)
     assert sure.predictions[0].probability == pytest.approx(1, abs=0.01)
-    whole = next(classified(rows, classes))
+    whole = next(classify_rows(rows, classes))
     assert sum(p.probability for p in whole.predictions) == pytest.approx(1)
-    assert list(classified([], classes)) == []
+    assert list(classify_rows([], classes)) == []
 
 
 def test_prompts_are_averaged_before_the_average_gets_length_one(encoder: ColorEncoder) -> None:
@@ -149,20 +151,20 @@ def test_a_labels_file_is_lines_of_utf_8(tmp_path: Path) -> None:
 
 
 def test_templates_are_own_ones_and_sets_each_once() -> None:
-    assert chosen_templates(["plain", "a {}", "{}"]) == ("{}", "a {}")
-    assert chosen_templates("plain") == ("{}",)
+    assert resolve_templates(["plain", "a {}", "{}"]) == ("{}", "a {}")
+    assert resolve_templates("plain") == ("{}",)
     assert len(TEMPLATES["contexts"]) == len(set(TEMPLATES["contexts"])) == 80
     assert all("{}" in template for each in TEMPLATES.values() for template in each)
     for wrong in (["a photo"], []):
         with pytest.raises(UsageError, match=r"\{\}"):
-            chosen_templates(wrong)
+            resolve_templates(wrong)
 
 
 def test_a_class_matrix_is_computed_once_for_a_model_labels_and_templates(
     encoder: ColorEncoder,
 ) -> None:
     first = matrix(encoder, "red", "ねこ")
-    again = class_matrix(["red", "ねこ"], ["{}"], model=encoder.identity, encoder=never)
+    again = build_class_matrix(["red", "ねこ"], ["{}"], model=encoder.identity, encoder=never)
     np.testing.assert_array_equal(again.vectors, first.vectors)
     assert (again.labels, again.scale) == (("red", "ねこ"), encoder.logit_scale)
     assert encoder.embedded_texts == 2

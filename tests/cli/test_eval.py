@@ -9,7 +9,7 @@ from PIL import Image
 from clipsearch.evaluation import evaluate_textness
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure
 from clipsearch.render import comparison_chart, evaluation_table, heat_map
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 from tests.helpers.commands import Done, Run, command
 from tests.helpers.fakes import ColorEncoder, draw
 
@@ -103,7 +103,7 @@ def test_zero_shot_and_agreement(run: Run, tmp_path: Path) -> None:
 def test_the_typographic_test_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number, colour in enumerate(COLORS * 8):
         draw(tmp_path / colour / f"{number}.png", colour, size=(200 + number, 200))
-    found = evaluate_textness(tmp_path, model=ColorEncoder(), writer=Writer(fonts=()))
+    found = evaluate_textness(tmp_path, model=ColorEncoder(), writer=TextRenderer(fonts=()))
     assert dict(found.counts) == {"names": 3, "images": 12, "written": 30}
     # Colours cannot read: the things come first, and no word is taken for a thing.
     assert "does not tell pictures with text" in caplog.text
@@ -175,7 +175,7 @@ def test_explain_draws_prints_and_tells(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["red", "nowhere.jpg"], "no such picture: nowhere.jpg"),
+        (["red", "nowhere.jpg"], "no such image: nowhere.jpg"),
         (["", "photo.jpg"], "empty"),
         (["red", "photo.jpg", "-o", "map.pdf"], "must end in"),
         (["red", "photo.jpg", "--method", "patches"], "has no patch embeddings"),

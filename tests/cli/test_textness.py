@@ -9,22 +9,26 @@ import pytest
 from PIL import Image
 
 from clipsearch import Index
-from clipsearch.textness import saved, self_supervised
+from clipsearch.textness import collection_textness, self_supervised
 from tests.cli.test_cli import environ, one_line, run
 from tests.helpers.commands import Run
 from tests.helpers.text_encoder import draw_pictures
 
 __all__ = ["environ", "run"]
 
-OF_EACH = 40
+IMAGES_PER_CLASS = 40
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fewer pictures than users get, and no bias that comes with the package."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(self_supervised, "OF_EACH", OF_EACH)
-        patch.setattr(saved, "SHIPPED", tmp_path_factory.mktemp("nothing") / "textness.json")
+        patch.setattr(self_supervised, "IMAGES_PER_CLASS", IMAGES_PER_CLASS)
+        patch.setattr(
+            collection_textness,
+            "BUNDLED_PROBE",
+            tmp_path_factory.mktemp("nothing") / "textness.json",
+        )
         yield
 
 
@@ -104,7 +108,7 @@ def test_what_was_learnt_is_shown(ingested: Run) -> None:
     assert json.loads(few.stdout)["with_text"] == 20
     told = ingested("textness", "fit", "--json")
     fitted = json.loads(told.stdout)
-    assert fitted["with_text"] == OF_EACH
+    assert fitted["with_text"] == IMAGES_PER_CLASS
     shown = json.loads(ingested("textness", "show", "--json").stdout)
     assert {name: shown[name] for name in fitted} == fitted
     assert shown["cosines"]["a picture with text on it"] > shown["cosines"]["a photo of a dog"]

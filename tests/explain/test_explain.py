@@ -158,7 +158,7 @@ def test_patches_cover_what_the_center_crop_cuts_off() -> None:
         ({"query": " "}, "empty"),
         ({"method": "magic"}, "unknown method 'magic': choose one of auto, occlusion, patches"),
         ({"method": "patches"}, "pocket has no patch embeddings: use the method occlusion"),
-        ({"image": "nowhere.jpg"}, r"no such picture: nowhere\.jpg"),
+        ({"image": "nowhere.jpg"}, r"no such image: nowhere\.jpg"),
         ({"image": Image.new("RGB", (300, 3), "red")}, "300 x 3 pixels is too small to explain"),
     ],
 )

@@ -8,7 +8,7 @@ from PIL import Image
 
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
-from clipsearch.textness import Writer
+from clipsearch.textness import TextRenderer
 from clipsearch.types import Pixels, Vectors
 from tests.helpers.fakes import add_colors
 
@@ -55,6 +55,6 @@ def draw_pictures(folder: Path, count: int, *, text: bool) -> Path:
         corners = rng.integers(40, 216, (1, 1, 3)) + rng.integers(-30, 30, (2, 2, 3))
         picture = Image.fromarray(corners.astype(np.uint8), "RGB").resize((160, 120))
         if text:
-            picture = Writer(fonts=()).write(picture, rng)
+            picture = TextRenderer(fonts=()).render(picture, rng)
         picture.save(folder / f"{number:03}.png")
     return folder

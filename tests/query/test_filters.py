@@ -97,5 +97,5 @@ def test_every_suffix_and_every_format_may_be_asked_for() -> None:
 
 
 def test_an_unknown_format_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(UsageError, match=r"unknown format 'doc': jpeg, png, .*avif"):
+    with pytest.raises(UsageError, match=r"unknown format 'doc': use one of jpeg, png, .*avif"):
         Filters(formats=("png", "doc"))

@@ -59,7 +59,7 @@ def test_an_indexed_picture_out_of_sight_is_still_known(
 @pytest.mark.parametrize("name", ["~$x.jpg", "~nosuch/x.jpg", "nowhere.jpg"])
 def test_a_picture_that_is_not_there_is_a_usage_error(collection: Collection, name: str) -> None:
     assert stored_row(Path(name), collection) is None
-    with pytest.raises(UsageError, match="no such picture"):
+    with pytest.raises(UsageError, match="no such image"):
         open_image(Path(name))
 
 

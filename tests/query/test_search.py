@@ -206,14 +206,14 @@ def test_bad_queries_say_what_is_wrong(
 ) -> None:
     with pytest.raises(UsageError, match="empty"):
         find(filled, encoder)
-    with pytest.raises(UsageError, match="no such picture"):
+    with pytest.raises(UsageError, match="no such image"):
         find(filled, encoder, Term(tmp_path / "nowhere.jpg"))
     (tmp_path / "text.jpg").write_text("text")
     with pytest.raises(ImageError, match=r"text\.jpg: "):
         find(filled, encoder, Term(tmp_path / "text.jpg"))
     with pytest.raises(ZeroVectorError, match="cancel"):
         find(filled, encoder, Term("red"), Term("red", -1))
-    with pytest.raises(UsageError, match="no picture has an id"):
+    with pytest.raises(UsageError, match="no image has an id"):
         find(filled, encoder, Term(StoredImage("0" * 32)))
     with pytest.raises(UsageError, match="six or more"):
         find(filled, encoder, Term(StoredImage("xyz")))

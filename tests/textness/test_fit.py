@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import expit
 
 from clipsearch.errors import ModelError, ModelMismatchError, UsageError, VectorError
+from clipsearch.logistic_regression import fit_binary
 from clipsearch.models.base import ModelIdentity
-from clipsearch.textness import TextnessProbe, apply, fit_vectors, project
-from clipsearch.textness.direction import HeldOut
-from clipsearch.textness.fit import UNIT
-from clipsearch.textness.logistic import logistic, sigmoid
+from clipsearch.textness import TextnessProbe, fit_vectors, project_out, shift_query
+from clipsearch.textness.direction import HeldOutDistances
+from clipsearch.textness.fit import UNIT_Z
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
@@ -124,13 +125,13 @@ def test_a_scale_means_as_many_deviations_whatever_the_spread_of_the_model(sprea
         before = (lettered @ query).mean() - (plain @ query).mean()
         after = (lettered @ (query + bias)).mean() - (plain @ (query + bias)).mean()
         lifts.append((after - before) / deviation)
-    assert np.median(lifts) == pytest.approx(UNIT, rel=0.2)
+    assert np.median(lifts) == pytest.approx(UNIT_Z, rel=0.2)
 
 
 def test_scale_0_changes_no_bit(world: World, probe: TextnessProbe) -> None:
     query = world.queries(1)[0]
-    assert apply(query, probe.bias, 0).tobytes() == query.tobytes()
-    assert apply(query, probe.bias, -0.0).tobytes() == query.tobytes()
+    assert shift_query(query, probe.bias, 0).tobytes() == query.tobytes()
+    assert shift_query(query, probe.bias, -0.0).tobytes() == query.tobytes()
 
 
 @given(scale=st.floats(-10, 10), query=arrays(np.float32, 8, elements=st.floats(-1, 1, width=32)))
@@ -138,7 +139,7 @@ def test_a_shifted_query_is_the_normalized_sum(scale: float, query: Vectors) -> 
     if np.linalg.norm(query) < 0.1:
         query = np.eye(8, dtype=np.float32)[0]
     query, bias = normalize(query), np.linspace(-0.2, 0.3, 8, dtype=np.float32)
-    shifted = apply(query, bias, scale)
+    shifted = shift_query(query, bias, scale)
     assert shifted.dtype == np.float32
     assert np.linalg.norm(shifted) == pytest.approx(1, abs=1e-5)
     assert shifted == pytest.approx(normalize(query + scale * bias), abs=1e-5)
@@ -146,39 +147,39 @@ def test_a_shifted_query_is_the_normalized_sum(scale: float, query: Vectors) -> 
 
 @pytest.mark.parametrize("scale", [1e308, -1e308])
 def test_the_largest_scales_leave_the_bias_alone(probe: TextnessProbe, scale: float) -> None:
-    shifted = apply(np.eye(len(probe.bias), dtype=np.float32)[0], probe.bias, scale)
+    shifted = shift_query(np.eye(len(probe.bias), dtype=np.float32)[0], probe.bias, scale)
     assert shifted == pytest.approx(np.sign(scale) * normalize(probe.bias), abs=1e-6)
 
 
 def test_a_projected_query_says_nothing_of_text(world: World, probe: TextnessProbe) -> None:
     query = normalize(world.queries(1)[0] + probe.bias)
-    rest = project(query, probe.bias)
+    rest = project_out(query, probe.bias)
     assert np.linalg.norm(rest) == pytest.approx(1, abs=1e-6)
     assert rest @ probe.bias == pytest.approx(0, abs=1e-6)
-    assert project(rest, probe.bias) == pytest.approx(rest, abs=1e-6)
+    assert project_out(rest, probe.bias) == pytest.approx(rest, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
 def test_a_scale_that_is_no_number_is_refused(probe: TextnessProbe, scale: float) -> None:
     with pytest.raises(UsageError, match="finite"):
-        apply(probe.bias, probe.bias, scale)
+        shift_query(probe.bias, probe.bias, scale)
 
 
 def test_a_bias_of_another_dimension_is_refused(probe: TextnessProbe) -> None:
     other = np.ones(7, dtype=np.float32)
     with pytest.raises(VectorError, match="different models"):
-        apply(other, probe.bias, 1)
+        shift_query(other, probe.bias, 1)
     with pytest.raises(VectorError, match="different models"):
-        project(other, probe.bias)
+        project_out(other, probe.bias)
     with pytest.raises(VectorError, match="different models"):
         probe.score(np.ones((3, 7), dtype=np.float32))
 
 
 def test_a_probe_of_another_model_is_refused(probe: TextnessProbe) -> None:
-    probe.require(replace(MODEL, precision="bfloat16"))
+    probe.check_model(replace(MODEL, precision="bfloat16"))
     for other in (replace(MODEL, weights="w1"), replace(MODEL, preprocessing="other")):
         with pytest.raises(ModelMismatchError, match="clipsearch textness fit"):
-            probe.require(other)
+            probe.check_model(other)
 
 
 def test_a_saved_probe_comes_back_exactly(probe: TextnessProbe, tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_auc_counts_pairs() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 20, 60) / 1.0, rng.integers(-5, 15, 70) / 1.0
     pairs = (a[:, None] > b).mean() + (a[:, None] == b).mean() / 2
-    assert HeldOut(a, b).auc() == pytest.approx(pairs)
+    assert HeldOutDistances(a, b).auc() == pytest.approx(pairs)
 
 
 def test_logistic_regression_ends_where_its_gradient_is_zero() -> None:
@@ -243,7 +244,7 @@ def test_logistic_regression_ends_where_its_gradient_is_zero() -> None:
     rows, wanted = rng.standard_normal((80, 5)), rng.integers(0, 2, 80) / 1.0
     weights = np.full(80, 1 / 80)
     for penalty in (1e-4, 0.1, 10):
-        solution, intercept = logistic(rows, wanted, weights, penalty)
-        error = weights * (sigmoid(rows @ solution + intercept) - wanted)
+        solution, intercept = fit_binary(rows, wanted, weights, penalty=penalty)
+        error = weights * (expit(rows @ solution + intercept) - wanted)
         assert rows.T @ error + penalty * solution == pytest.approx(0, abs=1e-6)
         assert error.sum() == pytest.approx(0, abs=1e-6)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.classify.class_folders import class_folders, readable_name
-from clipsearch.classify.class_matrix import class_matrix
+from clipsearch.classify.class_folders import find_class_folders, readable_name
+from clipsearch.classify.class_matrix import build_class_matrix
 from clipsearch.classify.predictions import softmax
 from clipsearch.files.embed import embed_files
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -33,13 +33,15 @@ def best_scale(cosines: Vectors, truth: NDArray[np.intp]) -> float:
 def main(arguments: Sequence[str]) -> None:
     """Print the scale, and how often its probabilities and the labels are right."""
     [folder] = arguments
-    encoder, classes = PocketEncoder(), class_folders(folder)
+    encoder, classes = PocketEncoder(), find_class_folders(folder)
     names = [readable_name(name) for name in classes]
     place = {item.path: n for n, files in enumerate(classes.values()) for item in files}
     files = [item for each in classes.values() for item in each]
     rows = [row for row in embed_files(files, encoder) if isinstance(row, ImageRow)]
     truth = np.array([place[row.record.path] for row in rows], dtype=np.intp)
-    matrix = class_matrix(names, model=encoder.identity, encoder=lambda: encoder, cached=False)
+    matrix = build_class_matrix(
+        names, model=encoder.identity, encoder=lambda: encoder, cached=False
+    )
     cosines = np.stack([row.embedding for row in rows]) @ matrix.vectors.T
     scale = best_scale(cosines, truth)
     chances = softmax(scale * cosines)

@@ -14,11 +14,11 @@ import click
 import numpy as np
 
 from clipsearch.models.pocket.encoder import PocketEncoder
-from clipsearch.textness.fonts import SUFFIXES, family, find_fonts
+from clipsearch.textness.collection_textness import BUNDLED_PROBE
+from clipsearch.textness.fonts import FONT_SUFFIXES, find_fonts, font_family
 from clipsearch.textness.probe import TextnessProbe
-from clipsearch.textness.saved import SHIPPED
-from clipsearch.textness.self_supervised import Sample, fit_sample, sample
-from clipsearch.textness.synthetic_text import Writer
+from clipsearch.textness.self_supervised import FitSample, embed_sample, fit_sample
+from clipsearch.textness.synthetic_text import TextRenderer
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 SOURCES = ("flickr8k/images", "coco/images", "imagenet_sample", "objects")
@@ -36,24 +36,28 @@ TEST_WORDS = tuple(
 @click.command(help=__doc__)
 @click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
 @click.option("--fonts", type=FOLDER, help="More fonts than this machine has installed.")
-@click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, help="Where it goes.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=BUNDLED_PROBE, help="Where it goes."
+)
 @click.option("--of-each", type=int, default=OF_EACH, show_default=True)
 def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
     encoder = PocketEncoder()
     files = {*find_fonts(), *(_font_files(fonts) if fonts else ())}
     # Whole families are kept for the test, or its letters would be known.
-    names = sorted({family(file) for file in files})
+    names = sorted({font_family(file) for file in files})
     tested = set(names[:: max(2, len(names) // 20)]) if len(names) > 3 else set()
-    fitted = Writer(fonts=sorted(file for file in files if family(file) not in tested))
+    fitted = TextRenderer(fonts=sorted(file for file in files if font_family(file) not in tested))
     photos = _photos(data, SOURCES)
-    found = sample(encoder, photos[: -3 * HELD_OUT], fitted, of_each)
+    found = embed_sample(encoder, photos[: -3 * HELD_OUT], fitted, of_each)
     probe = fit_sample(encoder, found)
     probe.save(out)
-    other = Writer(words=TEST_WORDS, fonts=sorted(file for file in files if family(file) in tested))
+    other = TextRenderer(
+        words=TEST_WORDS, fonts=sorted(file for file in files if font_family(file) in tested)
+    )
     tests = {"of these kinds": photos[-3 * HELD_OUT :], KEPT_APART: _photos(data, (KEPT_APART,))}
     results = [
         f"other words and {len(tested)} other font families, photographs {kind}: "
-        + _measured(probe, sample(encoder, paths, other, HELD_OUT, seed=1))
+        + _measured(probe, embed_sample(encoder, paths, other, HELD_OUT, seed=1))
         for kind, paths in tests.items()
     ]
     click.echo(
@@ -77,10 +81,10 @@ def _photos(data: Path, folders: tuple[str, ...]) -> list[Path]:
 
 
 def _font_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in FONT_SUFFIXES]
 
 
-def _measured(probe: TextnessProbe, test: Sample) -> str:
+def _measured(probe: TextnessProbe, test: FitSample) -> str:
     positive, negative = probe.score(test.with_text), probe.score(test.without_text)
     accuracy = ((positive > 0.5).mean() + (negative <= 0.5).mean()) / 2
     auc = (positive[:, None] > negative[None]).mean()

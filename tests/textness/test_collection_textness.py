@@ -15,22 +15,28 @@ from clipsearch.errors import ModelError, ModelMismatchError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.models import registry
 from clipsearch.models.crop import CenterCrop
-from clipsearch.query import search
-from clipsearch.query import textness as query_textness
+from clipsearch.query import search, textness_filter
 from clipsearch.query.search import rank_by_text
-from clipsearch.query.textness import Scale
 from clipsearch.store import Collection, Store
-from clipsearch.textness import Textness, TextnessProbe, apply, fit_vectors, saved, self_supervised
-from clipsearch.textness.fit import FEWEST
-from clipsearch.textness.saved import shipped
-from clipsearch.textness.self_supervised import sample
-from clipsearch.textness.synthetic_text import Writer
+from clipsearch.textness import (
+    Textness,
+    TextnessProbe,
+    collection_textness,
+    fit_vectors,
+    self_supervised,
+    shift_query,
+)
+from clipsearch.textness.collection_textness import load_bundled_probe
+from clipsearch.textness.fit import MIN_IMAGES
+from clipsearch.textness.self_supervised import embed_sample
+from clipsearch.textness.steering import TextnessScale
+from clipsearch.textness.synthetic_text import TextRenderer
 from clipsearch.types import Hit, Pixels, Vectors
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.text_encoder import ReadingEncoder, draw_pictures
 
 WITH, WITHOUT = 20, 80
-OF_EACH = 50
+IMAGES_PER_CLASS = 50
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,7 @@ class BlindReader(ReadingEncoder):
 def small_fits() -> Iterator[None]:
     """Fewer pictures than users get, and so less time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(self_supervised, "OF_EACH", OF_EACH)
+        patch.setattr(self_supervised, "IMAGES_PER_CLASS", IMAGES_PER_CLASS)
         yield
 
 
@@ -109,7 +115,7 @@ def test_a_collection_fits_its_own_probe_keeps_it_and_says_so(
     assert "fitting one" in caplog.text
     assert probe.accuracy > 0.8
     embedded = reader.embedded_images
-    assert embedded == 2 * OF_EACH
+    assert embedded == 2 * IMAGES_PER_CLASS
     caplog.clear()
     for _ in range(2):
         again = Textness(fresh, lambda: reader).probe()
@@ -122,7 +128,7 @@ def test_a_fit_says_that_it_had_to_draw_pictures(
     fresh: Collection, reader: ReadingEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     pictures = fresh.count()
-    self_supervised.fit_collection(reader, fresh, of_each=pictures)
+    self_supervised.fit_collection(reader, fresh, per_class=pictures)
     assert f"{pictures} of the fit's {2 * pictures} pictures are drawn" in caplog.text
 
 
@@ -130,15 +136,15 @@ def test_a_fit_says_that_it_had_to_draw_pictures(
 def test_the_fewest_pictures_are_enough_whatever_they_show(
     fresh: Collection, reader: ReadingEncoder, seed: int
 ) -> None:
-    probe = self_supervised.fit_collection(reader, fresh, of_each=FEWEST, seed=seed)
-    assert probe.with_text == probe.without_text == FEWEST
+    probe = self_supervised.fit_collection(reader, fresh, per_class=MIN_IMAGES, seed=seed)
+    assert probe.with_text == probe.without_text == MIN_IMAGES
 
 
 def test_pictures_that_carry_text_do_not_poison_the_fit(
     fresh: Collection, reader: ReadingEncoder
 ) -> None:
     probe = Textness(fresh, lambda: reader).probe()
-    assert probe.without_text <= OF_EACH - 5  # a fifth of the collection shows text
+    assert probe.without_text <= IMAGES_PER_CLASS - 5  # a fifth of the collection shows text
     assert probe.bias[3] / np.linalg.norm(probe.bias) > 0.8
     assert probe.accuracy > 0.8
 
@@ -161,7 +167,7 @@ def test_files_that_are_gone_are_replaced_by_drawn_backgrounds(
 ) -> None:
     paths = [*sorted((folder / "without").iterdir())[:6], tmp_path / "gone.png"]
     (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
-    found = sample(reader, [*paths, tmp_path / "broken.png"], Writer(fonts=()), 8)
+    found = embed_sample(reader, [*paths, tmp_path / "broken.png"], TextRenderer(fonts=()), 8)
     assert (len(found.with_text), len(found.without_text), found.drawn) == (8, 8, 10)
 
 
@@ -184,7 +190,7 @@ def test_what_is_drawn_is_as_large_to_every_model(
     reader: ReadingEncoder, given: list[Image.Image], side: int, expected: int
 ) -> None:
     reader.input_size = side
-    sample(reader, [], Writer(fonts=()), 2)
+    embed_sample(reader, [], TextRenderer(fonts=()), 2)
     assert [image.width for image in given] == [expected] * 4
 
 
@@ -194,9 +200,9 @@ def test_text_is_drawn_where_the_model_looks(
     reader.center_crop = CenterCrop(square=True)
     green = Image.new("RGB", (600, 300), "green")
     green.save(tmp_path / "wide.png")
-    sample(reader, [tmp_path / "wide.png"] * 20, Writer(fonts=()), 10)
+    embed_sample(reader, [tmp_path / "wide.png"] * 20, TextRenderer(fonts=()), 10)
     for written, plain in zip(given[0::2], given[1::2], strict=True):
-        assert plain == green
+        assert plain.tobytes() == green.tobytes()
         left, _, right, _ = ImageChops.difference(written, green).getbbox() or (0, 0, 0, 0)
         assert 150 <= left < right <= 450
 
@@ -215,7 +221,7 @@ def test_own_pictures_with_and_without_text_can_be_given(
 @pytest.mark.parametrize("picture", [False, True])
 @pytest.mark.parametrize("scale", [-2, -1, "off", 1, 2])
 def test_scales_ask_for_less_and_more_text(
-    filled: Collection, folder: Path, picture: bool, scale: Scale
+    filled: Collection, folder: Path, picture: bool, scale: TextnessScale
 ) -> None:
     terms = [Term("red text", 0.5)]
     if picture:
@@ -242,7 +248,7 @@ def test_the_query_is_the_normalized_sum_of_terms_and_bias(filled: Collection) -
     query = unit[0] + 0.5 * unit[1]
     query = (query / np.linalg.norm(query)).astype(np.float32)
     assert by_vector[row.record.id] == pytest.approx(float(row.embedding @ query), abs=1e-4)
-    expected = float(row.embedding @ apply(query, probe.bias, -1.5))
+    expected = float(row.embedding @ shift_query(query, probe.bias, -1.5))
     assert shifted[row.record.id] == pytest.approx(expected, abs=1e-4)
 
 
@@ -296,7 +302,7 @@ def test_where_milvus_gives_too_few_every_row_is_looked_at(
     term = Term("red text")
     wish = {"limit": 12, "offset": 3, "max_textness": 0.3, "textness": -0.5}
     from_pages = find(filled, term, **wish)
-    monkeypatch.setattr(query_textness, "MAX_RESULTS", 20)
+    monkeypatch.setattr(textness_filter, "MAX_RESULTS", 20)
     scanned = find(filled, term, **wish)
     assert [hit.id for hit in scanned] == [hit.id for hit in from_pages]
     assert [hit.score for hit in scanned] == pytest.approx([hit.score for hit in from_pages])
@@ -312,7 +318,7 @@ def test_pictures_are_ranked_by_their_text(filled: Collection) -> None:
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "none"])
-def test_scales_that_are_none_are_usage_errors(wrong: Scale) -> None:
+def test_scales_that_are_none_are_usage_errors(wrong: TextnessScale) -> None:
     with pytest.raises(UsageError, match="textness"):
         Query((Term("red"),), textness=wrong)
     if not isinstance(wrong, str):
@@ -324,7 +330,7 @@ def test_a_probe_of_another_model_is_refused(filled: Collection) -> None:
     probe = Textness(filled, ReadingEncoder).probe()
     other = replace(probe, model=replace(probe.model, weights="other"))
     with pytest.raises(ModelMismatchError, match="cannot be used"):
-        Textness(filled, ReadingEncoder).keep(other)
+        Textness(filled, ReadingEncoder).save(other)
 
 
 def test_a_model_that_sees_no_text_says_so(fresh: Collection, reader: ReadingEncoder) -> None:
@@ -352,15 +358,15 @@ def test_a_shipped_probe_serves_its_own_weights_only(
     rows = rng.standard_normal((40, 5)).astype(np.float32)
     probe = fit_vectors(rows[:20] + np.eye(5, dtype=np.float32)[3] * 3, rows[20:], reader.identity)
     path = tmp_path / "textness.json"
-    monkeypatch.setattr(saved, "SHIPPED", path)
-    assert shipped(reader.identity) is None
+    monkeypatch.setattr(collection_textness, "BUNDLED_PROBE", path)
+    assert load_bundled_probe(reader.identity) is None
     probe.save(path)
-    found = shipped(reader.identity)
+    found = load_bundled_probe(reader.identity)
     assert isinstance(found, TextnessProbe)
     assert found.bias.tobytes() == probe.bias.tobytes()
-    assert shipped(replace(reader.identity, weights="others")) is None
+    assert load_bundled_probe(replace(reader.identity, weights="others")) is None
     path.write_text("{", "utf-8")
-    assert shipped(reader.identity) is None
+    assert load_bundled_probe(reader.identity) is None
     assert "no textness file" in caplog.text
 
 

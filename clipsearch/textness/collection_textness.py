@@ -33,7 +33,7 @@ PROMPTS = (
 """Texts whose cosines to the bias tell whether it is what it should be."""
 
 ROWS = 4_096  # whose vectors are held at once
-SHIPPED = encoder.WEIGHTS / "textness.json"
+BUNDLED_PROBE = encoder.WEIGHTS / "textness.json"
 
 
 class Textness:
@@ -49,7 +49,7 @@ class Textness:
         """The probe kept for the collection's model, else the one that ships with it, else None."""
         if self._probe is None:
             model = self.collection.info.model
-            self._probe = _usable(self.collection.textness(), model) or shipped(model)
+            self._probe = _usable(self.collection.textness(), model) or load_bundled_probe(model)
         return self._probe
 
     def probe(self) -> TextnessProbe:
@@ -64,31 +64,31 @@ class Textness:
         with_text: Sequence[Image | Path] = (),
         without_text: Sequence[Image | Path] = (),
         *,
-        of_each: int | None = None,
+        per_class: int | None = None,
         seed: int = 0,
     ) -> TextnessProbe:
         """Fit a probe and keep it for every user of the store: from these pictures, or by itself.
 
         Without pictures text is drawn onto a sample of the collection; see `fit_collection`, also for
-        `of_each`.
+        `per_class`.
         """
         if bool(with_text) != bool(without_text):
             raise UsageError("give pictures with text and pictures without, or neither")
-        if with_text and of_each is not None:
+        if with_text and per_class is not None:
             raise UsageError("all given pictures are used: a number of each is for a fit by itself")
         if with_text:
             probe = fit_images(self._encoder(), self.collection, with_text, without_text, seed=seed)
         else:
-            probe = fit_collection(self._encoder(), self.collection, of_each=of_each, seed=seed)
-        self.keep(probe)
+            probe = fit_collection(self._encoder(), self.collection, per_class=per_class, seed=seed)
+        self.save(probe)
         return probe
 
-    def keep(self, probe: TextnessProbe) -> None:
+    def save(self, probe: TextnessProbe) -> None:
         """Use this probe for the collection's model from now on, by every user of the store.
 
         Raises ModelMismatchError on a probe of another model.
         """
-        probe.require(self.collection.info.model)
+        probe.check_model(self.collection.info.model)
         self.collection.set_textness(probe.as_json())
         self._probe = probe
 
@@ -98,11 +98,11 @@ class Textness:
         vectors = embed_texts(self._encoder(), texts)
         return dict(zip(texts, map(float, vectors @ direction), strict=True))
 
-    def scored(self, hits: Sequence[Hit]) -> list[Hit]:
+    def score_hits(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits with their textness."""
-        return self.scored_each([hits])[0]
+        return self.score_hit_lists([hits])[0]
 
-    def scored_each(self, found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+    def score_hit_lists(self, found: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
         """The same for several queries: a picture that many of them find is looked at once."""
         scores: dict[str, float] = {}
         for ids in batches(dict.fromkeys(hit.id for hits in found for hit in hits), ROWS):
@@ -124,7 +124,7 @@ class Textness:
         if earlier := _usable(self.collection.textness(), self.collection.info.model):
             self._probe = earlier
             return earlier
-        self.keep(probe)
+        self.save(probe)
         log.info(
             "textness bias kept: it tells text in %.1f %% of %d pictures held out",
             100 * probe.accuracy,
@@ -133,12 +133,12 @@ class Textness:
         return probe
 
 
-def shipped(model: ModelIdentity) -> TextnessProbe | None:
+def load_bundled_probe(model: ModelIdentity) -> TextnessProbe | None:
     """The probe that came with the package, where it is one of this model."""
-    if model.name != "pocket" or not SHIPPED.is_file():
+    if model.name != "pocket" or not BUNDLED_PROBE.is_file():
         return None
     try:
-        probe = TextnessProbe.load(SHIPPED)
+        probe = TextnessProbe.load(BUNDLED_PROBE)
     except UsageError as error:
         log.warning("%s", error)
         return None
@@ -154,5 +154,5 @@ def _usable(values: dict[str, Any] | None, model: ModelIdentity) -> TextnessProb
     except (ValueError, KeyError, TypeError) as error:
         log.warning("the textness bias that this store keeps cannot be used: %s", error)
         return None
-    probe.require(model)
+    probe.check_model(model)
     return probe
