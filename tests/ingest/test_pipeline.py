@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch.errors import StoreError
 from clipsearch.files import load
 from clipsearch.files.discover import FileSource
 from clipsearch.files.walk import FileSelection
@@ -274,6 +275,69 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
         "unchanged": 65,
     }
     assert encoder.embedded_images == 38
+
+
+def test_the_error_of_a_failing_store_reaches_the_caller_and_nothing_counts_as_stored(
+    photos: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(message: str) -> Callable[..., None]:
+        def method(*_: object) -> None:
+            raise StoreError(message)
+
+        return method
+
+    monkeypatch.setattr(collection, "upsert", fail("disk full"))
+    monkeypatch.setattr(collection, "record_failures", fail("cannot record failures"))
+    monkeypatch.setattr(collection, "settle", fail("cannot settle"))
+    with pytest.raises(StoreError, match="disk full"):
+        ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    assert "stopped with 0 stored" in caplog.text
+
+
+def test_an_interruption_reaches_the_caller_although_the_last_rows_cannot_be_written(
+    photos: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ColorEncoder):
+        def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
+            if self.embedded_images:
+                raise KeyboardInterrupt
+            return super().encode_images(pixels)
+
+    def fail(_: object) -> None:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(collection, "upsert", fail)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(FileSource([photos]), collection, Interrupted(), DEFAULT)
+
+
+def test_a_file_of_no_known_format_is_not_hashed_and_its_failure_is_remembered(
+    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    (photos / "red.png").write_bytes(b"plain text")
+    with (photos / "zeros.png").open("wb") as stream:
+        stream.truncate(1 << 30)
+
+    def never(_: object) -> str:
+        raise AssertionError("the content was read")
+
+    monkeypatch.setattr(load, "file_hash", never)
+    assert counts(preview(FileSource([photos]), collection, DEFAULT)) == {
+        "unchanged": 2,
+        "failed": 2,
+    }
+    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    assert {(f.path.name, f.kind) for f in report.failed} == {
+        ("red.png", "invalid"),
+        ("zeros.png", "invalid"),
+    }
+    assert {f.path.name for f in collection.failures()} == {"red.png", "zeros.png"}
+    assert names(collection) == {"green.png", "blue.png"}
 
 
 @pytest.mark.parametrize("old", [True, False], ids=["old file", "file of this moment"])
