@@ -1,4 +1,4 @@
-"""Cutting a stream into lists."""
+"""Split a stream into batches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -13,18 +13,18 @@ def batches(
     first: int | None = None,
     weigh: Callable[[T], int] = lambda _: 1,
 ) -> Iterator[list[T]]:
-    """Lists in order, each ended by the item with which their weights reach `size`.
+    """Yield lists in order; each ends with the item at which its total weight reaches `size`.
 
-    With nothing to weigh them that is how many there are. The first list may have a size of its own.
-    Reads no further ahead than one list.
+    By default every item weighs 1. `first` is the size of the first list, if it differs. Reads at
+    most one list ahead.
     """
     batch: list[T] = []
-    room = first or size
+    remaining = first or size
     for item in items:
         batch.append(item)
-        room -= weigh(item)
-        if room <= 0:
+        remaining -= weigh(item)
+        if remaining <= 0:
             yield batch
-            batch, room = [], size
+            batch, remaining = [], size
     if batch:
         yield batch

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and a disk cache of arrays by key."""
+"""Atomic file writes, and a disk cache of arrays by key."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ log = logging.getLogger("clipsearch")
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield an empty temporary file beside `path`; move it to `path` when the block succeeds.
 
-    On an exception the temporary file is removed and an existing `path` stays as it was. Raises
+    On an exception the temporary file is removed and an existing `path` stays unchanged. Raises
     OSError if the folder does not exist or cannot be written.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".clipsearch-", suffix=".part")
@@ -40,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def content_key(*parts: Any) -> str:
-    """32 hex digits that identify JSON-serializable values."""
+    """Return 32 hex digits that identify JSON-serializable values."""
     text = json.dumps(parts, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -66,7 +66,7 @@ class ArrayCache:
             return None
 
     def save(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Save arrays under `key`; if the folder cannot be written, log that and go on."""
+        """Save arrays under `key`; if the folder cannot be written, only log it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores available to this process."""
 
 import math
 import os
@@ -8,7 +8,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available() -> int:
-    """Cores by affinity, and by the quota of a container (cgroups v2 and v1); at least 1."""
+    """Return the cores by CPU affinity and container quota (cgroups v2 and v1); at least 1."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -17,7 +17,7 @@ def available() -> int:
 
 
 def _quota(folder: Path) -> float:
-    """Cores that a control group grants; infinite without a limit, or where nothing says."""
+    """Return the cores granted by a control group; infinite if there is no limit."""
     try:
         if (limits := folder / "cpu.max").is_file():
             quota, period = limits.read_text("ascii").split()

@@ -1,31 +1,31 @@
-"""Every error that clipsearch raises on purpose, as one tree.
+"""All exceptions that clipsearch raises deliberately, as one tree.
 
     ClipsearchError
-    ├── UsageError            a value that the caller gave cannot be used
-    ├── ImageError            a file cannot be read as a picture
+    ├── UsageError            an argument, option or file given by the caller is not usable
+    ├── ImageError            a file cannot be decoded as an image
     ├── ModelError            a model is missing or broken
-    │   └── UnknownModelError     no model has that name (also a UsageError)
-    ├── VectorError           numbers that are no embedding
-    │   └── ZeroVectorError   a row has no direction (zero, NaN or infinite)
+    │   └── UnknownModelError     no model has this name (also a UsageError)
+    ├── VectorError           an array is not a valid embedding
+    │   └── ZeroVectorError   a row is zero, NaN or infinite
     └── StoreError            the database cannot be opened, read or written
-        ├── ModelMismatchError    the collection was made by another model
-        ├── MissingCollectionError
-        └── DamagedStoreError     rows that were written are gone
+        ├── ModelMismatchError    the collection was created with another model
+        ├── MissingCollectionError    the store has no collection of this name
+        └── DamagedStoreError     rows that were written are missing
 
 A message says what happened, to which file or name, and what to try.
 """
 
 
 class ClipsearchError(Exception):
-    """Base of all errors that this library raises on purpose."""
+    """Base class of all exceptions that this library raises deliberately."""
 
 
 class UsageError(ClipsearchError, ValueError):
-    """A value that the caller gave cannot be used."""
+    """An argument, option or file given by the caller is not usable."""
 
 
 class ImageError(ClipsearchError):
-    """A file cannot be read as a picture; the message is the reason, without the path."""
+    """A file cannot be decoded as an image; the message is the reason, without the path."""
 
 
 class ModelError(ClipsearchError):
@@ -33,15 +33,15 @@ class ModelError(ClipsearchError):
 
 
 class UnknownModelError(ModelError, UsageError):
-    """No model has that name."""
+    """No model has this name."""
 
 
 class VectorError(ClipsearchError, ValueError):
-    """An array is not what an embedding must be (shape, dtype, count)."""
+    """An array is not a valid embedding: its shape, dtype or number of rows is wrong."""
 
 
 class ZeroVectorError(VectorError):
-    """A row has no direction: all zero, NaN or infinite."""
+    """A row cannot be normalized: it is zero, NaN or infinite."""
 
 
 class StoreError(ClipsearchError):
@@ -49,11 +49,11 @@ class StoreError(ClipsearchError):
 
 
 class ModelMismatchError(StoreError):
-    """The collection holds vectors of another model."""
+    """The collection holds embeddings of another model."""
 
 
 class MissingCollectionError(StoreError):
-    """No collection of that name is in this store."""
+    """The store has no collection of this name."""
 
 
 class DamagedStoreError(StoreError):

@@ -1,4 +1,4 @@
-"""The plain values that travel between the steps."""
+"""Plain data types that are passed between the packages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +12,17 @@ Vectors: TypeAlias = NDArray[np.float32]
 """(n, d) or (d,) float32."""
 
 Pixels: TypeAlias = NDArray[np.float32] | NDArray[np.uint8]
-"""One preprocessed picture, in the shape that its encoder asked for."""
+"""One preprocessed image, in the shape that its encoder expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """What a collection knows about an image file.
+    """The metadata of an image file in a collection.
 
-    `width` and `height` are in pixels, upright. `taken_at` is the camera's own clock from EXIF,
-    without a time zone; None where the file does not say. `format` is the sniffed one, in lower
-    case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are the file's when it was embedded.
-    `tags` are the labels that `clipsearch tag` gave to this content of the file.
+    `width` and `height` are in pixels, after rotation by EXIF. `taken_at` is the camera's clock
+    from EXIF, without a time zone, or None if the file has none. `format` is the sniffed format in
+    lower case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are those at the time of embedding.
+    `tags` are the labels that `clipsearch tag` assigned to this content of the file.
     """
 
     id: str
@@ -39,19 +39,19 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """A row of a collection: a photo and its embedding, (d,) float32 of length 1."""
+    """A row of a collection: a record and its embedding, (d,) float32 of length 1."""
 
     record: ImageRecord
     embedding: Vectors
 
 
 FailureKind: TypeAlias = Literal["missing", "unreadable", "invalid", "changed"]
-"""Why a file failed: not there, not readable, not a usable image, or changed while it was read."""
+"""Why a file failed: no such file, not readable, not a usable image, or changed during reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that could not be used, with the reason as half a sentence in lower case."""
+    """A file that could not be used, with the reason as a lower-case phrase."""
 
     path: Path
     reason: str
@@ -62,10 +62,10 @@ class Failure:
 class Hit:
     """A search result, best first.
 
-    `score` is the cosine similarity, -1..1, comparable within one model only. `z` says by how many
-    standard deviations the score lies above that of the collection's middle picture for this query,
-    and so means the same for every model; None where the collection is too small to say.
-    `textness` says how much text the picture shows, 0..1; None where the query did not ask.
+    `score` is the cosine similarity, -1..1, comparable within one model only. `z` is the number of
+    standard deviations by which the score exceeds that of the collection's median image for this
+    query, so it is comparable across models; None if the collection is too small. `textness` is
+    how much text the image shows, 0..1; None if the query did not request it.
     """
 
     record: ImageRecord

@@ -1,1 +1,1 @@
-"""Finding and reading image files; for ingestion, classification and evaluation."""
+"""Find and read image files, for ingestion, classification and evaluation."""

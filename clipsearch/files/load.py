@@ -28,8 +28,8 @@ MAX_ASPECT_RATIO = 200
 result would need gigabytes."""
 
 SETTLED_NS = 2_000_000_000
-"""A younger file may change again without new timestamps: the coarsest clock of a file system in use
-(FAT) ticks every two seconds."""
+"""A younger file may change again without new timestamps: the coarsest clock of a file system that
+is still in use (FAT) ticks every two seconds."""
 
 Version: TypeAlias = tuple[int, int, int, int]
 """Inode, size, mtime and ctime of a file; while they stay the same, so does its content."""

@@ -1,4 +1,4 @@
-"""What makes an image file itself: where it is, and what is in it."""
+"""Canonical paths: one file has one path, however it is given."""
 
 import os
 import re
@@ -9,39 +9,41 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file can be seen there; never raises."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises, say of a name too long
+    """Whether a path is a regular file; never raises."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises if a name is too long
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder can be seen there; never raises."""
+    """Whether a path is a folder; never raises."""
     return os.path.isdir(path)  # noqa: PTH112 - as above
 
 
 def expand_user(path: Path) -> Path:
-    """The path with `~` or `~user` in front replaced; as it is where there is no such user."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises of "~$x.jpg"
+    """Replace a leading `~` or `~user`; leave the path unchanged if there is no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises on "~$x.jpg"
 
 
 def canonical(path: Path) -> Path:
-    """Where a collection files a path: a folder wholly resolved, a file under its own name.
+    """Return the absolute path under which a collection stores a file or folder; never raises.
 
-    So one file reached over two spellings is one row, while a link to a file stays where it is.
-    Never raises: what cannot be seen is no folder.
+    Folders are fully resolved; a file keeps its own name in its resolved folder. So two spellings
+    of a path are one row, and a link to a file keeps its place. A path that cannot be examined
+    counts as a file.
     """
     path = expand_user(path)
     try:
         if is_folder(path):
             return Path(os.path.realpath(path))
         return Path(os.path.realpath(path.parent), path.name)
-    except ValueError:  # a NUL inside
+    except ValueError:  # a NUL byte in the name
         return path.absolute()
 
 
 def anchored(glob: str) -> tuple[Path, str] | None:
-    """An absolute glob as the canonical folder before its first wildcard and the rest, with "/".
+    """Split an absolute glob into the canonical folder before its first wildcard, and the rest.
 
-    None for a relative one. `~` is expanded; the last name stays in the rest.
+    The rest uses "/" and includes at least the last name. `~` is expanded. Returns None for a
+    relative glob.
     """
     pattern = expand_user(Path(glob))
     if not pattern.is_absolute():

@@ -1,4 +1,4 @@
-"""Small text files that people write: labels, queries, names."""
+"""Read small text files such as lists of labels or queries."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from clipsearch.files.paths import expand_user
 
 
 def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
-    """The lines of a UTF-8 file with their numbers, stripped, without empty ones.
+    """Read the non-empty lines of a UTF-8 file, stripped, each with its line number.
 
-    Raises UsageError where it cannot be read or is no such text.
+    Raises UsageError if the file cannot be read or is not UTF-8.
     """
     path = expand_user(Path(path))
     try:
@@ -21,10 +21,10 @@ def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{escape_control(str(path))} is no UTF-8 text: save it as UTF-8"
+            f"{escape_control(str(path))} is not UTF-8 text: save it as UTF-8"
         ) from error
-    except ValueError as error:  # a NUL in the name
+    except ValueError as error:  # a NUL byte in the name
         raise UsageError(f"not a path: {str(path)!r}") from error
-    # Not splitlines, which also cuts at characters that a line may hold (U+2028, U+0085).
+    # str.splitlines also splits at characters that a line may contain (U+2028, U+0085).
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]

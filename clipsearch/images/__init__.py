@@ -1,1 +1,1 @@
-"""Image files to upright 8-bit sRGB pixels: the only user of Pillow's decoders."""
+"""Decode image files to upright 8-bit sRGB pixels; the only user of Pillow's decoders."""

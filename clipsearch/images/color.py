@@ -1,4 +1,4 @@
-"""Pixels of any mode, depth and colour space to 8-bit sRGB: depth, then transparency, then colour."""
+"""Convert pixels of any mode, depth and color space to 8-bit sRGB."""
 
 import io
 from functools import lru_cache
@@ -6,23 +6,23 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-# In these 65535 is white, by the format or by Pillow. Elsewhere, as in TIFF, instruments of 10, 12
-# or 14 bits write their values into 16 as they are.
+# In these formats 65535 is white, by specification or by Pillow. In others, such as TIFF,
+# instruments store 10, 12 or 14 bits in 16 without scaling.
 _FULL_RANGE = ("PNG", "PPM", "JPEG2000")
 
 
 def to_srgb(opened: Image.Image) -> Image.Image:
-    """Bring a loaded picture of any mode to mode RGB in sRGB, transparent parts white.
+    """Convert a loaded image of any mode to mode RGB in sRGB, with transparent parts white.
 
-    May return the very picture that it was given. Raises what Pillow raises on damaged palettes and
-    the like.
+    Converts depth, then transparency, then color. May return the given image itself. Raises what
+    Pillow raises, for example on a damaged palette.
     """
     icc = opened.info.get("icc_profile")
     image = opened
     if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bits(image)
+        image = _to_eight_bits(image)
     elif image.has_transparency_data:
-        image = _on_white(image)
+        image = _blend_on_white(image)
     elif image.mode not in ("L", "RGB", "CMYK", "LAB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     conversion = _transform(icc if isinstance(icc, bytes) else b"", image.mode)
@@ -32,8 +32,8 @@ def to_srgb(opened: Image.Image) -> Image.Image:
     return transform.apply(image if image.mode == mode else image.convert(mode))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """One deep channel (16 or 32 bits, or float) to L; Pillow alone would clip it to 255."""
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale one channel of 16 or 32 bits, or float, to mode L; Pillow would clip it to 255."""
     values = np.asarray(image)
     finite = values[np.isfinite(values)] if image.mode == "F" else values
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -41,21 +41,21 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         bits = 16
         if image.format not in _FULL_RANGE:
             bits = next(bits for bits in (8, 10, 12, 14, 16) if high < 1 << bits)
-        grey = (values >> (bits - 8)).astype(np.uint8)
+        gray = (values >> (bits - 8)).astype(np.uint8)
     else:
         if image.mode == "F" and low >= 0 and high <= 255:
             low, high = 0.0, 1.0 if high <= 1 else 255.0
         with np.errstate(all="ignore"):
             scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
         scaled = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0)
-        grey = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        grey[values == clear] = 255
-    return Image.fromarray(grey)
+        gray = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = 255
+    return Image.fromarray(gray)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _blend_on_white(image: Image.Image) -> Image.Image:
     base = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     image = image.convert("LA" if base == "L" else "RGBA")
     canvas = Image.new(base, image.size, "white")
@@ -63,17 +63,17 @@ def _on_white(image: Image.Image) -> Image.Image:
     return canvas
 
 
-@lru_cache(maxsize=16)  # cameras embed the same few profiles in every photo
+@lru_cache(maxsize=16)  # cameras embed the same few profiles in every image
 def _transform(icc: bytes, mode: str) -> tuple[str, ImageCms.ImageCmsTransform] | None:
-    """The mode to bring pixels of `mode` to and the transform from there to sRGB, if one is needed.
+    """Return the mode to convert pixels of `mode` to, and the transform from there to sRGB.
 
-    None without a profile, for a broken one, for one of another kind than the pixels, and for one
-    that changes nothing visible, as sRGB itself.
+    Returns None if no transform is needed: without a profile, for a broken one, for one of another
+    color space than the pixels, and for one that changes nothing visible, such as sRGB itself.
     """
     try:
         if mode == "LAB":
             profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-            fitting = mode
+            source_mode = mode
         else:
             if not icc:
                 return None
@@ -82,21 +82,21 @@ def _transform(icc: bytes, mode: str) -> tuple[str, ImageCms.ImageCmsTransform] 
             space = profile.profile.xcolor_space.strip()
             if mode not in kinds.get(space, ()):
                 return None
-            fitting = "L" if space == "GRAY" else space
+            source_mode = "L" if space == "GRAY" else space
         transform = ImageCms.ImageCmsTransform(
             profile,
             ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
-            fitting,
+            source_mode,
             "RGB",
             ImageCms.Intent.PERCEPTUAL,
-            flags=ImageCms.Flags.NOCACHE,  # its one-pixel cache is not meant for many threads
+            flags=ImageCms.Flags.NOCACHE,  # its one-pixel cache is not thread-safe
         )
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None
-    if fitting in ("RGB", "L"):
+    if source_mode in ("RGB", "L"):
         ramp = np.indices((6, 6, 6)).reshape(3, 1, -1).transpose(1, 2, 0).astype(np.uint8) * 51
-        probe = Image.fromarray(ramp).convert(fitting)
-        got = np.asarray(transform.apply(probe), np.int16)
-        if np.abs(got - np.asarray(probe.convert("RGB"), np.int16)).max() <= 2:
+        sample = Image.fromarray(ramp).convert(source_mode)
+        converted = np.asarray(transform.apply(sample), np.int16)
+        if np.abs(converted - np.asarray(sample.convert("RGB"), np.int16)).max() <= 2:
             return None
-    return fitting, transform
+    return source_mode, transform

@@ -1,8 +1,8 @@
-"""Image files to upright RGB pixels, safely: the only module that opens pictures.
+"""Decode image files to upright sRGB pixels; the only module that opens image files.
 
-Pillow's plugin classes are used directly, chosen by the file's first bytes. So no other format's
-parser ever sees the file, Pillow's global registry and bomb limit stay as the process set them,
-and `max_pixels` is the one limit.
+The first bytes select one of Pillow's plugin classes, which is used directly. No other format's
+parser processes the file, Pillow's global registry and decompression bomb limit are untouched, and
+`max_pixels` is the only limit.
 """
 
 import io
@@ -28,21 +28,22 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from clipsearch.errors import ImageError
 from clipsearch.images.color import to_srgb
+from clipsearch.images.exif import read_exif
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 
 MAX_PIXELS = 250_000_000
-"""More need too much memory: about 1 GB while a picture is decoded."""
+"""The default limit: decoding an image of this size needs about 1 GB of memory."""
 
 Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """One picture, upright.
+class DecodedImage:
+    """An upright image.
 
-    `image` has mode RGB, in sRGB, transparent parts white. `width` and `height` are the file's
-    own, upright; `image` is smaller where `min_side` allowed it. `format` is the sniffed one.
-    `taken_at` is the camera's clock from EXIF, without a time zone.
+    `image` has mode RGB in sRGB, with transparent parts white. `width` and `height` are the upright
+    size of the file's image; `image` may be smaller if `min_side` was given. `format` is the
+    sniffed one. `taken_at` is the camera's clock from EXIF, without a time zone.
     """
 
     image: Image.Image
@@ -54,38 +55,38 @@ class Decoded:
 
 def decode(
     source: Path | bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
-) -> Decoded:
-    """Read an image file, or its bytes, as upright sRGB pixels; safe in threads.
+) -> DecodedImage:
+    """Decode an image file, or its bytes, to upright sRGB pixels; thread-safe.
 
-    The first frame or page counts. `max_pixels` is checked in the header, before decoding. With
-    `min_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps
-    that many pixels: most of a large photo's decoding time. Raises ImageError with the reason
-    (without the path), and nothing else.
+    Only the first frame or page is decoded. `max_pixels` is checked before decoding, by the size in
+    the header. With `min_side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its
+    shorter side keeps that many pixels, which saves most of the time for a large image. Raises only
+    ImageError, with the reason but not the path.
     """
     try:
-        with _stream(source) as stream:
+        with _open_stream(source) as stream:
             return _decode(stream, max_pixels, min_side)
     except ImageError:
         raise
-    except Exception as error:  # on damaged files Pillow's plugins raise anything
-        raise ImageError(_reason(error)) from error
+    except Exception as error:  # Pillow's plugins raise anything on damaged files
+        raise ImageError(_describe_error(error)) from error
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A picture that is open already, as `decode` would give it; the given one stays as it is.
+    """Convert an open image as `decode` does: upright, in sRGB; the given image is unchanged.
 
-    Raises ImageError where its pixels cannot be loaded.
+    Raises ImageError if its pixels cannot be loaded.
     """
     try:
         image.load()
-        return _turned(image, None)[0]
+        return _convert(image, transpose=True)[0]
     except Exception as error:
-        raise ImageError(_reason(error)) from error
+        raise ImageError(_describe_error(error)) from error
 
 
 def _heif(stream: BinaryIO) -> ImageFile:
     try:
-        from pillow_heif import HeifImageFile  # late: a native library that few files need
+        from pillow_heif import HeifImageFile  # late: few files need this native library
     except ImportError as error:
         raise ImageError("unsupported: HEIC and HEIF need the package pillow-heif") from error
     opened: ImageFile = HeifImageFile(stream)
@@ -94,14 +95,14 @@ def _heif(stream: BinaryIO) -> ImageFile:
 
 class _Tiff(TiffImageFile):
     def load_prepare(self) -> None:
-        # Given its memory, Pillow has no reason to hold the size against its own limit.
-        if self._im is None:
-            self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
+        # Pillow checks its own size limit only when it allocates the memory itself. The private
+        # `_tile_size` is the size before a rotation by EXIF; a test guards it.
+        self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
         super().load_prepare()
 
 
 _OPENERS: dict[str, Opener] = {
-    "jpeg": JpegImageFile,  # of a phone's multi-picture file (MPO) this reads the first
+    "jpeg": JpegImageFile,  # reads the first image of a phone's multi-image file (MPO)
     "png": PngImageFile,
     "webp": WebPImageFile,
     "gif": GifImageFile,
@@ -113,89 +114,63 @@ _OPENERS: dict[str, Opener] = {
     "avif": AvifImageFile,
 }
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_SWAPS_SIDES = {
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
 }
 
 
-def _stream(source: Path | bytes) -> BinaryIO:
+def _open_stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     mode = source.stat().st_mode
     if stat.S_ISDIR(mode):
         raise ImageError("it is a folder, not an image file")
-    if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(mode):  # opening a pipe could wait forever
         raise ImageError("it is not a regular file")
     return source.open("rb")
 
 
-def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> Decoded:
+def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedImage:
     head = stream.read(HEADER_SIZE)
     stream.seek(0)
-    name = sniff(head)
-    if name is None:
+    format_name = sniff(head)
+    if format_name is None:
         raise ImageError(describe_unknown(head))
-    opened = _OPENERS[name](stream)
+    opened = _OPENERS[format_name](stream)
     width, height = opened.size
     if width * height > max_pixels:
         raise ImageError(
             f"too many pixels: {width} x {height} = {width * height:,}, the limit is {max_pixels:,}"
         )
-    if name == "jpeg" and min_side is not None:
+    if format_name == "jpeg" and min_side is not None:
         opened.draft(None, (min_side, min_side))
     opened.load()
-    if name != "jpeg":  # TIFF and HEIF turn themselves while they load
+    if format_name != "jpeg":  # TIFF and HEIF transpose themselves while they load
         width, height = opened.size
-    image, turned, taken_at = _turned(opened, name)
-    if turned:
+    # libheif has transposed the pixels already, whatever the EXIF says.
+    image, swapped, taken_at = _convert(opened, transpose=format_name != "heif")
+    if swapped:
         width, height = height, width
     image.info.clear()  # an orientation or profile left here would be applied again later
-    return Decoded(image, width, height, name, taken_at)
+    return DecodedImage(image, width, height, format_name, taken_at)
 
 
-def _turned(loaded: Image.Image, name: str | None) -> tuple[Image.Image, bool, datetime | None]:
-    """The picture upright in sRGB, whether that swapped its sides, and when it was taken."""
-    orientation, taken_at = _exif(loaded)
+def _convert(loaded: Image.Image, *, transpose: bool) -> tuple[Image.Image, bool, datetime | None]:
+    """The image in sRGB and upright, whether its sides were swapped, and when it was taken."""
+    transposition, taken_at = read_exif(loaded)
     image = to_srgb(loaded)
-    # libheif has turned the pixels already, whatever the EXIF inside says.
-    turn = None if name == "heif" else _TURNS.get(orientation)
-    if turn is None:
+    if transposition is None or not transpose:
         return image, False, taken_at
-    image = image.transpose(turn)
+    image = image.transpose(transposition)
     image.info.clear()
-    return image, orientation >= 5, taken_at
+    return image, transposition in _SWAPS_SIDES, taken_at
 
 
-def _exif(opened: Image.Image) -> tuple[int, datetime | None]:
-    try:
-        exif = opened.getexif()
-        orientation = exif.get(0x0112, 1)
-        shot = exif.get_ifd(0x8769)  # the Exif IFD
-        taken = _moment(shot.get(0x9003)) or _moment(shot.get(0x9004))  # original, digitized
-        return (orientation if isinstance(orientation, int) else 1), taken
-    except Exception:  # noqa: BLE001 - broken EXIF of any kind must not cost the picture
-        return 1, None
-
-
-def _moment(value: object) -> datetime | None:
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    numbers = re.match(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)", text)
-    if numbers is None:
-        return None
-    try:
-        return datetime(*map(int, numbers.groups()))  # type: ignore[arg-type]
-    except ValueError:  # 0000:00:00 from cameras whose clock was never set
-        return None
-
-
-def _reason(error: Exception) -> str:
-    """One line for what a plugin or the file system raised."""
+def _describe_error(error: Exception) -> str:
+    """Describe in one line what a plugin or the file system raised."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, PermissionError):
@@ -210,5 +185,5 @@ def _reason(error: Exception) -> str:
     if "support not installed" in text or "unknown pixel mode" in text:
         return f"unsupported: {text}"
     if isinstance(error, EOFError) or re.search("truncat|premature|end of file", text, re.I):
-        return "truncated: the file ends before its picture does"
+        return "truncated: the file ends before the image does"
     return f"truncated or corrupt ({text})"

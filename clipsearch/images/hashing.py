@@ -1,4 +1,4 @@
-"""Ids of image files: one by their path, one by their content."""
+"""Identify image files by path and by content."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def image_id(path: Path) -> str:
-    """The id of a canonical path: 128 bits of BLAKE2b over its bytes, as 32 hex digits.
+    """Return the id of a canonical path: 128 bits of BLAKE2b over its bytes, as 32 hex digits.
 
     Paths are bytes to the operating system and need not be valid Unicode.
     """
@@ -16,10 +16,10 @@ def image_id(path: Path) -> str:
 
 
 def content_hash(data: bytes) -> str:
-    """The identity of a file's content: 128 bits of BLAKE2b over all its bytes, as 32 hex digits."""
+    """Return 128 bits of BLAKE2b over a file's content, as 32 hex digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def file_hash(file: BufferedReader) -> str:
-    """`content_hash` of an open file, read in pieces."""
+    """Return the `content_hash` of an open file, which is read in chunks."""
     return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()

@@ -1,4 +1,4 @@
-"""Small copies of picture files, or the reason why there is none."""
+"""Thumbnails of image files."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from clipsearch.images.decode import decode
 
 
 def thumbnail(path: Path, size: tuple[int, int]) -> Image.Image | str:
-    """The picture upright in RGB within `size` (width, height) pixels, or why it cannot be read.
+    """Return the upright RGB image within `size` (width, height) pixels, or why it failed.
 
-    Smaller pictures keep their size; large JPEG files are decoded no larger than it takes.
+    Smaller images keep their size. A large JPEG is decoded at a reduced size.
     """
     try:
         image = decode(path, min_side=min(size)).image
@@ -25,6 +25,6 @@ def thumbnail(path: Path, size: tuple[int, int]) -> Image.Image | str:
 
 
 def thumbnails(paths: Sequence[Path], size: tuple[int, int]) -> Iterator[Image.Image | str]:
-    """`thumbnail` of each path, in order; decoding runs in threads, since Pillow drops the GIL."""
+    """Yield the `thumbnail` of each path, in order; decoding runs in threads."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         yield from pool.map(lambda path: thumbnail(path, size), paths)
