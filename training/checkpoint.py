@@ -1,4 +1,4 @@
-"""States of training that are on the disk whole or not at all, and what tells them apart."""
+"""Training checkpoints, written atomically, and hashes of the tensors they depend on."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from clipsearch.cache import atomic_write
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` to `path`; a run that is stopped meanwhile leaves the file that was there."""
+    """Write `state` to `path` atomically: a killed run leaves the previous file."""
     with atomic_write(path) as temporary:
         torch.save(state, temporary)
 
 
 def digest(values: Iterable[Tensor]) -> str:
-    """Tell tensors from others."""
+    """Hash tensors: 16 hex digits."""
     found = hashlib.sha256()
     for value in values:
         found.update(value.detach().cpu().contiguous().numpy().tobytes())

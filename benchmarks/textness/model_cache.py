@@ -21,17 +21,17 @@ from clipsearch.textness.vocabulary import ENGLISH
 from training.data.sources import IMAGE_PACKAGE, fetch_wheel
 
 RECIPE = (
-    "lessons",
-    "lettering",
-    "reader",
+    "training_data",
+    "drawn_words",
+    "image_tower_training",
     "reading_model",
-    "school",
-    "scribbles",
-    "space",
+    "model_cache",
+    "distractors",
+    "embedding_space",
     "spelling",
-    "texts",
-    "things",
-    "towers",
+    "text_tower",
+    "objects",
+    "image_tower",
 )
 """The modules of the teaching: after a change of theirs the model is another one."""
 KEPT_BACK = 20  # of the words, every so many'th one is for tests

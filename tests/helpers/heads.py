@@ -1,11 +1,11 @@
-"""Heads, photographs and words small enough to train on in a test."""
+"""Heads, images and words small enough to train on in a test."""
 
 import numpy as np
 import torch
 
-from training.data.class_names import Words
-from training.data.corpus import Captioned, Corpus, Named
-from training.data.features import Seen
+from training.data.class_names import ClassTexts
+from training.data.corpus import CaptionedSet, Corpus, NamedSet
+from training.data.features import ImageFeatures
 from training.data.views import VIEWS
 from training.heads.model import PLACES, ImageHead, Places, Sizes, TextHead
 from training.heads.train import Heads, Recipe
@@ -15,19 +15,19 @@ CHANNELS = 8
 RECIPE = Recipe(epochs=2, batch=4, extra=2, sizes=Sizes(dim=300, place=8, image=8, text=8))
 
 
-def small_seen() -> Seen:
-    """Features of eight photographs."""
+def small_seen() -> ImageFeatures:
+    """Features of eight images."""
     draw = np.random.default_rng(0)
     rows = draw.normal(size=(8, VIEWS, PLACES * CHANNELS + HEAD)).astype(np.float16)
-    return Seen(rows)
+    return ImageFeatures(rows)
 
 
 def small_corpus() -> Corpus:
-    """Six of them with five captions each, two with a name."""
+    """Six images with five captions each, and two with a name."""
     sentences = torch.nn.functional.normalize(torch.randn(8, 5, 384), dim=2)
     seen = small_seen()
-    told = Captioned(seen, range(6), sentences[:6], repeat=2)
-    return Corpus([told], [Named(seen, [6, 7], sentences[6:, 0], [0, 1])])
+    told = CaptionedSet(seen, range(6), sentences[:6], repeat=2)
+    return Corpus([told], [NamedSet(seen, [6, 7], sentences[6:, 0], [0, 1])])
 
 
 def small_heads() -> Heads:
@@ -40,8 +40,8 @@ def small_heads() -> Heads:
     )
 
 
-def some_words() -> Words:
+def some_words() -> ClassTexts:
     members = torch.zeros(2, 1000)
     members[0, :3] = 1
     members[1, 5:400] = 1
-    return Words(torch.randn(4, 1000, 384), torch.randn(3, 2, 384), members)
+    return ClassTexts(torch.randn(4, 1000, 384), torch.randn(3, 2, 384), members)

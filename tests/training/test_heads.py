@@ -1,4 +1,4 @@
-"""Training the embedded model: splits without leaks, losses, noise, and runs that go on."""
+"""Training of the heads: splits without leaks, losses, noise, resumed runs."""
 
 import dataclasses
 import re
@@ -18,56 +18,56 @@ from tests.helpers.heads import (  # noqa: E402
     some_words,
 )
 from training.data.dataset import trial_rows  # noqa: E402
-from training.data.hard_negatives import KINDS, balanced, changed  # noqa: E402
-from training.data.sources import Photograph, described  # noqa: E402
-from training.heads.cca_init import closed_form  # noqa: E402
+from training.data.hard_negatives import KINDS, balanced, make_negative  # noqa: E402
+from training.data.sources import CaptionedImage, own_captioned  # noqa: E402
+from training.heads.cca_init import fit_cca  # noqa: E402
 from training.heads.fusion import principal  # noqa: E402
 from training.heads.losses import contrastive, family_shares  # noqa: E402
 from training.heads.model import PLACES, Places  # noqa: E402
-from training.heads.noise import hide, shake  # noqa: E402
+from training.heads.noise import cutout, feature_noise  # noqa: E402
 from training.heads.train import train  # noqa: E402
 from training.image_tower.efficientnet import stages  # noqa: E402
 from training.measure.metrics import (  # noqa: E402
     image_to_text,
     precision,
-    preferred,
+    preference,
     text_to_image,
     top1,
 )
 
 
-def test_a_trial_is_measured_on_nothing_that_it_learnt_from() -> None:
+def test_a_trial_has_no_test_image_in_its_training_set() -> None:
     flickr = [
-        Photograph(Path(f"{n}.jpg"), ("a",), "val" if n < 100 else "train") for n in range(1000)
+        CaptionedImage(Path(f"{n}.jpg"), ("a",), "val" if n < 100 else "train") for n in range(1000)
     ]
-    coco = [Photograph(Path(f"{n:012}.jpg"), ("a",), "train") for n in range(140)]
+    coco = [CaptionedImage(Path(f"{n:012}.jpg"), ("a",), "train") for n in range(140)]
     others = [
-        Photograph(Path(f"COCO_val2014_{n:012}.jpg"), ("a",), "train") for n in range(100, 1100)
+        CaptionedImage(Path(f"COCO_val2014_{n:012}.jpg"), ("a",), "train") for n in range(100, 1100)
     ]
-    learnt, held = trial_rows(flickr, coco, others)
-    assert not set(learnt.flickr) & set(held.flickr)
-    assert set(learnt.flickr) | set(held.flickr) == set(range(1000))
+    train_rows, held = trial_rows(flickr, coco, others)
+    assert not set(train_rows.flickr) & set(held.flickr)
+    assert set(train_rows.flickr) | set(held.flickr) == set(range(1000))
     assert set(range(100)) <= set(held.flickr)
-    assert not set(learnt.coco) & set(held.coco)
+    assert not set(train_rows.coco) & set(held.coco)
     assert list(held.coco) == list(range(1, 100, 2))  # the others are among the backgrounds
-    assert not set(learnt.backgrounds) & set(held.backgrounds)
-    assert not learnt.objects
-    assert trial_rows(flickr, coco, others) == (learnt, held)
+    assert not set(train_rows.backgrounds) & set(held.backgrounds)
+    assert not train_rows.objects
+    assert trial_rows(flickr, coco, others) == (train_rows, held)
 
 
-def test_the_closed_form_finds_what_both_sides_share() -> None:
+def test_cca_finds_the_shared_directions() -> None:
     draw = torch.Generator().manual_seed(0)
     shared = torch.randn(500, 3, generator=draw)
     images = torch.cat([shared, torch.randn(500, 5, generator=draw)], 1)
     texts = torch.cat([torch.randn(500, 4, generator=draw), shared * 2], 1)
-    start = closed_form(images, texts, texts)
-    seen = torch.nn.functional.normalize((images - start.image_centre) @ start.image, dim=1)
-    said = torch.nn.functional.normalize((texts - start.text_centre) @ start.text, dim=1)
+    start = fit_cca(images, texts, texts)
+    seen = torch.nn.functional.normalize((images - start.image_center) @ start.image, dim=1)
+    said = torch.nn.functional.normalize((texts - start.text_center) @ start.text, dim=1)
     own = ((seen @ said.T).argmax(1) == torch.arange(500)).float().mean()
     assert own > 0.3  # of 500
 
 
-def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None:
+def test_contrastive_loss_is_lowest_if_positive_texts_are_nearest() -> None:
     images = torch.eye(3)
     texts = images.repeat_interleave(2, 0)
     same = torch.arange(3)[:, None] == torch.arange(3).repeat_interleave(2)[None]
@@ -78,14 +78,14 @@ def test_the_contrastive_loss_is_least_where_all_own_texts_are_nearest() -> None
     assert wrong > 10
 
 
-def test_every_photograph_without_captions_has_some_of_ours(shared_data: Path) -> None:
+def test_every_image_without_captions_has_own_captions(shared_data: Path) -> None:
     photos = sorted((shared_data / "backgrounds").glob("*.*"))
-    assert all(len(row.captions) == 3 for row in described(shared_data, photos))
+    assert all(len(row.captions) == 3 for row in own_captioned(shared_data, photos))
     with pytest.raises(ValueError, match=r"unknown\.jpg has no captions"):
-        described(shared_data, [shared_data / "unknown.jpg"])
+        own_captioned(shared_data, [shared_data / "unknown.jpg"])
 
 
-def test_families_too_large_to_look_like_something_get_no_share() -> None:
+def test_large_families_get_no_probability() -> None:
     probabilities = torch.full((1, 4), 0.25)
     members = torch.tensor([[1.0, 1, 0, 0], [1, 1, 1, 1]])
     shares = family_shares(probabilities, members, 3)
@@ -93,26 +93,26 @@ def test_families_too_large_to_look_like_something_get_no_share() -> None:
     assert shares[0, 1] == 0
 
 
-def test_noise_hides_a_rectangle_and_keeps_the_mean() -> None:
+def test_cutout_hides_a_rectangle_and_noise_keeps_the_mean() -> None:
     torch.manual_seed(0)
     places = torch.ones(50, PLACES, 2)
-    assert (hide(places, 0.0) == places).all()
-    hidden = (hide(places, 1.0)[..., 0] == 0).sum(1)
+    assert (cutout(places, 0.0) == places).all()
+    hidden = (cutout(places, 1.0)[..., 0] == 0).sum(1)
     assert (hidden >= 1).all()
     assert (hidden <= 16).all()
-    shaken = shake(places, 0.3)
+    shaken = feature_noise(places, 0.3)
     assert shaken.mean() == pytest.approx(1, abs=0.15)
-    assert (shaken == shaken[:, :1]).all()  # one factor for all places of a picture
+    assert (shaken == shaken[:, :1]).all()  # one factor for all places of an image
 
 
-def test_folding_changes_nothing() -> None:
+def test_folded_places_give_the_same_output() -> None:
     torch.manual_seed(0)
     part = Places(torch.randn(CHANNELS), torch.rand(CHANNELS) + 0.5, 8)
     places = torch.randn(3, PLACES, CHANNELS)
     torch.testing.assert_close(part.folded()(places), part(part.scaled(places)))
 
 
-def test_a_run_that_was_stopped_ends_where_a_whole_one_does(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
@@ -140,17 +140,17 @@ def test_a_run_that_was_stopped_ends_where_a_whole_one_does(
     [
         (
             "A Black and white dog",
-            "colour",
+            "color",
             r"a (?P<new>\w+) and white dog|a black and (?P<also>\w+) dog",
         ),
-        ("a gray cat, greyish", "colour", r"a (?P<new>\w+) cat, greyish"),
+        ("a gray cat, greyish", "color", r"a (?P<new>\w+) cat, greyish"),
         ("Two cats, upset", "count", r"(?P<new>three|four|five|six) cats, upset"),
         ("a cat in front of a door", "relation", r"a cat (?P<new>behind) a door"),
     ],
 )
-def test_a_caption_is_made_wrong_in_one_word(caption: str, kind: str, pattern: str) -> None:
+def test_a_hard_negative_differs_in_one_word(caption: str, kind: str, pattern: str) -> None:
     for seed in range(20):
-        wrong = changed(caption, kind, np.random.default_rng(seed))
+        wrong = make_negative(caption, kind, np.random.default_rng(seed))
         assert wrong is not None
         match = re.fullmatch(pattern, wrong.caption)
         assert match is not None
@@ -159,23 +159,23 @@ def test_a_caption_is_made_wrong_in_one_word(caption: str, kind: str, pattern: s
         assert wrong.old in caption.lower()
 
 
-def test_a_caption_without_a_word_of_the_kind_stays() -> None:
+def test_a_caption_without_a_matching_word_has_no_hard_negative() -> None:
     draw = np.random.default_rng(0)
-    assert all(changed("a cat", kind, draw) is None for kind in KINDS)
-    assert changed("a blackbird, upset", "colour", draw) is None
+    assert all(make_negative("a cat", kind, draw) is None for kind in KINDS)
+    assert make_negative("a blackbird, upset", "color", draw) is None
 
 
-def test_as_many_captions_are_changed_one_way_as_the_other() -> None:
+def test_balanced_negatives_have_both_directions_equally_often() -> None:
     draw = np.random.default_rng(0)
     captions = ["two dogs"] * 50 + ["three cats", "a dog", "four cows"] * 5
-    changes = [changed(caption, "count", draw) for caption in captions]
+    changes = [make_negative(caption, "count", draw) for caption in captions]
     kept = [changes[place] for place in balanced(changes)]
-    ways = Counter((change.old, change.new) for change in kept if change)
-    assert ways["two", "three"] == ways["three", "two"] > 0
-    assert all(count == ways[new, old] for (old, new), count in ways.items())
+    phrasings = Counter((change.old, change.new) for change in kept if change)
+    assert phrasings["two", "three"] == phrasings["three", "two"] > 0
+    assert all(count == phrasings[new, old] for (old, new), count in phrasings.items())
 
 
-def test_directions_are_orthogonal_and_longest_first() -> None:
+def test_principal_axes_are_orthogonal_and_sorted() -> None:
     x = torch.randn(200, 6) * torch.tensor([5.0, 4, 3, 2, 1, 0.5])
     found = principal(x, 3)
     torch.testing.assert_close(found.T @ found, torch.eye(3), atol=1e-5, rtol=0)
@@ -183,14 +183,14 @@ def test_directions_are_orthogonal_and_longest_first() -> None:
     assert (lengths.diff() < 0).all()
 
 
-def test_variants_of_the_tower_have_the_published_shapes() -> None:
+def test_tower_variants_have_the_published_shapes() -> None:
     assert [stage[3] for stage in stages("lite0")] == [16, 24, 40, 80, 112, 192, 320]
     assert [stage[3] for stage in stages("lite2")] == [16, 24, 48, 88, 120, 208, 352]
     assert sum(stage[4] for stage in stages("lite0")) == 16
     assert sum(stage[4] for stage in stages("lite2")) == 21
 
 
-def test_measures_count_what_they_say() -> None:
+def test_metrics_on_small_cases() -> None:
     images, texts = np.eye(3), np.eye(3)[[0, 1, 1]]
     owner = np.array([0, 1, 2])
     assert text_to_image(texts, images, owner).at1 == pytest.approx(200 / 3)
@@ -198,5 +198,5 @@ def test_measures_count_what_they_say() -> None:
     assert top1(images, images, [0, 1, 1]) == pytest.approx(200 / 3)
     vectors = np.array([[1.0, 0], [0.99, 0.1], [0, 1], [0.1, 0.99]])
     assert precision(vectors, np.array([0, 0, 1, 1]), 1) == 100
-    assert preferred(images, images, images[[1, 0, 0]]) == 100
-    assert preferred(images, images[[0, 1, 0]], images[[1, 0, 2]]) == pytest.approx(200 / 3)
+    assert preference(images, images, images[[1, 0, 0]]) == 100
+    assert preference(images, images[[0, 1, 0]], images[[1, 0, 2]]) == pytest.approx(200 / 3)

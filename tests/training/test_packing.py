@@ -1,4 +1,4 @@
-"""Computing an image graph in int8, as the embedded model's is."""
+"""Quantization of an image graph to int8."""
 # mypy: allow-subclassing-any
 
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("nncf", reason="needs what packs the model: pip install -e '.[training]'")
+pytest.importorskip("nncf", reason="needs nncf: pip install -e '.[training]'")
 
 from torch import Tensor, nn  # noqa: E402
 
@@ -18,7 +18,7 @@ SIDE = 32
 
 
 class Small(nn.Module):
-    """Two parts in a row, one of which is not to be touched; rows of 8 numbers."""
+    """Two parts in sequence, one of which must not be quantized; rows of 8 numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Small(nn.Module):
         return read
 
 
-def test_it_stays_close_and_leaves_what_it_is_told_to_leave(tmp_path: Path) -> None:
+def test_int8_stays_close_and_skips_ignored_parts(tmp_path: Path) -> None:
     torch.manual_seed(0)
     graph = image_graph(Small(), side=SIDE)
     pixels = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)

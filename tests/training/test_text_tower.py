@@ -1,4 +1,4 @@
-"""Tuning the text tower: late layers read as the whole tower does, and no others of it learn."""
+"""Tuning of the text tower: late layers equal the whole tower, and only they are trained."""
 
 import dataclasses
 from pathlib import Path
@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from tests.helpers.heads import RECIPE, small_heads, small_seen, some_words  # noqa: E402
-from training.data.class_names import Words  # noqa: E402
-from training.data.corpus import Captioned, Corpus, Named  # noqa: E402
+from training.data.class_names import ClassTexts  # noqa: E402
+from training.data.corpus import CaptionedSet, Corpus, NamedSet  # noqa: E402
 from training.heads.train import Heads, train  # noqa: E402
 from training.packing.export import load_tokenizer  # noqa: E402
-from training.text_tower.late_layers import LAYERS, LateLayers, Numbered  # noqa: E402
+from training.text_tower.late_layers import LAYERS, DeferredTexts, LateLayers  # noqa: E402
 from training.text_tower.minilm import MiniLM, load_tuned  # noqa: E402
 
 WORDS = ["a", "black", "white", "dog", "cat", "runs", "sits", "on", "under", "the", "grass"]
@@ -36,7 +36,7 @@ def tower() -> MiniLM:
     return made
 
 
-def test_late_layers_read_texts_of_any_length_as_the_whole_tower_does(tokenizer: bytes) -> None:
+def test_late_layers_equal_the_whole_tower_at_any_length(tokenizer: bytes) -> None:
     whole = tower()
     late = LateLayers(whole, tokenizer, TEXTS)
     numbers = torch.cat([torch.randperm(len(TEXTS)), torch.tensor([3, 39])])
@@ -48,8 +48,8 @@ def test_late_layers_read_texts_of_any_length_as_the_whole_tower_does(tokenizer:
         torch.testing.assert_close(late(numbers), whole(ids, mask), atol=0.01, rtol=0)
 
 
-def test_a_text_has_one_number_however_often_it_is_asked_for() -> None:
-    numbered = Numbered(towers=None)  # type: ignore[arg-type]
+def test_a_text_keeps_its_id() -> None:
+    numbered = DeferredTexts(towers=None)  # type: ignore[arg-type]
     assert numbered.sentences(["a", "b", "a"]).tolist() == [0, 1, 0]
     assert numbered.sentences(["c", "b"]).tolist() == [2, 1]
     assert numbered.texts == ("a", "b", "c")
@@ -62,14 +62,14 @@ def late_heads(tower: MiniLM, tokenizer: bytes) -> Heads:
 
 
 def alike(one: MiniLM, other: MiniLM) -> list[bool]:
-    """Which layers are the same."""
+    """Return whether each layer is unchanged."""
     return [
         all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
         for old, new in zip(one.layers, other.layers, strict=True)
     ]
 
 
-def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: Path) -> None:
+def test_late_layers_are_trained_with_the_heads(tokenizer: bytes, tmp_path: Path) -> None:
     corpus, words, path = numbered_corpus(), numbered_words(), tmp_path / "run.pt"
     before, tuned = tower(), tower()
     train(late_heads(tuned, tokenizer), corpus, words, RECIPE, checkpoint=path)
@@ -77,7 +77,7 @@ def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: 
     assert alike(before, tuned) == [True] * kept + [False] * LAYERS
     assert torch.equal(before.words.weight, tuned.words.weight)
 
-    again = tower()  # what was learnt is in the checkpoint
+    again = tower()  # the trained layers are in the checkpoint
     train(late_heads(again, tokenizer), corpus, words, RECIPE, checkpoint=path)
     assert all(alike(again, tuned))
 
@@ -85,7 +85,7 @@ def test_the_last_layers_learn_along_with_the_heads(tokenizer: bytes, tmp_path: 
     assert all(alike(load_tuned(tmp_path / "language.pt"), tuned))
 
 
-def test_they_learn_at_a_share_of_the_rate_and_do_not_decay(tokenizer: bytes) -> None:
+def test_late_layers_have_their_own_rate_and_no_weight_decay(tokenizer: bytes) -> None:
     still = tower()
     recipe = dataclasses.replace(RECIPE, epochs=1, language_share=0)
     train(late_heads(still, tokenizer), numbered_corpus(), numbered_words(), recipe)
@@ -93,17 +93,17 @@ def test_they_learn_at_a_share_of_the_rate_and_do_not_decay(tokenizer: bytes) ->
 
 
 def numbered_corpus() -> Corpus:
-    """The small corpus, with numbers of texts for sentence vectors."""
+    """The small corpus, with text ids instead of sentence vectors."""
     seen = small_seen()
-    told = Captioned(seen, range(6), torch.arange(30).view(6, 5), repeat=2)
-    return Corpus([told], [Named(seen, [6, 7], torch.tensor([30, 31]), [0, 1])])
+    told = CaptionedSet(seen, range(6), torch.arange(30).view(6, 5), repeat=2)
+    return Corpus([told], [NamedSet(seen, [6, 7], torch.tensor([30, 31]), [0, 1])])
 
 
-def numbered_words() -> Words:
+def numbered_words() -> ClassTexts:
     words = some_words()
     draw = np.random.default_rng(0)
     classes, families = (
         torch.from_numpy(draw.integers(len(TEXTS), size=each.shape[:2]))
         for each in (words.classes, words.families)
     )
-    return Words(classes, families, words.members)
+    return ClassTexts(classes, families, words.members)

@@ -1,4 +1,4 @@
-"""ImageNet's classes and WordNet's families in words, as sentence vectors."""
+"""Sentence vectors of ImageNet's class names and of WordNet's families of classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,59 +7,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.features import Reads
+from training.data.features import FeatureExtractor
 from training.data.wordnet import Synset, families
 
-FAMILY_SIZES = (2, 200)  # larger families (entity, object) look like nothing in particular
+FAMILY_SIZES = (2, 200)  # larger families (entity, object) have no common look
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """ImageNet's classes: ids in the classifier's order, WordNet's nouns by id."""
+class ClassNames:
+    """ImageNet's class ids in the classifier's order, and WordNet's nouns by id."""
 
     ids: Sequence[str]
     synsets: dict[str, Synset]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Ways to say each class (k, 1000, 384) and each family (j, f, 384); members (f, 1000)."""
+class ClassTexts:
+    """k texts for each class (k, 1000, 384), j for each family (j, f, 384); members (f, 1000)."""
 
     classes: Tensor
     families: Tensor
     members: Tensor
 
-    def to(self, device: str) -> "Words":
-        """The same on another device."""
-        return Words(self.classes.to(device), self.families.to(device), self.members.to(device))
+    def to(self, device: str) -> "ClassTexts":
+        """Move to another device."""
+        return ClassTexts(
+            self.classes.to(device), self.families.to(device), self.members.to(device)
+        )
 
 
-def photo_of(name: str) -> str:
+def prompt_for(name: str) -> str:
     """Return the prompt that stands for a plain noun."""
     return f"a photo of a {name}"
 
 
-def ways(synset: Synset) -> list[str]:
-    """Say a synset by its first name, plainly, with its meaning, and by its second name.
+def phrasings(synset: Synset) -> list[str]:
+    """Return four texts for a synset: prompt, first name, name with gloss, prompt with second name.
 
-    The first synonym alone is better than the average of all: the others are often Latin.
+    The first synonym alone works better than the mean of all: the others are often Latin.
     """
     first, second = synset.lemmas[0], synset.lemmas[min(1, len(synset.lemmas) - 1)]
-    return [photo_of(first), first, f"{first}, {synset.gloss}", photo_of(second)]
+    return [prompt_for(first), first, f"{first}, {synset.gloss}", prompt_for(second)]
 
 
-def words(names: Names, towers: Reads) -> Words:
-    """Read all names; the first way of `classes` is the prompt with the first name."""
+def embed_class_names(names: ClassNames, towers: FeatureExtractor) -> ClassTexts:
+    """Embed all names; the first text of each class is the prompt with its first name."""
     groups = families(names.ids, names.synsets, *FAMILY_SIZES)
-    classes = _said([ways(names.synsets[id_]) for id_ in names.ids], towers)
-    parents = _said([ways(names.synsets[id_])[:3] for id_ in groups], towers)
-    place = {id_: column for column, id_ in enumerate(names.ids)}
+    classes = _embed([phrasings(names.synsets[id_]) for id_ in names.ids], towers)
+    parents = _embed([phrasings(names.synsets[id_])[:3] for id_ in groups], towers)
+    columns = {id_: column for column, id_ in enumerate(names.ids)}
     members = np.zeros((len(groups), len(names.ids)), np.float32)
     for row, group in enumerate(groups.values()):
-        members[row, [place[id_] for id_ in group]] = 1
-    return Words(classes, parents, torch.from_numpy(members))
+        members[row, [columns[id_] for id_ in group]] = 1
+    return ClassTexts(classes, parents, torch.from_numpy(members))
 
 
-def _said(texts: Sequence[Sequence[str]], towers: Reads) -> Tensor:
+def _embed(texts: Sequence[Sequence[str]], towers: FeatureExtractor) -> Tensor:
     flat = towers.sentences([text for row in texts for text in row])
     return flat.unflatten(0, (len(texts), -1)).transpose(0, 1).contiguous()

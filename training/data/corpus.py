@@ -1,4 +1,4 @@
-"""What the heads learn from: photographs with captions, and with names."""
+"""Training examples of the heads: images with captions, and images with names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,42 +10,42 @@ from numpy.random import Generator
 from torch import Tensor
 
 from training.checkpoint import digest
-from training.data.features import Seen
+from training.data.features import ImageFeatures
 from training.data.views import VIEWS
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
-    """Photographs `rows` of `seen`, and sentence vectors (photos, captions, 384) of those rows.
+class CaptionedSet:
+    """Images `rows` of `features`, and their sentence vectors (images, captions, 384).
 
-    Or, here and in all that follows, numbers of texts without the last axis, for `late_layers` to read.
-    `repeat` is how often each appears in an epoch: small sets more often.
+    Here and below, sentence vectors may be replaced by text ids without the last axis, which
+    `late_layers` encodes. `repeat` is how often each image appears in an epoch.
     """
 
-    seen: Seen
+    features: ImageFeatures
     rows: Sequence[int]
     sentences: Tensor
     repeat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """Photographs `rows` of `seen`, and what they show: `sentences` (rows, 384) and a key each.
+class NamedSet:
+    """Images `rows` of `features`, with the name of what each shows: `sentences` (rows, 384).
 
-    Photographs of one key show the same thing.
+    Images with equal `keys` show the same thing.
     """
 
-    seen: Seen
+    features: ImageFeatures
     rows: Sequence[int]
     sentences: Tensor
     keys: Sequence[int]
 
 
 class Batch(NamedTuple):
-    """Places (n, 49, channels) float16 and pooled (n, 1280) of captioned and then named pictures.
+    """Places (n, 49, channels) float16 and pooled (n, 1280) of captioned, then named images.
 
-    `sentences` (k, captions, 384) belong to the first k; `names` (n - k, 384) with `keys` (n - k,) to
-    the others; `owners` (k,) tells equal photographs apart from others.
+    `sentences` (k, captions, 384) belong to the first k images, `names` (n - k, 384) with `keys`
+    (n - k,) to the others. `owners` (k,) is equal for copies of one image.
     """
 
     places: Tensor
@@ -57,9 +57,9 @@ class Batch(NamedTuple):
 
 
 class Corpus:
-    """All photographs; `batches` deals them out at random, a view of each at a time."""
+    """All training images; `batch` draws a random view of each."""
 
-    def __init__(self, captioned: Sequence[Captioned], named: Sequence[Named]) -> None:
+    def __init__(self, captioned: Sequence[CaptionedSet], named: Sequence[NamedSet]) -> None:
         self._captioned, self._named = captioned, named
         self._items = np.array(
             [
@@ -74,34 +74,34 @@ class Corpus:
         )
 
     def digest(self) -> str:
-        """Tell it from other photographs and texts; what towers see of them is another matter."""
-        parts: list[Captioned | Named] = [*self._captioned, *self._named]
+        """Hash the choice of images and their texts, not the features."""
+        parts: list[CaptionedSet | NamedSet] = [*self._captioned, *self._named]
         rows = torch.tensor([row for part in parts for row in part.rows])
         texts = [part.sentences for part in parts]
         return digest([torch.from_numpy(self._items), torch.from_numpy(self._extra), rows, *texts])
 
     def steps(self, size: int) -> int:
-        """How many batches of `size` captioned pictures an epoch has."""
+        """Return the number of batches of `size` captioned images in an epoch."""
         return len(self._items) // size
 
     def order(self, draw: Generator) -> np.ndarray:
-        """A random order of the captioned pictures, for an epoch."""
+        """Return a random order of the captioned images, for one epoch."""
         return draw.permutation(len(self._items))
 
     def batch(self, chosen: np.ndarray, extra: int, draw: Generator) -> Batch:
-        """Captioned pictures `chosen` from `order`, and `extra` others drawn at random."""
+        """Return captioned images `chosen` from `order`, and `extra` named ones drawn at random."""
         items = self._items[chosen]
         others = self._extra[draw.integers(len(self._extra), size=extra)]
-        seen, photos = [], []
+        features, images = [], []
         for group, row in items:
-            seen.append(self._captioned[group].seen)
-            photos.append(self._captioned[group].rows[row])
+            features.append(self._captioned[group].features)
+            images.append(self._captioned[group].rows[row])
         for group, row in others:
-            seen.append(self._named[group].seen)
-            photos.append(self._named[group].rows[row])
-        views = draw.integers(VIEWS, size=len(seen))
+            features.append(self._named[group].features)
+            images.append(self._named[group].rows[row])
+        views = draw.integers(VIEWS, size=len(features))
         places, pooled = zip(
-            *(s.one(photo, view) for s, photo, view in zip(seen, photos, views, strict=True)),
+            *(s.row(image, view) for s, image, view in zip(features, images, views, strict=True)),
             strict=True,
         )
         return Batch(

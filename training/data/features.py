@@ -1,4 +1,4 @@
-"""What the towers say about photographs and texts, computed once and kept in a cache folder."""
+"""Outputs of both towers for images and texts, computed once and cached on disk."""
 # mypy: allow-subclassing-any
 
 import hashlib
@@ -28,8 +28,8 @@ BATCH = 32
 SENTENCE_BATCH = 64
 
 
-class _Everything(nn.Module):
-    """uint8 (n, 224, 224, 3) → all that a head may look at, as one row a picture."""
+class _AllFeatures(nn.Module):
+    """uint8 (n, 224, 224, 3) → all inputs of the heads, one row per image."""
 
     def __init__(self, tower: EfficientNetLite) -> None:
         super().__init__()
@@ -40,11 +40,8 @@ class _Everything(nn.Module):
         return torch.cat([places.flatten(1), pooled], 1)
 
 
-class Seen:
-    """Features of n photographs in VIEWS views; rows are float16 and stay on disk until asked for.
-
-    Raises nothing of its own; indexing is numpy's.
-    """
+class ImageFeatures:
+    """Features of n images in VIEWS views, float16, memory-mapped from disk."""
 
     def __init__(self, rows: NDArray[np.float16]) -> None:
         self._rows = rows
@@ -52,48 +49,48 @@ class Seen:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def one(self, photo: int, view: int) -> tuple[Tensor, Tensor]:
-        """Places (49, channels) float16 and pooled (1280,) of one photograph in one view."""
-        row = torch.from_numpy(self._rows[photo, view])
+    def row(self, image: int, view: int) -> tuple[Tensor, Tensor]:
+        """Return places (49, channels) float16 and pooled (1280,) of one image in one view."""
+        row = torch.from_numpy(self._rows[image, view])
         return row[:-HEAD].unflatten(0, (PLACES, -1)), row[-HEAD:].float()
 
-    def some(self, photos: Sequence[int], view: int = 0) -> tuple[Tensor, Tensor]:
-        """The same of several photographs: (k, 49, channels) and (k, 1280)."""
-        rows = torch.from_numpy(self._rows[list(photos), view])
+    def rows(self, images: Sequence[int], view: int = 0) -> tuple[Tensor, Tensor]:
+        """Return those of several images: (k, 49, channels) and (k, 1280)."""
+        rows = torch.from_numpy(self._rows[list(images), view])
         return rows[:, :-HEAD].unflatten(1, (PLACES, -1)), rows[:, -HEAD:].float()
 
 
-class Reads(Protocol):
-    """What is asked of towers: what they see of photographs, and a row or a number for each text."""
+class FeatureExtractor(Protocol):
+    """Image features, and a vector or an id for each text."""
 
-    def photos(self, paths: Sequence[Path]) -> Seen: ...
+    def images(self, paths: Sequence[Path]) -> ImageFeatures: ...
 
     def sentences(self, texts: Sequence[str]) -> Tensor: ...
 
 
 class Towers:
-    """Both towers behind a cache; what a change touches is computed anew."""
+    """Both towers behind a cache; a change of weights or inputs recomputes what it affects."""
 
     def __init__(
         self, image: EfficientNetLite, text: MiniLM, tokenizer: bytes, cache: Path
     ) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        # Named by their weights: another tower may be at work in the same cache.
-        seeing, reading = (
+        # File names contain the weights' hash: several towers may share one cache.
+        image_path, text_path = (
             cache / f"{kind}-{digest(tower.state_dict().values())}.xml"
             for kind, tower in (("image", image), ("text", text))
         )
-        save_graph(image_graph(_Everything(image)), seeing, half=False)
-        save_graph(text_graph(text), reading, half=False)
-        self._image = Graph(seeing, fast=True, chunk=2)
-        self._text = Graph(reading)
+        save_graph(image_graph(_AllFeatures(image)), image_path, half=False)
+        save_graph(text_graph(text), text_path, half=False)
+        self._image = Graph(image_path, fast=True, chunk=2)
+        self._text = Graph(text_path)
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache
 
-    def photos(self, paths: Sequence[Path]) -> Seen:
-        """Run the image tower on files, or read what an earlier run found.
+    def images(self, paths: Sequence[Path]) -> ImageFeatures:
+        """Run the image tower on files, or load the outputs of an earlier run.
 
-        A run that was stopped goes on where it was.
+        An interrupted run continues where it stopped.
         """
         names = [f"{p.parent.name}/{p.name}" for p in paths]
         path = self._path(self._image, [DESCRIPTION, *names])
@@ -104,17 +101,17 @@ class Towers:
             for at in range(start, len(paths), BATCH):
                 part = paths[at : at + BATCH]
                 batch = np.concatenate(list(pool.map(_pixels, part, range(at, at + len(part)))))
-                seen = self._image(batch).astype(np.float16).reshape(len(part), VIEWS, -1)
+                features = self._image(batch).astype(np.float16).reshape(len(part), VIEWS, -1)
                 if rows is None:
-                    shape = (len(paths), VIEWS, seen.shape[2])
+                    shape = (len(paths), VIEWS, features.shape[2])
                     rows = open_memmap(path, "w+", np.float16, shape)
-                rows[at : at + len(part)] = seen
+                rows[at : at + len(part)] = features
                 done.write_text(str(at + len(part)))
                 bar.update(len(part))
-        return Seen(open_memmap(path, "r"))
+        return ImageFeatures(open_memmap(path, "r"))
 
     def sentences(self, texts: Sequence[str]) -> Tensor:
-        """Run the text tower: (n, 384) of length 1."""
+        """Run the text tower: (n, 384) of length 1, cached."""
         path = self._path(self._text, texts)
         if not path.exists():
             part = path.with_suffix(".part.npy")
@@ -127,7 +124,7 @@ class Towers:
         return self._cache / f"{tower.path.stem}-{about[:16]}.npy"
 
     def _read(self, texts: Sequence[str]) -> Vectors:
-        # Texts of one length share a batch: nothing is spent on padding.
+        # Texts of similar length share a batch, which saves padding.
         order = np.argsort([len(text) for text in texts], kind="stable")
         out = np.empty((len(texts), 384), np.float32)
         with tqdm(total=len(texts), unit="text") as bar:

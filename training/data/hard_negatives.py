@@ -1,8 +1,8 @@
-"""Captions made wrong in one word: another colour, another number, another relation.
+"""Hard negatives: captions with one word exchanged (a color, a number, a relation).
 
-Hard negatives after Yuksekgonul et al. 2023 ("When and why vision-language models behave like
-bags-of-words"): how often a picture lies nearer to its caption than to such a one tells whether a model
-sees more than things. Made by rules alone: a few stay true, and some say what nobody would.
+After Yuksekgonul et al. 2023 ("When and why vision-language models behave like bags-of-words"): how
+often an image is nearer to its caption than to its hard negative tells whether a model represents
+more than objects. They are made by rules: a few stay true, and some are unnatural.
 """
 
 import re
@@ -14,9 +14,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.random import Generator
 
-# How often captions name each, in percent; what comes in is drawn likewise, or `balanced` keeps few.
-COLOURS = {"white": 20, "black": 19, "red": 14, "brown": 13, "blue": 12, "green": 6, "yellow": 6}
-COLOURS |= {"pink": 4, "orange": 4, "purple": 2, "grey": 1, "gray": 1}
+# Frequency in captions, in percent. Replacements are drawn with it, or `balanced` drops most.
+COLORS = {"white": 20, "black": 19, "red": 14, "brown": 13, "blue": 12, "green": 6, "yellow": 6}
+COLORS |= {"pink": 4, "orange": 4, "purple": 2, "grey": 1, "gray": 1}
 COUNTS = {"two": 73, "three": 18, "four": 6, "five": 2, "six": 1}
 OPPOSITES = (
     ("in front of", "behind"),
@@ -30,31 +30,31 @@ OPPOSITES = (
 
 KINDS: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType(
     {
-        "colour": {
-            old: {new: weight for new, weight in COLOURS.items() if {old, new} != {"grey", "gray"}}
-            for old in COLOURS
+        "color": {
+            old: {new: weight for new, weight in COLORS.items() if {old, new} != {"grey", "gray"}}
+            for old in COLORS
         },
         "count": dict.fromkeys(COUNTS, COUNTS),
         "relation": {a: {b: 1} for pair in OPPOSITES for a, b in (pair, pair[::-1])},
     }
 )
-"""By kind of change: what is exchanged, and what may come in for it, with its weight."""
+"""By kind: each word, and its possible replacements with their weights."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A caption made wrong: `old` stood where `new` stands."""
+class HardNegative:
+    """A caption in which `new` replaces `old`."""
 
     caption: str
     old: str
     new: str
 
 
-def changed(caption: str, kind: str, draw: Generator) -> Change | None:
-    """The caption, in lower case, with one word of a kind exchanged; None where it has none.
+def make_negative(caption: str, kind: str, draw: Generator) -> HardNegative | None:
+    """Return the caption in lower case with one word of a kind exchanged, or None without one.
 
-    What comes in stands nowhere else in the caption: "a black and white dog" does not become "a white
-    and white dog".
+    The replacement does not occur elsewhere in the caption: "a black and white dog" does not become
+    "a white and white dog".
     """
     caption, others = caption.lower(), KINDS[kind]
     found = list(re.finditer(rf"\b(?:{'|'.join(others)})\b", caption))
@@ -69,20 +69,20 @@ def changed(caption: str, kind: str, draw: Generator) -> Change | None:
         return None
     weights = np.array([weight for _, _, weight in places], dtype=float)
     match, new, _ = places[int(draw.choice(len(places), p=weights / weights.sum()))]
-    return Change(caption[: match.start()] + new + caption[match.end() :], match.group(), new)
+    return HardNegative(caption[: match.start()] + new + caption[match.end() :], match.group(), new)
 
 
-def balanced(changes: Sequence[Change | None]) -> list[int]:
-    """The places of changes of which as many go one way as the other, the first ones of each.
+def balanced(changes: Sequence[HardNegative | None]) -> list[int]:
+    """Return the indices of a subset with as many changes from a to b as from b to a.
 
-    So no rule about words alone, "what is said more often is right", tells the wrong caption.
+    Then a rule about word frequency alone cannot tell the wrong caption.
     """
-    ways: dict[tuple[str, str], list[int]] = defaultdict(list)
+    phrasings: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, change in enumerate(changes):
         if change is not None:
-            ways[change.old, change.new].append(place)
+            phrasings[change.old, change.new].append(place)
     return sorted(
         place
-        for (old, new), places in ways.items()
-        for place in places[: len(ways.get((new, old), ()))]
+        for (old, new), places in phrasings.items()
+        for place in places[: len(phrasings.get((new, old), ()))]
     )

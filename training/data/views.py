@@ -1,4 +1,4 @@
-"""What training sees of a photograph: as the product sees it, mirrored, and a part of it."""
+"""Augmented views of an image: as in the product, mirrored, and a random crop."""
 
 import math
 import random
@@ -14,8 +14,8 @@ from clipsearch.images.decode import decode
 from clipsearch.models.pocket.encoder import INPUT_SHAPE, INPUT_SIZE, PocketEncoder
 
 VIEWS = 3
-AREA = (0.5, 1.0)  # of the picture, that a crop keeps
-ASPECT = (0.75, 1.33)  # of a crop against the picture's own
+AREA = (0.5, 1.0)  # share of the image that a crop keeps
+ASPECT = (0.75, 1.33)  # of a crop relative to the image's own
 DESCRIPTION = f"{VIEWS} views: squashed, mirrored, crop of {AREA} and {ASPECT}"
 
 
@@ -35,11 +35,11 @@ def views(image: Image, seed: int) -> NDArray[np.uint8]:
     return np.stack([whole, whole[:, ::-1], np.asarray(part, dtype=np.uint8)])
 
 
-def wholes(paths: Sequence[Path]) -> NDArray[np.uint8]:
-    """Photographs as the product sees them, (n, 224, 224, 3)."""
-    seen = np.empty((len(paths), *INPUT_SHAPE), np.uint8)
+def whole_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Preprocess image files as in the product: (n, 224, 224, 3) uint8."""
+    batch = np.empty((len(paths), *INPUT_SHAPE), np.uint8)
     preprocess = PocketEncoder().preprocess
     with ThreadPoolExecutor(2) as pool:
         for row, pixels in enumerate(pool.map(lambda at: preprocess(decode(at).image), paths)):
-            seen[row] = pixels
-    return seen
+            batch[row] = pixels
+    return batch

@@ -1,6 +1,6 @@
 """ImageNet's classes as words: lemmas, glosses and hypernyms from WordNet 3.0's `data.noun`.
 
-ImageNet names a class by its WordNet offset (n02123045), so that the file alone gives everything.
+ImageNet names a class by its WordNet offset (n02123045), so this file alone is enough.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ def read_synsets(path: Path) -> dict[str, Synset]:
     synsets = {}
     for line in path.read_text("utf-8").splitlines():
         if line.startswith("  "):
-            continue  # the licence at the top
+            continue  # the license at the top
         data, gloss = line.split(" | ", 1)
         fields = data.split()
         count = int(fields[3], 16)
@@ -35,7 +35,7 @@ def read_synsets(path: Path) -> dict[str, Synset]:
             for symbol, offset in zip(pointers[0::4], pointers[1::4], strict=False)
             if symbol in ("@", "@i")
         )
-        definition = gloss.split('; "')[0].strip()  # without the sentences that use the word
+        definition = gloss.split('; "')[0].strip()  # without the example sentences
         synset = Synset(f"n{fields[0]}", lemmas, definition, hypernyms)
         synsets[synset.id] = synset
     return synsets
@@ -61,7 +61,7 @@ def ancestors(id_: str, synsets: Mapping[str, Synset]) -> set[str]:
 def families(
     ids: Iterable[str], synsets: Mapping[str, Synset], least: int, most: int
 ) -> dict[str, list[str]]:
-    """Group `ids` by hypernym: id of the hypernym → its members, where least ≤ members ≤ most."""
+    """Group `ids` by hypernym: its id → its members, with least ≤ number of members ≤ most."""
     groups: dict[str, list[str]] = {}
     for id_ in ids:
         for parent in ancestors(id_, synsets):

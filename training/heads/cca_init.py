@@ -1,8 +1,8 @@
-"""The closed form that training starts from: weighted, ridged canonical correlation analysis.
+"""Closed-form initialization: canonical correlation analysis, weighted, with a ridge.
 
 Hotelling 1936 ("Relations between two sets of variates"): the directions of both sides that
 correlate most over the pairs. Scaling each by its correlation makes the inner product of both
-projections the best guess of one side from the other.
+projections the best linear prediction of one side from the other.
 """
 
 from dataclasses import dataclass
@@ -15,35 +15,35 @@ DIRECTIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Centres of both sides, (d,) and (e,), and maps (d, k) and (e, k) of about unit length."""
+class CcaInit:
+    """Centers of both sides, (d,) and (e,), and maps (d, k) and (e, k) to about unit length."""
 
-    image_centre: Tensor
-    text_centre: Tensor
+    image_center: Tensor
+    text_center: Tensor
     image: Tensor
     text: Tensor
 
 
-def closed_form(images: Tensor, texts: Tensor, captions: Tensor) -> Start:
-    """Fit images (n, d) to the mean sentence of each, texts (n, e).
+def fit_cca(images: Tensor, texts: Tensor, captions: Tensor) -> CcaInit:
+    """Fit image features (n, d) to the mean caption vector of each image, texts (n, e).
 
-    `captions` (m, e) are the sentences themselves, whose spread is wider than that of the means.
+    `captions` (m, e) are the single captions, whose variance is larger than that of the means.
     """
     x, y, every = images.double(), texts.double(), captions.double()
-    image_centre, text_centre = x.mean(0), every.mean(0)
-    x, y, every = x - image_centre, y - text_centre, every - text_centre
+    image_center, text_center = x.mean(0), every.mean(0)
+    x, y, every = x - image_center, y - text_center, every - text_center
     image_white = _whitener(x.T @ x / len(x), RIDGE_IMAGE)
     text_white = _whitener(every.T @ every / len(every), RIDGE_TEXT)
     cross = image_white @ (x.T @ y / len(x)) @ text_white
     left, correlations, right = torch.linalg.svd(cross, full_matrices=False)
     left, right, scale = left[:, :DIRECTIONS], right[:DIRECTIONS].T, correlations[:DIRECTIONS]
-    # A singular vector's sign is arbitrary; fixing it keeps builds alike across LAPACK versions.
+    # A singular vector's sign is arbitrary; fixing it keeps builds equal across LAPACK versions.
     rows = left.abs().argmax(0)
     scale = scale * left[rows, torch.arange(left.shape[1])].sign()
     image, text = image_white @ left * scale, text_white @ right * scale
-    return Start(
-        image_centre.float(),
-        text_centre.float(),
+    return CcaInit(
+        image_center.float(),
+        text_center.float(),
         (image / (x @ image).norm(dim=1).mean()).float(),
         (text / (every @ text).norm(dim=1).mean()).float(),
     )

@@ -1,10 +1,9 @@
-"""From trained heads to the vectors of the product: several fits, classes and hubness in one space.
+"""Projections of the product: several trained heads, classes and a hub correction in one space.
 
-A vector has three parts. The first is the meeting place of all fits: their outputs side by side,
-turned to the directions that matter. The second compares ImageNet's class probabilities of a
-picture with how near a text is to the class names; it counts more the nearer the text is to few of
-them, a noun more than a sentence. The last number is a correction for hubs: pictures that lie near
-many texts of all kinds are moved away from all of them alike.
+A vector has three parts. The first joins the outputs of all heads, rotated to their principal axes.
+The second compares an image's ImageNet class probabilities with a text's similarity to the class
+names; it weighs more if the text is near to few of them, so a noun more than a sentence. The last
+component corrects hubness: images that are near to many unrelated texts are moved away from all.
 """
 # mypy: allow-subclassing-any
 
@@ -20,97 +19,99 @@ from training.image_tower.efficientnet import HEAD
 
 NAME_TEMPERATURE = 0.08
 HUB_TEMPERATURE = 0.05
-HUB_BONUS = 0.05  # at most, for a picture like no text that is known: it may be of another kind
-HUB_SCALE = 2.0  # of the last number of a picture: small beside 1, large beside rounding
+MAX_HUB_CORRECTION = 0.05  # limit for images unlike all known texts, which may be of another kind
+HUB_SCALE = 2.0  # of an image's last component: small beside 1, large beside rounding errors
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """How much of a cosine the classes are, and how strongly hubs are held back (0: not)."""
+class BlendWeights:
+    """Weight of the class part in a cosine, and strength of the hub correction (0: none)."""
 
     classes: float = 0.2
     hubs: float = 0.6
 
 
-class Common(nn.Module):
-    """What both sides share: `turn` (fits × dim, d) and the class part's axes (1000, c)."""
+class SharedSpace(nn.Module):
+    """Shared by both sides: `rotation` (fits × dim, d) and the class axes (1000, c)."""
 
-    def __init__(self, turn: Tensor, axes: Tensor) -> None:
+    def __init__(self, rotation: Tensor, axes: Tensor) -> None:
         super().__init__()
-        self.turn, self.axes = nn.Buffer(turn), nn.Buffer(axes)
+        self.rotation, self.axes = nn.Buffer(rotation), nn.Buffer(axes)
 
-    def meet(self, outputs: Sequence[Tensor], classes: Tensor, weight: float) -> Tensor:
-        """Outputs of the fits (n, dim) and class part (n, c), both sides alike → length 1."""
-        learned = F.normalize(torch.cat(list(outputs), 1) @ self.turn, dim=1)
+    def project(self, outputs: Sequence[Tensor], classes: Tensor, weight: float) -> Tensor:
+        """Join the heads' outputs (n, dim) and the class part (n, c) to vectors of length 1."""
+        learned = F.normalize(torch.cat(list(outputs), 1) @ self.rotation, dim=1)
         return F.normalize(torch.cat([learned, weight**0.5 * classes], 1), dim=1)
 
 
-class ImageEnd(nn.Module):
-    """What the trunk gives: the places of every fit and pooled → (n, dim) of length 1.
+class ImageProjection(nn.Module):
+    """Trunk output (places of every fit, pooled features) → (n, dim) of length 1.
 
-    `centre` is the mean √p; `bank` (m, dim - 1) are texts that hubs are told by, `usual` the mean
-    of what they say.
+    `center` is the mean √p; `hub_texts` (m, dim - 1) are the texts that define hubness, and
+    `mean_hubness` is its mean.
     """
 
     def __init__(
-        self, heads: Sequence[ImageHead], common: Common, centre: Tensor, blend: Blend
+        self, heads: Sequence[ImageHead], common: SharedSpace, center: Tensor, blend: BlendWeights
     ) -> None:
         super().__init__()
         self.heads, self.common = nn.ModuleList(heads), common
-        self.centre, self.blend = nn.Buffer(centre), blend
-        self.bank: Tensor = nn.Buffer(torch.zeros(0))
-        self.usual = 0.0
+        self.center, self.blend = nn.Buffer(center), blend
+        self.hub_texts: Tensor = nn.Buffer(torch.zeros(0))
+        self.mean_hubness = 0.0
 
-    def meet(self, seen: Tensor) -> Tensor:
-        """All but the last number."""
-        pooled = seen[:, -HEAD:]
-        places = seen[:, :-HEAD].chunk(len(self.heads), 1)
+    def project(self, features: Tensor) -> Tensor:
+        """Return all components but the last."""
+        pooled = features[:, -HEAD:]
+        places = features[:, :-HEAD].chunk(len(self.heads), 1)
         outputs = [head(part, pooled) for head, part in zip(self.heads, places, strict=True)]
         root = self.heads[0].classifier(pooled).softmax(1).sqrt()
-        classes = F.normalize((root - self.centre) @ self.common.axes, dim=1)
-        return self.common.meet(outputs, classes, self.blend.classes)
+        classes = F.normalize((root - self.center) @ self.common.axes, dim=1)
+        return self.common.project(outputs, classes, self.blend.classes)
 
-    def crowd(self, met: Tensor) -> Tensor:
-        """How near a picture is to texts of all kinds, (n, 1)."""
-        return HUB_TEMPERATURE * (met @ self.bank.T / HUB_TEMPERATURE).logsumexp(1, keepdim=True)
+    def hubness(self, projected: Tensor) -> Tensor:
+        """Return the soft maximum of the cosines to unrelated texts, (n, 1)."""
+        return HUB_TEMPERATURE * (projected @ self.hub_texts.T / HUB_TEMPERATURE).logsumexp(
+            1, keepdim=True
+        )
 
-    def forward(self, seen: Tensor) -> Tensor:
-        met = self.meet(seen)
-        quiet = (self.usual - self.crowd(met)).clamp(max=HUB_BONUS)
-        return F.normalize(torch.cat([met, HUB_SCALE * quiet], 1), dim=1)
+    def forward(self, features: Tensor) -> Tensor:
+        projected = self.project(features)
+        correction = (self.mean_hubness - self.hubness(projected)).clamp(max=MAX_HUB_CORRECTION)
+        return F.normalize(torch.cat([projected, HUB_SCALE * correction], 1), dim=1)
 
 
-class TextEnd(nn.Module):
+class TextProjection(nn.Module):
     """Sentence vectors (n, 384) of length 1 → (n, dim) of length 1."""
 
     def __init__(
-        self, heads: Sequence[TextHead], common: Common, names: Tensor, blend: Blend
+        self, heads: Sequence[TextHead], common: SharedSpace, names: Tensor, blend: BlendWeights
     ) -> None:
         super().__init__()
         self.heads, self.common = nn.ModuleList(heads), common
         self.names, self.blend = nn.Buffer(names), blend
-        self.centre: Tensor = nn.Buffer(torch.zeros(len(names)))
+        self.center: Tensor = nn.Buffer(torch.zeros(len(names)))
         self.spread = 1.0
 
-    def meet(self, sentences: Tensor) -> Tensor:
-        """All but the last number."""
-        classes = (name_roots(sentences, self.names) - self.centre) @ self.common.axes / self.spread
+    def project(self, sentences: Tensor) -> Tensor:
+        """Return all components but the last."""
+        classes = (name_roots(sentences, self.names) - self.center) @ self.common.axes / self.spread
         outputs = [head(sentences) for head in self.heads]
-        return self.common.meet(outputs, classes, self.blend.classes)
+        return self.common.project(outputs, classes, self.blend.classes)
 
     def forward(self, sentences: Tensor) -> Tensor:
-        met = self.meet(sentences)
-        constant = torch.full_like(met[:, :1], self.blend.hubs / HUB_SCALE)
-        return F.normalize(torch.cat([met, constant], 1), dim=1)
+        projected = self.project(sentences)
+        constant = torch.full_like(projected[:, :1], self.blend.hubs / HUB_SCALE)
+        return F.normalize(torch.cat([projected, constant], 1), dim=1)
 
 
 def name_roots(sentences: Tensor, names: Tensor) -> Tensor:
-    """√probability of each of `names` (c, 384), for sentences (n, 384): (n, c)."""
+    """Return √probability of each of `names` (c, 384) for sentences (n, 384): (n, c)."""
     return (sentences @ names.T / NAME_TEMPERATURE).softmax(1).sqrt()
 
 
 def principal(x: Tensor, count: int) -> Tensor:
-    """The `count` directions in which rows of (n, d) are longest, as columns (d, count)."""
+    """Return the `count` principal axes of rows (n, d), as columns (d, count)."""
     _, vectors = torch.linalg.eigh(x.double().T @ x.double())
     top = vectors.flip(1)[:, :count]
     signs = top[top.abs().argmax(0), torch.arange(top.shape[1])].sign()

@@ -1,28 +1,29 @@
-"""What the heads are trained for: pictures near their texts, and near the names of what they show.
+"""Losses of the heads.
 
-Contrastive loss as in CLIP (Radford et al. 2021) with several right answers a picture, as in
-Khosla et al. 2020 ("Supervised contrastive learning"). The rest is distillation (Hinton et al. 2015) of ImageNet's classifier into words.
+The contrastive loss is CLIP's (Radford et al. 2021) with several positives per image, as in Khosla
+et al. 2020 ("Supervised contrastive learning"). The others distill ImageNet's classifier into class
+names (Hinton et al. 2015).
 """
 
 from torch import Tensor
 
 
 def contrastive(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor) -> Tensor:
-    """Softmax over texts and over pictures; `same` (n, m) says which belong together."""
+    """Cross entropy over texts and over images; `same` (n, m) marks the positive pairs."""
     logits = scale * images @ texts.T
     right = same.float()
     return 0.5 * (_cross(logits, right) + _cross(logits.T, right.T))
 
 
-def distil(images: Tensor, texts: Tensor, shares: Tensor, scale: Tensor) -> Tensor:
-    """Pull each picture (n, d) to texts (m, d) in the given shares (n, m), rows of sum ≤ 1."""
+def distill(images: Tensor, texts: Tensor, shares: Tensor, scale: Tensor) -> Tensor:
+    """Cross entropy of images (n, d) over texts (m, d) with targets (n, m), row sums ≤ 1."""
     return -(shares * (scale * images @ texts.T).log_softmax(1)).sum(1).mean()
 
 
 def family_shares(probabilities: Tensor, members: Tensor, most: int) -> Tensor:
-    """From class probabilities (n, c) and members (f, c): how much of a picture is each family.
+    """Return the probability of each family from those of classes (n, c) and members (f, c).
 
-    Families of more than `most` classes look like nothing in particular, and get no share.
+    Families of more than `most` classes have no common look and get 0.
     """
     shares = probabilities @ (members * (members.sum(1, keepdim=True) <= most)).T
     return shares / (shares.sum(1, keepdim=True) + 1e-3)

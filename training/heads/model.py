@@ -1,9 +1,8 @@
-"""The learned ends of both towers, as torch modules on what the towers say.
+"""Projection heads: torch modules on the outputs of the frozen towers.
 
-The image side looks at three things: the tower's own summary of the picture (`pooled`), ImageNet's
-class probabilities, and a grid of 7x7 places, each with what four stages of the tower and the
-colours there say. Either side is a linear map, which starts in closed form, plus a residual
-network, which starts at nothing.
+The image head takes three inputs: the tower's pooled features, ImageNet's class probabilities, and
+a grid of 7x7 places, each with the features of four stages of the tower and the colors there. Each
+head is a linear map, initialized in closed form, plus a residual network, initialized to 0.
 """
 # mypy: allow-subclassing-any, allow-untyped-decorators
 
@@ -14,22 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from training.data.color_histogram import colour_map
+from training.data.color_histogram import color_map
 from training.image_tower.efficientnet import HEAD, EfficientNetLite, Taps
 
 GRID = 7
 PLACES = GRID * GRID
 CLASSES = 1000
 LOGIT_TEMPERATURE = 1.5
-PROBABILITY_SCALE = 40.0  # brings √p to about the spread of the pooled features
+PROBABILITY_SCALE = 40.0  # brings √p to about the scale of the pooled features
 SENTENCE = 384
-SENTENCE_SCALE = 15.0  # a sentence vector less the mean has entries of about 1/20
+SENTENCE_SCALE = 15.0  # a centered sentence vector has entries of about 1/20
 QUERIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Widths: the vector, a place's hidden layer, the residual layers, and dropout in training."""
+    """Widths of the vector, the hidden layers of places, images and texts; dropout rate."""
 
     dim: int = 448
     place: int = 640
@@ -42,7 +41,7 @@ def place_features(tower: EfficientNetLite, pixels: Tensor) -> tuple[Tensor, Ten
     """uint8 (n, 224, 224, 3) RGB → places (n, 49, channels), pooled (n, 1280) and the taps."""
     taps = tower(pixels.permute(0, 3, 1, 2))
     maps = [taps.seventh, taps.sixth, F.avg_pool2d(taps.fifth, 2), F.avg_pool2d(taps.third, 4)]
-    places = torch.cat([*maps, colour_map(pixels, GRID)], 1).flatten(2).transpose(1, 2)
+    places = torch.cat([*maps, color_map(pixels, GRID)], 1).flatten(2).transpose(1, 2)
     return places, tower.classify(taps.seventh)[0], taps
 
 
@@ -57,7 +56,7 @@ class Places(nn.Module):
         self.query = nn.Linear(width, QUERIES)
 
     def scaled(self, places: Tensor) -> Tensor:
-        """Bring each channel to mean 0 and spread 1, in the precision of `places`."""
+        """Standardize each channel, in the precision of `places`."""
         return (places - self.mean.to(places.dtype)) / self.spread.to(places.dtype)
 
     def forward(self, scaled: Tensor) -> Tensor:
@@ -67,7 +66,7 @@ class Places(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> "Places":
-        """The same for places that were not scaled: one pass over them less."""
+        """Return a copy that takes unscaled places: the scaling is folded into the weights."""
         same = copy.deepcopy(self)
         same.hidden.weight.div_(self.spread)
         same.hidden.bias.sub_(same.hidden.weight @ self.mean)
@@ -75,22 +74,22 @@ class Places(nn.Module):
 
 
 class ImageHead(nn.Module):
-    """What Places gives (n, QUERIES × place) and pooled (n, 1280) → (n, dim) of length 1."""
+    """Output of Places (n, QUERIES × place) and pooled (n, 1280) → (n, dim) of length 1."""
 
-    def __init__(self, classifier: nn.Linear, centre: Tensor, spread: Tensor, sizes: Sizes) -> None:
+    def __init__(self, classifier: nn.Linear, center: Tensor, spread: Tensor, sizes: Sizes) -> None:
         super().__init__()
         self.classifier = classifier.requires_grad_(requires_grad=False)
-        self.centre, self.spread = nn.Buffer(centre), nn.Buffer(spread)
-        self.linear = _quiet(nn.Linear(HEAD + CLASSES, sizes.dim))
+        self.center, self.spread = nn.Buffer(center), nn.Buffer(spread)
+        self.linear = _near_zero(nn.Linear(HEAD + CLASSES, sizes.dim))
         self.up = nn.Linear(HEAD + CLASSES, sizes.image)
-        self.down = _silent(nn.Linear(sizes.image, sizes.dim))
+        self.down = _zero(nn.Linear(sizes.image, sizes.dim))
         self.norm = nn.LayerNorm(QUERIES * sizes.place)
         self.places_up = nn.Linear(QUERIES * sizes.place, sizes.place)
-        self.places_down = _silent(nn.Linear(sizes.place, sizes.dim))
+        self.places_down = _zero(nn.Linear(sizes.place, sizes.dim))
         self.drop = nn.Dropout(sizes.dropout)
 
     def forward(self, places: Tensor, pooled: Tensor, noise: float = 0.0) -> Tensor:
-        x = image_features(pooled, self.classifier(pooled)) - self.centre
+        x = image_features(pooled, self.classifier(pooled)) - self.center
         if noise:
             x = x * (1 + noise * torch.randn_like(x))
         whole = self.down(self.drop(F.gelu(self.up(self.drop(x / self.spread)))))
@@ -101,33 +100,33 @@ class ImageHead(nn.Module):
 class TextHead(nn.Module):
     """Sentence vectors (n, 384) of length 1 → (n, dim) of length 1."""
 
-    def __init__(self, centre: Tensor, sizes: Sizes) -> None:
+    def __init__(self, center: Tensor, sizes: Sizes) -> None:
         super().__init__()
-        self.centre = nn.Buffer(centre)
-        self.linear = _quiet(nn.Linear(SENTENCE, sizes.dim))
+        self.center = nn.Buffer(center)
+        self.linear = _near_zero(nn.Linear(SENTENCE, sizes.dim))
         self.up = nn.Linear(SENTENCE, sizes.text)
-        self.down = _silent(nn.Linear(sizes.text, sizes.dim))
+        self.down = _zero(nn.Linear(sizes.text, sizes.dim))
         self.drop = nn.Dropout(sizes.dropout)
 
     def forward(self, sentences: Tensor) -> Tensor:
-        x = sentences - self.centre
+        x = sentences - self.center
         bent = self.down(self.drop(F.gelu(self.up(self.drop(x * SENTENCE_SCALE)))))
         return F.normalize(self.linear(x) + bent, dim=1)
 
 
 def image_features(pooled: Tensor, logits: Tensor) -> Tensor:
-    """What the linear map of a picture starts from: (n, 2280), pooled features and √p."""
+    """Return the input of the linear map: (n, 2280), pooled features and √p."""
     soft = (logits / LOGIT_TEMPERATURE).softmax(-1).sqrt()
     return torch.cat([pooled, PROBABILITY_SCALE * soft], -1)
 
 
-def _quiet(layer: nn.Linear) -> nn.Linear:
+def _near_zero(layer: nn.Linear) -> nn.Linear:
     nn.init.normal_(layer.weight, std=1e-4)
     nn.init.zeros_(layer.bias)
     return layer
 
 
-def _silent(layer: nn.Linear) -> nn.Linear:
+def _zero(layer: nn.Linear) -> nn.Linear:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

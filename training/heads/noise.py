@@ -1,15 +1,15 @@
-"""Noise on centred features: what keeps heads from learning few photographs by heart."""
+"""Noise on centered features, against overfitting on few images."""
 
 import torch
 from torch import Tensor
 
 from training.heads.model import GRID, PLACES
 
-LARGEST = 4  # places a side, of the part that is hidden
+LARGEST = 4  # largest side of the hidden rectangle, in places
 
 
-def hide(places: Tensor, share: float) -> Tensor:
-    """Put a random rectangle to 0, the mean, in `share` of the pictures (n, 49, channels).
+def cutout(places: Tensor, share: float) -> Tensor:
+    """Set a random rectangle to 0, the mean, in a `share` of the images (n, 49, channels).
 
     DeVries & Taylor 2017 ("Cutout"), on features.
     """
@@ -23,10 +23,10 @@ def hide(places: Tensor, share: float) -> Tensor:
     return places * (~hidden)[..., None]
 
 
-def shake(x: Tensor, strength: float) -> Tensor:
-    """Scale each feature by a random factor about 1, a picture apart.
+def feature_noise(x: Tensor, strength: float) -> Tensor:
+    """Scale each feature of each image by a random factor around 1.
 
-    Features of shape (n, d), or (n, 49, d), where all places of a picture share the factor.
+    Features have shape (n, d), or (n, 49, d); all places of an image share the factor.
     """
     shape = (len(x), *([1] * (x.ndim - 2)), x.shape[-1])
     return x * (1 + strength * torch.randn(shape, device=x.device, dtype=x.dtype))

@@ -1,10 +1,10 @@
-"""The scale of cosines at which pocket's probabilities come true, for `logit_scale` in its manifest.
+"""Temperature scaling: find `logit_scale` of the manifest, which calibrates probabilities.
 
     python -m training.heads.temperature FOLDER
 
-FOLDER holds a folder of photographs for each class, none of which the model was trained on. A
-softmax over the classes' names is then right as often as it says (Guo et al. 2017, "On Calibration
-of Modern Neural Networks", temperature scaling): the scale with the best likelihood.
+FOLDER holds a folder of images for each class, none of which the model was trained on. The result
+is the scale with the best likelihood of a softmax over class names (Guo et al. 2017, "On
+Calibration of Modern Neural Networks").
 """
 
 import sys
@@ -24,14 +24,14 @@ SCALES = np.arange(5, 101, 0.5)
 
 
 def best_scale(cosines: Vectors, truth: NDArray[np.intp]) -> float:
-    """The scale in SCALES with the smallest mean negative log likelihood of (n,) classes."""
+    """Return the scale in SCALES with the smallest mean negative log likelihood."""
     rows = np.arange(len(truth))
     losses = [-np.log(softmax(scale * cosines)[rows, truth] + 1e-12).mean() for scale in SCALES]
     return float(SCALES[int(np.argmin(losses))])
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the scale, and how often its probabilities and the labels are right."""
+    """Print the scale, its mean top probability and the accuracy."""
     [folder] = arguments
     encoder, classes = PocketEncoder(), find_class_folders(folder)
     names = [readable_name(name) for name in classes]
@@ -46,7 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     scale = best_scale(cosines, truth)
     chances = softmax(scale * cosines)
     right = np.mean(chances.argmax(axis=1) == truth)
-    print(f"scale {scale:g}: says {chances.max(axis=1).mean():.1%}, is right {right:.1%}")
+    confidence = chances.max(axis=1).mean()
+    print(f"scale {scale:g}: mean top probability {confidence:.1%}, accuracy {right:.1%}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Training the heads on cached features, and late layers of the text tower along with them.
+"""Train the heads on cached features, optionally with the last layers of the text tower.
 
-Seeded, resumable, on the CPU or a GPU.
+Training is seeded and resumable, on the CPU or a GPU.
 """
 # mypy: allow-subclassing-any
 
@@ -15,22 +15,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.checkpoint import digest, save
-from training.data.class_names import Words
+from training.data.class_names import ClassTexts
 from training.data.corpus import Batch, Corpus
-from training.heads.losses import contrastive, distil, family_shares
+from training.heads.losses import contrastive, distill, family_shares
 from training.heads.model import ImageHead, Places, Sizes
-from training.heads.noise import hide, shake
+from training.heads.noise import cutout, feature_noise
 from training.text_tower.minilm import Layer
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that a fit depends on, besides the data.
+    """Hyperparameters of a fit.
 
-    `batch` captioned pictures a step, and `extra` named ones; the weights are those of the losses:
-    of class names, of WordNet families, and of pictures with names of their own. `hide` and `shake`
-    are the share of pictures and the strength of the noise on features (see `training.heads.noise`). Layers of
-    the text tower learn, where any do, at `language_share` of the rate.
+    A step takes `batch` captioned and `extra` named images. `classes`, `families` and `names` are
+    the loss weights of class names, WordNet families and image names. `cutout` is the share of
+    images with a hidden rectangle, `noise` the strength of the feature noise
+    (`training.heads.noise`). Layers of the text tower, if trained, learn at `language_share` of the
+    rate.
     """
 
     epochs: int = 10
@@ -42,17 +43,17 @@ class Recipe:
     families: float = 0.4
     names: float = 0.3
     largest_family: int = 60
-    hide: float = 0.7
-    shake: float = 0.3
+    cutout: float = 0.7
+    noise: float = 0.3
     language_share: float = 0.05
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
 
 
 class Heads(nn.Module):
-    """Both learned ends, and the two temperatures of the losses.
+    """Both projection heads and the two temperatures of the losses.
 
-    `text` takes what a `Corpus` has of texts: sentence vectors, or numbers (see `late_layers`).
+    `text` takes the texts of a `Corpus`: sentence vectors, or text ids (see `late_layers`).
     """
 
     def __init__(self, places: Places, image: ImageHead, text: nn.Module) -> None:
@@ -61,7 +62,7 @@ class Heads(nn.Module):
         self.captions_scale = nn.Parameter(torch.tensor(math.log(1 / 0.05)))
         self.names_scale = nn.Parameter(torch.tensor(math.log(1 / 0.06)))
 
-    def see(self, places: Tensor, pooled: Tensor) -> Tensor:
+    def embed_images(self, places: Tensor, pooled: Tensor) -> Tensor:
         """Cached features → (n, dim)."""
         return self.image(self.places(self.places.scaled(places)), pooled)
 
@@ -69,16 +70,16 @@ class Heads(nn.Module):
 def train(
     heads: Heads,
     corpus: Corpus,
-    words: Words,
+    words: ClassTexts,
     recipe: Recipe,
     *,
     device: str = "cpu",
     checkpoint: Path | None = None,
 ) -> None:
-    """Train `heads` in place; with `checkpoint`, go on from where a stopped run was.
+    """Train `heads` in place; resume from `checkpoint` if it exists.
 
-    A checkpoint of another recipe, beginning or corpus is ignored. Matrix products of the places and
-    of the text tower, where it learns along, run in bfloat16.
+    A checkpoint of another recipe, initialization or corpus is ignored. Matrix products of the
+    places and of trained layers of the text tower run in bfloat16.
     """
     heads.to(device)
     words = words.to(device)
@@ -91,12 +92,14 @@ def train(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     parts: dict[str, Any] = {"heads": heads, "optimizer": optimizer, "schedule": schedule}
-    begun = digest(heads.state_dict().values())
-    key = {**asdict(recipe), "steps": total, "corpus": corpus.digest(), "begun": begun}
+    init = digest(heads.state_dict().values())
+    key = {**asdict(recipe), "steps": total, "corpus": corpus.digest(), "init": init}
     first = _restore(checkpoint, key, parts)
     with tqdm(total=total, initial=first * steps, unit="step") as bar:
         for epoch in range(first, recipe.epochs):
-            torch.manual_seed(recipe.seed * 1000 + epoch)  # so that a resumed run is the same run
+            torch.manual_seed(
+                recipe.seed * 1000 + epoch
+            )  # a resumed run equals an uninterrupted one
             draw = np.random.default_rng([recipe.seed, epoch])
             order = corpus.order(draw)
             heads.train()
@@ -119,39 +122,39 @@ def train(
     heads.eval()
 
 
-def loss(heads: Heads, batch: Batch, words: Words, recipe: Recipe) -> Tensor:
-    """The weighted sum of all losses on one batch."""
-    seen = heads.places.scaled(batch.places.bfloat16())
-    seen = hide(shake(seen, recipe.shake), recipe.hide)
+def loss(heads: Heads, batch: Batch, words: ClassTexts, recipe: Recipe) -> Tensor:
+    """Return the weighted sum of all losses on one batch."""
+    features = heads.places.scaled(batch.places.bfloat16())
+    features = cutout(feature_noise(features, recipe.noise), recipe.cutout)
     with torch.autocast(batch.places.device.type, dtype=torch.bfloat16):
-        places = heads.places(seen)
-    images = heads.image(places.float(), batch.pooled, recipe.shake)
+        places = heads.places(features)
+    images = heads.image(places.float(), batch.pooled, recipe.noise)
     count, captions = batch.sentences.shape[:2]
-    said = heads.text(batch.sentences.flatten(0, 1))
+    texts = heads.text(batch.sentences.flatten(0, 1))
     same = batch.owners[:, None] == batch.owners.repeat_interleave(captions)[None]
     scale = heads.captions_scale.exp()
-    value = contrastive(images[:count], said, same, scale)
+    value = contrastive(images[:count], texts, same, scale)
 
     probabilities = heads.image.classifier(batch.pooled).softmax(1)
     names_scale = heads.names_scale.exp()
     kind = 0 if torch.rand(()) < 0.5 else int(torch.randint(len(words.classes), ()))
-    value = value + recipe.classes * distil(
+    value = value + recipe.classes * distill(
         images, heads.text(words.classes[kind]), probabilities, names_scale
     )
     shares = family_shares(probabilities, words.members, recipe.largest_family)
     kind = int(torch.randint(len(words.families), ()))
-    value = value + recipe.families * distil(
+    value = value + recipe.families * distill(
         images, heads.text(words.families[kind]), shares, names_scale
     )
     same = batch.keys[:, None] == batch.keys[None]
     shares = same / same.sum(1, keepdim=True)
-    return value + recipe.names * distil(images[count:], heads.text(batch.names), shares, scale)
+    return value + recipe.names * distill(images[count:], heads.text(batch.names), shares, scale)
 
 
 def _groups(heads: Heads, recipe: Recipe) -> list[dict[str, Any]]:
     tower = [p for part in heads.modules() if isinstance(part, Layer) for p in part.parameters()]
     known = set(map(id, tower))
-    # Only matrices decay: centres and temperatures have nothing to be pulled to.
+    # Weight decay is for matrices only, not for biases and temperatures.
     live = [p for p in heads.parameters() if p.requires_grad and id(p) not in known]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in live if p.ndim > 1], "weight_decay": recipe.decay},

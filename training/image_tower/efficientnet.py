@@ -28,7 +28,7 @@ HEAD = 1280
 
 
 class Taps(NamedTuple):
-    """What the tower leaves at the ends of its stages, (n, channels, height, width) each."""
+    """Outputs of the tower's stages, (n, channels, height, width) each."""
 
     second: Tensor
     third: Tensor
@@ -55,7 +55,7 @@ class SameConv(nn.Conv2d):
     """A convolution with TensorFlow's "same" padding: the odd pixel goes last."""
 
     def pads(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Pixels to add (left, right, top, bottom) around a picture of this size."""
+        """Return the padding (left, right, top, bottom) for an image of this size."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         across, down = (
             max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in (width, height)
@@ -90,9 +90,9 @@ class Block(nn.Module):
 
 
 def first_convolution(stem: SameConv, x: Tensor) -> Tensor:
-    """A convolution of uint8 pictures whose weights want (x - 127) / 128.
+    """Convolve uint8 images with weights that expect (x - 127) / 128.
 
-    That goes into the weights, which saves a pass over the picture; its border of zeros is 127 then.
+    The scaling is folded into the weights, which saves a pass over the image; the padding is 127.
     """
     x = F.pad(x, stem.pads(int(x.shape[2]), int(x.shape[3])), value=127).float()
     shift = stem.weight.sum((1, 2, 3)) * (-127 / 128)
@@ -102,7 +102,7 @@ def first_convolution(stem: SameConv, x: Tensor) -> Tensor:
 
 
 class EfficientNetLite(nn.Module):
-    """uint8 RGB (n, 3, side, side) → taps; `classify` goes on from the last of them."""
+    """uint8 RGB (n, 3, side, side) → taps; `classify` takes the last of them."""
 
     def __init__(self, variant: str) -> None:
         super().__init__()
@@ -121,14 +121,14 @@ class EfficientNetLite(nn.Module):
         self._bn1 = nn.BatchNorm2d(HEAD, eps=BN_EPS)
         self._fc = nn.Linear(HEAD, 1000)
 
-    def early(self, x: Tensor) -> Tensor:
-        """uint8 pictures → the second tap."""
+    def second_tap(self, x: Tensor) -> Tensor:
+        """uint8 images → the second tap."""
         x = F.relu6(self._bn0(first_convolution(self._conv_stem, x)))
         for block in self._blocks[: self.ends[1]]:
             x = block(x)
         return x
 
-    def middle(self, second: Tensor) -> Tensor:
+    def third_tap(self, second: Tensor) -> Tensor:
         """The second tap → the third."""
         x = second
         for block in self._blocks[self.ends[1] : self.ends[2]]:
@@ -136,11 +136,11 @@ class EfficientNetLite(nn.Module):
         return x
 
     def forward(self, x: Tensor) -> Taps:
-        return self.onwards(self.early(x))
+        return self.later_taps(self.second_tap(x))
 
-    def onwards(self, second: Tensor) -> Taps:
-        """The second tap → all."""
-        x = third = self.middle(second)
+    def later_taps(self, second: Tensor) -> Taps:
+        """The second tap → all taps."""
+        x = third = self.third_tap(second)
         taps = []
         for i, block in enumerate(self._blocks[self.ends[2] :], self.ends[2] + 1):
             x = block(x)
@@ -155,7 +155,7 @@ class EfficientNetLite(nn.Module):
 
 
 def load_image_tower(variant: str, weights: Mapping[str, Tensor]) -> EfficientNetLite:
-    """Build the image tower from its state dict; raise RuntimeError where a name does not fit."""
+    """Build the image tower from its state dict; raise RuntimeError if a name does not fit."""
     tower = EfficientNetLite(variant)
     tower.load_state_dict(dict(weights), strict=True)
     tower.eval().requires_grad_(requires_grad=False)

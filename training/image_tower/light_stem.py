@@ -1,9 +1,9 @@
-"""The image tower that ships: the published one behind a lighter beginning.
+"""The released image tower: EfficientNet-Lite0 with a lighter stem.
 
-The published tower spends a third of its time before the second tap, where pictures are still
-large: wide depthwise convolutions at half of the picture's resolution move much memory for little
-arithmetic. Two plain convolutions and a residual are several times cheaper on processors that
-multiply matrices in bfloat16.
+The published tower spends a third of its time before the second tap, where images are still large:
+wide depthwise convolutions at half of the resolution move much memory for little arithmetic. Two
+plain convolutions and a residual block are several times cheaper on processors with bfloat16 matrix
+multiplication.
 """
 # mypy: allow-subclassing-any, allow-untyped-decorators
 
@@ -42,7 +42,7 @@ class LightStem(nn.Module):
 
 
 class LightTower(EfficientNetLite):
-    """EfficientNet-Lite0 with a LightStem in the place of its stem and first two stages."""
+    """EfficientNet-Lite0 with a LightStem in place of its stem and first two stages."""
 
     def __init__(self) -> None:
         super().__init__("lite0")
@@ -51,25 +51,25 @@ class LightTower(EfficientNetLite):
         for place in range(self.ends[1]):
             self._blocks[place] = nn.Identity()
 
-    def early(self, x: Tensor) -> Tensor:
-        """uint8 pictures → the second tap."""
+    def second_tap(self, x: Tensor) -> Tensor:
+        """uint8 images → the second tap."""
         out: Tensor = self.light(x)
         return out
 
-    def new(self) -> list[nn.Parameter]:
-        """What has to be learnt before anything after it makes sense: stem and third stage."""
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters to train first: stem and third stage."""
         parts = [self.light, *self._blocks[self.ends[1] : self.ends[2]]]
         return [weight for part in parts for weight in part.parameters()]
 
-    def later(self) -> list[nn.Parameter]:
-        """All that follows, but for the classifier: its classes stay what they are."""
+    def later_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of later stages, without the classifier, which stays unchanged."""
         parts = [*self._blocks[self.ends[2] :], self._conv_head, self._bn1]
         return [weight for part in parts for weight in part.parameters()]
 
 
 @torch.no_grad()
-def begin(weights: Mapping[str, Tensor]) -> LightTower:
-    """An untaught tower: its first convolution is the published one, its residual is silent."""
+def init_light_tower(weights: Mapping[str, Tensor]) -> LightTower:
+    """Initialize a tower: the published first convolution, and a residual block that returns 0."""
     published, tower = load_image_tower("lite0", weights), LightTower()
     tower.load_state_dict(dict(weights), strict=False)
     norm, light = published._bn0, tower.light
@@ -88,7 +88,7 @@ def begin(weights: Mapping[str, Tensor]) -> LightTower:
 
 
 def load_tower(path: Path) -> LightTower:
-    """Read what build_tower wrote."""
+    """Load the weights that `image_tower.build` wrote."""
     tower = LightTower()
     tower.load_state_dict(torch.load(path, weights_only=True))
     tower.eval().requires_grad_(requires_grad=False)

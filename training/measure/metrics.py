@@ -1,4 +1,4 @@
-"""How good a model is, on pictures that its fit never saw."""
+"""Retrieval and classification metrics on held-out images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Matrix = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Share of queries (percent) whose right answer is among the first 1, 5 and 10."""
+    """Percent of queries with a right answer among the first 1, 5 and 10 results."""
 
     at1: float
     at5: float
@@ -26,9 +26,9 @@ def _recall(ranks: NDArray[np.integer]) -> Recall:
 
 
 def text_to_image(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> Recall:
-    """Every caption (n, d) searches the pictures (m, d); `owner` (n,) is its own picture's row.
+    """Recall of caption queries (n, d) against images (m, d); `owner` (n,) holds the right rows.
 
-    Rows have length 1. Pictures beyond the captioned ones are distractors.
+    Rows have length 1. Images without a caption are distractors.
     """
     scores = texts @ images.T
     own = scores[np.arange(len(texts)), owner]
@@ -36,7 +36,7 @@ def text_to_image(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> 
 
 
 def image_to_text(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> Recall:
-    """Every captioned picture searches the captions; any of its own is right."""
+    """Recall of image queries against the captions; any caption of the image counts."""
     scores = images[: owner.max() + 1] @ texts.T
     mine = owner[None, :] == np.arange(len(scores))[:, None]
     best = np.where(mine, scores, -np.inf).max(1)
@@ -44,18 +44,18 @@ def image_to_text(texts: Matrix, images: Matrix, owner: NDArray[np.integer]) -> 
 
 
 def top1(images: Matrix, classes: Matrix, labels: Sequence[int]) -> float:
-    """Percent of pictures (n, d) whose nearest class text (c, d) is their label."""
+    """Percent of images (n, d) whose nearest class text (c, d) is their label."""
     return 100 * float(((images @ classes.T).argmax(1) == np.asarray(labels)).mean())
 
 
 def precision(vectors: Matrix, labels: NDArray[np.integer], k: int) -> float:
-    """Percent of the `k` nearest other pictures that show the same, over all pictures (n, d)."""
+    """Mean percent of the `k` nearest other images with the same label, over images (n, d)."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
     nearest = np.argpartition(-scores, k, axis=1)[:, :k]
     return 100 * float((labels[nearest] == labels[:, None]).mean())
 
 
-def preferred(images: Matrix, right: Matrix, wrong: Matrix) -> float:
-    """Percent of pictures (n, d) that lie nearer to the `right` text of their row than to the `wrong`."""
+def preference(images: Matrix, right: Matrix, wrong: Matrix) -> float:
+    """Percent of images (n, d) that are nearer to the `right` text of their row than to `wrong`."""
     return 100 * float((np.einsum("nd,nd->n", images, right - wrong) > 0).mean())

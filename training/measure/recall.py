@@ -1,4 +1,4 @@
-"""Quality on photographs that a fit never saw, from cached features or from the shipped files."""
+"""Quality of trained heads on held-out images, from cached features."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipsearch.types import Vectors
-from training.data.class_names import photo_of
-from training.data.dataset import Material, Split
-from training.data.features import Seen
+from training.data.class_names import prompt_for
+from training.data.dataset import Dataset, Split
+from training.data.features import ImageFeatures
 from training.measure.metrics import Recall, image_to_text, precision, text_to_image, top1
 
-See = Callable[[Seen, Sequence[int]], Vectors]
-Say = Callable[[Tensor], Vectors]
+EmbedImages = Callable[[ImageFeatures, Sequence[int]], Vectors]
+EmbedTexts = Callable[[Tensor], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a model finds; percent. `coco` and `objects` are nan where the model learnt from them."""
+    """Scores in percent. `coco` and `objects` are NaN if the model was trained on them."""
 
     flickr_text: Recall
     flickr_image: Recall
@@ -38,39 +38,44 @@ class Scores:
         )
 
 
-def scores(material: Material, held: Split, see: See, say: Say, bare: Tensor) -> Scores:
-    """Measure on the rows of `held`; `bare` (kinds, 384) are the object names without a prompt."""
-    flickr, coco = material.flickr, material.coco
-    seen = see(flickr.seen, held.flickr)
+def scores(
+    dataset: Dataset, held: Split, embed_images: EmbedImages, embed_texts: EmbedTexts, bare: Tensor
+) -> Scores:
+    """Evaluate on the rows of `held`; `bare` (kinds, 384) are object names without a prompt."""
+    flickr, coco = dataset.flickr, dataset.coco
+    image_vectors = embed_images(flickr.features, held.flickr)
     texts, owner = _captions(flickr.sentences[list(held.flickr)])
     gallery = np.concatenate(
-        [see(coco.seen, held.coco), see(material.backgrounds.seen, held.backgrounds)]
+        [
+            embed_images(coco.features, held.coco),
+            embed_images(dataset.backgrounds.features, held.backgrounds),
+        ]
     )
     coco_texts, coco_owner = _captions(coco.sentences[list(held.coco)])
-    labels = material.objects.labels
+    labels = dataset.objects.labels
     kinds = sorted(set(labels))
-    prompts = torch.stack([material.objects.sentences[labels.index(kind)] for kind in kinds])
+    prompts = torch.stack([dataset.objects.sentences[labels.index(kind)] for kind in kinds])
     objects, right = (
-        see(material.objects.seen, range(len(labels))),
+        embed_images(dataset.objects.features, range(len(labels))),
         [kinds.index(k) for k in labels],
     )
     return Scores(
-        text_to_image(say(texts), seen, owner),
-        image_to_text(say(texts), seen, owner),
-        text_to_image(say(coco_texts), gallery, coco_owner),
-        top1(objects, say(prompts), right),
-        top1(objects, say(bare), right),
+        text_to_image(embed_texts(texts), image_vectors, owner),
+        image_to_text(embed_texts(texts), image_vectors, owner),
+        text_to_image(embed_texts(coco_texts), gallery, coco_owner),
+        top1(objects, embed_texts(prompts), right),
+        top1(objects, embed_texts(bare), right),
         precision(objects, np.array(right), 5),
     )
 
 
 def object_names(labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The kinds of objects, with the prompt and bare."""
+    """Return the object names, sorted: in the prompt, and bare."""
     kinds = sorted(set(labels))
-    return [photo_of(kind) for kind in kinds], kinds
+    return [prompt_for(kind) for kind in kinds], kinds
 
 
 def _captions(sentences: Tensor) -> tuple[Tensor, NDArray[np.integer]]:
-    """From (n, captions, 384): all captions, and the row of the photograph of each."""
+    """Flatten (n, captions, 384) to all captions, and return the image row of each."""
     count, captions = sentences.shape[:2]
     return sentences.flatten(0, 1), np.repeat(np.arange(count), captions)

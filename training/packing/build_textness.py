@@ -1,11 +1,11 @@
-"""Build the textness bias of the embedded model: what text looks like to it.
+"""Fit the textness probe of the embedded model.
 
     python -m training.packing.build_textness --data ../shared/data
 
-Run it again whenever the weights change: a bias of other weights is not used. Words are drawn onto
-photographs with the fonts of this machine and of `--fonts`; every photograph is used once, with
-text or without. The result is measured on photographs of the same kinds that were kept apart, and on
-`--data` / backgrounds, some of which show signs of their own.
+Run it again whenever the weights change: a probe of other weights is not used. Words are drawn onto
+images with the fonts of this machine and of `--fonts`; each image is used once, with or without
+text. The result is evaluated on held-out images of the same kinds, and on `--data`/backgrounds,
+some of which show signs of their own.
 """
 
 from pathlib import Path
@@ -22,55 +22,58 @@ from clipsearch.textness.synthetic_text import TextRenderer
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 SOURCES = ("flickr8k/images", "coco/images", "imagenet_sample", "objects")
-KEPT_APART = "backgrounds"
-OF_EACH = 2_000
+TEST_FOLDER = "backgrounds"
+IMAGES_PER_CLASS = 2_000
 HELD_OUT = 500
 TEST_WORDS = tuple(
     word + ending
     for word in ("quartz", "velvet", "jungle", "puzzle", "wizard", "oxygen", "kayak", "fjord")
     for ending in ("", "s", " 47", " & co")
 )
-"""None of them is among those of the fit."""
+"""Words that the fit does not use."""
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
+@click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
 @click.option("--fonts", type=FOLDER, help="More fonts than this machine has installed.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=BUNDLED_PROBE, help="Where it goes."
+    "--out", type=click.Path(path_type=Path), default=BUNDLED_PROBE, help="File for the probe."
 )
-@click.option("--of-each", type=int, default=OF_EACH, show_default=True)
+@click.option("--of-each", type=int, default=IMAGES_PER_CLASS, show_default=True)
 def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
     encoder = PocketEncoder()
     files = {*find_fonts(), *(_font_files(fonts) if fonts else ())}
-    # Whole families are kept for the test, or its letters would be known.
+    # Whole font families are held out for the test.
     names = sorted({font_family(file) for file in files})
     tested = set(names[:: max(2, len(names) // 20)]) if len(names) > 3 else set()
     fitted = TextRenderer(fonts=sorted(file for file in files if font_family(file) not in tested))
-    photos = _photos(data, SOURCES)
-    found = embed_sample(encoder, photos[: -3 * HELD_OUT], fitted, of_each)
+    images = _images(data, SOURCES)
+    found = embed_sample(encoder, images[: -3 * HELD_OUT], fitted, of_each)
     probe = fit_sample(encoder, found)
     probe.save(out)
     other = TextRenderer(
         words=TEST_WORDS, fonts=sorted(file for file in files if font_family(file) in tested)
     )
-    tests = {"of these kinds": photos[-3 * HELD_OUT :], KEPT_APART: _photos(data, (KEPT_APART,))}
+    tests = {
+        "of the same kinds": images[-3 * HELD_OUT :],
+        TEST_FOLDER: _images(data, (TEST_FOLDER,)),
+    }
     results = [
-        f"other words and {len(tested)} other font families, photographs {kind}: "
+        f"other words and {len(tested)} other font families, images {kind}: "
         + _measured(probe, embed_sample(encoder, paths, other, HELD_OUT, seed=1))
         for kind, paths in tests.items()
     ]
     click.echo(
-        f"{probe.with_text} pictures with text, {probe.without_text} without, {found.drawn} of them "
+        f"{probe.with_text} images with text, {probe.without_text} without, {found.drawn} of them "
         f"drawn, {len(names) - len(tested)} font families\n"
         f"cross-validated: accuracy {probe.accuracy:.3f}, AUC {probe.auc:.3f}\n"
         + "\n".join(results)
-        + f"\n{out}, for the weights {probe.model.weights}"
+        + f"\n{out}, for weights {probe.model.weights}"
     )
 
 
-def _photos(data: Path, folders: tuple[str, ...]) -> list[Path]:
-    """All photographs in these folders, in an order that is random and always the same."""
+def _images(data: Path, folders: tuple[str, ...]) -> list[Path]:
+    """Return all images in these folders, in a fixed random order."""
     paths = [
         path
         for folder in folders

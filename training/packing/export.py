@@ -1,4 +1,4 @@
-"""From torch modules to OpenVINO graphs, and to the files that the package ships."""
+"""Convert torch modules to OpenVINO graphs, compress and save them."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ from clipsearch.models.pocket.encoder import INPUT_SIZE
 from clipsearch.models.pocket.query import query_arrays
 
 MAX_TOKENS = 256
-COMPRESSED_FROM = 65_536  # numbers in a matrix; a smaller one weighs nothing
-SHIPPED = (
+COMPRESSED_FROM = 65_536  # numbers in a matrix; smaller ones are left alone
+RELEASE_FILES = (
     *("image.xml", "image.bin", "head.xml", "head.bin"),
     *("text.xml", "text.bin", "tokenizer.json"),
 )
 
 
 def _openvino() -> Any:
-    # Importing openvino reports the import to its makers, over the network, when this is found.
+    # If this package is installed, importing openvino reports the import over the network.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
@@ -36,30 +36,30 @@ def _openvino() -> Any:
 def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[int]]) -> Any:
     ov = _openvino()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer: deprecated, and constants that are meant
+        warnings.simplefilter("ignore")  # torch's tracer is deprecated, and constants are intended
         partial = [ov.PartialShape(shape) for shape in shapes]
         return ov.convert_model(module.eval(), example_input=example, input=partial)
 
 
 def image_graph(module: nn.Module, *, side: int = INPUT_SIZE) -> Any:
-    """Convert what takes uint8 pictures (n, side, side, 3), for any number of them."""
+    """Convert a module that takes uint8 images (n, side, side, 3), for any n."""
     return _convert(
         module, (torch.zeros(3, side, side, 3, dtype=torch.uint8),), [[-1, side, side, 3]]
     )
 
 
 def row_graph(module: nn.Module, length: int) -> Any:
-    """Convert what takes rows of numbers (n, length)."""
+    """Convert a module that takes rows (n, length)."""
     return _convert(module, (torch.rand(3, length),), [[-1, length]])
 
 
-def text_graph(module: nn.Module, *, asks: bool = False) -> Any:
-    """Convert what takes token ids and mask, for any number and length of texts.
+def text_graph(module: nn.Module, *, reading: bool = False) -> Any:
+    """Convert a module that takes token ids and mask, for any number and length of texts.
 
-    With `asks`, it takes the letters and shares of `clipsearch.models.pocket.query.query_arrays` as well.
+    With `reading`, it also takes the letters and shares of `clipsearch.models.pocket.query`.
     """
     tokens = torch.ones(2, 5, dtype=torch.int64)
-    if not asks:
+    if not reading:
         return _convert(module, (tokens, tokens), [[-1, -1], [-1, -1]])
     letters, shares = map(torch.from_numpy, query_arrays(["the word love", "a dog"]))
     shapes = [[-1, -1], [-1, -1], [-1, *letters.shape[1:]], [-1, *shares.shape[1:]]]
@@ -67,9 +67,9 @@ def text_graph(module: nn.Module, *, asks: bool = False) -> Any:
 
 
 def compress_rows(model: Any) -> None:
-    """Replace large float matrices by int8 and one scale a row, in place.
+    """Replace large float matrices by int8 with one scale per row, in place.
 
-    A row is an output of a linear layer or a word of the vocabulary; either keeps its own range.
+    A row is an output of a linear layer or a token embedding.
     """
     ov = _openvino()
     ops = ov.opset13
@@ -86,23 +86,23 @@ def compress_rows(model: Any) -> None:
             target.replace_source_output(restored.output(0))
 
 
-def compute_in_int8(model: Any, pictures: NDArray[np.uint8], *, but: Sequence[str]) -> Any:
-    """Return an image graph whose convolutions and products take 8-bit numbers.
+def compute_in_int8(model: Any, images: NDArray[np.uint8], *, but: Sequence[str]) -> Any:
+    """Quantize the convolutions and matrix products of an image graph to int8.
 
-    Their ranges are those that `pictures` (n, 224, 224, 3) bring about (Jacob et al. 2018, "Quantization
-    and training of neural networks for efficient integer-arithmetic-only inference"). Parts with one
-    of the names in `but` stay as they are. Weights have 7 bits: with 8, the sums of processors without
-    VNNI overflow, and a picture's vector depends on where it was computed.
+    The ranges are calibrated on `images` (n, 224, 224, 3) (Jacob et al. 2018, "Quantization and
+    training of neural networks for efficient integer-arithmetic-only inference"). Parts whose name
+    is in `but` are not quantized. Weights have 7 bits: with 8, sums overflow on processors without
+    VNNI, and vectors would depend on the processor.
     """
-    _openvino()  # first, so that nncf reports nothing either
+    _openvino()  # first, so that nncf does not report either
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     return nncf.quantize(
         model,
-        nncf.Dataset([picture[None] for picture in pictures]),
+        nncf.Dataset([image[None] for image in images]),
         preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(pictures),
+        subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(patterns=[f".*{name}.*" for name in but]),
         advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
     )
@@ -114,7 +114,7 @@ def save_graph(model: Any, path: Path, *, half: bool = True) -> None:
 
 
 def load_tokenizer(source: bytes) -> Tokenizer:
-    """Read tokenizer.json; pad to the longest text of a batch and cut at the model's limit."""
+    """Load tokenizer.json; pad to the longest text of a batch and truncate at the model's limit."""
     tokenizer = Tokenizer.from_str(source.decode("utf-8"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
@@ -122,9 +122,9 @@ def load_tokenizer(source: bytes) -> Tokenizer:
 
 
 def save_manifest(folder: Path, *, dim: int, scale: float) -> None:
-    """Write what identifies the model: the hash of the shipped files is taken here, once."""
+    """Write the manifest, with the hash of the released files that identifies the model."""
     digest = hashlib.sha256()
-    for name in SHIPPED:
+    for name in RELEASE_FILES:
         digest.update((folder / name).read_bytes())
     manifest = {"dim": dim, "weights": digest.hexdigest()[:32], "logit_scale": scale}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Pictures to learn reading from: photographs with words on them, and what stands where."""
+"""Training canvases: images with words drawn on them, and labels of every cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from PIL import Image
 
 from clipsearch.models.pocket.query import ALPHABET, normalize_word
 from clipsearch.types import Pixels
-from training.reading.fonts import SCRIPTS, Hands
-from training.reading.synthetic_text import Placed, weather, write
+from training.reading.fonts import SCRIPTS, FontSet
+from training.reading.synthetic_text import Placed, degrade, draw_text
 from training.reading.vocabulary import Vocabulary
 
 SIDE, STRIDE = 224, 8
 GRID = SIDE // STRIDE
-PLACES = 8  # of a character from either end of its word; farther ones count as the last
-NOTHING = -1
+PLACES = 8  # position of a character from either end of its word, clipped to this
+EMPTY = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture (224, 224, 3) uint8, its words in plain letters, and what each cell shows.
+    """An image (224, 224, 3) uint8, its words in plain letters, and the labels of its cells.
 
-    `cells` (4, 28, 28) int8: number of the word, index in ALPHABET, places from the word's start
-    and from its end; NOTHING where there is none. A word in another script is "".
+    `cells` (4, 28, 28) int8: number of the word, index in ALPHABET, positions from the word's start
+    and from its end; EMPTY without text. A word in another script is "".
     """
 
     pixels: Pixels
@@ -34,16 +34,16 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
-class Studio:
-    """All that a canvas is made of: photographs, words, hands for Latin and for other scripts."""
+class CanvasFactory:
+    """Draws canvases from images, words, and fonts for Latin and for other scripts."""
 
-    photos: Sequence[Path]
+    images: Sequence[Path]
     words: Vocabulary
-    hands: Hands
-    foreign: dict[str, Hands]
+    hands: FontSet
+    foreign: dict[str, FontSet]
 
     def canvas(self, rng: np.random.Generator) -> Canvas:
-        """Draw one: nothing on it, a sign, or many words."""
+        """Draw one canvas: without text, with one sign, or with many words."""
         pixels = self._background(rng)
         kind = rng.random()
         signs, smallest, largest = (0, 0, 0) if kind < 0.12 else (1, 11, 90)
@@ -53,13 +53,13 @@ class Studio:
         for _ in range(signs):
             height = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
             lines, hands = self._lines(rng, single=signs > 1)
-            sign = write(pixels, lines, hands, rng, height=height, taken=placed)
+            sign = draw_text(pixels, lines, hands, rng, height=height, taken=placed)
             if sign is not None:
                 placed.append(sign)
         words, cells = _targets(placed)
-        return Canvas(weather(pixels, rng), words, cells)
+        return Canvas(degrade(pixels, rng), words, cells)
 
-    def _lines(self, rng: np.random.Generator, *, single: bool) -> tuple[list[list[str]], Hands]:
+    def _lines(self, rng: np.random.Generator, *, single: bool) -> tuple[list[list[str]], FontSet]:
         if self.foreign and rng.random() < 0.06:
             script = sorted(self.foreign)[int(rng.integers(len(self.foreign)))]
             letters = rng.choice(list(SCRIPTS[script]), int(rng.integers(2, 7)))
@@ -75,14 +75,14 @@ class Studio:
             ramp = np.linspace(0, 1, SIDE)[:, None] * (rng.random() < 0.5)
             rows = ends[0] + (ends[1] - ends[0]) * ramp
             return np.repeat(rows[:, None], SIDE, 1).astype(np.uint8)
-        path = self.photos[int(rng.integers(len(self.photos)))]
+        path = self.images[int(rng.integers(len(self.images)))]
         with Image.open(path) as image:
             image.draft("RGB", (SIDE, SIDE))
             width, height = image.size
             cut = rng.uniform(0, 0.25, 4)
             box = (cut[0] * width, cut[1] * height, (1 - cut[2]) * width, (1 - cut[3]) * height)
-            photo = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
-        pixels = np.array(photo)
+            square = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+        pixels = np.array(square)
         return np.ascontiguousarray(pixels[:, ::-1]) if rng.random() < 0.5 else pixels
 
 
@@ -90,7 +90,7 @@ def _targets(signs: Sequence[Placed]) -> tuple[tuple[str, ...], NDArray[np.int8]
     middle = (np.arange(GRID) + 0.5) * STRIDE
     x, y = np.meshgrid(middle, middle)
     points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    cells = np.full((4, GRID * GRID), NOTHING, np.int8)
+    cells = np.full((4, GRID * GRID), EMPTY, np.int8)
     words: list[str] = []
     for sign in signs:
         across, down = sign.inverse @ points

@@ -1,4 +1,4 @@
-"""Typefaces for drawing words on photographs: found on the disk, grouped by family."""
+"""Fonts for drawing words on images: found on disk, grouped by family."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ImageFont
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-# A glimpse of other scripts: enough to learn that they are writing, not to read them.
+# Samples of other scripts: enough to learn that they are text, not to recognize words.
 SCRIPTS = {
     "greek": "αβγδεζηθικλμνξοπρστυφχψω",
     "cyrillic": "абвгдежзиклмнопрстуфхцчшщыэюя",
@@ -18,9 +18,9 @@ SCRIPTS = {
     "devanagari": "कखगघचजटडतदनपबमयरलवसह",
     "arabic": "ابتثجحدرسشصطعفقكلمنهوي",
 }
-# Symbols in the places of letters, or letters that nobody can read.
+# Fonts of symbols, or with illegible letters.
 NOT_LETTERS = frozenset(["D050000L", "Standard", "StayPuft"])
-# Families that training never draws with, by the first word of their names: the test's.
+# Families held out for tests, by the first word of their names.
 HELD_OUT = frozenset(
     [
         "DejaVu",
@@ -42,7 +42,7 @@ HELD_OUT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One file; `scripts` are the ones of SCRIPTS that it covers, "latin" beside them."""
+    """One font file; `scripts` are those of SCRIPTS that it covers, and "latin"."""
 
     path: Path
     family: str
@@ -50,7 +50,7 @@ class Face:
 
     @property
     def held_out(self) -> bool:
-        """Whether only tests may draw with it."""
+        """Whether it is for tests only."""
         return self.family in HELD_OUT
 
 
@@ -60,13 +60,13 @@ def font(path: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
-def faces(folders: Sequence[Path]) -> list[Face]:
-    """Find the faces that can write words, in a fixed order; raise FileNotFoundError on none."""
+def find_faces(folders: Sequence[Path]) -> list[Face]:
+    """Find usable fonts, in a fixed order; raise FileNotFoundError if there are none."""
     paths = {p for folder in folders for p in folder.rglob("*") if p.suffix in (".ttf", ".otf")}
     found = [face for path in sorted(paths) if (face := _face(path))]
     if not any("latin" in face.scripts for face in found):
         where = ", ".join(map(str, folders))
-        raise FileNotFoundError(f"no typeface with Latin letters under {where}: install some fonts")
+        raise FileNotFoundError(f"no font with Latin letters under {where}: install fonts")
     return found
 
 
@@ -85,21 +85,21 @@ def _face(path: Path) -> Face | None:
 
 
 def _covers(face: ImageFont.FreeTypeFont, sample: str, share: float) -> bool:
-    """Whether enough characters have shapes of their own (a missing one is drawn as a box)."""
+    """Whether enough characters have their own glyph (a missing one is drawn as a box)."""
     missing = bytes(face.getmask("\U0010fffd"))
     drawn = {bytes(face.getmask(character)) for character in sample} - {missing, b""}
     return len(drawn) >= share * len(sample)
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
-    """Faces by family, for fair draws: a family with forty files counts as much as any other."""
+class FontSet:
+    """Faces grouped by family, so that a family with forty files counts as much as any other."""
 
     families: tuple[tuple[Face, ...], ...]
 
     @classmethod
-    def of(cls, found: Iterable[Face], script: str = "latin", *, test: bool = False) -> "Hands":
-        """Keep the faces of a script, held out from training or not."""
+    def of(cls, found: Iterable[Face], script: str = "latin", *, test: bool = False) -> "FontSet":
+        """Select the faces of a script, for training or for tests."""
         groups: dict[str, list[Face]] = {}
         for face in found:
             if script in face.scripts and face.held_out == test:

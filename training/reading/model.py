@@ -1,9 +1,9 @@
-"""A small network that reads: which letters stand on a picture, as a vector that words share.
+"""A small reading network: text in images and words share one embedding space.
 
-Both sides end in one space, as in word spotting (Almazán et al. 2014, "Word spotting and
-recognition with embedded attributes"; their hand-made pyramid of characters is learnt here): the
-picture's cells say which character they show and where in its word it stands, their sum says the
-word; a word's letters give the same sum.
+As in word spotting (Almazán et al. 2014, "Word spotting and recognition with embedded attributes"),
+but their fixed pyramid of characters is learned here: each cell of an image encodes its character
+and the position in the word, the sum over cells encodes the word, and a word's letters are mapped
+to the same sum.
 """
 # mypy: allow-subclassing-any
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from clipsearch.models.pocket.query import ALPHABET
 from training.reading.canvas import GRID, PLACES
 
-DIM = 96  # of what is read, without the presence of text
+DIM = 96  # of the words, without the presence of text
 TAPS = (24, 40)  # channels of the image tower's second and third stage, at strides 4 and 8
 FINE, COARSE = 64, 96  # channels at strides 8 and 16
 
@@ -37,11 +37,11 @@ class _Residual(nn.Module):
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
-class Reader(nn.Module):
+class ReadingNetwork(nn.Module):
     """The tower's second (n, 24, 56, 56) and third stage (n, 40, 28, 28) → cells and text.
 
-    Cells (n, 96, 28, 28) tell what stands there; text (n, 784) are logits of whether they lie in
-    writing. Few and plain convolutions: all of it costs about a tenth of the tower.
+    Cells (n, 96, 28, 28) encode characters; text (n, 784) are logits of "this cell is in text". The
+    network costs about a tenth of the tower.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Reader(nn.Module):
         self.second, self.third = _conv(TAPS[0], FINE, 3, 2), _conv(TAPS[1], FINE, 1)
         self.fine = _Residual(FINE)
         self.down = _conv(FINE, COARSE, 3, 2)
-        # Dilation lets a cell see from one end of a large word to the other.
+        # Dilation makes the receptive field as wide as a large word.
         self.coarse = nn.Sequential(*(_Residual(COARSE, dilation) for dilation in (1, 2, 2)))
         self.wide, self.near = _conv(COARSE, DIM, 1), _conv(FINE, DIM, 1)
         self.text = nn.Conv2d(DIM, 1, 1)
@@ -61,10 +61,10 @@ class Reader(nn.Module):
         return cells, self.text(cells).flatten(1)
 
 
-class Hints(nn.Module):
-    """Cells (n, 96) → logits of their letter (36) and of its places from both ends (8 each).
+class CellClassifier(nn.Module):
+    """Cells (n, 96) → logits of the letter (36) and of its positions from both ends (8 each).
 
-    They serve the training alone: what a cell has to know, told cell by cell.
+    Used in training only, as a loss for each cell.
     """
 
     def __init__(self) -> None:
@@ -77,12 +77,12 @@ class Hints(nn.Module):
         return hints
 
 
-class Summary(nn.Module):
-    """What a Reader gives → (n, 97) of length 1: what is read, and how little there is to read.
+class ReadingPooling(nn.Module):
+    """ReadingNetwork's output → (n, 97) of length 1: the words, and the absence of text.
 
-    The likelier there is any text, the longer the first 96 and the smaller the last: 1 on a picture
-    without text, 0 on one with. So all pictures weigh the same where nothing is asked to be read,
-    and the last number alone tells most pictures with text from those without.
+    The likelier any text is, the longer are the first 96 components and the smaller is the last: 1
+    on an image without text, 0 on one with text. So all images have equal weight if a query asks
+    for no words, and the last component alone separates most images with text from those without.
     """
 
     def __init__(self) -> None:
@@ -93,36 +93,36 @@ class Summary(nn.Module):
         nn.init.constant_(self.presence.bias, -3.0)
 
     def logit(self, text: Tensor) -> Tensor:
-        """Whether there is any text, (n, 1): a soft maximum over the cells."""
+        """Return the logit of "any text", (n, 1): a soft maximum over the cells."""
         out: Tensor = self.presence(text.logsumexp(1, keepdim=True))
         return out
 
     def pooled(self, cells: Tensor, text: Tensor) -> Tensor:
-        """What the cells in writing say together, (n, 96), of any length."""
+        """Return the sum over cells in text, (n, 96), not normalized."""
         inside = text.sigmoid().unflatten(1, (1, GRID, GRID))
         out: Tensor = self.read((cells * inside).sum((2, 3)))
         return out
 
     def forward(self, cells: Tensor, text: Tensor) -> Tensor:
         angle = self.logit(text).sigmoid() * (math.pi / 2)
-        said = F.normalize(self.pooled(cells, text), dim=1)
-        return torch.cat([said * angle.sin(), angle.cos()], 1)
+        words = F.normalize(self.pooled(cells, text), dim=1)
+        return torch.cat([words * angle.sin(), angle.cos()], 1)
 
 
-class ReadingSide(nn.Module):
-    """The tower's second and third stage → (n, 97); the picture side as it is shipped."""
+class ReadingImageHead(nn.Module):
+    """The tower's second and third stage → (n, 97); the released image head."""
 
-    def __init__(self, reader: Reader, summary: Summary) -> None:
+    def __init__(self, reader: ReadingNetwork, pooling: ReadingPooling) -> None:
         super().__init__()
-        self.reader, self.summary = reader, summary
+        self.reader, self.pooling = reader, pooling
 
     def forward(self, second: Tensor, third: Tensor) -> Tensor:
-        out: Tensor = self.summary(*self.reader(second, third))
+        out: Tensor = self.pooling(*self.reader(second, third))
         return out
 
 
-class Speller(nn.Module):
-    """Letters (n, LONGEST) int64 of `spell` → (n, DIM) of length 1, or 0 for a word of none."""
+class WordEncoder(nn.Module):
+    """Letters (n, LONGEST) int64 of `spell` → (n, DIM) of length 1, or 0 for an empty word."""
 
     def __init__(self, width: int = 128) -> None:
         super().__init__()
@@ -133,29 +133,29 @@ class Speller(nn.Module):
         self.out = nn.Linear(2 * width, DIM, bias=False)
 
     def forward(self, letters: Tensor) -> Tensor:
-        there = (letters > 0).float()
-        before = there.cumsum(1) - 1
-        after = there.sum(1, keepdim=True) - 1 - before
+        present = (letters > 0).float()
+        before = present.cumsum(1) - 1
+        after = present.sum(1, keepdim=True) - 1 - before
         start = self.starts(before.clamp(0, PLACES - 1).long())
         end = self.ends(after.clamp(0, PLACES - 1).long())
-        x = self.letters(letters) * (1 + start + end) * there[:, :, None]
-        mask = there[:, None]
+        x = self.letters(letters) * (1 + start + end) * present[:, :, None]
+        mask = present[:, None]
         y = F.relu(self.near(x.transpose(1, 2))) * mask
         y = F.relu(self.wide(y)) * mask
         return F.normalize(self.out(torch.cat([x.sum(1), y.sum(2)], 1)), dim=1)
 
 
-class AskingSide(nn.Module):
-    """Letters (n, words, 16) and shares (n, words + 1) of `ask` → (n, 97); 0 where none is asked.
+class ReadingTextHead(nn.Module):
+    """Letters (n, words, 16) and shares (n, words + 1) of a query → (n, 97); 0 without words.
 
-    The last number pulls away from pictures without text as much as the query wants any.
+    The last component lowers the score of images without text, as much as the query asks for text.
     """
 
-    def __init__(self, speller: Speller) -> None:
+    def __init__(self, word_encoder: WordEncoder) -> None:
         super().__init__()
-        self.speller = speller
+        self.word_encoder = word_encoder
 
     def forward(self, letters: Tensor, shares: Tensor) -> Tensor:
-        words = self.speller(letters.flatten(0, 1)).unflatten(0, letters.shape[:2])
-        wanted = (words * shares[:, :-1, None]).sum(1)
-        return torch.cat([wanted, -shares[:, -1:]], 1)
+        words = self.word_encoder(letters.flatten(0, 1)).unflatten(0, letters.shape[:2])
+        target = (words * shares[:, :-1, None]).sum(1)
+        return torch.cat([target, -shares[:, -1:]], 1)

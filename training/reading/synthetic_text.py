@@ -1,6 +1,6 @@
-"""Words drawn on photographs: signs, captions, stickers, prices, in many hands.
+"""Words drawn on images: signs, captions, stickers, prices, in many fonts.
 
-Every choice comes from the generator that is passed in, so that one seed gives one picture.
+All random choices come from the generator passed in, so that a seed determines the image.
 """
 
 import math
@@ -12,20 +12,31 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from clipsearch.types import Pixels
-from training.reading.fonts import Face, Hands, font
+from training.reading.fonts import Face, FontSet, font
 
 Mask = NDArray[np.float32]
-RENDERED = (14, 18, 23, 30, 38, 48, 62, 80, 104, 136)  # sizes in pixels: few, to be kept open
+RENDERED = (
+    14,
+    18,
+    23,
+    30,
+    38,
+    48,
+    62,
+    80,
+    104,
+    136,
+)  # font sizes in pixels: few, since open fonts are cached
 LINE = 1.25  # from one baseline to the next, in sizes
-CONTRAST = 70  # of 255, that letters keep to what is behind them
+CONTRAST = 70  # of 255, between letters and background
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A few lines in one hand: `ink` and `edge` (h, w) of 0..1, and where each character stands.
+    """Lines of text in one font: masks `ink` and `edge` (h, w), and the place of each character.
 
-    `chars` holds (line, word, place in the word, left, right) a row, in pixels of the mask; words
-    are numbered through the lines.
+    Rows of `chars` are (line, word, position in the word, left, right) in pixels of the mask; words
+    are numbered across lines.
     """
 
     words: tuple[str, ...]
@@ -38,9 +49,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A block on a picture: `inverse` maps (x, y, 1) of the picture to pixels of the mask (2, 3).
+    """A block placed on an image: `inverse` (2, 3) maps image points (x, y, 1) to mask pixels.
 
-    `box` is left, top, right, bottom in the picture.
+    `box` is left, top, right, bottom in the image.
     """
 
     block: Block
@@ -49,11 +60,11 @@ class Placed:
 
 
 def typeset(lines: Sequence[Sequence[str]], face: Face, size: int, edge: int) -> Block:
-    """Set lines of words at `size` pixels, with an outline of `edge` pixels beside it if any."""
-    hand = font(face.path, size)
+    """Typeset lines of words at `size` pixels, with an outline of `edge` pixels if not 0."""
+    loaded = font(face.path, size)
     margin = edge + size // 4
     texts = [" ".join(line) for line in lines]
-    width = math.ceil(max(hand.getlength(text) for text in texts)) + 2 * margin
+    width = math.ceil(max(loaded.getlength(text) for text in texts)) + 2 * margin
     height = math.ceil(size * (LINE * (len(lines) - 1) + 1.4)) + 2 * margin
     ink = Image.new("L", (width, height))
     pen = ImageDraw.Draw(ink)
@@ -61,10 +72,14 @@ def typeset(lines: Sequence[Sequence[str]], face: Face, size: int, edge: int) ->
     rows, number = [], 0
     for i, (line, text) in enumerate(zip(lines, texts, strict=True)):
         y = margin + i * LINE * size
-        pen.text((margin, y), text, fill=255, font=hand)
+        pen.text((margin, y), text, fill=255, font=loaded)
         if outline:
-            ImageDraw.Draw(outline).text((margin, y), text, fill=255, font=hand, stroke_width=edge)
-        ends = margin + np.cumsum([0.0, *map(hand.getlength, text)])  # kerning is too small to see
+            ImageDraw.Draw(outline).text(
+                (margin, y), text, fill=255, font=loaded, stroke_width=edge
+            )
+        ends = margin + np.cumsum(
+            [0.0, *map(loaded.getlength, text)]
+        )  # kerning is too small to see
         at = 0
         for word in line:
             rows += [(i, number, k, ends[at + k], ends[at + k + 1]) for k in range(len(word))]
@@ -78,9 +93,9 @@ def typeset(lines: Sequence[Sequence[str]], face: Face, size: int, edge: int) ->
 def place(
     block: Block, size: tuple[int, int], rng: np.random.Generator, *, scale: float, stretch: float
 ) -> Placed | None:
-    """Choose a place and an angle for a block on a picture of `size`; None where it is too large.
+    """Choose a place and an angle for a block on an image of `size`; None if it is too large.
 
-    `scale` is pixels of the picture a pixel of the mask, `stretch` the letters' width more.
+    `scale` is image pixels per mask pixel, `stretch` an additional factor of the width.
     """
     sharp = rng.random()
     angle = rng.normal(0, 4) if sharp < 0.85 else rng.uniform(-35, 35)
@@ -94,7 +109,7 @@ def place(
     corners = forward @ np.array([[0, w, w, 0], [0, 0, h, h]])
     low, high = corners.min(1), corners.max(1)
     room = np.array(size) - (high - low)
-    slack = 0.03 * (high - low)  # the mask's margin may leave the picture
+    slack = 0.03 * (high - low)  # the mask's margin may exceed the image
     if (room + 2 * slack < 0).any():
         return None
     at = rng.uniform(np.minimum(-slack, 0), np.maximum(room + slack, 0)) - low
@@ -106,7 +121,7 @@ def place(
 
 
 def paint(canvas: Pixels, placed: Placed, rng: np.random.Generator) -> None:
-    """Draw a placed block on `canvas` (h, w, 3) uint8, in colours that can be read."""
+    """Draw a placed block on `canvas` (h, w, 3) uint8, in readable colors."""
     left, top, right, bottom = placed.box
     region = canvas[top:bottom, left:right].astype(np.float32)
     if not region.size:
@@ -114,37 +129,37 @@ def paint(canvas: Pixels, placed: Placed, rng: np.random.Generator) -> None:
     ink = _warp(placed.block.ink, placed)
     if rng.random() < 0.3:  # a plate behind the words
         plate = _warp(Image.new("L", placed.block.ink.size, 255), placed)
-        region = _blend(region, _colour(rng), plate * rng.uniform(0.5, 1.0))
+        region = _blend(region, _color(rng), plate * rng.uniform(0.5, 1.0))
     weight = float(ink.sum()) + 1e-6
     behind = (region * ink[..., None]).sum((0, 1)) / weight
-    colour = _readable(behind, rng)
+    color = _readable(behind, rng)
     if placed.block.edge is not None:
         edge = _warp(placed.block.edge, placed)
-        region = _blend(region, _readable(colour, rng), edge)
+        region = _blend(region, _readable(color, rng), edge)
     elif rng.random() < 0.25:  # a soft shadow
         dark = np.roll(ink, (1 + int(rng.integers(2)), 1), (0, 1))
-        region = _blend(region, _readable(colour, rng), dark * rng.uniform(0.3, 0.9))
-    region = _blend(region, colour, ink * rng.uniform(0.75, 1.0))
+        region = _blend(region, _readable(color, rng), dark * rng.uniform(0.3, 0.9))
+    region = _blend(region, color, ink * rng.uniform(0.75, 1.0))
     canvas[top:bottom, left:right] = region.round().clip(0, 255).astype(np.uint8)
 
 
-def write(
+def draw_text(
     canvas: Pixels,
     lines: Sequence[Sequence[str]],
-    hands: Hands,
+    hands: FontSet,
     rng: np.random.Generator,
     *,
     height: float,
     taken: Sequence[Placed] = (),
 ) -> Placed | None:
-    """Write lines of words on `canvas` in place; `height` is the letters' size in pixels.
+    """Draw lines of words on `canvas` in place; `height` is the letters' size in pixels.
 
-    Too long lines are written smaller, down to half. None, and nothing drawn, where even that is
-    too large, or where the place is `taken` already.
+    Long lines are drawn smaller, down to half. Returns None and draws nothing if even that is too
+    large, or if the place overlaps a block in `taken`.
     """
     face = hands.choose(rng)
     stretch = float(np.exp(rng.normal(0, 0.2)))
-    finer = height * rng.uniform(1.0, 1.8)  # drawn larger and reduced, as in a photograph
+    finer = height * rng.uniform(1.0, 1.8)  # drawn larger and scaled down, as in photos
     size = min(RENDERED, key=lambda known: abs(known - finer))
     edge = int(rng.integers(1, 2 + size // 14)) if rng.random() < 0.25 else 0
     block = typeset(lines, face, size, edge)
@@ -153,14 +168,14 @@ def write(
     if fits < 0.5:
         return None
     placed = place(block, canvas.shape[1::-1], rng, scale=scale * fits, stretch=stretch)
-    if placed is None or any(_meet(placed.box, other.box) for other in taken):
+    if placed is None or any(_overlap(placed.box, other.box) for other in taken):
         return None
     paint(canvas, placed, rng)
     return placed
 
 
-def weather(canvas: Pixels, rng: np.random.Generator) -> Pixels:
-    """Blur, noise, and light as photographs have them, on (h, w, 3) uint8."""
+def degrade(canvas: Pixels, rng: np.random.Generator) -> Pixels:
+    """Apply blur, noise and changes of light to (h, w, 3) uint8."""
     if rng.random() < 0.3:
         soft = Image.fromarray(canvas).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
         canvas = np.asarray(soft)
@@ -170,8 +185,8 @@ def weather(canvas: Pixels, rng: np.random.Generator) -> Pixels:
     return light.clip(0, 255).astype(np.uint8)
 
 
-def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
-    """Whether boxes share more than the masks' empty margins."""
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    """Whether boxes overlap by more than the masks' empty margins."""
     across = min(a[2], b[2]) - max(a[0], b[0])
     down = min(a[3], b[3]) - max(a[1], b[1])
     smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
@@ -181,7 +196,7 @@ def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
 def _warp(mask: Image.Image, placed: Placed) -> Mask:
     left, top, right, bottom = placed.box
     (a, b, c), (d, e, f) = placed.inverse
-    # Pillow samples at pixel centres itself; only the region's own corner has to be added.
+    # Pillow samples at pixel centers; only the corner of the region has to be added.
     data = (a, b, a * left + b * top + c, d, e, d * left + e * top + f)
     warped = mask.transform(
         (right - left, bottom - top), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR
@@ -189,22 +204,22 @@ def _warp(mask: Image.Image, placed: Placed) -> Mask:
     return np.asarray(warped, np.float32) / np.float32(255)
 
 
-def _blend(below: Mask, colour: Mask, alpha: Mask) -> Mask:
-    return below + (colour - below) * alpha[..., None]
+def _blend(below: Mask, color: Mask, alpha: Mask) -> Mask:
+    return below + (color - below) * alpha[..., None]
 
 
-def _colour(rng: np.random.Generator) -> Mask:
+def _color(rng: np.random.Generator) -> Mask:
     if rng.random() < 0.35:
-        grey = rng.choice([0, 10, 30, 235, 255, 255])
-        return np.full(3, grey, np.float32)
+        gray = rng.choice([0, 10, 30, 235, 255, 255])
+        return np.full(3, gray, np.float32)
     return rng.uniform(0, 255, 3).astype(np.float32)
 
 
 def _readable(behind: Mask, rng: np.random.Generator) -> Mask:
-    """Choose a colour whose lightness differs from `behind`'s."""
+    """Choose a color whose lightness differs from that of `behind`."""
     luma = np.array([0.3, 0.6, 0.1], np.float32)
     for _ in range(8):
-        colour = _colour(rng)
-        if abs(float((colour - behind) @ luma)) > CONTRAST:
-            return colour
+        color = _color(rng)
+        if abs(float((color - behind) @ luma)) > CONTRAST:
+            return color
     return np.full(3, 255 if float(behind @ luma) < 128 else 0, np.float32)

@@ -1,4 +1,4 @@
-"""Words to write and to look for; a tenth of them is kept for tests."""
+"""Words to draw and to search; a tenth of them is held out for tests."""
 
 import re
 import string
@@ -13,19 +13,19 @@ LONGEST = 12
 
 
 def held_out(word: str) -> bool:
-    """Whether a word is kept for tests, in any case."""
+    """Whether a word is held out for tests; ignores case."""
     return zlib.crc32(word.casefold().encode()) % 10 == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Plain words of two sources: WordNet's nouns and what captions say."""
+    """Words of two sources: WordNet's nouns and captions."""
 
     nouns: tuple[str, ...]
-    said: tuple[str, ...]
+    caption_words: tuple[str, ...]
 
     def word(self, rng: np.random.Generator, *, test: bool = False) -> str:
-        """Draw a word, a number or a code; never one of the other side's."""
+        """Draw a word, a number or a code, from the training or the test part."""
         while True:
             word = self._any(rng)
             if held_out(word) == test:
@@ -36,7 +36,7 @@ class Vocabulary:
         if kind < 0.5:
             return self.nouns[int(rng.integers(len(self.nouns)))]
         if kind < 0.75:
-            return self.said[int(rng.integers(len(self.said)))]
+            return self.caption_words[int(rng.integers(len(self.caption_words)))]
         if kind < 0.85:
             return str(int(10 ** rng.uniform(0.5, 4.5)))
         if kind < 0.89:
@@ -50,12 +50,14 @@ def _cased(word: str, rng: np.random.Generator) -> str:
     return word.upper() if kind < 0.4 else word.capitalize() if kind < 0.65 else word
 
 
-def vocabulary(nouns: Path, captions: Sequence[str]) -> Vocabulary:
-    """Read WordNet's `index.noun`, and collect the words of captions; sorted, without doubles."""
+def load_vocabulary(nouns: Path, captions: Sequence[str]) -> Vocabulary:
+    """Read WordNet's `index.noun` and the words of captions; sorted, without duplicates."""
     fits = re.compile(rf"[a-z]{{2,{LONGEST}}}")
     listed = {line.split(" ", 1)[0] for line in nouns.read_text("utf-8").splitlines()}
-    said = {word for caption in captions for word in re.findall(r"[a-z]+", caption.lower())}
+    caption_words = {
+        word for caption in captions for word in re.findall(r"[a-z]+", caption.lower())
+    }
     return Vocabulary(
         tuple(sorted(word for word in listed if fits.fullmatch(word))),
-        tuple(sorted(word for word in said if fits.fullmatch(word))),
+        tuple(sorted(word for word in caption_words if fits.fullmatch(word))),
     )

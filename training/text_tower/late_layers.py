@@ -1,6 +1,6 @@
-"""The last layers of the text tower, for tuning: they learn along with heads what texts mean to pictures.
+"""The last layers of the text tower, trained together with the heads.
 
-What the layers below say of every text is computed once, and texts are numbers until they are read.
+The output of the frozen layers below is computed once for every text; texts travel as ids.
 """
 # mypy: allow-subclassing-any, allow-untyped-decorators
 
@@ -11,39 +11,39 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.data.features import Seen, Towers
+from training.data.features import ImageFeatures, Towers
 from training.packing.export import load_tokenizer
-from training.text_tower.minilm import MiniLM, mean, through
+from training.text_tower.minilm import MiniLM, mean_vector, run_layers
 
-LAYERS = 2  # that learn, of six
+LAYERS = 2  # trained, of six
 BATCH = 128
-GROUPS = 8  # of texts of about one length, in each of which the longest makes the padding
+GROUPS = 8  # batches of similar length, each padded to its longest text
 
 
-class Numbered:
-    """Stands in for `Towers` where texts are to be read later: numbers instead of sentence vectors."""
+class DeferredTexts:
+    """Replaces `Towers` if texts are encoded later: text ids instead of sentence vectors."""
 
     def __init__(self, towers: Towers) -> None:
         self._towers, self._numbers = towers, dict[str, int]()
 
     @property
     def texts(self) -> Sequence[str]:
-        """All that were asked for so far, in the order of their numbers."""
+        """All texts so far, in the order of their ids."""
         return tuple(self._numbers)
 
-    def photos(self, paths: Sequence[Path]) -> Seen:
-        """As the towers have it."""
-        return self._towers.photos(paths)
+    def images(self, paths: Sequence[Path]) -> ImageFeatures:
+        """Return the image features of the towers."""
+        return self._towers.images(paths)
 
     def sentences(self, texts: Sequence[str]) -> Tensor:
-        """The number of each text, (n,) int64."""
+        """Return the id of each text, (n,) int64."""
         return torch.tensor([self._numbers.setdefault(text, len(self._numbers)) for text in texts])
 
 
 class LateLayers(nn.Module):
-    """Numbers of texts (n,) → sentence vectors (n, 384), by the tower's last layers, which learn.
+    """Text ids (n,) → sentence vectors (n, 384), by the tower's own last layers, which are trained.
 
-    They are the tower's own, not copies. What the others say of every token is kept in float16.
+    The output of the other layers for every token is held in float16.
     """
 
     def __init__(self, tower: MiniLM, tokenizer: bytes, texts: Sequence[str]) -> None:
@@ -60,21 +60,21 @@ class LateLayers(nn.Module):
     def _read(self, numbers: Tensor) -> Tensor:
         starts, lengths = self._starts[numbers.cpu()], self._lengths[numbers.cpu()]
         place = torch.arange(int(lengths.max()))
-        # Past the end of a text stands another, or nothing: the mask says so.
+        # Positions past the end of a text are masked.
         rows = (starts[:, None] + place).clamp(max=len(self._tokens) - 1)
         x, mask = self._tokens[rows].to(numbers.device), place < lengths[:, None]
         mask = mask.to(numbers.device)
         with torch.autocast(numbers.device.type, torch.bfloat16):
-            x = through(self.layers, x.float(), mask)
-        return mean(x.float(), mask)
+            x = run_layers(self.layers, x.float(), mask)
+        return mean_vector(x.float(), mask)
 
 
 @torch.no_grad()
 def _early(tower: MiniLM, tokenizer: bytes, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Tokens of all texts after the layers that do not learn, one below another, and texts' lengths."""
-    reader = load_tokenizer(tokenizer)
-    reader.no_padding()
-    ids = [torch.tensor(each.ids) for each in reader.encode_batch(list(texts))]
+    """Return the token vectors after the frozen layers, concatenated, and the texts' lengths."""
+    tokenizer_ = load_tokenizer(tokenizer)
+    tokenizer_.no_padding()
+    ids = [torch.tensor(each.ids) for each in tokenizer_.encode_batch(list(texts))]
     lengths = torch.tensor([len(each) for each in ids])
     found = torch.empty((int(lengths.sum()), 384), dtype=torch.float16)
     starts = lengths.cumsum(0) - lengths
@@ -82,8 +82,8 @@ def _early(tower: MiniLM, tokenizer: bytes, texts: Sequence[str]) -> tuple[Tenso
         for part in lengths.argsort().split(BATCH):
             batch = nn.utils.rnn.pad_sequence([ids[n] for n in part], batch_first=True)
             mask = torch.arange(batch.shape[1]) < lengths[part][:, None]
-            said = through(tower.layers[:-LAYERS], tower.begin(batch), mask).half()
-            for row, number in zip(said, part, strict=True):
+            vectors = run_layers(tower.layers[:-LAYERS], tower.embed_tokens(batch), mask).half()
+            for row, number in zip(vectors, part, strict=True):
                 length = int(lengths[number])
                 found[int(starts[number]) : int(starts[number]) + length] = row[:length]
             bar.update(len(part))

@@ -47,7 +47,7 @@ class Layer(nn.Module):
 
 
 class MiniLM(nn.Module):
-    """Token ids and attention mask, both (n, length) int64 → mean token vector (n, 384), length 1."""
+    """Token ids and mask, both (n, length) int64 → mean token vector (n, 384) of length 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,27 +57,27 @@ class MiniLM(nn.Module):
         self.layers = nn.ModuleList(Layer(384, 12, 1536) for _ in range(6))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return mean(through(self.layers, self.begin(ids), mask), mask)
+        return mean_vector(run_layers(self.layers, self.embed_tokens(ids), mask), mask)
 
-    def begin(self, ids: Tensor) -> Tensor:
-        """What the first layer takes, (n, length, 384)."""
+    def embed_tokens(self, ids: Tensor) -> Tensor:
+        """Return the input of the first layer, (n, length, 384)."""
         places = torch.arange(ids.shape[1], device=ids.device)
         begun: Tensor = self.norm(self.words(ids) + self.positions(places) + self.types.weight[0])
         return begun
 
 
-def through(layers: Iterable[nn.Module], x: Tensor, mask: Tensor) -> Tensor:
-    """Token vectors (n, length, 384) after some layers; `mask` (n, length) is 0 where no token is."""
-    bias = (1 - mask.to(x.dtype))[:, None, None, :] * -1e4  # finite in every precision, and enough
+def run_layers(layers: Iterable[nn.Module], x: Tensor, mask: Tensor) -> Tensor:
+    """Run layers on token vectors (n, length, 384); `mask` (n, length) is 0 for padding."""
+    bias = (1 - mask.to(x.dtype))[:, None, None, :] * -1e4  # finite in every precision
     for layer in layers:
         x = layer(x, bias)
     return x
 
 
-def mean(x: Tensor, mask: Tensor) -> Tensor:
-    """The mean token vector, of length 1, (n, 384)."""
+def mean_vector(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean token vector (n, 384), of length 1."""
     total = (x * mask.to(x.dtype)[:, :, None]).sum(1)
-    return F.normalize(total, dim=1)  # the sum and the mean have one direction
+    return F.normalize(total, dim=1)  # the sum and the mean have the same direction
 
 
 _BERT_NAMES = (
@@ -96,7 +96,7 @@ _BERT_NAMES = (
 
 
 def load_text_tower(weights: Mapping[str, Tensor]) -> MiniLM:
-    """Build the text tower from BERT's state dict; raise RuntimeError where a name does not fit."""
+    """Build the text tower from BERT's state dict; raise RuntimeError if a name does not fit."""
     renamed = {}
     for name, value in weights.items():
         if name.startswith("pooler.") or name == "embeddings.position_ids":
@@ -108,7 +108,7 @@ def load_text_tower(weights: Mapping[str, Tensor]) -> MiniLM:
 
 
 def load_tuned(path: Path) -> MiniLM:
-    """Read what build_language wrote."""
+    """Load the weights that `text_tower.build` wrote."""
     return _tower(torch.load(path, weights_only=True))
 
 
