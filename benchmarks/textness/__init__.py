@@ -1,5 +1,5 @@
-"""Do pictures of a word still hide the thing? `python -m benchmarks.textness FOLDER` measures it.
+"""Measure how far textness separates images of a word from images of the object it names.
 
-FOLDER holds a folder of photographs for each class. The words, fonts and photographs of the test are
-none of the probe's, and neither's are those that taught the model that reads.
+`python -m benchmarks.textness FOLDER`: FOLDER has one folder of images for each class. The words,
+fonts and images of the test are used neither to fit the probe nor to train the reading model.
 """

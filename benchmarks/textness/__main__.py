@@ -14,47 +14,60 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.textness import fonts, street_scenes
-from benchmarks.textness.dataset import Photos, photos_in, split, without_text
-from benchmarks.textness.drawn_words import Pen, WordWriter
-from benchmarks.textness.fonts import Family
-from benchmarks.textness.measure import SCALES, fit_probe, held_out, rows, strongest
-from benchmarks.textness.model_cache import teach, vocabulary
-from benchmarks.textness.reading_model import Effort
-from benchmarks.textness.report import Result, table
-from benchmarks.textness.typographic import Typographic, build, parts_of
+import benchmarks.textness
+from benchmarks.textness import fonts
+from benchmarks.textness.dataset import LabeledFiles, image_files, split_classes, without_text
+from benchmarks.textness.fonts import FontFamily
+from benchmarks.textness.metrics import (
+    SCALES,
+    evaluate_probe,
+    fit_probe,
+    measure_scales,
+    strongest_scale,
+)
+from benchmarks.textness.model_cache import load_or_train, split_vocabulary
+from benchmarks.textness.reading_model import TrainingSteps
+from benchmarks.textness.report import Result, format_result
+from benchmarks.textness.street_scenes import measure_streets
+from benchmarks.textness.synthetic_words import LargeWordRenderer, WordRenderer
+from benchmarks.textness.typographic_dataset import (
+    TypographicDataset,
+    build_dataset,
+    random_parts,
+)
 from clipsearch import Index
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.textness import TextRenderer
 from clipsearch.textness.vocabulary import ENGLISH
 
-AMONG, SPARE = 500, 400  # photographs without text in the test's collection, and for other use
-TAUGHT = 0.75  # of the photographs of anything are written on in training, the others for a fit
+TEST_IMAGES, SPARE_IMAGES = 500, 400  # without text: in the test's collection, and for other uses
+TRAINING_SHARE = 0.75  # of the images of anything; the others are for the probe's fit
 RESULT = Path("benchmark-textness.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What all models are measured on: the test, photographs for the probe's fit, others without text
-    for its own test with words and a pen for that, streets or None.
+class Benchmark:
+    """What all models are measured with.
 
-    `writer` writes text of any kind for the probe, `word_writer` large words alone.
+    `fit_images` are for the probe's fit; `held_out_images`, `held_out_words` and `word_renderer`
+    for the probe's own test. `streets` is None without street scenes. `text_renderer` draws text of
+    any kind for the probe's fit, `large_word_renderer` large words alone.
     """
 
-    test: Typographic
-    fitted: Sequence[Path]
-    unseen: Sequence[Path]
-    words: Sequence[str]
-    pen: Pen
+    dataset: TypographicDataset
+    fit_images: Sequence[Path]
+    held_out_images: Sequence[Path]
+    held_out_words: Sequence[str]
+    word_renderer: WordRenderer
     streets: Path | None
-    writer: TextRenderer
-    word_writer: TextRenderer
+    text_renderer: TextRenderer
+    large_word_renderer: TextRenderer
     prompt: str
 
 
 def main() -> None:
-    """Measure each model; print its table and write everything as JSON."""
-    options = _options()
+    """Measure each model; print its metrics and write them as JSON."""
+    options = _parse_options()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         _run(options)
@@ -62,161 +75,174 @@ def main() -> None:
         sys.exit(f"Error: {error}")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.textness", description=__doc__)
-    parser.add_argument("folder", type=Path, help="a folder of photographs for each class")
-    parser.add_argument("--model", action="append", help="may be given again; default: pocket")
-    parser.add_argument(
-        "--reading-model", action="store_true", help="also a small CLIP that reads, trained here"
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.textness", description=benchmarks.textness.__doc__
     )
-    for name, what in (
-        ("others", "everyday photographs without text (default: FOLDER/../backgrounds)"),
-        (
-            "photos",
-            f"photographs of anything: {TAUGHT:.0%}% to write on in training, the others for the "
-            "probe's fit (default: FOLDER/../flickr8k/images and FOLDER/../imagenet_sample)",
+    parser.add_argument("folder", type=Path, help="a folder with a folder of images for each class")
+    parser.add_argument("--model", action="append", help="default: pocket; may be repeated")
+    parser.add_argument(
+        "--reading-model",
+        action="store_true",
+        help="also train and measure a small CLIP that reads text",
+    )
+    parser.add_argument(
+        "--others",
+        type=Path,
+        action="append",
+        help="everyday images without text (default: FOLDER/../backgrounds); may be repeated",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        help=(
+            f"images of anything: {TRAINING_SHARE:.0%}% to draw text on in training, the others "
+            "for the probe's fit (default: FOLDER/../flickr8k/images and "
+            "FOLDER/../imagenet_sample); may be repeated"
         ),
-    ):
-        parser.add_argument(
-            f"--{name}", type=Path, action="append", help=f"{what}; may be given again"
-        )
+    )
     parser.add_argument(
         "--streets",
         type=Path,
         help="street scenes with words.jsonl (default: FOLDER/../scene_text)",
     )
     parser.add_argument(
-        "--prompt", default="{}", help='a query, with {} for the name: "a photo of {}"'
+        "--prompt", default="{}", help='a query with {} for the name, such as "a photo of {}"'
     )
-    parser.add_argument("--cache", type=Path, default=Path(".cache/textness"))
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(".cache/textness"),
+        help="folder for fonts and the reading model (default: %(default)s)",
+    )
     options = parser.parse_args()
     if "{}" not in options.prompt:
-        parser.error("--prompt needs a {} for the name of the thing")
+        parser.error("--prompt needs a {} for the name of the object")
     return options
 
 
 def _run(options: argparse.Namespace) -> None:
-    beside = options.folder.resolve().parent
-    photos = split(options.folder, np.random.default_rng(0))
-    others = _photos(options.others, beside / "backgrounds")
-    spare, among = parts_of(others, np.random.default_rng(1), SPARE, AMONG)
-    test_fonts = fonts.families(fonts.OF_THE_TEST, options.cache)
-    taught_fonts = fonts.families(fonts.OF_THE_READING_MODEL, options.cache)
+    data = options.folder.resolve().parent
+    classes = split_classes(options.folder, np.random.default_rng(0))
+    others = _image_files(options.others, data / "backgrounds")
+    spare, test_others = random_parts(others, np.random.default_rng(1), SPARE_IMAGES, TEST_IMAGES)
+    test_fonts = fonts.package_families(fonts.TEST_PACKAGES, options.cache)
+    training_fonts = fonts.package_families(fonts.READING_MODEL_PACKAGES, options.cache)
     models = dict.fromkeys(options.model or ["pocket"], "")
-    anything = _photos(options.photos, beside / "flickr8k" / "images", beside / "imagenet_sample")
+    anything = _image_files(options.images, data / "flickr8k" / "images", data / "imagenet_sample")
     everyday = [*anything, *spare]
-    taught = round(TAUGHT * len(everyday))
-    written_on, fitted = parts_of(
-        everyday, np.random.default_rng(3), taught, len(everyday) - taught
+    training_count = round(TRAINING_SHARE * len(everyday))
+    training_images, fit_images = random_parts(
+        everyday, np.random.default_rng(3), training_count, len(everyday) - training_count
     )
     if options.reading_model:
-        folder, note = _taught(options.cache, photos, written_on, taught_fonts)
+        folder, note = _reading_model(options.cache, classes, training_images, training_fonts)
         models[f"local-dir:{folder}"] = note
-    place = options.streets or beside / "scene_text"
-    probe_fonts = fonts.of_the_probe([*test_fonts, *taught_fonts])
-    other_words = _other_words(photos)
+    streets = options.streets or data / "scene_text"
+    probe_fonts = fonts.system_fonts([*test_fonts, *training_fonts])
+    probe_words = _words_without_names(classes)
+    word_renderer = WordRenderer(test_fonts)
     results = []
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(
-            build(
-                Path(scratch, "test"), photos.test, among, Pen(test_fonts), np.random.default_rng(2)
-            ),
-            [*fitted, *(file for files in photos.taught.values() for file in files)],
-            without_text(among) or [file for files in photos.test.values() for file in files],
-            vocabulary(without=photos.test)[1],
-            Pen(test_fonts),
-            place if (place / "words.jsonl").is_file() else None,
-            TextRenderer(words=other_words, fonts=probe_fonts),
-            WordWriter(Pen(fonts.by_family(probe_fonts)), other_words),
+        rng = np.random.default_rng(2)
+        benchmark = Benchmark(
+            build_dataset(Path(scratch, "test"), classes.test, test_others, word_renderer, rng),
+            [*fit_images, *(file for files in classes.train.values() for file in files)],
+            without_text(test_others)
+            or [file for files in classes.test.values() for file in files],
+            split_vocabulary(without=classes.test)[1],
+            word_renderer,
+            streets if (streets / "words.jsonl").is_file() else None,
+            TextRenderer(words=probe_words, fonts=probe_fonts),
+            LargeWordRenderer(WordRenderer(fonts.group_by_family(probe_fonts)), probe_words),
             options.prompt,
         )
         for number, (model, note) in enumerate(models.items()):
-            result = _measure(bench, model, note, Path(scratch, f"{number}.db"))
-            print(table(result), end="\n\n", flush=True)
+            result = _measure(benchmark, model, note, Path(scratch, f"{number}.db"))
+            print(format_result(result), end="\n\n", flush=True)
             results.append(result.as_json())
             RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def _photos(named: Sequence[Path] | None, *usual: Path) -> list[Path]:
-    """All pictures in the folders that are named, else in the usual ones that are there."""
-    folders = named or [folder for folder in usual if folder.is_dir()]
-    return [file for folder in folders for file in photos_in(folder)]
+def _image_files(folders: Sequence[Path] | None, *defaults: Path) -> list[Path]:
+    """All image files in `folders`, or in the default folders that exist."""
+    existing = folders or [folder for folder in defaults if folder.is_dir()]
+    return [file for folder in existing for file in image_files(folder)]
 
 
-def _taught(
-    cache: Path, photos: Photos, others: Sequence[Path], families: Sequence[Family]
+def _reading_model(
+    cache: Path, classes: LabeledFiles, others: Sequence[Path], families: Sequence[FontFamily]
 ) -> tuple[Path, str]:
-    """The folder of the reading model, and what it was taught with."""
+    """The folder of the reading model, and a note on its training."""
     if not others:
-        raise UsageError("no photographs to write on: name a folder of them with --photos")
-    effort = Effort()
+        raise UsageError("no images to draw text on: give a folder of images with --images")
+    steps = TrainingSteps()
     started = time.perf_counter()
-    with _bar(effort.steps, "reading model", "step") as bar:
-        folder = teach(
-            cache.resolve(), photos.taught, others, families, effort=effort, advance=bar.update
+    with _progress(steps.total, "reading model") as bar:
+        folder = load_or_train(
+            cache.resolve(), classes.train, others, families, steps=steps, advance=bar.update
         )
     seconds = time.perf_counter() - started
-    return (
-        folder,
-        f"taught here, {sum(map(len, photos.taught.values()))} photographs of {len(photos.taught)} things"
-        + (f", {seconds / 60:.1f} minutes" if seconds > 30 else ""),
-    )
+    count = sum(map(len, classes.train.values()))
+    note = f"trained here, {count} images of {len(classes.train)} objects"
+    return folder, note + (f", {seconds / 60:.1f} minutes" if seconds > 30 else "")
 
 
-def _measure(bench: Bench, model: str, note: str, store: Path) -> Result:
+def _measure(benchmark: Benchmark, model: str, note: str, store: Path) -> Result:
     started = time.perf_counter()
-    test = bench.test
-    steps = 2 + len(SCALES) * (2 if bench.streets else 1)
-    with _bar(steps, model, "step") as bar:
+    dataset = benchmark.dataset
+    steps = 2 + len(SCALES) * (2 if benchmark.streets else 1)
+    with _progress(steps, model) as bar:
         with Index.open(store, collection="fit", model=model) as index:
-            probe = fit_probe(index, bench.fitted, bench.writer)
-            of_words = fit_probe(index, bench.fitted, bench.word_writer)
+            probe = fit_probe(index, benchmark.fit_images, benchmark.text_renderer)
+            word_probe = fit_probe(index, benchmark.fit_images, benchmark.large_word_renderer)
         bar.update()
         with Index.open(store, collection="test", model=model) as index:
-            counts = {"pictures": index.ingest(test.folder).stored}
+            counts = {"images": index.ingest(dataset.folder).stored}
             index.textness.save(probe)
             bar.update()
-            found, found_by_words = (
-                held_out(index, one, bench.unseen, bench.words, bench.pen)
-                for one in (probe, of_words)
-            )
-            measured = rows(index, test, bench.prompt, bar.update)
-            strong = strongest(index, test, bench.prompt)
-        on_streets = []
-        if bench.streets:
-            with Index.open(store, collection="streets", model=model) as index:
-                on_streets = street_scenes.rows(
-                    index, bench.streets, [test.clean / "others"], probe, bar.update
+            held_out, held_out_fitted_on_words = (
+                evaluate_probe(
+                    index,
+                    fitted,
+                    benchmark.held_out_images,
+                    benchmark.held_out_words,
+                    benchmark.word_renderer,
                 )
+                for fitted in (probe, word_probe)
+            )
+            scales = measure_scales(index, dataset, benchmark.prompt, bar.update)
+            strongest = strongest_scale(index, dataset, benchmark.prompt)
+        streets = []
+        if benchmark.streets:
+            with Index.open(store, collection="streets", model=model) as index:
+                others = [dataset.clean / "others"]
+                streets = measure_streets(index, benchmark.streets, others, probe, bar.update)
     return Result(
-        model,
-        note,
-        _machine(),
-        counts,
-        probe,
-        found,
-        found_by_words,
-        measured,
-        strong,
-        on_streets,
-        time.perf_counter() - started,
+        model=model,
+        note=note,
+        machine=f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        counts=counts,
+        probe=probe,
+        held_out=held_out,
+        held_out_fitted_on_words=held_out_fitted_on_words,
+        scales=scales,
+        strongest=strongest,
+        streets=streets,
+        seconds=time.perf_counter() - started,
     )
 
 
-def _other_words(photos: Photos) -> list[str]:
-    """The probe's words, without any that stands in a name of the test."""
-    names = {word for name in photos.test for word in name.split()}
+def _words_without_names(classes: LabeledFiles) -> list[str]:
+    """The probe's words except those in the names of the test."""
+    names = {word for name in classes.test for word in name.split()}
     return [word for word in ENGLISH if word not in names]
 
 
-def _machine() -> str:
-    return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-
-
-def _bar(total: int, what: str, unit: str) -> "tqdm[None]":
-    return tqdm(
-        total=total, desc=what, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()
-    )
+def _progress(total: int, title: str) -> "tqdm[None]":
+    hidden = not sys.stderr.isatty()
+    return tqdm(total=total, desc=title, unit="step", dynamic_ncols=True, disable=hidden)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The labelled photographs, and who may see which of them."""
+"""The labeled images, divided into those for the test and those for training."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,46 +10,53 @@ from clipsearch.errors import UsageError
 from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.text_lines import numbered_lines
 
-TEST = 0.625  # of each class: 10 of 16
-FEWEST = 3  # photographs of a class, to have one to teach with and two to test with
-LETTERED = Path(__file__).with_name("lettered.txt")
+TEST_SHARE = 0.625  # of each class: 10 of 16 images
+MIN_IMAGES = 3  # per class: one for training and two for the test
+IMAGES_WITH_TEXT = Path(__file__).with_name("images_with_text.txt")
 
-Classes = Mapping[str, tuple[Path, ...]]
+ClassFiles = Mapping[str, tuple[Path, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Photos:
-    """Photographs by the name of their class: those of the test, and those to teach a model with."""
+class LabeledFiles:
+    """Image files by class name: those for the test, and those to train a model with."""
 
-    test: Classes
-    taught: Classes
+    test: ClassFiles
+    train: ClassFiles
 
 
-def photos_in(folder: Path) -> tuple[Path, ...]:
-    """All pictures under a folder, in order."""
+def image_files(folder: Path) -> tuple[Path, ...]:
+    """All image files below a folder, sorted."""
     return tuple(sorted(item.path for item in FileSource([folder]) if isinstance(item, ImageFile)))
 
 
 def without_text(files: Iterable[Path]) -> tuple[Path, ...]:
-    """All but those that `lettered.txt` names: photographs of COCO with text of their own, or with
-    clocks, screens, shirts or vehicles that may show some, found by looking at 500.
+    """The files that `images_with_text.txt` does not name.
+
+    It lists images of COCO with text, or with clocks, screens, shirts or vehicles that may show
+    text. They were found by inspecting 500 images.
     """
-    lettered = {name for _, name in numbered_lines(LETTERED)}
-    return tuple(file for file in files if file.name not in lettered)
+    names = {name for _, name in numbered_lines(IMAGES_WITH_TEXT)}
+    return tuple(file for file in files if file.name not in names)
 
 
-def split(folder: Path, rng: np.random.Generator) -> Photos:
-    """Divide the photographs of each class folder; raise UsageError where there are not two classes."""
-    test, taught = {}, {}
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = photos_in(place)
-        if len(files) >= FEWEST:
-            order = [files[position] for position in rng.permutation(len(files))]
-            kept = min(len(files) - 1, round(TEST * len(files)))
-            name = place.name.replace("_", " ").replace("-", " ").lower()
-            test[name], taught[name] = tuple(order[:kept]), tuple(order[kept:])
+def split_classes(folder: Path, rng: np.random.Generator) -> LabeledFiles:
+    """Divide the images of each class folder at random.
+
+    Class names are the folder names in lower case with spaces. Classes with fewer than `MIN_IMAGES`
+    images are left out. Raises UsageError if fewer than two classes remain.
+    """
+    test, train = {}, {}
+    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = image_files(class_folder)
+        if len(files) >= MIN_IMAGES:
+            shuffled = [files[index] for index in rng.permutation(len(files))]
+            count = min(len(files) - 1, round(TEST_SHARE * len(files)))
+            name = class_folder.name.replace("_", " ").replace("-", " ").lower()
+            test[name], train[name] = tuple(shuffled[:count]), tuple(shuffled[count:])
     if len(test) < 2:
         raise UsageError(
-            f"{folder}: give a folder with a folder for each class, {FEWEST} photographs or more in each"
+            f"{folder} has fewer than two class folders with images: "
+            f"give a folder with a folder for each class, {MIN_IMAGES} images or more in each"
         )
-    return Photos(test, taught)
+    return LabeledFiles(test, train)

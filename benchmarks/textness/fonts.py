@@ -1,4 +1,4 @@
-"""Three kinds of font families that share none: the test's, the reading model's, the probe's."""
+"""Fonts of three disjoint sets of families: for the test, the reading model and the probe."""
 
 import zipfile
 from collections import defaultdict
@@ -10,8 +10,8 @@ from clipsearch.textness.fonts import find_fonts, font_family, has_glyphs
 from training.data.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.
-OF_THE_TEST = ("font-caladea==0.0.2", "font-manrope==0.0.2")
-OF_THE_READING_MODEL = (
+TEST_PACKAGES = ("font-caladea==0.0.2", "font-manrope==0.0.2")
+READING_MODEL_PACKAGES = (
     "font-source-sans-pro==0.0.1",
     "font-source-serif-pro==0.0.1",
     "font-hanken-grotesk==0.0.2",
@@ -20,35 +20,35 @@ OF_THE_READING_MODEL = (
 )
 SUFFIXES = (".ttf", ".otf")
 
-Family = tuple[Path, ...]
+FontFamily = tuple[Path, ...]
 
 
-def families(packages: Sequence[str], cache: Path) -> tuple[Family, ...]:
-    """The font files of each package, unpacked under `cache`; downloaded with pip when missing."""
-    return tuple(_unpacked(package, cache) for package in packages)
+def package_families(packages: Sequence[str], cache: Path) -> tuple[FontFamily, ...]:
+    """The font files of each package, unpacked below `cache`; missing ones come from PyPI."""
+    return tuple(_unpack(package, cache) for package in packages)
 
 
-def of_the_probe(others: Sequence[Family]) -> tuple[Path, ...]:
-    """This machine's fonts, without any family that others use."""
-    taken = {font_family(file) for files in others for file in files}
-    return tuple(file for file in find_fonts() if font_family(file) not in taken)
+def system_fonts(excluded: Sequence[FontFamily]) -> tuple[Path, ...]:
+    """The fonts of this machine except the excluded families."""
+    names = {font_family(file) for files in excluded for file in files}
+    return tuple(file for file in find_fonts() if font_family(file) not in names)
 
 
-def by_family(files: Sequence[Path]) -> tuple[Family, ...]:
-    """The files that have all letters of English, by family."""
-    found = defaultdict(list)
+def group_by_family(files: Sequence[Path]) -> tuple[FontFamily, ...]:
+    """The files that cover the English alphabet, grouped by family."""
+    groups = defaultdict(list)
     for file in files:
         if has_glyphs(file, ascii_letters):
-            found[font_family(file)].append(file)
-    return tuple(tuple(found[name]) for name in sorted(found))
+            groups[font_family(file)].append(file)
+    return tuple(tuple(groups[name]) for name in sorted(groups))
 
 
-def _unpacked(package: str, cache: Path) -> Family:
+def _unpack(package: str, cache: Path) -> FontFamily:
     folder = cache / "fonts" / package.split("==")[0]
     if not folder.is_dir():
         with zipfile.ZipFile(fetch_wheel(package, cache)) as wheel:
             for name in wheel.namelist():
-                # A variable font opens at its thinnest, which its static files have as well.
+                # A variable font opens at its thinnest weight, which the static files have as well.
                 if name.endswith(SUFFIXES) and "Variable" not in name:
                     target = folder / Path(name).name
                     target.parent.mkdir(parents=True, exist_ok=True)

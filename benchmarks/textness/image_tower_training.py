@@ -1,4 +1,4 @@
-"""How the reading model's image tower learns letters, words and things."""
+"""Training of the reading model's image tower on letters, words and objects."""
 # mypy: allow-subclassing-any
 
 from collections.abc import Sequence
@@ -11,121 +11,133 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from benchmarks.textness import image_tower
-from benchmarks.textness.embedding_space import Space
-from benchmarks.textness.objects import class_names
-from benchmarks.textness.training_data import Batch, Maps, School
+from benchmarks.textness.embedding_space import EmbeddingSpace
+from benchmarks.textness.imagenet import class_names
+from benchmarks.textness.training_data import Batch, LetterMaps, TrainingSet
 from clipsearch.types import Pixels, Vectors
 
 Labels: TypeAlias = NDArray[np.int64]
 
-RATE = 4e-4  # of the tower, which forgets what things look like at 1e-3; its new ends: three times
-NEVER = -1e4
+LEARNING_RATE = 4e-4  # at 1e-3 the tower forgets objects; the new heads learn at three times this
+MASKED = -1e4
 RIDGE = 0.3
-SHARP = 20.0  # what cosines are multiplied by
-OTHER_WORDS = 500  # texts that are wrong, besides the names and the words of the batch
-LOOKS = 128  # of the untouched tower's main features, kept while it learns to read
-RARE = 3.0  # how much more a letter that is missed costs than one too many
-# Weights of the losses beside the contrastive one, which bring each to about its size.
-LETTERS, SPELLING, TEXT = 15.0, 15.0, 2.0
+LOGIT_SCALE = 20.0
+NEGATIVE_WORDS = 500  # wrong texts, besides the names and the words of the batch
+KEPT_COMPONENTS = 128  # main components of the published features, preserved in training
+MISSED_LETTER_WEIGHT = 3.0  # the cost of a missed letter relative to a false one
+# The weights of the losses beside the contrastive loss bring each to about its size.
+LETTERS_WEIGHT, SPELLING_WEIGHT, TEXT_WEIGHT = 15.0, 15.0, 2.0
 
 
-class Reader(nn.Module):
-    """The tower with its projection `head`, and ends that serve the training alone."""
+class ImageTowerTrainer(nn.Module):
+    """The tower with its projection `head`, and further heads for training only."""
 
     def __init__(
-        self, trunk: nn.Module, space: Space, school: School, seen: Vectors, labels: Labels
+        self,
+        trunk: nn.Module,
+        space: EmbeddingSpace,
+        training_set: TrainingSet,
+        features: Vectors,
+        labels: Labels,
     ) -> None:
-        """`seen`, (crops, 1280): what the untouched tower says of the school's crops.
+        """Begin with a head that classifies objects by the published features.
 
-        `labels`: their names' places among `school.names`, then ImageNet's, -1 for none.
+        `features`, (crops, 1280), are those of the published tower for the training set's crops.
+        `labels` index `training_set.names` and then the other ImageNet names; -1 for none.
         """
         super().__init__()
-        self.trunk, self.space, self.school = trunk, space, school
+        self.trunk, self.space, self.training_set = trunk, space, training_set
         self._labels = torch.from_numpy(labels)
-        width = seen.shape[1]
+        width = features.shape[1]
         self.head = nn.Linear(width, space.dim)
         self.attributes = nn.Linear(width, space.spelling.attributes(["a"]).shape[1])
-        self.kept = nn.Linear(width, min(LOOKS, *seen.shape))
-        self.cells = nn.Sequential(
-            nn.Conv2d(112, 256, 1), nn.ReLU(), nn.Conv2d(256, len(school.marks), 1)
+        self.components = nn.Linear(width, min(KEPT_COMPONENTS, *features.shape))
+        self.letters = nn.Sequential(
+            nn.Conv2d(112, 256, 1), nn.ReLU(), nn.Conv2d(256, len(training_set.channels), 1)
         )
-        nn.init.normal_(self.kept.weight, std=0.01)
-        nn.init.zeros_(self.kept.bias)
-        # Few of all letters stand in a word, and fewer in one place of a picture.
+        nn.init.normal_(self.components.weight, std=0.01)
+        nn.init.zeros_(self.components.bias)
+        # A word has few of all letters, and one cell of an image even fewer.
         nn.init.constant_(self.attributes.bias, -2.5)
-        nn.init.constant_(self.cells[-1].bias, -4.0)
-        self._looks = _main(torch.from_numpy(seen), self.kept.out_features)
-        self._photos = torch.from_numpy(space.photos(labelled(school.names)))
-        self._words = torch.from_numpy(space.words(school.vocabulary))
-        self._begin(torch.from_numpy(seen))
+        nn.init.constant_(self.letters[-1].bias, -4.0)
+        published = torch.from_numpy(features)
+        self._published_components = _main_components(published, self.components.out_features)
+        self._object_texts = torch.from_numpy(space.objects(label_names(training_set.names)))
+        self._word_texts = torch.from_numpy(space.words(training_set.vocabulary))
+        self._initialize_head(published)
         self._generator = torch.Generator().manual_seed(0)
-        self._tower = image_tower.trained(trunk)
-        ends = [self.head, self.attributes, self.kept, self.cells]
+        self._tower = image_tower.trainable_parameters(trunk)
+        heads = [self.head, self.attributes, self.components, self.letters]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": self._tower, "share": 1.0},
-                {"params": [one for end in ends for one in end.parameters()], "share": 3.0},
+                {"params": self._tower, "factor": 1.0},
+                {"params": [p for head in heads for p in head.parameters()], "factor": 3.0},
             ],
             weight_decay=0.02,
         )
 
-    def learn(self, batch: Batch, rate: float) -> float:
-        """One step on all: what is it, what is written there, and how is that spelt?"""
-        with _quick():
-            x = image_tower.cells(self.trunk, image_tower.below(self.trunk, _input(batch.pixels)))
-            letters = _letters(self.cells(x[: len(batch.maps)]).float(), batch.maps)
-            features = image_tower.pooled(self.trunk, x)
+    def train_step(self, batch: Batch, learning_rate: float) -> float:
+        """One step on the losses for objects, words, their spelling and their letters."""
+        with _autocast():
+            frozen = image_tower.frozen_features(self.trunk, _input(batch.pixels))
+            cells = image_tower.cell_features(self.trunk, frozen)
+            letters = _letter_loss(self.letters(cells[: len(batch.maps)]).float(), batch.maps)
+            features = image_tower.pooled_features(self.trunk, cells)
         features = features.float()
-        photos, pages = features[: len(batch.crops)], features[batch.worded]
-        looks = F.mse_loss(self.kept(photos), self._looks[batch.crops])
-        has = torch.from_numpy(self.space.spelling.attributes(batch.words))
-        spelling = F.binary_cross_entropy_with_logits(self.attributes(pages), has)
-        found = F.normalize(self.head(features), dim=1)
-        told = torch.cat([found[: len(batch.crops)], found[batch.worded]])
-        loss = self._contrast(told, batch) + TEXT * self._text(found, batch)
-        return self._step(loss + looks + SPELLING * spelling + LETTERS * letters, rate)
+        known, with_word = features[: len(batch.crops)], features[batch.with_word]
+        target = self._published_components[batch.crops]
+        components = F.mse_loss(self.components(known), target)
+        attributes = torch.from_numpy(self.space.spelling.attributes(batch.words))
+        spelling = F.binary_cross_entropy_with_logits(self.attributes(with_word), attributes)
+        embeddings = F.normalize(self.head(features), dim=1)
+        labeled = torch.cat([embeddings[: len(batch.crops)], embeddings[batch.with_word]])
+        loss = self._contrastive_loss(labeled, batch)
+        loss = loss + TEXT_WEIGHT * self._text_loss(embeddings, batch)
+        loss = loss + components + SPELLING_WEIGHT * spelling + LETTERS_WEIGHT * letters
+        return self._step(loss, learning_rate)
 
-    def _text(self, found: Tensor, batch: Batch) -> Tensor:
-        """Is anything written here?"""
-        there = (torch.arange(len(found)) >= batch.worded.start).float()
-        above = found[:, -1] - self.space.written / 2
-        return F.binary_cross_entropy_with_logits(SHARP * above, there)
+    def _text_loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        """Binary cross-entropy: is there text in the image?"""
+        has_text = (torch.arange(len(embeddings)) >= batch.with_word.start).float()
+        excess = embeddings[:, -1] - self.space.written / 2
+        return F.binary_cross_entropy_with_logits(LOGIT_SCALE * excess, has_text)
 
-    def _contrast(self, found: Tensor, batch: Batch) -> Tensor:
-        """Each thing and each word among the texts of all: the loss of CLIP, from pictures to texts
-        (LiT).
-        """
-        own = {
-            word: place
-            for place, word in enumerate(dict.fromkeys((*self.school.names, *batch.words)))
-        }
-        places = torch.randint(len(self._words), (OTHER_WORDS,), generator=self._generator)
-        spelt = torch.from_numpy(self.space.words(tuple(own)))
-        texts = torch.cat([self._photos, spelt, self._words[places]])
-        photos, taught = len(self._photos), len(self.school.names)
-        words = torch.tensor([photos + own[word] for word in batch.words], dtype=torch.long)
-        right = torch.cat([self._labels[batch.crops], words])
-        scores = SHARP * found @ texts.T
-        # A taught thing may have another of ImageNet's names as well.
-        known = ((right >= 0) & (right < taught)).nonzero()[:, 0]
-        scores[known, taught:photos] = NEVER
-        return F.cross_entropy(scores, right, ignore_index=-1)
+    def _contrastive_loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        """Each object and word among all texts: CLIP's loss from images to texts (LiT)."""
+        words = dict.fromkeys((*self.training_set.names, *batch.words))
+        index_of = {word: index for index, word in enumerate(words)}
+        negatives = torch.randint(
+            len(self._word_texts), (NEGATIVE_WORDS,), generator=self._generator
+        )
+        batch_texts = torch.from_numpy(self.space.words(tuple(index_of)))
+        texts = torch.cat([self._object_texts, batch_texts, self._word_texts[negatives]])
+        objects, trained = len(self._object_texts), len(self.training_set.names)
+        word_targets = [objects + index_of[word] for word in batch.words]
+        targets = torch.cat(
+            [self._labels[batch.crops], torch.tensor(word_targets, dtype=torch.long)]
+        )
+        logits = LOGIT_SCALE * embeddings @ texts.T
+        # A trained object may have another of ImageNet's names as well.
+        rows = ((targets >= 0) & (targets < trained)).nonzero()[:, 0]
+        logits[rows, trained:objects] = MASKED
+        return F.cross_entropy(logits, targets, ignore_index=-1)
 
-    def _begin(self, seen: Tensor) -> None:
-        """Let the head tell things as well as the untouched tower lets it (ridge regression)."""
-        wanted = torch.where((self._labels >= 0)[:, None], self._photos[self._labels], 0.0)
-        middle, deviation = seen.mean(0), seen.std(0) + 1e-3
-        standard = (seen - middle) / deviation
-        squares = standard.T @ standard + RIDGE * len(seen) * torch.eye(seen.shape[1])
-        weights = torch.linalg.solve(squares, standard.T @ (wanted - wanted.mean(0)))
+    def _initialize_head(self, features: Tensor) -> None:
+        """Fit the head to classify objects by the published features (ridge regression)."""
+        is_labeled = (self._labels >= 0)[:, None]
+        targets = torch.where(is_labeled, self._object_texts[self._labels], 0.0)
+        mean, deviation = features.mean(0), features.std(0) + 1e-3
+        standard = (features - mean) / deviation
+        gram = standard.T @ standard + RIDGE * len(features) * torch.eye(features.shape[1])
+        weights = torch.linalg.solve(gram, standard.T @ (targets - targets.mean(0)))
         weights /= deviation[:, None]
         with torch.no_grad():
             self.head.weight.copy_(weights.T)
-            self.head.bias.copy_(wanted.mean(0) - middle @ weights)
+            self.head.bias.copy_(targets.mean(0) - mean @ weights)
 
-    def _step(self, loss: Tensor, rate: float) -> float:
+    def _step(self, loss: Tensor, learning_rate: float) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = learning_rate * group["factor"]
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._tower, 5.0)
@@ -133,25 +145,24 @@ class Reader(nn.Module):
         return float(loss.detach())
 
 
-def labelled(taught: Sequence[str]) -> tuple[str, ...]:
-    """All names that photographs are labelled with: those that are taught, then ImageNet's others."""
-    return tuple(dict.fromkeys((*taught, *class_names())))
+def label_names(trained: Sequence[str]) -> tuple[str, ...]:
+    """The names of all labels: those that are trained, then ImageNet's other names."""
+    return tuple(dict.fromkeys((*trained, *class_names())))
 
 
-def features(trunk: nn.Module, squares: Pixels) -> Vectors:
-    """What a tower says of squares (n, side, side, 3) uint8: (n, 1280) float32."""
+def extract_features(trunk: nn.Module, images: Pixels) -> Vectors:
+    """The tower's features (n, 1280) float32 of images (n, side, side, 3) uint8."""
+    rows = []
     with torch.no_grad():
-        found = [
-            image_tower.pooled(
-                trunk, image_tower.cells(trunk, image_tower.below(trunk, _input(part)))
-            )
-            for part in (squares[start : start + 64] for start in range(0, len(squares), 64))
-        ]
-    result: Vectors = torch.cat(found).numpy()
+        for start in range(0, len(images), 64):
+            frozen = image_tower.frozen_features(trunk, _input(images[start : start + 64]))
+            cells = image_tower.cell_features(trunk, frozen)
+            rows.append(image_tower.pooled_features(trunk, cells))
+    result: Vectors = torch.cat(rows).numpy()
     return result
 
 
-def _quick() -> torch.autocast:
+def _autocast() -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16)
 
 
@@ -160,15 +171,15 @@ def _input(pixels: Pixels) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _letters(found: Tensor, maps: Maps) -> Tensor:
+def _letter_loss(logits: Tensor, maps: LetterMaps) -> Tensor:
     return F.binary_cross_entropy_with_logits(
-        found, torch.from_numpy(maps), pos_weight=torch.tensor(RARE)
+        logits, torch.from_numpy(maps), pos_weight=torch.tensor(MISSED_LETTER_WEIGHT)
     )
 
 
-def _main(features: Tensor, count: int) -> Tensor:
-    """The main components of features, scaled together to a deviation of 1."""
-    centred = features - features.mean(0)
-    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    found = centred @ directions[:count].T
-    return found / found.std()
+def _main_components(features: Tensor, count: int) -> Tensor:
+    """The main components of features, scaled together to a standard deviation of 1."""
+    centered = features - features.mean(0)
+    _, _, directions = torch.linalg.svd(centered, full_matrices=False)
+    components = centered @ directions[:count].T
+    return components / components.std()

@@ -1,4 +1,4 @@
-"""The reading model of a folder of classes: made once, kept in the cache."""
+"""The reading model for a folder of classes: trained once, then loaded from the cache."""
 
 import hashlib
 import json
@@ -8,81 +8,86 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.textness import reading_model
-from benchmarks.textness.dataset import Classes
-from benchmarks.textness.drawn_words import Pen
-from benchmarks.textness.fonts import Family
-from benchmarks.textness.reading_model import Effort
+from benchmarks.textness.dataset import ClassFiles
+from benchmarks.textness.fonts import FontFamily
+from benchmarks.textness.reading_model import TrainingSteps
 from benchmarks.textness.spelling import Spelling
-from benchmarks.textness.training_data import School, kept
+from benchmarks.textness.synthetic_words import WordRenderer
+from benchmarks.textness.training_data import TrainingSet, reduce_image
 from clipsearch.images.decode import decode
 from clipsearch.models.pocket import encoder
 from clipsearch.textness import TextRenderer
 from clipsearch.textness.vocabulary import ENGLISH
 from training.data.sources import IMAGE_PACKAGE, fetch_wheel
 
-RECIPE = (
-    "training_data",
-    "drawn_words",
-    "image_tower_training",
-    "reading_model",
-    "model_cache",
+TRAINING_MODULES = (
     "distractors",
     "embedding_space",
-    "spelling",
-    "text_tower",
-    "objects",
     "image_tower",
+    "image_tower_training",
+    "imagenet",
+    "model_cache",
+    "reading_model",
+    "spelling",
+    "synthetic_words",
+    "text_tower",
+    "training_data",
 )
-"""The modules of the teaching: after a change of theirs the model is another one."""
-KEPT_BACK = 20  # of the words, every so many'th one is for tests
+"""The modules that define the training: a change to one of them retrains the model."""
+HELD_OUT_INTERVAL = 20  # every 20th word is held out for tests
 
 
-def teach(
+def load_or_train(
     cache: Path,
-    taught: Classes,
+    objects: ClassFiles,
     others: Sequence[Path],
-    families: Sequence[Family],
+    families: Sequence[FontFamily],
     *,
-    effort: Effort,
+    steps: TrainingSteps,
     advance: Callable[[], object],
 ) -> Path:
-    """The folder of a model taught with these photographs, trained now where it is not there yet."""
-    folder = cache / f"reading-{_key(taught, others, effort)}"
+    """The folder of a model trained with these images; trains it now if it is not in the cache."""
+    folder = cache / f"reading-{cache_key(objects, others, steps)}"
     if not reading_model.is_trained(folder):
-        words, _ = vocabulary(without=taught)
-        school = School(
-            names=tuple(taught),
-            things=[kept(decode(file).image) for files in taught.values() for file in files],
-            labels=[label for label, files in enumerate(taught.values()) for _ in files],
-            others=[kept(decode(file).image) for file in others],
+        words, _ = split_vocabulary(without=objects)
+        training_set = TrainingSet(
+            names=tuple(objects),
+            objects=[
+                reduce_image(decode(file).image) for files in objects.values() for file in files
+            ],
+            labels=[label for label, files in enumerate(objects.values()) for _ in files],
+            others=[reduce_image(decode(file).image) for file in others],
             vocabulary=words,
-            pen=Pen(families),
-            writer=TextRenderer(
+            word_renderer=WordRenderer(families),
+            text_renderer=TextRenderer(
                 words=words, fonts=[file for family in families for file in family]
             ),
             spelling=Spelling(words),
         )
         wheel = fetch_wheel(IMAGE_PACKAGE, cache)
-        reading_model.train(folder, school, wheel, effort=effort, advance=advance)
+        reading_model.train_model(folder, training_set, wheel, steps=steps, advance=advance)
     return folder
 
 
-def vocabulary(*, without: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """20,000 English words of 3 to 13 letters, to teach, and 1,000 others that are kept for tests.
+def split_vocabulary(*, without: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """20,000 English words of 3 to 13 letters for training, and 1,000 others for tests.
 
-    None stands in some names, and none is a word that a probe is fitted with.
+    Words of the names in `without` are left out, and the words that probes are fitted with.
     """
-    tokens = json.loads((encoder.WEIGHTS / "tokenizer.json").read_text(encoding="utf-8"))
-    banned = {word for name in without for word in name.split()} | {w.lower() for w in ENGLISH}
-    words = [word for word in tokens["model"]["vocab"] if re.fullmatch("[a-z]{3,13}", word)]
+    tokenizer = json.loads((encoder.WEIGHTS / "tokenizer.json").read_text(encoding="utf-8"))
+    excluded = {word for name in without for word in name.split()} | {w.lower() for w in ENGLISH}
+    words = [word for word in tokenizer["model"]["vocab"] if re.fullmatch("[a-z]{3,13}", word)]
     parts: tuple[list[str], list[str]] = ([], [])
-    for number, word in enumerate(word for word in words if word not in banned):
-        parts[number % KEPT_BACK == 0].append(word)
+    for number, word in enumerate(word for word in words if word not in excluded):
+        parts[number % HELD_OUT_INTERVAL == 0].append(word)
     return tuple(parts[0]), tuple(parts[1])
 
 
-def _key(taught: Classes, others: Sequence[Path], effort: Effort) -> str:
-    files = {name: [file.name for file in files] for name, files in taught.items()}
-    recipe = [Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in RECIPE]
-    told = json.dumps([files, [file.name for file in others], asdict(effort), recipe])
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+def cache_key(objects: ClassFiles, others: Sequence[Path], steps: TrainingSteps) -> str:
+    """8 hex digits that identify the file names, the steps and the source of the training."""
+    names = {name: [file.name for file in files] for name, files in objects.items()}
+    sources = [
+        Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in TRAINING_MODULES
+    ]
+    values = json.dumps([names, [file.name for file in others], asdict(steps), sources])
+    return hashlib.sha256(values.encode()).hexdigest()[:8]

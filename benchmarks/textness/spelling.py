@@ -1,8 +1,8 @@
-"""How words look: letters, pairs of letters and their places, as a code of some numbers.
+"""Embeddings of the spelling of words: letters, pairs of letters and their positions.
 
-After the pyramidal histogram of characters (Almazán et al. 2014, "Word spotting and recognition with
-embedded attributes"): words that are spelt alike lie near each other, so that a model which learns the
-code reads words that it has never seen.
+After the pyramidal histogram of characters (Almazán et al. 2014, "Word spotting and recognition
+with embedded attributes"). Words with similar spelling are near each other, so a model that learns
+these codes recognizes words that it was not trained with.
 """
 
 from collections import Counter
@@ -18,12 +18,12 @@ from clipsearch.vectors import normalize
 
 PARTS = 3  # beginning, middle and end of a word
 PAIRS = 250  # the most frequent ones
-SIZE = 96  # of the code: keeps most of the variance of 20,000 English words
-ENOUGH = 8000  # words to find the main directions of
+MAX_DIM = 96  # of a code: keeps most of the variance of 20,000 English words
+SVD_WORDS = 8000  # enough to find the main directions
 
 
 class Spelling:
-    """Attributes and codes of words, as a vocabulary of them suggests."""
+    """Binary attributes of words, and codes: the main components over a vocabulary."""
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         pairs = Counter("".join(pair) for word in vocabulary for pair in pairwise(word))
@@ -35,38 +35,40 @@ class Spelling:
             *(f"{letter}$" for letter in ascii_lowercase),
             *self.pairs,
         ]
-        self._place = {name: place for place, name in enumerate(names)}
-        seen = self.attributes(vocabulary)
-        self._rate = seen.mean(axis=0)
-        # The root of a whitening: rare letters count for more, but not as much as they are rare.
-        deviation = np.sqrt(self._rate * (1 - self._rate))
-        self._weight = 1 / np.sqrt(np.maximum(deviation, 0.03))
-        _, _, directions = np.linalg.svd(
-            (seen[:ENOUGH] - self._rate) * self._weight, full_matrices=False
-        )
-        self._directions = directions[:SIZE].T
+        self._columns = {name: column for column, name in enumerate(names)}
+        attributes = self.attributes(vocabulary)
+        self._frequencies = attributes.mean(axis=0)
+        # The square root of a whitening: rare letters weigh more, but less than a whitening says.
+        deviation = np.sqrt(self._frequencies * (1 - self._frequencies))
+        self._weights = 1 / np.sqrt(np.maximum(deviation, 0.03))
+        centered = (attributes[:SVD_WORDS] - self._frequencies) * self._weights
+        _, _, directions = np.linalg.svd(centered, full_matrices=False)
+        self._directions = directions[:MAX_DIM].T
 
     @property
-    def size(self) -> int:
-        """Numbers of a code."""
+    def dim(self) -> int:
+        """The dimension of a code, at most `MAX_DIM`."""
         return int(self._directions.shape[1])
 
     def attributes(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """What each word has, (n, attributes) of 0 and 1; other characters than a to z count for nothing."""
-        rows = np.zeros((len(words), len(self._place)), np.float32)
+        """The attributes of each word, (n, attributes) of 0 and 1.
+
+        Characters other than a to z have no attributes.
+        """
+        rows = np.zeros((len(words), len(self._columns)), np.float32)
         for row, word in zip(rows, words, strict=True):
-            for name in _names(word):
-                if (place := self._place.get(name)) is not None:
-                    row[place] = 1
+            for name in _attribute_names(word):
+                if (column := self._columns.get(name)) is not None:
+                    row[column] = 1
         return rows
 
     def codes(self, words: Sequence[str]) -> Vectors:
-        """(n, SIZE) float32 of length 1."""
-        rows = (self.attributes(words) - self._rate) * self._weight @ self._directions
+        """The codes of words, (n, dim) float32 of length 1."""
+        rows = (self.attributes(words) - self._frequencies) * self._weights @ self._directions
         return normalize(rows.astype(np.float32))
 
 
-def _names(word: str) -> list[str]:
+def _attribute_names(word: str) -> list[str]:
     letters = [character for character in word.lower() if character in ascii_lowercase]
     if not letters:
         return []
