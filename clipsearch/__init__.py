@@ -11,7 +11,7 @@
 that work on image files without an index:
 
     Index                       a collection of images in a store, and the model that embeds them
-    Query, Term, StoredImage    a query, its weighted terms, and an image of the collection as a term
+    Query, Term, StoredImage    a query, its weighted terms, and a stored image as a term
     Filters                     conditions on the images that a query may return
     Hit, Hits, ImageRecord      a search result, a list of them, and the metadata of a stored image
     FileSelection               which files of a folder are taken

@@ -1,32 +1,63 @@
-"""Default settings, from environment variables."""
+"""Settings from environment variables and the user's config.toml, and default folders."""
 
 import os
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import platformdirs
 
+from clipsearch.errors import UsageError
+
 COLLECTION = "images"
+SETTINGS = ("uri", "collection", "model", "runtime", "precision")
+"""Keys at the top level of config.toml that the library reads as well as the command line."""
+
+
+class Setting(NamedTuple):
+    """The value of a setting, and the environment variable or the file that sets it."""
+
+    value: str
+    source: str
+
+
+def find_setting(name: str) -> Setting | None:
+    """Return `CLIPSEARCH_NAME`, else the key of config.toml, else None.
+
+    An empty value counts as none. Raises UsageError if config.toml cannot be read or the value is
+    not a string.
+    """
+    variable = f"CLIPSEARCH_{name.upper()}"
+    if value := os.environ.get(variable, "").strip():
+        return Setting(value, variable)
+    value = read_config().get(name, "")
+    if not isinstance(value, str):
+        raise UsageError(f"{config_path()}: {name} must be a string, not {value!r}")
+    return Setting(value.strip(), str(config_path())) if value.strip() else None
 
 
 def default_uri() -> str:
-    """Return `CLIPSEARCH_URI`, else a database file in the user's data folder."""
-    configured = os.environ.get("CLIPSEARCH_URI")
-    return configured or str(Path(platformdirs.user_data_path("clipsearch")) / "clipsearch.db")
+    """Return the setting `uri`, else a database file in the user's data folder."""
+    if setting := find_setting("uri"):
+        return setting.value
+    return str(Path(platformdirs.user_data_path("clipsearch")) / "clipsearch.db")
 
 
 def default_collection() -> str:
-    """Return `CLIPSEARCH_COLLECTION`, else "images"."""
-    return os.environ.get("CLIPSEARCH_COLLECTION") or COLLECTION
+    """Return the setting `collection`, else "images"."""
+    setting = find_setting("collection")
+    return setting.value if setting else COLLECTION
 
 
 def default_runtime() -> str:
-    """Return `CLIPSEARCH_RUNTIME`, else "auto"."""
-    return os.environ.get("CLIPSEARCH_RUNTIME") or "auto"
+    """Return the setting `runtime`, else "auto"."""
+    setting = find_setting("runtime")
+    return setting.value if setting else "auto"
 
 
 def default_precision() -> str:
-    """Return `CLIPSEARCH_PRECISION`, else "auto"."""
-    return os.environ.get("CLIPSEARCH_PRECISION") or "auto"
+    """Return the setting `precision`, else "auto"."""
+    setting = find_setting("precision")
+    return setting.value if setting else "auto"
 
 
 def cache_folder() -> Path:
@@ -35,3 +66,36 @@ def cache_folder() -> Path:
     return (
         Path(configured).expanduser() if configured else platformdirs.user_cache_path("clipsearch")
     )
+
+
+def config_path() -> Path:
+    """Return `CLIPSEARCH_CONFIG`, else config.toml in the user's configuration folder."""
+    configured = os.environ.get("CLIPSEARCH_CONFIG")
+    if configured:
+        return Path(configured).expanduser()
+    return Path(platformdirs.user_config_path("clipsearch")) / "config.toml"
+
+
+def read_config() -> dict[str, Any]:
+    """Read the user's config.toml; return {} if there is none.
+
+    Raises UsageError if the file cannot be read, is not TOML, or is the missing file that
+    `CLIPSEARCH_CONFIG` names.
+    """
+    path = config_path()
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        if os.environ.get("CLIPSEARCH_CONFIG"):
+            raise UsageError(f"CLIPSEARCH_CONFIG: no such file: {path}") from error
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text") from error
+    import tomllib  # most users have no config.toml
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error

@@ -14,6 +14,8 @@ __all__ = ["milvus_server"]
 
 # Its library reads this when it is imported, before any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# No test reads the user's own config.toml.
+os.environ["CLIPSEARCH_CONFIG"] = os.devnull
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -49,7 +51,7 @@ def own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the user's own settings or collections."""
-    for name in ("MODEL", "URI", "COLLECTION", "RUNTIME", "PRECISION"):
+    for name in ("MODEL", "URI", "COLLECTION", "RUNTIME", "PRECISION", "TOKEN"):
         monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

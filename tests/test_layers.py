@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
-    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.config clipsearch.cpu"
-    " clipsearch.escape",
+    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.cpu clipsearch.escape",
+    "clipsearch.config",
     "clipsearch.cache",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.images clipsearch.files.paths clipsearch.models.crop"
     " clipsearch.daemon.endpoint clipsearch.daemon.protocol",

@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls one library function, and renders."""
+"""The command line: one file per command, which parses, calls the library, and prints."""
 
 from clipsearch.cli.main import main
 

@@ -1,40 +1,78 @@
 """`clipsearch distill`."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from clipsearch.cli import options
-from clipsearch.cli.main import EXIT_SOME_FAILED
+from clipsearch.cli.failures import show_failures
+from clipsearch.cli.progress import progress_bar
 from clipsearch.distill import DistillReport
 from clipsearch.distill.config import BATCH_SIZE, EPOCHS, HELD_OUT
 from clipsearch.distill.pipeline import distill_model
 from clipsearch.escape import escape_control
-from clipsearch.files.progress import Progress
 from clipsearch.models.runtime import Runtime
 from clipsearch.render import evaluation_table
 
-SHOWN_FAILURES = 20
-
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--teacher", required=True, metavar="MODEL", help="See `clipsearch models`.")
-@click.option("--images", required=True, type=PATH, metavar="DIR", help="Pictures to learn from, without captions.")  # fmt: skip
-@click.option("-o", "--output", required=True, type=PATH, metavar="DIR", help="A new folder for the student, or the one of an interrupted run.")  # fmt: skip
-@click.option("--text-captions", type=PATH, metavar="FILE", help="Make the text tower small too, from captions: one a line, or a caption file.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=EPOCHS, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True, help="Pictures that are compared with each other.")  # fmt: skip
-@click.option("--heads", type=click.IntRange(min=1), help="Attention heads.  [default: 32 wide, 12 for a ViT-B/32]")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--held-out", type=click.FloatRange(0, 1, max_open=True), default=HELD_OUT, show_default=True, metavar="SHARE", help="Pictures to measure on only.")  # fmt: skip
-@click.option("--half", is_flag=True, help="Save float16: half the room.")
+@click.option(
+    "--teacher",
+    required=True,
+    metavar="MODEL",
+    help="Name of the large model, see `clipsearch models`.",
+)
+@click.option(
+    "--images",
+    required=True,
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Folder of the training images.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=options.FOLDER,
+    metavar="DIR",
+    help="A new folder for the student, or that of an interrupted run.",
+)
+@click.option(
+    "--captions",
+    type=options.FILE,
+    metavar="FILE",
+    help="Also train a small text tower, on captions: one a line, or a caption file.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=EPOCHS,
+    show_default=True,
+    help="Number of passes over the images.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=BATCH_SIZE,
+    show_default=True,
+    help="Number of images per training step.",
+)
+@click.option(
+    "--heads",
+    type=click.IntRange(min=1),
+    help="Number of attention heads.  [default: one per 32 channels, 12 for a ViT-B/32]",
+)
+@options.seed
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=HELD_OUT,
+    show_default=True,
+    metavar="0..1",
+    help="Share of the images used for evaluation only.",
+)
+@click.option("--half", is_flag=True, help="Save the weights as float16, half the size.")
 @options.as_json
 @options.runtime
 def distill(
@@ -42,7 +80,7 @@ def distill(
     teacher: str,
     images: Path,
     output: Path,
-    text_captions: Path | None,
+    captions: Path | None,
     epochs: int,
     batch_size: int,
     heads: int | None,
@@ -52,48 +90,47 @@ def distill(
     as_json: bool,
     runtime: Runtime,
 ) -> int:
-    """Train a small model of your own that finds nearly what a large one finds.
+    """Train a small model to reproduce the embeddings of a large one.
 
-    The student's image tower has half the width and half the layers of its teacher's; the text tower
-    stays, unless captions are given. Any pictures do: many, and like those that will be searched.
-    Ctrl-C leaves a model of the last epoch, and the same command goes on.
+    The student's image tower has half the width and half the layers of the teacher's. The text
+    tower is copied unless --captions is given. Images need no captions; use many, similar to those
+    that will be searched. After Ctrl-C the folder holds a model of the last epoch; the same command
+    resumes.
 
     \b
     clipsearch distill --teacher clip --images ~/Pictures -o student/
     clipsearch ingest ~/Pictures --model local-dir:student -c small
     """
-    found = distill_model(
-        teacher, images, output, captions=text_captions, epochs=epochs, batch_size=batch_size,
-        seed=seed, heads=heads, held_out=held_out, half=half, runtime=runtime, progress=_bar,
-    )  # fmt: skip
+    report = distill_model(
+        teacher,
+        images,
+        output,
+        captions=captions,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        heads=heads,
+        held_out=held_out,
+        half=half,
+        runtime=runtime,
+        progress=progress_bar,
+    )
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        click.echo(json.dumps(report.as_json()))
     else:
-        if found.agreement:
-            click.echo(evaluation_table.format_evaluation(found.agreement) + "\n")
-        click.echo("\n".join(_summary(found)))
-    for one in found.skipped[:SHOWN_FAILURES]:
-        click.echo(f"failed: {escape_control(f'{one.path}: {one.reason}')}", err=True)
-    if found.skipped:
-        click.echo(f"{len(found.skipped):,} pictures could not be used", err=True)
-    return EXIT_SOME_FAILED if found.skipped else 0
+        if report.agreement:
+            click.echo(evaluation_table.format_evaluation(report.agreement) + "\n")
+        click.echo("\n".join(_summary(report)))
+    return show_failures(report.skipped)
 
 
-@contextmanager
-def _bar(name: str, total: float | None) -> Iterator[Progress | None]:
-    """A bar on standard error for one stage, where somebody watches."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with tqdm(desc=name, total=total, dynamic_ncols=True, leave=False) as bar:
-        yield bar
-
-
-def _summary(found: DistillReport) -> list[str]:
-    towers = f"image tower of {found.parameters / 1e6:.1f} M parameters"
-    if found.text_parameters is not None:
-        towers += f", text tower of {found.text_parameters / 1e6:.1f} M"
-    lines = [f"{towers}; learnt from {found.trained:,} pictures, measured on {found.held_out:,}"]
-    wide = max(map(len, found.sizes))
-    lines += [f"  {name:<{wide}}  {size / 1e6:8.1f} MB" for name, size in found.sizes.items()]
-    return [*lines, f"use it as --model {escape_control(found.model)}"]
+def _summary(report: DistillReport) -> list[str]:
+    towers = f"image tower of {report.parameters / 1e6:.1f} M parameters"
+    if report.text_parameters is not None:
+        towers += f", text tower of {report.text_parameters / 1e6:.1f} M"
+    width = max(map(len, report.sizes))
+    return [
+        f"{towers}; trained on {report.trained:,} images, evaluated on {report.held_out:,}",
+        *(f"  {name:<{width}}  {size / 1e6:8.1f} MB" for name, size in report.sizes.items()),
+        f"use it as --model {escape_control(report.model)}",
+    ]

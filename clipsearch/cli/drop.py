@@ -11,17 +11,17 @@ from clipsearch.store import Store
 
 @click.command()
 @click.argument("name", metavar="COLLECTION")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.uri
 def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
-    """Delete a whole collection from the store; the image files stay."""
+    """Delete a collection from the store, and no image file."""
     with Store.open(uri, token=token, create=False) as store:
         rows = next((info.rows for info in store.collections() if info.name == name), None)
         if rows is not None and not yes:
             if not sys.stdin.isatty():
-                raise UsageError(f"dropping {name!r} ({rows:,} images) needs --yes")
-            if not click.confirm(f"Drop {name!r} with {rows:,} images?", err=True):
-                click.echo(f"kept {name}", err=True)
+                raise UsageError(f"deleting {name!r} with {rows:,} images needs --yes")
+            if not click.confirm(f"Delete {name!r} with {rows:,} images?", err=True):
+                click.echo("nothing deleted", err=True)
                 return
         store.drop(name)
-    click.echo(f"dropped {name}", err=True)
+    click.echo(f"deleted {name}", err=True)

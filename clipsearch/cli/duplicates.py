@@ -17,17 +17,17 @@ from clipsearch.render.display_text import display_path
     type=float,
     default=DEFAULT_SIMILARITY,
     show_default=True,
-    help="Smallest cosine of a pair.",
+    help="Minimum cosine similarity of two duplicates.",
 )
 @options.as_json
 @options.store
 def duplicates(
     *, threshold: float, as_json: bool, uri: str, token: str | None, collection: str
 ) -> None:
-    """List pictures that are the same to the eye.
+    """List groups of identical and near-identical images.
 
-    In each group the one with most pixels comes first. Look before you delete: groups that are not
-    of identical files were made by what the model sees, which may be the same in different pictures.
+    The image with the most pixels comes first in each group. Check the images before you delete
+    any: unless a group is marked as identical files, only its embeddings are similar.
 
     \b
     clipsearch duplicates
@@ -45,21 +45,27 @@ def duplicates(
 
 
 def _as_json(group: DuplicateGroup) -> dict[str, object]:
-    files = [
-        {"path": str(p.path), "id": p.id, "width": p.width, "height": p.height, "size": p.size}
-        for p in group.records
-    ]
     return {
         "similarity": round(group.similarity, 6),
         "identical": group.identical,
-        "files": files,
+        "files": [
+            {
+                "path": str(record.path),
+                "id": record.id,
+                "width": record.width,
+                "height": record.height,
+                "size": record.size,
+            }
+            for record in group.records
+        ],
     }
 
 
 def _as_text(group: DuplicateGroup) -> str:
-    how = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
+    kind = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
     lines = [
-        f"  {display_path(record.path, Path.cwd())}  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
+        f"  {display_path(record.path, Path.cwd())}"
+        f"  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
         for record in group.records
     ]
-    return "\n".join([how, *lines, ""])
+    return "\n".join([kind, *lines, ""])

@@ -9,8 +9,9 @@ import click
 
 from clipsearch import evaluation
 from clipsearch.cli import options
-from clipsearch.cli.eval_options import FILE, bars, images, limit, per_class, split
-from clipsearch.cli.main import EXIT_SOME_FAILED
+from clipsearch.cli.eval_options import images, limit, per_class, split
+from clipsearch.cli.exit_codes import EXIT_SOME_FAILED
+from clipsearch.cli.progress import progress_bars
 from clipsearch.escape import escape_control
 from clipsearch.render import comparison_chart, evaluation_table
 from clipsearch.render.output_file import require_suffix
@@ -19,43 +20,41 @@ from clipsearch.render.output_file import require_suffix
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
 @click.option(
-    "--captions", type=FILE, metavar="FILE", help="Compare by retrieval on these captions."
+    "--captions", type=options.FILE, metavar="FILE", help="Compare retrieval on these captions."
 )
 @images
 @split
 @limit
 @click.option(
     "--classes",
-    type=FILE,
+    type=options.FOLDER,
     metavar="DIR",
-    help="Compare by zero-shot accuracy on a folder of class folders.",
+    help="Compare zero-shot classification on this folder of class folders.",
 )
 @per_class
-@click.option(
-    "-o", "--output", type=FILE, metavar="FILE", help="Table and plot: .html, .png, .jpg or .webp."
-)
+@options.output_file("Write a table and a chart: .html, .png, .jpg or .webp.")
 @options.as_json
 @options.runtime
 def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest: Any) -> int:
-    """Put several models' numbers into one table and one plot.
+    """Compare several models in a table and a chart.
 
-    * is the best of a row. What a star is worth, the intervals in the plot say.
+    * marks the best result of a row. The chart shows the confidence intervals.
 
     \b
     clipsearch eval compare pocket clip --captions captions.jsonl -o compare.html
     clipsearch eval compare pocket clip align --classes birds/ -o compare.png
     """
     if output is not None:
-        require_suffix(output)  # before minutes of work
-    with bars() as bar:
-        results = evaluation.compare_models(models, progress=bar, **rest)
+        require_suffix(output)  # check before minutes of work
+    with progress_bars() as new_bar:
+        results = evaluation.compare_models(models, progress=new_bar, **rest)
     if as_json:
-        for one in results:
-            click.echo(json.dumps(one.as_json()))
+        for result in results:
+            click.echo(json.dumps(result.as_json()))
     else:
         click.echo("\n".join([*map(evaluation_table.evaluation_title, results), ""]))
         click.echo(evaluation_table.align_rows(evaluation_table.comparison_rows(results)))
     if output is not None:
         comparison_chart.write_comparison(output, results)
         click.echo(f"comparison: {escape_control(str(output))}", err=True)
-    return EXIT_SOME_FAILED if any(one.skipped for one in results) else 0
+    return EXIT_SOME_FAILED if any(result.skipped for result in results) else 0

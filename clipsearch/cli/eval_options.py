@@ -1,48 +1,42 @@
-"""What the commands of `clipsearch eval` share: options, bars, and how a result is shown."""
+"""Options of the commands of `clipsearch eval`, and the printing of a result."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import click
-from tqdm import tqdm
 
-from clipsearch.cli.main import EXIT_SOME_FAILED
+from clipsearch.cli.exit_codes import EXIT_SOME_FAILED
+from clipsearch.cli.options import FILE, FOLDER
 from clipsearch.evaluation.results import Evaluation
-from clipsearch.files.progress import Progress
 from clipsearch.render import evaluation_table
 
-FILE = click.Path(path_type=Path)
-
-model = click.option("--model", default="auto", show_default=True, help="See `clipsearch models`.")
-images = click.option("--images", type=FILE, metavar="DIR", help="Where the pictures are.  [default: beside the captions, or in images/ there]")  # fmt: skip
-split = click.option(
-    "--split", metavar="NAME", help="Only that split of the captions: val, test, …"
+images = click.option(
+    "--images",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of the images.  [default: that of the captions, or images/ in it]",
 )
-limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures.")  # fmt: skip
-per_class = click.option("--per-class", type=click.IntRange(min=1), metavar="N", help="Only N pictures of each class.")  # fmt: skip
+split = click.option(
+    "--split", metavar="NAME", help="Use only this split of the captions: val, test, …"
+)
+limit = click.option(
+    "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first N images."
+)
+per_class = click.option(
+    "--per-class", type=click.IntRange(min=1), metavar="N", help="Use only N images of each class."
+)
+queries = click.option(
+    "--queries",
+    type=FILE,
+    metavar="FILE",
+    help="A text file with one query a line.  [default: images as queries]",
+)
 
 
-@contextmanager
-def bars() -> Iterator[Callable[[str], Progress | None]]:
-    """Makes bars on standard error, where somebody watches."""
-    with ExitStack() as stack:
-
-        def bar(name: str) -> Progress | None:
-            if not sys.stderr.isatty():
-                return None
-            new = tqdm(desc=name or None, unit=" items", dynamic_ncols=True, smoothing=0.1)
-            made: Progress = stack.enter_context(new)
-            return made
-
-        yield bar
-
-
-def show(found: Evaluation, *, as_json: bool) -> int:
-    """Print one result; the exit code."""
+def show(evaluation: Evaluation, *, as_json: bool) -> int:
+    """Print one result; return the exit code."""
     click.echo(
-        json.dumps(found.as_json()) if as_json else evaluation_table.format_evaluation(found)
+        json.dumps(evaluation.as_json())
+        if as_json
+        else evaluation_table.format_evaluation(evaluation)
     )
-    return EXIT_SOME_FAILED if found.skipped else 0
+    return EXIT_SOME_FAILED if evaluation.skipped else 0

@@ -19,21 +19,21 @@ from clipsearch.render import heat_map
 from clipsearch.render.display_text import display_width
 from clipsearch.render.output_file import IMAGE_SUFFIXES, require_suffix
 
-BAR = 24  # columns of the longest bar beside a word
+BAR_WIDTH = 24  # columns of the longest bar next to a word
 
 
 @click.command()
 @click.argument("query", metavar="TEXT")
-@click.argument("picture", type=click.Path(path_type=Path), metavar="PICTURE")
+@click.argument("image", type=options.PATH, metavar="IMAGE")
+@options.output_file("Draw the heat map into a .png, .jpg or .webp file.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Draw the heat map into a .png, .jpg or .webp file.",
-)  # fmt: skip
-@click.option(
-    "--method", type=click.Choice(METHODS), default="auto", show_default=True,
-    help="occlusion: any model. patches: vision transformers of open_clip on torch, quick.",
-)  # fmt: skip
-@click.option("--model", help="See `clipsearch models`.  [default: the collection's, or auto]")
+    "--method",
+    type=click.Choice(METHODS),
+    default="auto",
+    show_default=True,
+    help="occlusion works with any model; patches is faster, for open_clip's ViTs on torch.",
+)
+@options.collection_model
 @options.as_json
 @options.store
 @options.runtime
@@ -43,7 +43,7 @@ def explain(
     /,
     *,
     query: str,
-    picture: Path,
+    image: Path,
     output: Path | None,
     method: str,
     model: str | None,
@@ -53,39 +53,34 @@ def explain(
     collection: str,
     runtime: Runtime,
 ) -> None:
-    """Show why a picture matches a text: where in it, and through which words.
+    """Show which parts of an image and which words match a text.
 
-    The map is hot where the picture has most of TEXT; it always has a hottest place, also where
-    the score says that TEXT is not in the picture at all. A word's number is what the score loses
+    The heat map is hot where the image matches TEXT best. Every map has a hottest point, even if a
+    low score says that the image does not match. The number of a word is the drop of the score
     without it.
 
     \b
-    clipsearch explain "red umbrella" photo.jpg -o map.png
-    clipsearch explain "a dog in the snow" photo.jpg --json
+    clipsearch explain "red umbrella" street.jpg -o map.png
+    clipsearch explain "a dog in the snow" snow.jpg --json
     """
     if output is not None:
-        require_suffix(output, IMAGE_SUFFIXES)  # before a minute's work
-    named = context.get_parameter_source("collection") is ParameterSource.COMMANDLINE
-    if model is not None and named:
-        raise UsageError("--collection says which model: leave --model out, or the collection")
+        require_suffix(output, IMAGE_SUFFIXES)  # check before a minute of work
+    is_named = context.get_parameter_source("collection") is ParameterSource.COMMANDLINE
+    if model is not None and is_named:
+        raise UsageError("--collection determines the model: leave --model or --collection out")
     encoder = None
     if model is None:
-        encoder = _collection_model(uri, token, collection, runtime, required=named)
-    found = explain_match(
-        query, picture, model=encoder or model or "auto", method=method, runtime=runtime
+        encoder = _collection_model(uri, token, collection, runtime, required=is_named)
+    explanation = explain_match(
+        query, image, model=encoder or model or "auto", method=method, runtime=runtime
     )
     if output is not None:
-        words = [(one.word, one.value) for one in found.words]
-        note = f"{picture.name} · score {found.score:.3f} · {found.model}, {found.method}"
-        image = heat_map.draw_explanation(
-            found.image, found.heat_map, title=query, note=note, words=words
-        )
-        heat_map.write_explanation(output, image)
+        _draw(explanation, query, image, output)
     if as_json:
-        drawn = str(output) if output is not None else None
-        click.echo(json.dumps({"path": str(picture), **found.as_json(), "map": drawn}))
+        heat_map_path = str(output) if output is not None else None
+        click.echo(json.dumps({"path": str(image), **explanation.as_json(), "map": heat_map_path}))
     else:
-        click.echo(_text(found, picture))
+        click.echo(_text(explanation, image))
     if output is not None:
         click.echo(f"heat map: {escape_control(str(output))}", err=True)
 
@@ -93,7 +88,10 @@ def explain(
 def _collection_model(
     uri: str, token: str | None, collection: str, runtime: Runtime, *, required: bool
 ) -> Encoder | None:
-    """The model that made the collection's vectors; None where there is no such collection."""
+    """Load the model of the collection; return None if there is no collection.
+
+    Raises MissingCollectionError instead if the collection is `required`.
+    """
     if "://" not in uri and not is_file(expand_user(Path(uri))) and not required:
         return None
     with Index.open(
@@ -106,23 +104,33 @@ def _collection_model(
         return index.encoder
 
 
-def _text(found: Explanation, picture: Path) -> str:
-    x, y = found.peak
+def _draw(explanation: Explanation, query: str, image: Path, output: Path) -> None:
+    words = [(word.word, word.value) for word in explanation.words]
+    note = (
+        f"{image.name} · score {explanation.score:.3f} · {explanation.model}, {explanation.method}"
+    )
+    drawing = heat_map.draw_explanation(
+        explanation.image, explanation.heat_map, title=query, note=note, words=words
+    )
+    heat_map.write_explanation(output, drawing)
+
+
+def _text(explanation: Explanation, image: Path) -> str:
+    x, y = explanation.peak
     lines = [
-        f"score {found.score:.3f}  {escape_control(str(picture))}",
-        f"hottest at {x}, {y} of {found.image.width} x {found.image.height} pixels"
-        f"  ({found.method}, {escape_control(found.model)})",
+        f"score {explanation.score:.3f}  {escape_control(str(image))}",
+        f"hottest at {x}, {y} of {explanation.image.width} x {explanation.image.height} pixels"
+        f"  ({explanation.method}, {escape_control(explanation.model)})",
     ]
-    if not found.words:
+    if not explanation.words:
         return "\n".join(lines)
-    words = [escape_control(one.word) for one in found.words]
-    width = max(map(display_width, words))
-    largest = max(abs(one.value) for one in found.words) or 1.0
+    names = [escape_control(word.word) for word in explanation.words]
+    width = max(map(display_width, names))
+    largest = max(abs(word.value) for word in explanation.words) or 1.0
     lines.append("")
-    for word, one in zip(words, found.words, strict=True):
-        length = round(BAR * abs(one.value) / largest)
-        bar = ("█" if one.value >= 0 else "░") * length
-        lines.append(
-            f"{word}{' ' * (width - display_width(word))}  {one.value:+.3f}  {bar}".rstrip()
-        )
+    for name, word in zip(names, explanation.words, strict=True):
+        length = round(BAR_WIDTH * abs(word.value) / largest)
+        bar = ("█" if word.value >= 0 else "░") * length
+        padding = " " * (width - display_width(name))
+        lines.append(f"{name}{padding}  {word.value:+.3f}  {bar}".rstrip())
     return "\n".join(lines)

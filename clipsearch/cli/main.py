@@ -1,4 +1,4 @@
-"""The group of commands: loads a command when it is used, and turns errors into one line each."""
+"""The group of commands, which imports them lazily, and the exit codes of errors."""
 
 import atexit
 import gc
@@ -14,46 +14,45 @@ from pathlib import Path
 from typing import Never
 
 import click
+from click.shell_completion import CompletionItem
 
+from clipsearch.cli.config_defaults import default_map
+from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.escape import escape_control
 
-EXIT_ERROR = 1
-EXIT_USAGE = 2
-EXIT_SOME_FAILED = 3
-EXIT_INTERRUPTED = 130
-
-# The modules behind the commands import numpy and more, so the list that --help shows stands here.
+# The list that --help shows stands here, because the modules of the commands import numpy and more.
 COMMANDS = {
-    "demo": "Ingest a few real photographs and search them by text, by picture and by both.",
-    "ingest": "Store the pictures in folders and files.",
-    "query": "Find pictures by text, by picture, or by both.",
-    "similar": "Find the pictures most like one.",
-    "classify": "Tell which of some labels fits each picture, without training.",
-    "tag": "Label the pictures of a collection, so that queries can filter by it.",
-    "probe": "Learn labels from folders of examples, and apply them.",
-    "explain": "Show why a picture matches a text: where in it, and through which words.",
-    "eval": "Measure how good a model is, on your own pictures.",
-    "distill": "Train a small model of your own that finds nearly what a large one finds.",
-    "duplicates": "List pictures that are the same to the eye.",
-    "textness": "Keep pictures of a word apart from pictures of the thing.",
-    "warm": "Keep the store open and its model loaded in the background, for quick queries.",
-    "models": "List the models worth naming, and which of them are on this machine.",
-    "status": "Show the collections of a store: model, pictures, folders, failures, disk.",
-    "remove": "Forget pictures, or all under a folder, without touching their files.",
-    "drop": "Delete a whole collection from the store; the image files stay.",
+    "demo": "Ingest sample images and search them by text, by image, and by both.",
+    "ingest": "Add the images in folders and files to a collection.",
+    "query": "Find images by text, by image, or by both.",
+    "similar": "Find the images most similar to an image.",
+    "classify": "Assign labels to images, without training (zero-shot classification).",
+    "tag": "Label the images of a collection, to filter queries by label.",
+    "probe": "Train a linear probe on folders of example images, and apply it.",
+    "explain": "Show which parts of an image and which words match a text.",
+    "eval": "Measure the quality of a model on your own images.",
+    "distill": "Train a small model to reproduce the embeddings of a large one.",
+    "duplicates": "List groups of identical and near-identical images.",
+    "textness": "Measure how much text images show, and adjust queries by it.",
+    "warm": "Start a daemon that keeps the store and the model in memory, for fast queries.",
+    "models": "List recommended models, and which need no download.",
+    "status": "Show the collections of a store: models, images, folders, failures and disk use.",
+    "remove": "Remove images or whole folders from a collection, and no image file.",
+    "drop": "Delete a collection from the store, and no image file.",
+    "completion": "Print a shell completion script.",
 }
 
 
-class Commands(click.Group):
-    """A group whose commands are each imported when they are used."""
+class CommandGroup(click.Group):
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, the way of a new user first."""
+        """Return all names, in the order that a new user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command of that name; None where there is none."""
+        """Import the command of that name; return None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f"clipsearch.cli.{cmd_name}"), cmd_name)
@@ -61,53 +60,65 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without importing it."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipsearch", prog_name="clipsearch")
-def clipsearch() -> None:
-    """Search image collections by text, by picture, or by both.
+@click.pass_context
+def clipsearch(context: click.Context) -> None:
+    """Search image collections by text, by image, or by both.
 
     \b
     clipsearch ingest ~/Pictures
     clipsearch query "bird on a wire"
     """
-    # Pillow warns of damaged metadata in pictures that it reads all the same.
+    # Pillow warns of damaged metadata in images that it decodes nevertheless.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     log = logging.getLogger("clipsearch")
     log.setLevel(logging.INFO)
     if not log.handlers:
-        log.addHandler(_Stderr())
+        log.addHandler(_StderrHandler())
+    context.default_map = default_map(context)
 
 
-class _Stderr(logging.Handler):
-    """What the library has to say, as plain lines on standard error."""
+class _StderrHandler(logging.Handler):
+    """A log handler that prints plain lines on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(escape_control(record.getMessage()), err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> Never:
-    """Run the command line, `sys.argv` by default, and exit: 0 done, 1 error, 2 usage, 3 some files failed, 130 interrupted."""
+    """Run the command line, `sys.argv` by default, and exit.
+
+    The exit code is 0 for success, 1 for an error, 2 for a usage error, 3 if some files failed, and
+    130 if interrupted.
+    """
     if arguments is None:  # a process of its own
         _collect_less_garbage()
-    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, a shutdown: what is done gets written
+    for name in ("SIGTERM", "SIGHUP"):  # like Ctrl-C: finished work is written before the exit
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.stdout is None:  # closed by the shell
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
-    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows takes few of a file name's letters
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the exit
+    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows cannot encode every file name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        # Not standalone: click would end an interrupt with 1 and spread a usage error over lines.
+        # Standalone mode exits with 1 on an interrupt and prints usage errors on several lines.
         code = clipsearch.main(arguments, prog_name="clipsearch", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(EXIT_USAGE)
@@ -120,11 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         _fail(str(error), EXIT_USAGE)
     except ClipsearchError as error:
         _fail(str(error), EXIT_ERROR)
-    except OSError as error:  # of a disk or a pipe, in a place that has no better words for it
-        _fail(
-            f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}",
-            EXIT_ERROR,
-        )
+    except OSError as error:  # of a disk or a pipe, not translated elsewhere
+        file = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{file}", EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
 

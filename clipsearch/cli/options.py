@@ -1,26 +1,72 @@
-"""Options that several commands share."""
+"""Options that several commands share, as decorators."""
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
 from clipsearch import config
-from clipsearch.cli.param_types import scale
+from clipsearch.cli.param_types import textness_scale
 from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path)
+
+MODEL_HELP = "Name of the model, see `clipsearch models`."
+
+
+def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make a decorator that adds options to a command, in the order given."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
 limit = click.option(
     "-n",
     "--limit",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="How many hits.",
+    metavar="N",
+    help="Maximum number of hits.",
 )
+offset = click.option(
+    "--offset",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Number of hits to skip, for the next page.",
+)
+seed = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers.",
+)
+model = click.option("--model", default="auto", show_default=True, help=MODEL_HELP)
+collection_model = click.option(
+    "--model", help=f"{MODEL_HELP}  [default: the model of the collection, or auto]"
+)
+
+
+def output_file(help_text: str, *, required: bool = False) -> Callable[[F], F]:
+    """Make the option -o/--output, for a file to write."""
+    return click.option(
+        "-o", "--output", type=FILE, required=required, metavar="FILE", help=help_text
+    )
 
 
 def runtime(command: F) -> F:
@@ -31,17 +77,17 @@ def runtime(command: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
         default="auto",
         show_default=True,
-        help="Where the model runs.",
+        help="Device that runs the model.",
     )
     @click.option(
         "--runtime",
         type=click.Choice(RUNTIMES),
-        help="Which library the model runs on. [env: CLIPSEARCH_RUNTIME]",
+        help="Library that runs the model. [env: CLIPSEARCH_RUNTIME]",
     )
     @click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
-        help="In which precision the model computes. [env: CLIPSEARCH_PRECISION]",
+        help="Precision of the computation. [env: CLIPSEARCH_PRECISION]",
     )
     @wraps(command)
     def with_runtime(
@@ -52,41 +98,44 @@ def runtime(command: F) -> F:
     return cast("F", with_runtime)
 
 
-def textness(command: F) -> F:
-    """--textness and --max-textness: what is asked of text in the pictures."""
-    command = click.option(
-        "--max-textness", type=float, metavar="0..1", help="Leave out pictures that show more text."
-    )(command)
-    return click.option(
+textness = add_options(
+    click.option(
         "--textness",
-        type=scale,
+        type=textness_scale,
         metavar="SCALE|off",
-        help="Less text in the pictures (-1, -2), more (1, 2), or take no notice of it (off).",
-    )(command)
+        help="Prefer images with less text (-1, -2) or more (1, 2), or ignore text (off).",
+    ),
+    click.option(
+        "--max-textness",
+        type=float,
+        metavar="0..1",
+        help="Leave out images that show more text than this.",
+    ),
+)
 
-
-def uri(command: F) -> F:
-    """--uri and --token: which store."""
-    command = click.option(
-        "--token", envvar="CLIPSEARCH_TOKEN", help="user:password or API key of a Milvus server."
-    )(command)
-    return click.option(
+uri = add_options(
+    click.option(
         "--uri",
         envvar="CLIPSEARCH_URI",
         default=config.default_uri,
-        show_default="a file in your data folder",
+        show_default="a file in the user's data folder",
         help="A .db file, or the address of a Milvus server. [env: CLIPSEARCH_URI]",
-    )(command)
+    ),
+    click.option(
+        "--token",
+        envvar="CLIPSEARCH_TOKEN",
+        help="user:password or API key of a Milvus server. [env: CLIPSEARCH_TOKEN]",
+    ),
+)
 
-
-def store(command: F) -> F:
-    """--uri, --token and --collection: which collection of which store."""
-    command = click.option(
+store = add_options(
+    uri,
+    click.option(
         "-c",
         "--collection",
         envvar="CLIPSEARCH_COLLECTION",
-        default=config.COLLECTION,
-        show_default=True,
-        help="Which collection of the store. [env: CLIPSEARCH_COLLECTION]",
-    )(command)
-    return uri(command)
+        default=config.default_collection,
+        show_default=config.COLLECTION,
+        help="Name of the collection in the store. [env: CLIPSEARCH_COLLECTION]",
+    ),
+)

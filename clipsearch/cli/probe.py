@@ -13,7 +13,9 @@ from clipsearch.classify.learning_curve import SEEDS, SHOTS
 from clipsearch.classify.probe_apply import apply_linear_probe
 from clipsearch.classify.probe_fit import fit_linear_probe
 from clipsearch.cli import label_options, options
-from clipsearch.cli.query import filters
+from clipsearch.cli.failures import show_failures
+from clipsearch.cli.filter_options import filters
+from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
@@ -24,9 +26,9 @@ from clipsearch.render.learning_curve import SUFFIXES, write_curve
 from clipsearch.render.output_file import require_suffix
 
 
-@click.group(no_args_is_help=False)  # an error of one line, as of every command
+@click.group(no_args_is_help=False)  # report a missing command in one line
 def probe() -> None:
-    """Learn labels from folders of examples, and apply them.
+    """Train a linear probe on folders of example images, and apply it.
 
     \b
     clipsearch probe fit examples/ -o birds.probe --figure curve.png
@@ -35,36 +37,30 @@ def probe() -> None:
 
 
 @probe.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Where to write the probe.",
-)
-@click.option("--model", default="auto", show_default=True, help="See `clipsearch models`.")
+@click.argument("folder", type=options.FOLDER, metavar="DIR")
+@options.output_file("Where to write the probe.", required=True)
+@options.model
 @click.option(
     "--shots",
     default=",".join(map(str, SHOTS)),
     show_default=True,
-    metavar="K,…",
-    help="Labelled pictures of each class, for the curve.",
+    metavar="N,…",
+    help="Numbers of examples per class, for the learning curve.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=0),
     default=SEEDS,
     show_default=True,
-    help="Runs of the curve; 0 measures none.",
+    metavar="N",
+    help="Number of runs of the learning curve; 0 skips it.",
 )
-@label_options.decorated(*label_options.TEMPLATE_OPTIONS)
+@label_options.templates
 @click.option(
     "--figure",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FILE,
     metavar="FILE",
-    help=f"Also draw the curve: {', '.join(SUFFIXES)}.",
+    help=f"Also draw the learning curve: {', '.join(SUFFIXES)}.",
 )
 @options.as_json
 @options.runtime
@@ -75,35 +71,39 @@ def fit(
     model: str,
     shots: str,
     seeds: int,
-    own: tuple[str, ...],
-    sets: tuple[str, ...],
+    template_texts: tuple[str, ...],
+    template_sets: tuple[str, ...],
     figure: Path | None,
     as_json: bool,
     runtime: Runtime,
 ) -> int:
-    """Learn to tell apart the folders in DIR, which hold a class of pictures each.
+    """Train a classifier on the folders in DIR, each with the images of one class.
 
-    It is logistic regression on the vectors of the model, which stays as it is. First it measures how
-    accuracy on pictures held out grows with the examples a class, beside the folders' names alone
-    (zero-shot).
+    The classifier is a logistic regression on the model's embeddings; the model does not change.
+    A learning curve shows the accuracy on held-out images for growing numbers of examples, next to
+    zero-shot classification by the names of the folders.
 
     \b
     clipsearch probe fit examples/ -o birds.probe --figure curve.png
-    """  # fmt: skip
-    numbers = _numbers(shots)
+    """
+    shot_counts = _parse_shots(shots)
     if figure:
         require_suffix(figure, SUFFIXES)
     if figure and not seeds:
-        raise UsageError("--seeds 0 measures nothing that --figure could draw")
-    for file in (output, figure):  # a mistyped folder, before minutes of work
+        raise UsageError("--seeds 0 skips the learning curve that --figure draws")
+    for file in (output, figure):  # check before minutes of work
         if file and not is_folder(expand_user(file).parent):
-            raise UsageError(f"there is no folder {file.parent} to write {file.name} into")
-    templates = label_options.templates_of(own, sets)
-    with label_options.progress() as bar:
+            raise UsageError(f"cannot write {file.name}: no folder {file.parent}")
+    with progress_bar() as bar:
         fitted = fit_linear_probe(
-            folder, model=model, runtime=runtime, shots=numbers, seeds=seeds,
-            templates=templates, progress=bar,
-        )  # fmt: skip
+            folder,
+            model=model,
+            runtime=runtime,
+            shots=shot_counts,
+            seeds=seeds,
+            templates=label_options.all_templates(template_texts, template_sets),
+            progress=bar,
+        )
     fitted.probe.save(output)
     if figure and fitted.curve:
         write_curve(figure, fitted.curve, title=_title(fitted))
@@ -113,13 +113,13 @@ def fit(
         click.echo(_table(fitted.curve))
     for line in _summary(fitted, output, figure):
         click.echo(line, err=True)
-    return label_options.show_failures(fitted.failed)
+    return show_failures(fitted.failed)
 
 
 @probe.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=options.FILE, metavar="FILE")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@label_options.decorated(*label_options.OUTPUT)
+@label_options.predictions
 @filters
 @options.store
 @options.runtime
@@ -140,33 +140,32 @@ def apply(
     runtime: Runtime,
     **rest: Any,
 ) -> int:
-    """Tell the classes of pictures by the probe in FILE.
+    """Classify images by the linear probe in FILE.
 
-    PATHS are files and folders. Without any, it is the whole collection, of which no picture is
-    decoded; `clipsearch tag --probe FILE` writes the classes into it.
+    PATHS are files and folders; the default is the whole collection, by its stored embeddings.
+    `clipsearch tag --probe FILE` stores the labels in the collection.
 
     \b
     clipsearch probe apply birds.probe ~/Pictures --top 1
     """
     loaded = LinearProbe.load(file)
-    top = label_options.shown_top(top, as_json=as_json, as_csv=as_csv)
-    wanted = Filters(**rest)
+    top = label_options.limit_predictions(top, as_json=as_json, as_csv=as_csv)
+    row_filters = Filters(**rest)
     if paths:
-        label_options.refuse_store(paths, context)
-        label_options.refuse_filters(wanted)
-        with label_options.progress() as bar:
-            found = apply_linear_probe(
+        label_options.require_files_only(context, row_filters)
+        with progress_bar() as bar:
+            report = apply_linear_probe(
                 loaded, paths, runtime=runtime, top=top, threshold=threshold, progress=bar
             )
-        return label_options.show(found.images, found.failed, as_json=as_json, as_csv=as_csv)
+        return label_options.show(report.images, report.failed, as_json=as_json, as_csv=as_csv)
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        images = index.classify(loaded, filters=wanted, top=top, threshold=threshold)
+        images = index.classify(loaded, filters=row_filters, top=top, threshold=threshold)
     return label_options.show(images, [], as_json=as_json, as_csv=as_csv)
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_shots(text: str) -> list[int]:
     try:
         numbers = [int(word) for word in text.replace(",", " ").split()]
     except ValueError as error:
@@ -180,8 +179,8 @@ def _table(curve: LearningCurve) -> str:
     points = ([curve.zero_shot] if curve.zero_shot else []) + list(curve.points)
     lines = [f"{'examples a class':>16}  {'accuracy':>8}  95% interval"]
     for point in points:
-        reach = f"{point.low:.1%} to {point.high:.1%}" if isfinite(point.low) else ""
-        lines.append(f"{_name(point):>16}  {point.mean:>8.1%}  {reach}".rstrip())
+        interval = f"{point.low:.1%} to {point.high:.1%}" if isfinite(point.low) else ""
+        lines.append(f"{_name(point):>16}  {point.mean:>8.1%}  {interval}".rstrip())
     return "\n".join(lines)
 
 
@@ -192,35 +191,39 @@ def _name(point: LearningCurvePoint) -> str:
 
 
 def _title(fitted: ProbeFit) -> str:
-    probe = fitted.probe
-    return f"{probe.model.name}: {len(probe.labels)} classes, {probe.images:,} pictures"
+    linear_probe = fitted.probe
+    return (
+        f"{linear_probe.model.name}: {len(linear_probe.labels)} classes, "
+        f"{linear_probe.images:,} images"
+    )
 
 
 def _summary(fitted: ProbeFit, output: Path, figure: Path | None) -> list[str]:
     lines = []
-    if fitted.curve:
-        seeds = fitted.curve.points[-1].seeds
+    if curve := fitted.curve:
+        runs = curve.points[-1].seeds
         lines.append(
-            f"{seeds} {'run' if seeds == 1 else 'runs'}, each on {fitted.curve.tested:,} held-out "
-            "pictures"
+            f"{runs} {'run' if runs == 1 else 'runs'}, each on {curve.tested:,} held-out images"
         )
-        if (worth := fitted.curve.zero_shot_equivalent) is not None:
-            lines.append(f"zero-shot does as well as {worth:.1f} examples a class")
+        if curve.zero_shot_equivalent is not None:
+            lines.append(
+                f"zero-shot is as accurate as {curve.zero_shot_equivalent:.1f} examples a class"
+            )
     lines.append(f"probe of {_title(fitted)}: {display_path(output)}")
     return lines + ([f"figure: {display_path(figure)}"] if figure else [])
 
 
 def _as_json(fitted: ProbeFit) -> dict[str, Any]:
-    probe, curve = fitted.probe, fitted.curve
+    linear_probe, curve = fitted.probe, fitted.curve
     return {
-        "model": asdict(probe.model),
-        "labels": probe.labels,
-        "pictures": probe.images,
+        "model": asdict(linear_probe.model),
+        "labels": linear_probe.labels,
+        "images": linear_probe.images,
         "tested": curve.tested if curve else 0,
-        "strength": curve.inverse_penalty if curve else None,
+        "inverse_penalty": curve.inverse_penalty if curve else None,
         "zero_shot": _point(curve.zero_shot) if curve and curve.zero_shot else None,
         "curve": [_point(point) for point in curve.points] if curve else [],
-        "zero_shot_worth": curve.zero_shot_equivalent if curve else None,
+        "zero_shot_equivalent": curve.zero_shot_equivalent if curve else None,
         "failed": [{"path": str(f.path), "reason": f.reason} for f in fitted.failed],
     }
 

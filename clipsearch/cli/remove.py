@@ -11,9 +11,9 @@ from clipsearch.index import Index
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
 def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: str) -> None:
-    """Forget pictures, or all under a folder, without touching their files.
+    """Remove images or whole folders from a collection, and no image file.
 
-    They need not exist any more.
+    The files need not exist.
 
     \b
     clipsearch remove ~/Pictures/private
@@ -22,5 +22,5 @@ def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: s
         removed = {path: index.remove(path) for path in paths}
     if total := sum(removed.values()):
         click.echo(f"{total:,} removed", err=True)
-    if nothing := [path for path, count in removed.items() if not count]:
-        raise UsageError(f"the collection {collection!r} has nothing at {', '.join(nothing)}")
+    if unknown := [path for path, count in removed.items() if not count]:
+        raise UsageError(f"the collection {collection!r} has no images at {', '.join(unknown)}")

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from clipsearch.cli import options, output
+from clipsearch.cli import options
+from clipsearch.cli.output import Output, output, show
 from clipsearch.daemon.process import start_unless_off
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
@@ -17,7 +18,7 @@ from clipsearch.textness.steering import TextnessScale
 @click.argument("image", metavar="IMAGE")
 @options.limit
 @options.textness
-@output.output
+@output
 @options.store
 @options.runtime
 def similar(
@@ -32,19 +33,19 @@ def similar(
     runtime: Runtime,
     **rest: Any,
 ) -> None:
-    """Find the pictures most like one.
+    """Find the images most similar to an image.
 
-    IMAGE is a file, or id:… of the collection; it and its identical copies are left out.
+    IMAGE is a file, or id:… for a stored image. The image itself and identical copies are left out.
 
     \b
     clipsearch similar ./sunset.jpg
     """
-    wanted = output.Output(**rest)
-    wish = as_image(image)
+    output_options = Output(**rest)
+    query_image = as_image(image)
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        hits = index.similar(wish, limit=limit, textness=textness, max_textness=max_textness)
-    shown = [wish] if isinstance(wish, Path) else []
-    output.show(hits, wanted, title=f"similar to {image}", images=shown, start=1)
+        hits = index.similar(query_image, limit=limit, textness=textness, max_textness=max_textness)
+    files = [query_image] if isinstance(query_image, Path) else []
+    show(hits, output_options, title=f"similar to {image}", images=files, start=1)
     start_unless_off(uri, token, collection, runtime)

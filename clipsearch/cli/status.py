@@ -5,12 +5,12 @@ import json
 import click
 
 from clipsearch.cli import options
-from clipsearch.cli.main import EXIT_ERROR
+from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.errors import StoreError
 from clipsearch.escape import escape_control
 from clipsearch.store import Collection, Store
 
-SHOWN = 5
+SHOWN_FAILURES = 5
 
 
 @click.command()
@@ -18,27 +18,29 @@ SHOWN = 5
 @click.option("--failures", "all_failures", is_flag=True, help="List every file that failed.")
 @options.as_json
 def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) -> int:
-    """Show the collections of a store: model, pictures, folders, failures, disk."""
+    """Show the collections of a store: models, images, folders, failures and disk use."""
     with Store.open(uri, token=token, create=False) as store:
         collections = {info.name: _open(store, info.name) for info in store.collections()}
-        disk = store.disk_bytes()
+        disk_bytes = store.disk_bytes()
         if as_json:
             described = [_as_json(name, opened) for name, opened in collections.items()]
-            click.echo(json.dumps({"uri": store.uri, "disk_bytes": disk, "collections": described}))
+            click.echo(
+                json.dumps({"uri": store.uri, "disk_bytes": disk_bytes, "collections": described})
+            )
         else:
-            size = "" if disk is None else f", {disk / 1e6:,.1f} MB"
+            size = "" if disk_bytes is None else f", {disk_bytes / 1e6:,.1f} MB"
             click.echo(f"store {escape_control(store.uri)}{size}")
             for name, opened in collections.items():
-                _show(name, opened, SHOWN if not all_failures else None)
+                _show(name, opened, None if all_failures else SHOWN_FAILURES)
             if not collections:
-                click.echo("no collections: `clipsearch ingest FOLDER` makes one")
+                click.echo("no collections: `clipsearch ingest FOLDER` creates one")
     return EXIT_ERROR if any(isinstance(c, StoreError) for c in collections.values()) else 0
 
 
 def _open(store: Store, name: str) -> Collection | StoreError:
     try:
         return store.collection(name)
-    except StoreError as error:  # one that is damaged must not hide the others
+    except StoreError as error:  # a damaged collection does not hide the others
         return error
 
 
@@ -61,7 +63,7 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
     }
 
 
-def _show(name: str, opened: Collection | StoreError, most: int | None) -> None:
+def _show(name: str, opened: Collection | StoreError, max_failures: int | None) -> None:
     if isinstance(opened, StoreError):
         click.echo(f"\n{name}: {escape_control(str(opened))}")
         return
@@ -72,9 +74,8 @@ def _show(name: str, opened: Collection | StoreError, most: int | None) -> None:
     for root in info.roots:
         click.echo(f"  folder    {escape_control(str(root))}")
     failures = opened.failures()
-    for failure in failures[:most]:
-        click.echo(
-            f"  failed    {escape_control(str(failure.path))}: {escape_control(failure.reason)}"
-        )
-    if most is not None and len(failures) > most:
-        click.echo(f"  failed    … and {len(failures) - most:,} more: --failures lists them")
+    for failure in failures[:max_failures]:
+        click.echo(f"  failed    {escape_control(f'{failure.path}: {failure.reason}')}")
+    if max_failures is not None and len(failures) > max_failures:
+        more = len(failures) - max_failures
+        click.echo(f"  failed    … and {more:,} more: --failures lists them")

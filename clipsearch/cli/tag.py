@@ -10,7 +10,7 @@ import click
 from clipsearch.classify import LinearProbe
 from clipsearch.classify.tags import DEFAULT_THRESHOLD
 from clipsearch.cli import label_options, options
-from clipsearch.cli.query import filters
+from clipsearch.cli.filter_options import filters
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.index import Index
@@ -20,12 +20,13 @@ from clipsearch.render.display_text import display_width
 
 
 @click.command()
-@label_options.decorated(*label_options.LABELS, *label_options.TEMPLATE_OPTIONS)
+@label_options.labels
+@label_options.templates
 @click.option(
     "--probe",
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     metavar="FILE",
-    help="The labels of a probe instead.",
+    help="Use the labels of a linear probe of `clipsearch probe fit`.",
 )
 @click.option(
     "--threshold",
@@ -33,21 +34,21 @@ from clipsearch.render.display_text import display_width
     default=DEFAULT_THRESHOLD,
     show_default=True,
     metavar="P",
-    help="No tag, where no label is so probable.",
+    help="Assign no tag below this probability (0..1).",
 )
-@click.option("--add", is_flag=True, help="Keep earlier tags that are no label of this run.")
-@click.option("--list", "list_", is_flag=True, help="Only count the tags that there are.")
-@click.option("--clear", is_flag=True, help="Only take all tags away.")
+@click.option("--add", is_flag=True, help="Keep earlier tags that are not labels of this run.")
+@click.option("--list", "list_", is_flag=True, help="Only list the tags and their counts.")
+@click.option("--clear", is_flag=True, help="Only remove all tags.")
 @filters
 @options.as_json
 @options.store
 @options.runtime
 def tag(
     *,
-    given: tuple[str, ...],
-    file: Path | None,
-    own: tuple[str, ...],
-    sets: tuple[str, ...],
+    label_texts: tuple[str, ...],
+    label_file: Path | None,
+    template_texts: tuple[str, ...],
+    template_sets: tuple[str, ...],
     probe: Path | None,
     threshold: float,
     add: bool,
@@ -60,51 +61,54 @@ def tag(
     runtime: Runtime,
     **rest: Any,
 ) -> None:
-    """Label the pictures of a collection, so that queries can filter by it.
+    """Label the images of a collection, to filter queries by label.
 
-    Each picture gets its most probable label, unless that is less probable than --threshold.
-    Tagging again replaces all earlier tags. A picture whose file changes loses its tags.
+    Each image gets its most probable label if its probability reaches --threshold. Tagging again
+    replaces all earlier tags. An image whose file changes loses its tags.
 
     \b
     clipsearch tag -l dog -l cat -l people -l landscape
     clipsearch tag -l indoors -l outdoors --add
     clipsearch query "on the beach" --tag dog --tag outdoors
-    """  # fmt: skip
-    labels, templates = label_options.labels_of(given, file), label_options.templates_of(own, sets)
-    wanted = Filters(**rest)
+    """
+    labels = label_options.all_labels(label_texts, label_file)
+    templates = label_options.all_templates(template_texts, template_sets)
+    row_filters = Filters(**rest)
     if bool(labels) + bool(probe) + list_ + clear > 1:
         raise UsageError("labels, --probe, --list and --clear exclude each other")
-    if list_ and wanted != Filters():
-        raise UsageError("--list counts the tags of the whole collection")
+    if list_ and row_filters != Filters():
+        raise UsageError("--list counts the tags of the whole collection: leave out the filters")
     classifier = LinearProbe.load(probe) if probe else labels
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
         if list_:
-            _show(index.tags(), "no tags: `clipsearch tag` gives some", as_json=as_json)
+            _show(index.tags(), "no tags: `clipsearch tag` adds tags", as_json=as_json)
             return
         if clear:
-            click.echo(f"{index.clear_tags(filters=wanted):,} pictures had tags", err=True)
+            cleared = index.clear_tags(filters=row_filters)
+            click.echo(f"removed the tags of {cleared:,} images", err=True)
             return
         report = index.tag(
-            classifier, templates=templates, filters=wanted, threshold=threshold, add=add
+            classifier, templates=templates, filters=row_filters, threshold=threshold, add=add
         )
-    _show(report.counts, "no picture matches", as_json=as_json)
+    _show(report.counts, "no matching images", as_json=as_json)
     click.echo(
-        f"{sum(report.counts.values()):,} tagged, {report.untagged:,} none of these, "
+        f"{sum(report.counts.values()):,} tagged, {report.untagged:,} without a tag, "
         f"{report.changed:,} changed",
         err=True,
     )
 
 
-def _show(counts: Mapping[str, int], nothing: str, *, as_json: bool) -> None:
+def _show(counts: Mapping[str, int], empty_message: str, *, as_json: bool) -> None:
     if as_json:
         for label, count in counts.items():
-            click.echo(json.dumps({"label": label, "pictures": count}))
+            click.echo(json.dumps({"label": label, "images": count}))
     elif counts:
-        wide = max(display_width(escape_control(label)) for label in counts)
+        names = {label: escape_control(label) for label in counts}
+        width = max(map(display_width, names.values()))
         for label, count in counts.items():
-            shown = escape_control(label)
-            click.echo(f"{shown}{' ' * (wide - display_width(shown))}  {count:>7,}")
+            padding = " " * (width - display_width(names[label]))
+            click.echo(f"{names[label]}{padding}  {count:>7,}")
     else:
-        click.echo(nothing, err=True)
+        click.echo(empty_message, err=True)

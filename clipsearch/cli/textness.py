@@ -1,14 +1,17 @@
-"""`clipsearch textness`."""
+"""`clipsearch textness`: fit, show, rank and grid."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from clipsearch.cli import options, output
-from clipsearch.cli.query import filters
+from clipsearch.cli import options
+from clipsearch.cli.filter_options import filters
+from clipsearch.cli.output import Output, output
+from clipsearch.cli.output import show as show_hits
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.discover import FileSource, ImageFile
@@ -21,18 +24,18 @@ from clipsearch.textness import TextnessProbe
 from clipsearch.textness.fit import MIN_IMAGES
 from clipsearch.textness.self_supervised import IMAGES_PER_CLASS
 
-FOLDER = click.Path(path_type=Path)
 SCALES = (-2.0, -1.0, 0.0, 1.0, 2.0)
-NOTES = ("much less text", "less text", "as it is", "more text", "much more text")
+NOTES = ("much less text", "less text", "unchanged", "more text", "much more text")
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def textness(context: click.Context) -> None:
-    """Keep pictures of a word apart from pictures of the thing.
+    """Measure how much text images show, and adjust queries by it.
 
-    Models rank a picture that shows the word "apple" above one of an apple. `query apple --textness
-    -1` asks for less text, 1 for more; the first such query prepares what it needs.
+    Models rank an image that shows the word "apple" above an image of an apple. `query apple
+    --textness -1` prefers images with less text, 1 with more. The first such query fits a textness
+    probe.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -40,17 +43,26 @@ def textness(context: click.Context) -> None:
 
 @textness.command()
 @click.option(
-    "--with-text", multiple=True, type=FOLDER, metavar="DIR", help="Pictures with text. Repeatable."
+    "--with-text",
+    multiple=True,
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Folder of images with text. Repeatable.",
 )
-@click.option("--without-text", multiple=True, type=FOLDER, metavar="DIR", help="Pictures without.")
 @click.option(
-    "--of-each",
-    "per_class",
+    "--without-text",
+    multiple=True,
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Folder of images without text. Repeatable.",
+)
+@click.option(
+    "--per-class",
     type=click.IntRange(min=MIN_IMAGES),
     metavar="N",
-    help=f"By itself: pictures with text, and without.  [default: {IMAGES_PER_CLASS}]",
+    help=f"Number of images with text, and without, to sample.  [default: {IMAGES_PER_CLASS}]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Another random sample.")
+@options.seed
 @options.as_json
 @options.store
 @options.runtime
@@ -66,22 +78,22 @@ def fit(
     collection: str,
     runtime: Runtime,
 ) -> None:
-    """Learn what text looks like to the model, and keep it.
+    """Fit the textness probe of a model, and store it.
 
-    By itself: words are drawn onto a sample of the collection's own pictures, more of which make it
-    a little better. Or from your pictures, 100 or more of each kind. Done once for all users and
-    collections of that model.
+    By default words are drawn onto a sample of the images of the collection; a larger sample
+    improves the probe slightly. With --with-text and --without-text it is fitted on your images,
+    100 or more of each. All users and collections of the model share the stored probe.
 
     \b
-    clipsearch textness fit --of-each 500
-    clipsearch textness fit --with-text ~/Screenshots --without-text ~/Holidays
+    clipsearch textness fit --per-class 500
+    clipsearch textness fit --with-text ~/Screenshots --without-text ~/Vacation
     """
-    kinds = [_images(with_text), _images(without_text)]
+    examples = [_image_files(with_text), _image_files(without_text)]
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        probe = index.textness.fit(*kinds, per_class=per_class, seed=seed)
-    _tell(probe, {}, as_json=as_json)
+        probe = index.textness.fit(*examples, per_class=per_class, seed=seed)
+    _show_probe(probe, {}, as_json=as_json)
 
 
 @textness.command()
@@ -89,30 +101,32 @@ def fit(
 @options.store
 @options.runtime
 def show(*, as_json: bool, uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
-    """Say how well it was learnt, when and from what."""
+    """Show the accuracy, date and training data of the stored textness probe."""
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        found = index.textness
-        probe = found.find()
+        stored = index.textness
+        probe = stored.find()
         if probe is None:
             raise UsageError(
-                f"nothing is known of text for {found.collection.info.model.name} yet: "
-                "`clipsearch textness fit` learns it, or the first query with --textness"
+                f"no textness probe for {stored.collection.info.model.name}: run "
+                "`clipsearch textness fit`, or a query with --textness"
             )
-        _tell(probe, found.cosines(), as_json=as_json)
+        _show_probe(probe, stored.cosines(), as_json=as_json)
 
 
 @textness.command()
 @options.limit
+@options.offset
 @click.option(
-    "--offset", type=click.IntRange(min=0), default=0, help="Skip that many: the next page."
-)
-@click.option(
-    "--min-textness", type=float, default=0.0, metavar="0..1", help="Only with as much text."
+    "--min-textness",
+    type=float,
+    default=0.0,
+    metavar="0..1",
+    help="Leave out images that show less text than this.",
 )
 @filters
-@output.output
+@output
 @options.store
 @options.runtime
 def rank(
@@ -126,37 +140,35 @@ def rank(
     runtime: Runtime,
     **rest: Any,
 ) -> None:
-    """List the pictures that show most text.
+    """List the images that show most text first.
 
-    Screenshots, receipts, memes, signs: whatever the collection has.
+    These are screenshots, receipts, memes and signs.
 
     \b
     clipsearch textness rank -n 50 --sheet text.html
     clipsearch textness rank -n 1000 --min-textness 0.9 --paths
     """
-    wanted = output.Output(**{name: rest.pop(name) for name in output.Output.__slots__})
+    output_options = Output(**{field.name: rest.pop(field.name) for field in fields(Output)})
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
         hits = index.rank_by_text(
             limit=limit, offset=offset, filters=Filters(**rest), min_textness=min_textness
         )
-    output.show(hits, wanted, title="most text first", images=(), start=offset + 1)
+    show_hits(hits, output_options, title="most text first", images=(), start=offset + 1)
 
 
 @textness.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORDS...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True,
-    metavar="FILE", help="The figure: .png, .jpg, .webp or .html.",
-)  # fmt: skip
+@click.argument("words", nargs=-1, required=True, metavar="TERMS...")
+@options.output_file("The figure to write: .png, .jpg, .webp or .html.", required=True)
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(1, 50),
     default=10,
     show_default=True,
-    help="Pictures a row.",
+    metavar="N",
+    help="Maximum number of hits per row.",
 )
 @options.store
 @options.runtime
@@ -170,36 +182,37 @@ def grid(
     collection: str,
     runtime: Runtime,
 ) -> None:
-    """Draw what a query finds at five scales, a row each.
+    """Draw the hits of a query at five scales of textness, one row each.
 
     \b
     clipsearch textness grid cat -o cat.png
     """
-    require_suffix(output)  # before anything is searched, or even fitted
+    require_suffix(output)  # check before the search, which may fit a probe
     terms = parse(words)
     queries = [Query(terms, limit=limit, textness=scale) for scale in SCALES]
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        found = index.search_many(queries)
-        of_all = f"{len(index):,} pictures, model {index.collection.info.model.name}"
+        hits_of_scales = index.search_many(queries)
+        source = f"{len(index):,} images, model {index.collection.info.model.name}"
     rows = [
         Row(f"{scale:+g}".replace("+0", "0").replace("-", "−"), note, hits)
-        for scale, note, hits in zip(SCALES, NOTES, found, strict=True)
+        for scale, note, hits in zip(SCALES, NOTES, hits_of_scales, strict=True)
     ]
-    about = f"the best {limit} of {of_all}; framed: shows text"
-    write_grid(output, " ".join(words), about, rows)
+    subtitle = f"the best {limit} of {source}; framed: shows text"
+    write_grid(output, " ".join(words), subtitle, rows)
     click.echo(f"figure: {escape_control(str(output))}", err=True)
 
 
-def _images(folders: Sequence[Path]) -> list[Path]:
-    images = [item.path for item in FileSource(folders) if isinstance(item, ImageFile)]
+def _image_files(folders: Sequence[Path]) -> list[Path]:
+    """Return the image files in some folders; raise UsageError if there are folders without any."""
+    images = [file.path for file in FileSource(folders) if isinstance(file, ImageFile)]
     if folders and not images:
-        raise UsageError(f"no pictures in {', '.join(map(str, folders))}")
+        raise UsageError(f"no images in {', '.join(map(str, folders))}")
     return images
 
 
-def _tell(probe: TextnessProbe, cosines: dict[str, float], *, as_json: bool) -> None:
+def _show_probe(probe: TextnessProbe, cosines: dict[str, float], *, as_json: bool) -> None:
     if as_json:
         values = probe.as_json()
         del values["bias"], values["version"]
@@ -208,11 +221,11 @@ def _tell(probe: TextnessProbe, cosines: dict[str, float], *, as_json: bool) -> 
     lines = [
         f"model         {probe.model.name}, {probe.model.dim} dimensions",
         f"fitted        {probe.created_at}",
-        f"from          {probe.with_text:,} pictures with text, {probe.without_text:,} without",
-        f"accuracy      {probe.accuracy:.3f} on pictures held out",
+        f"on            {probe.with_text:,} images with text, {probe.without_text:,} without",
+        f"accuracy      {probe.accuracy:.3f} on held-out images",
         f"AUC           {probe.auc:.3f}",
     ]
     if cosines:
-        lines.append("near to")
+        lines.append("similar texts")
         lines += [f"  {cosine:+.3f}      {text}" for text, cosine in cosines.items()]
     click.echo("\n".join(map(escape_control, lines)))

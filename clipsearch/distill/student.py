@@ -68,7 +68,7 @@ def build(teacher: Encoder, name: str, *, heads: int | None, own_text: bool, see
     if source is None and not own_text:
         raise UsageError(
             f"the text tower of {name} is none that open_clip can load, so the student needs its own: "
-            "give captions to learn it from (--text-captions FILE)"
+            "give captions to learn it from (--captions FILE)"
         )
     config = _config(source, teacher, heads, own_text=own_text)
     preprocess = _preprocess(source)

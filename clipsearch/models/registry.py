@@ -3,9 +3,9 @@
 Importing this is cheap; torch and the model libraries load with the first model of their family.
 """
 
-import os
 from functools import partial
 
+from clipsearch import config
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.catalog import MODELS, ModelSpec
@@ -69,12 +69,12 @@ def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
 def choose_default() -> tuple[str, str]:
     """The model for a new collection where none is named, and the reason as half a sentence.
 
-    CLIPSEARCH_MODEL, else "clip" where its weights are here or the hub offers them within seconds,
+    CLIPSEARCH_MODEL or `model` of config.toml, else "clip" where its weights are here or the hub offers them within seconds,
     else "pocket".
     """
-    wanted = os.environ.get("CLIPSEARCH_MODEL", "").strip()
-    if wanted not in ("", "auto"):
-        return parse_model_name(wanted).name, "CLIPSEARCH_MODEL names it"
+    setting = config.find_setting("model")
+    if setting and setting.value != "auto":
+        return parse_model_name(setting.value).name, f"{setting.source} names it"
     clip = next(spec for spec in MODELS if spec.alias == "clip")
     if is_local(clip):
         return "clip", "its weights are on this machine"

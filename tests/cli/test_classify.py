@@ -44,7 +44,7 @@ def test_files_are_classified_without_a_store(run: Run, photos: Path, tmp_path: 
 
 def test_labels_come_from_a_file_and_none_may_fit(run: Run, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("a red wall\n青い 海 🌊\n", encoding="utf-8")
-    options = ("--labels", "labels.txt", "--templates", "plain", "--template", "a {}!")
+    options = ("--label-file", "labels.txt", "--template-set", "plain", "--template", "a {}!")
     found = run("classify", photos, *options, "--threshold", "1", "--json")
     assert found.returncode == 0
     assert all(json.loads(line)["label"] is None for line in found.stdout.splitlines())
@@ -69,8 +69,8 @@ def test_a_bad_picture_is_told_and_the_others_go_on(run: Run, photos: Path) -> N
         (["photos", "-l", "dog"], "alone is always certain"),
         (["photos", "-l", "a", "-l", "a"], "given twice"),
         (["photos", "-l", "a", "-l", "b", "--template", "a photo"], "has no {}"),
-        (["photos", "-l", "a", "-l", "b", "--templates", "nice"], "not one of"),
-        (["photos", "--labels", "gone.txt"], "gone.txt cannot be read"),
+        (["photos", "-l", "a", "-l", "b", "--template-set", "nice"], "is not one of"),
+        (["photos", "--label-file", "gone.txt"], "gone.txt cannot be read"),
         (["photos", "-l", "a", "-l", "b", "--threshold", "2"], "2"),
         (["photos", "-l", "a", "-l", "b", "--top", "0"], "0"),
         (["photos", "-l", "a", "-l", "b", "--json", "--csv"], "exclude"),
@@ -96,23 +96,23 @@ def test_a_collection_is_classified_tagged_and_filtered(ingested: Run, photos: P
 
     done = ingested("tag", *LABELS, "--threshold", "0", "--json")
     assert done.returncode == 0
-    counts = {one["label"]: one["pictures"] for one in map(json.loads, done.stdout.splitlines())}
+    counts = {one["label"]: one["images"] for one in map(json.loads, done.stdout.splitlines())}
     assert sum(counts.values()) == 3
-    assert "3 tagged, 0 none of these, 3 changed" in done.stderr
+    assert "3 tagged, 0 without a tag, 3 changed" in done.stderr
     hits = ingested("query", "anything", "--tag", "a red wall", "--json").stdout.splitlines()
     assert len(hits) == counts["a red wall"] > 0
     assert json.loads(hits[0])["tags"] == ["a red wall"]
 
     wrong = ingested("query", "anything", "--tag", "a rde wall")
     assert wrong.returncode == 2
-    assert "no picture has the tag 'a rde wall'; " in one_line(wrong.stderr)
+    assert "no image has the tag 'a rde wall'; " in one_line(wrong.stderr)
     assert "'a red wall'" in wrong.stderr
 
     listed = ingested("tag", "--list").stdout
     assert [line.split("  ")[0] for line in listed.splitlines()] == [
         label for label, count in sorted(counts.items(), key=lambda each: -each[1]) if count
     ]
-    assert "3 pictures had tags" in ingested("tag", "--clear").stderr
+    assert "removed the tags of 3 images" in ingested("tag", "--clear").stderr
     assert ingested("tag", "--list").stdout == ""
 
 
@@ -124,7 +124,7 @@ def test_a_collection_is_classified_tagged_and_filtered(ingested: Run, photos: P
         (["-l", "a", "-l", "b", "--list"], "exclude each other"),
         (["--list", "--under", "photos"], "whole collection"),
         (["--probe", "gone.probe"], "gone.probe cannot be read"),
-        (["--labels", "photos/red.png"], "no UTF-8"),
+        (["--label-file", "photos/red.png"], "no UTF-8"),
     ],
 )
 def test_wrong_tags_get_a_line(ingested: Run, arguments: list[str], message: str) -> None:
@@ -145,7 +145,7 @@ def test_a_probe_is_fitted_drawn_and_applied(ingested: Run, tmp_path: Path) -> N
     assert [line.split()[0] for line in fitted.stdout.splitlines()[1:]] == [
         "zero-shot", "1", "2", "all",
     ]  # fmt: skip
-    assert "2 runs, each on 2 held-out pictures" in fitted.stderr
+    assert "2 runs, each on 2 held-out images" in fitted.stderr
     assert (tmp_path / "curve.svg").read_text("utf-8").startswith("<svg")
     facts = json.loads(
         ingested("probe", "fit", "examples", "-o", "b.probe", "--seeds", "0", "--json").stdout
@@ -169,8 +169,11 @@ def test_a_probe_is_fitted_drawn_and_applied(ingested: Run, tmp_path: Path) -> N
         (["fit", "gone", "-o", "x.probe"], "no such folder"),
         (["fit", ".", "-o", "x.probe", "--shots", "a"], "--shots takes numbers"),
         (["fit", ".", "-o", "x.probe", "--shots", "0"], "--shots takes numbers"),
-        (["fit", ".", "-o", "x.probe", "--figure", "c.gif"], "must end in .png, .svg"),
-        (["fit", ".", "-o", "x.probe", "--figure", "c.png", "--seeds", "0"], "measures nothing"),
+        (["fit", ".", "-o", "x.probe", "--figure", "c.gif"], "must end in .png or .svg"),
+        (
+            ["fit", ".", "-o", "x.probe", "--figure", "c.png", "--seeds", "0"],
+            "skips the learning curve",
+        ),
         (["fit", "."], "--output"),
         (["fit", ".", "-o", "none/x.probe"], "no folder none"),
         (["apply", "photos/red.png", "photos"], "no probe"),

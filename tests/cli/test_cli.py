@@ -100,7 +100,7 @@ def test_paths_come_from_standard_input(run: Run, photos: Path) -> None:
     assert "3 unchanged" in run("ingest", "-", stdin=paths.replace(b"\0", b"\n")).stderr
     nothing = run("ingest", "-")
     assert nothing.returncode == 2
-    assert "named no files" in one_line(nothing.stderr)
+    assert "contains no paths" in one_line(nothing.stderr)
 
 
 def test_failures_have_reasons_and_their_own_exit_code(run: Run, photos: Path) -> None:
@@ -135,7 +135,7 @@ def test_status_remove_and_drop(ingested: Run, photos: Path) -> None:
     assert (collection["model"], collection["roots"]) == ("pocket", [str(photos)])
     assert "1 removed" in ingested("remove", photos / "red.png").stderr
     again = ingested("remove", photos / "red.png")
-    assert (again.returncode, "has nothing at" in one_line(again.stderr)) == (2, True)
+    assert (again.returncode, "has no images at" in one_line(again.stderr)) == (2, True)
     unasked = ingested("drop", "images")
     assert (unasked.returncode, "needs --yes" in one_line(unasked.stderr)) == (2, True)
     assert ingested("drop", "images", "--yes").returncode == 0
@@ -234,7 +234,7 @@ def test_remove_forgets_failures_and_names_what_it_does_not_know(
     done = ingested("remove", "notes.txt", photos / "red.png", "nowhere")
     assert done.returncode == 2
     assert "2 removed" in done.stderr
-    assert done.stderr.splitlines()[-1].endswith("has nothing at nowhere")
+    assert done.stderr.splitlines()[-1].endswith("has no images at nowhere")
     assert json.loads(ingested("status", "--json").stdout)["collections"][0]["failures"] == []
 
 

@@ -100,8 +100,8 @@ def test_json_is_one_object_and_bad_files_are_named(
     ("arguments", "words"),
     [
         (("--teacher", "nothing"), "unknown model 'nothing'"),
-        (("--teacher", "pocket", *STEPS), "--text-captions FILE"),
-        (("--teacher", "pocket", "--text-captions", "nowhere.txt"), "nowhere.txt cannot be read"),
+        (("--teacher", "pocket", *STEPS), "--captions FILE"),
+        (("--teacher", "pocket", "--captions", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("--teacher", "pocket", "--batch-size", "500"), "less than a batch of 500"),
     ],
 )

@@ -64,13 +64,13 @@ def test_a_missing_picture_is_a_warning_and_an_exit_code(run: Run, captions: Pat
         (["retrieval", "photos/red.png"], 2, "not UTF-8"),
         (["retrieval", "photos/captions.csv", "--split", "val"], 2, "no splits"),
         (["retrieval", "photos/captions.csv", "--model", "nonsense"], 2, "unknown model"),
-        (["zeroshot", "photos"], 2, "two or more folders"),
-        (["zeroshot", "photos", "--template", "no slot"], 2, "has no {}"),
-        (["agreement"], 2, "no pictures"),
-        (["agreement", "photos"], 2, "--against"),
-        (["agreement", "photos", "--against", "pocket"], 2, "more than 20 images"),
-        (["agreement", "photos", "--exact"], 2, "leave PATHS"),
-        (["agreement", "--exact"], 1, "eval.db"),
+        (["zero-shot", "photos"], 2, "two or more folders"),
+        (["zero-shot", "photos", "--template", "no slot"], 2, "has no {}"),
+        (["agreement"], 2, "Missing argument"),
+        (["agreement", "photos"], 2, "--reference"),
+        (["agreement", "photos", "--reference", "pocket"], 2, "more than 20 pictures"),
+        (["ann-recall", "photos"], 2, "unexpected extra argument"),
+        (["ann-recall"], 1, "eval.db"),
         (["compare", "pocket"], 2, "nothing to compare on"),
         (["compare", "pocket", "pocket", "--captions", "x"], 2, "two or more different"),
         (["compare", "pocket", "clip", "--captions", "x", "-o", "x.pdf"], 2, "must end in"),
@@ -89,13 +89,16 @@ def test_wrong_input_is_one_line(
 def test_zero_shot_and_agreement(run: Run, tmp_path: Path) -> None:
     for number, colour in enumerate(COLORS * 8):
         draw(tmp_path / "classes" / colour / f"{number}.png", colour, size=(30 + number, 30))
-    found = run("eval", "zeroshot", "classes", "--per-class", "2", "--templates", "plain", "--json")
+    found = run(
+        "eval", "zero-shot", "classes", "--per-class", "2", "--template-set", "plain", "--json"
+    )
     assert json.loads(found.stdout)["counts"] == {"images": 6, "classes": 3, "templates": 1}
     (tmp_path / "queries.txt").write_text("red\nblue\n")
-    same = run("eval", "agreement", "classes", "--against", "pocket", "--queries", "queries.txt", "--json")  # fmt: skip
+    options = ("--reference", "pocket", "--queries", "queries.txt", "--json")
+    same = run("eval", "agreement", "classes", *options)
     assert json.loads(same.stdout)["text_queries"]["mAP@10-20"]["value"] == 1
     assert run("ingest", "classes", "--quiet").returncode == 0
-    exact = run("eval", "agreement", "--exact")
+    exact = run("eval", "ann-recall")
     assert "recall@10" in exact.stdout, exact.stderr
     assert "100.0 %" in exact.stdout
 
@@ -179,7 +182,10 @@ def test_explain_draws_prints_and_tells(run: Run, tmp_path: Path) -> None:
         (["", "photo.jpg"], "empty"),
         (["red", "photo.jpg", "-o", "map.pdf"], "must end in"),
         (["red", "photo.jpg", "--method", "patches"], "has no patch embeddings"),
-        (["red", "photo.jpg", "--model", "pocket", "-c", "mine"], "leave --model out"),
+        (
+            ["red", "photo.jpg", "--model", "pocket", "-c", "mine"],
+            "leave --model or --collection out",
+        ),
     ],
 )
 def test_what_explain_refuses(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -44,11 +44,11 @@ def test_the_reference_model_of_an_agreement_keeps_its_own_runtime(
     for number in range(21):
         draw(tmp_path / "images" / f"{number}.png", (number * 10, 99, 99))
     arguments: list[str | Path] = ["eval", "agreement", tmp_path / "images", "--model", "pocket"]
-    done = command(*arguments, "--against", "clip", "--precision", "int8")
+    done = command(*arguments, "--reference", "clip", "--precision", "int8")
     assert done.returncode == 0, done.stderr
     assert loads == [("pocket", Runtime(precision="int8")), ("clip", Runtime())]
     loads.clear()
-    command(*arguments, "--against-precision", "fp32", CLIPSEARCH_PRECISION="bf16")
+    command(*arguments, "--reference-precision", "fp32", CLIPSEARCH_PRECISION="bf16")
     assert loads == [("pocket", Runtime(precision="bf16")), ("pocket", Runtime(precision="fp32"))]
 
 

@@ -101,10 +101,10 @@ def test_what_was_learnt_is_shown(ingested: Run) -> None:
     before = ingested("textness", "show")
     assert before.returncode == 2
     assert "clipsearch textness fit" in one_line(before.stderr)
-    refused = ingested("textness", "fit", "--of-each", "9")
+    refused = ingested("textness", "fit", "--per-class", "9")
     assert refused.returncode == 2
     assert "x>=10" in one_line(refused.stderr)
-    few = ingested("textness", "fit", "--of-each", "20", "--json")
+    few = ingested("textness", "fit", "--per-class", "20", "--json")
     assert json.loads(few.stdout)["with_text"] == 20
     told = ingested("textness", "fit", "--json")
     fitted = json.loads(told.stdout)
@@ -123,9 +123,9 @@ def test_own_folders_can_teach_it(ingested: Run, made: Path) -> None:
     told = json.loads(ingested("textness", "fit", *folders, "--json").stdout)
     assert (told["with_text"], told["without_text"]) == (12, 12)
     for wrong, why in (
-        (folders[:2], "pictures without"),
+        (folders[:2], "without"),
         (("--with-text", photos / "nowhere", *folders[2:]), "nowhere"),
-        (("--of-each", "50", *folders), "all given pictures are used"),
+        (("--per-class", "50", *folders), "all given pictures are used"),
     ):
         done = ingested("textness", "fit", *wrong)
         assert done.returncode == 2

@@ -49,7 +49,7 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     uri = folder / "photos.db"
     done = command("ingest", folder / "photos", "--uri", uri, CLIPSEARCH_MODEL="pocket")
     assert done.returncode == 0, done.stderr
-    done = command("warm", "--uri", uri, "--for", "5m")
+    done = command("warm", "--uri", uri, "--idle-timeout", "5m")
     assert done.returncode == 0, done.stderr
     assert "pocket loaded" in done.stdout
     assert "5 minutes" in done.stdout
@@ -79,7 +79,7 @@ def test_commands_give_the_same_through_it(warmed: Path) -> None:
         client.stop(made(locate(str(warmed)).key))
         direct = command(*arguments, "--json", "--uri", warmed)
         assert through.stdout == direct.stdout != ""
-        assert command("warm", "--uri", warmed, "--for", "5m").returncode == 0
+        assert command("warm", "--uri", warmed, "--idle-timeout", "5m").returncode == 0
 
 
 def test_every_command_works_while_it_runs(warmed: Path) -> None:
@@ -104,7 +104,7 @@ def test_every_command_works_while_it_runs(warmed: Path) -> None:
 def test_it_can_be_asked_for_again_and_stays_as_long_as_asked(warmed: Path) -> None:
     before = daemon_process.status(str(warmed))
     assert before
-    again = command("warm", "--uri", warmed, "--for", "2h", "--json")
+    again = command("warm", "--uri", warmed, "--idle-timeout", "2h", "--json")
     state = json.loads(again.stdout)
     assert (state["pid"], state["idle"]) == (before.pid, 7200)
     deadline = time.monotonic() + 10
@@ -193,7 +193,7 @@ def test_a_store_that_cannot_be_opened_is_said_at_once(
         taken = command("warm", "--uri", path)
     assert taken.returncode == 1
     assert f"open in another process ({os.getpid()})" in taken.stderr
-    for wrong in (["--for", "soon"], ["--stop", "--status"], ["--uri", "photos"]):
+    for wrong in (["--idle-timeout", "soon"], ["--stop", "--status"], ["--uri", "photos"]):
         with pytest.raises(SystemExit) as end:
             main(["warm", *wrong])
         assert end.value.code == 2

@@ -1,0 +1,28 @@
+"""Progress bars on standard error."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from tqdm import tqdm
+
+from clipsearch.files.progress import Progress
+
+
+@contextmanager
+def progress_bar(
+    name: str = "", total: float | None = None, *, unit: str = " images", quiet: bool = False
+) -> Iterator[Progress | None]:
+    """Yield a progress bar, or None if `quiet` or if standard error is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    with tqdm(desc=name or None, total=total, unit=unit, dynamic_ncols=True, smoothing=0.1) as bar:
+        yield bar
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str], Progress | None]]:
+    """Yield a function that opens one more progress bar; all close at the end."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(progress_bar(name))
