@@ -14,7 +14,7 @@ from clipsearch.store import Store
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.uri
 def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
-    """Delete a collection from the store, and no image file."""
+    """Delete a collection from the store; image files stay."""
     with Store.open(uri, token=token, create=False) as store:
         rows = next((info.rows for info in store.collections() if info.name == name), None)
         if rows is not None and not yes:

@@ -35,11 +35,11 @@ COMMANDS = {
     "distill": "Train a small model to reproduce the embeddings of a large one.",
     "duplicates": "List groups of identical and near-identical images.",
     "textness": "Measure how much text images show, and adjust queries by it.",
-    "warm": "Start a daemon that keeps the store and the model in memory, for fast queries.",
+    "warm": "Keep the store and the model in memory in a daemon, for fast queries.",
     "models": "List recommended models, and which need no download.",
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
-    "remove": "Remove images or whole folders from a collection, and no image file.",
-    "drop": "Delete a collection from the store, and no image file.",
+    "remove": "Remove images or folders from a collection; image files stay.",
+    "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",
 }
 

@@ -11,7 +11,7 @@ from clipsearch.index import Index
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
 def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: str) -> None:
-    """Remove images or whole folders from a collection, and no image file.
+    """Remove images or folders from a collection; image files stay.
 
     The files need not exist.
 

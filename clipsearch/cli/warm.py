@@ -39,7 +39,7 @@ def warm(
     collection: str,
     runtime: Runtime,
 ) -> int:
-    """Start a daemon that keeps the store and the model in memory, for fast queries.
+    """Keep the store and the model in memory in a daemon, for fast queries.
 
     The other commands and `Index.open` use a running daemon, several at the same time. It stops
     after a time without use. With CLIPSEARCH_WARM=30m in the environment, every command starts it.

@@ -169,7 +169,7 @@ def test_a_probe_is_fitted_drawn_and_applied(ingested: Run, tmp_path: Path) -> N
         (["fit", "gone", "-o", "x.probe"], "no such folder"),
         (["fit", ".", "-o", "x.probe", "--shots", "a"], "--shots takes numbers"),
         (["fit", ".", "-o", "x.probe", "--shots", "0"], "--shots takes numbers"),
-        (["fit", ".", "-o", "x.probe", "--figure", "c.gif"], "must end in .png or .svg"),
+        (["fit", ".", "-o", "x.probe", "--figure", "c.gif"], "must end in .png, .svg"),
         (
             ["fit", ".", "-o", "x.probe", "--figure", "c.png", "--seeds", "0"],
             "skips the learning curve",

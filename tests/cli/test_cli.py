@@ -214,7 +214,7 @@ def test_a_first_ingestion_that_finds_nothing_says_so_and_leaves_nothing(
     (tmp_path / "empty").mkdir()
     done = run("ingest", "empty")
     assert done.returncode == 2
-    assert "no pictures in empty: looked for avif, bmp," in one_line(done.stderr)
+    assert "no images in empty: looked for avif, bmp," in one_line(done.stderr)
     assert not (tmp_path / "store").exists()
 
 
@@ -223,7 +223,7 @@ def test_an_empty_folder_is_no_error_once_there_is_a_collection(
 ) -> None:
     (tmp_path / "empty").mkdir()
     done = ingested("ingest", "empty")
-    assert (done.returncode, "no pictures found" in done.stderr) == (0, True)
+    assert (done.returncode, "no images found" in done.stderr) == (0, True)
 
 
 def test_remove_forgets_failures_and_names_what_it_does_not_know(

@@ -68,7 +68,7 @@ def test_a_missing_picture_is_a_warning_and_an_exit_code(run: Run, captions: Pat
         (["zero-shot", "photos", "--template", "no slot"], 2, "has no {}"),
         (["agreement"], 2, "Missing argument"),
         (["agreement", "photos"], 2, "--reference"),
-        (["agreement", "photos", "--reference", "pocket"], 2, "more than 20 pictures"),
+        (["agreement", "photos", "--reference", "pocket"], 2, "more than 20 images"),
         (["ann-recall", "photos"], 2, "unexpected extra argument"),
         (["ann-recall"], 1, "eval.db"),
         (["compare", "pocket"], 2, "nothing to compare on"),
