@@ -52,6 +52,7 @@ OWNERS = {
         "clipsearch.models.open_clip",
     },
     "open_clip": {
+        "clipsearch.distill.architecture",
         "clipsearch.distill.student",
         "clipsearch.models.open_clip",
         "clipsearch.models.open_clip_text_tower",
@@ -66,10 +67,10 @@ OWNERS = {
     "sklearn": {"clipsearch.logistic_regression"},
     "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {
-        "clipsearch.distill.training_data",
+        "clipsearch.distill.checkpoint",
         "clipsearch.distill.losses",
-        "clipsearch.distill.model_folder",
         "clipsearch.distill.student",
+        "clipsearch.distill.training_data",
         "clipsearch.distill.training_loop",
         "clipsearch.models.align",
         "clipsearch.models.patch_tokens",
@@ -81,10 +82,11 @@ OWNERS = {
 
 # These load theirs at once, so only a function may import them, or another one of these.
 HEAVY_MODULES = {
-    "clipsearch.distill.training_data",
+    "clipsearch.distill.architecture",
+    "clipsearch.distill.checkpoint",
     "clipsearch.distill.losses",
-    "clipsearch.distill.model_folder",
     "clipsearch.distill.student",
+    "clipsearch.distill.training_data",
     "clipsearch.distill.training_loop",
     "clipsearch.models.align",
     "clipsearch.models.loading",

@@ -1,237 +1,217 @@
-"""What an image tower learns from: pictures as the student sees them, and the teacher's vectors.
+"""The image dataset: images as the student's input, and the teacher's embeddings of them.
 
-Every picture has a mirrored twin with a vector of its own, which the teacher gives that twin: the
-only augmentation, since any other would need the teacher in every epoch, or teach wrong vectors.
+Each image has a mirrored twin, which the teacher embeds too. Mirroring is the only augmentation:
+any other would need the teacher in every epoch, or would train on vectors of another image.
 """
 
 import json
-import math
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Transpose
 
 from clipsearch.batching import batches
-from clipsearch.cache import atomic_write
 from clipsearch.distill.config import CACHE, cache_key
-from clipsearch.errors import ImageError, UsageError, ZeroVectorError
+from clipsearch.distill.pixel_file import complete_pixels, create_pixels, load_pixels
+from clipsearch.errors import ZeroVectorError
+from clipsearch.evaluation.metrics import Indices
 from clipsearch.files.discover import FileSource, ImageFile
-from clipsearch.files.load import MAX_ASPECT_RATIO, HashedFile, hash_file
+from clipsearch.files.load import HashedFile, decode_file, hash_file
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import OpenProgress
-from clipsearch.images.decode import decode
-from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.types import Failure, Pixels, Vectors
 from clipsearch.vectors import normalize
 
-DRAWN = "pictures.npy"
-"""In the student's folder while it learns: all pictures as it sees them, (n, 3, H, W) uint8."""
-NOTE = "pictures.key"
-"""Beside it, once it is whole: of which pictures."""
-
-
-Reasons = dict[int, str]
+Failures: TypeAlias = dict[int, Failure]
+"""Files that cannot be used, by index."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageDataset:
-    """n pictures in the order of their contents' hashes, each content once.
+    """n images of different content, in the order of their content hashes.
 
-    `vectors` (2, n, d) float32 of length 1 are the teacher's, of the pictures and of their mirrored
-    twins. `drawn` are the student's pixels of all files, of which `rows` (n,) are these.
+    `vectors` (2, n, d) float32 of length 1 are the teacher's, of the images and of their mirrored
+    twins. `all_pixels` is the student's input for all files; `rows` (n,) are those of the images.
     """
 
     paths: Sequence[Path]
     hashes: Sequence[str]
     vectors: Vectors
-    drawn: NDArray[np.uint8]
-    rows: NDArray[np.intp]
+    all_pixels: NDArray[np.uint8]
+    rows: Indices
     skipped: tuple[Failure, ...]
 
-    def pixels(self, places: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Some of them as the student sees them, (k, 3, H, W) uint8, read from disk."""
-        return np.asarray(self.drawn[self.rows[places]])
+    def pixels(self, indices: Indices) -> NDArray[np.uint8]:
+        """Read the student's input for k images from disk, as (k, 3, H, W) uint8."""
+        return np.asarray(self.all_pixels[self.rows[indices]])
 
 
 @dataclass(frozen=True, slots=True)
-class _Views:
-    """A picture and its twin as the teacher sees them (or not at all), and as the student does."""
+class _Inputs:
+    """The input of both models: the student's, and the teacher's for an image and its twin."""
 
-    teacher: tuple[Pixels, ...]
     student: NDArray[np.uint8]
+    teacher: tuple[Pixels, ...]
 
 
-def identified(images: Path, bars: OpenProgress) -> tuple[list[HashedFile], list[Failure]]:
-    """The files of a folder by the hash of their content, each content once, and those unread.
+def hash_images(
+    folder: Path, open_progress: OpenProgress
+) -> tuple[list[HashedFile], list[Failure]]:
+    """Hash the image files of a folder: one file for each content, by hash, and the failures.
 
-    Raises UsageError where there are none.
+    Raises UsageError if there are no image files.
     """
-    source = FileSource([images])
+    source = FileSource([folder])
     source.require_any()
-    found: dict[str, HashedFile] = {}
-    skipped = []
-    with Pool() as pool, bars("reading", None) as bar:
-        for item in ordered(pool, _identified, source, ahead=2 * BATCH):
-            if isinstance(item, HashedFile):
-                found.setdefault(item.content_hash, item)
+    by_hash: dict[str, HashedFile] = {}
+    failures = []
+    with Pool() as pool, open_progress("reading", None) as progress:
+        for result in ordered(pool, _hash, source, ahead=2 * BATCH):
+            if isinstance(result, HashedFile):
+                by_hash.setdefault(result.content_hash, result)
             else:
-                skipped.append(item)
-            if bar is not None:
-                bar.update(1)
-    return [found[each] for each in sorted(found)], skipped
+                failures.append(result)
+            if progress is not None:
+                progress.update(1)
+    return [by_hash[key] for key in sorted(by_hash)], failures
 
 
-def learn_from(
-    items: Sequence[HashedFile],
+def prepare_images(
+    files: Sequence[HashedFile],
     teacher: Encoder,
     preprocessing: Preprocessing,
     folder: Path,
-    bars: OpenProgress,
+    open_progress: OpenProgress,
 ) -> ImageDataset:
-    """Decode each file once, for teacher and student; what an earlier start has done stays done.
+    """Decode each file once, for teacher and student; reuse the results of an interrupted run.
 
-    `preprocessing` is the student's, `folder` takes its pixels. Files that cannot be decoded or
-    embedded are skipped.
+    `preprocessing` is the student's; its pixels are written to `folder`. Files that cannot be
+    decoded or embedded are skipped. Raises UsageError if the disk has too little space.
     """
-    # One byte a value, the levels as they are: the student's own table comes later.
-    small = replace(preprocessing, levels=[list(range(256))] * 3)
-    hashes = [item.content_hash for item in items]
-    who = teacher.identity
-    name = cache_key("pictures", who.weights, who.preprocessing, who.precision, hashes)
-    note = cache_key("pixels", asdict(small), hashes)
-    known = _known(name, len(items), who.dim)
-    drawn = _drawn(folder, note, (len(items), 3, *small.crop))
-    if known is None or drawn is None:
-        known = _prepare(items, teacher, small, folder, known, bars)
-        with atomic_write(folder / NOTE) as temporary:
-            temporary.write_text(note, encoding="utf-8")
-        vectors, reasons = known
-        said = {str(place): reason for place, reason in reasons.items()}
-        CACHE.save(name, {"vectors": vectors, "reasons": np.array(json.dumps(said))})
-        drawn = np.load(folder / DRAWN, mmap_mode="r")
-    vectors, reasons = known
-    good = [place for place in range(len(items)) if place not in reasons]
+    # One byte a value without normalization; training applies the student's levels.
+    byte_preprocessing = replace(preprocessing, levels=[list(range(256))] * 3)
+    hashes = [file.content_hash for file in files]
+    identity = teacher.identity
+    vectors_key = cache_key(
+        "images", identity.weights, identity.preprocessing, identity.precision, hashes
+    )
+    pixels_key = cache_key("pixels", asdict(byte_preprocessing), hashes)
+    embedded = _load_vectors(vectors_key, files, identity.dim)
+    pixels = load_pixels(folder, pixels_key, (len(files), 3, *byte_preprocessing.crop))
+    if embedded is None or pixels is None:
+        embedded = _prepare(files, teacher, byte_preprocessing, folder, embedded, open_progress)
+        pixels = complete_pixels(folder, pixels_key)
+        _save_vectors(vectors_key, *embedded)
+    vectors, failures = embedded
+    usable = [index for index in range(len(files)) if index not in failures]
     return ImageDataset(
-        paths=[items[place].file.path for place in good],
-        hashes=[hashes[place] for place in good],
-        vectors=np.ascontiguousarray(vectors[:, good]),
-        drawn=drawn,
-        rows=np.array(good, np.intp),
-        skipped=tuple(Failure(items[n].file.path, why) for n, why in sorted(reasons.items())),
+        paths=[files[index].file.path for index in usable],
+        hashes=[hashes[index] for index in usable],
+        vectors=np.ascontiguousarray(vectors[:, usable]),
+        all_pixels=pixels,
+        rows=np.array(usable, np.intp),
+        skipped=tuple(failures[index] for index in sorted(failures)),
     )
 
 
-def forget(folder: Path) -> None:
-    """Remove the pixels that `learn_from` wrote; the teacher's vectors stay in the cache."""
-    for name in (NOTE, DRAWN):
-        (folder / name).unlink(missing_ok=True)
+def _save_vectors(key: str, vectors: Vectors, failures: Failures) -> None:
+    reasons = {index: [failure.reason, failure.kind] for index, failure in failures.items()}
+    CACHE.save(key, {"vectors": vectors, "failures": np.array(json.dumps(reasons))})
 
 
-def _known(name: str, count: int, dim: int) -> tuple[Vectors, Reasons] | None:
-    """The teacher's vectors and why some have none, if an earlier start has kept them whole."""
-    stored = CACHE.load(name)
+def _load_vectors(
+    key: str, files: Sequence[HashedFile], dim: int
+) -> tuple[Vectors, Failures] | None:
+    """The teacher's vectors and the failures of an earlier run; None if missing or damaged."""
+    cached = CACHE.load(key)
+    if cached is None:
+        return None
     try:
-        vectors = (stored or {})["vectors"]
-        said: dict[str, str] = json.loads(str((stored or {})["reasons"]))
-        reasons = {int(place): reason for place, reason in said.items()}
-    except (KeyError, ValueError, AttributeError):
+        vectors = cached["vectors"]
+        reasons = json.loads(str(cached["failures"]))
+        failures = {
+            int(index): Failure(files[int(index)].file.path, reason, kind)
+            for index, (reason, kind) in reasons.items()
+        }
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
         return None
-    if vectors.shape != (2, count, dim) or vectors.dtype != np.float32:
+    if vectors.shape != (2, len(files), dim) or vectors.dtype != np.float32:
         return None
-    good = [place for place in range(count) if place not in reasons]
-    lengths = np.linalg.norm(vectors[:, good], axis=2)
-    return (vectors, reasons) if np.allclose(lengths, 1, atol=1e-3) else None  # NaN neither
-
-
-def _drawn(folder: Path, note: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """The pixels of an earlier start, if they are of these pictures, and whole."""
-    try:
-        same = (folder / NOTE).read_text(encoding="utf-8") == note
-        array: NDArray[np.uint8] = np.load(folder / DRAWN, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if same and array.shape == shape and array.dtype == np.uint8 else None
+    usable = [index for index in range(len(files)) if index not in failures]
+    lengths = np.linalg.norm(vectors[:, usable], axis=2)
+    # False on NaN, too.
+    return (vectors, failures) if np.allclose(lengths, 1, atol=1e-3) else None
 
 
 def _prepare(
-    items: Sequence[HashedFile],
+    files: Sequence[HashedFile],
     teacher: Encoder,
-    small: Preprocessing,
+    preprocessing: Preprocessing,
     folder: Path,
-    known: tuple[Vectors, Reasons] | None,
-    bars: OpenProgress,
-) -> tuple[Vectors, Reasons]:
-    """Write the pixels of all files; embed those of `known` only where there is none."""
-    vectors, reasons = known or (np.zeros((2, len(items), teacher.identity.dim), np.float32), {})
-    reasons = dict(reasons)
-    step = partial(_views, teacher=None if known else teacher, small=small)
-    shape = (len(items), 3, *small.crop)
-    _require_room(folder, math.prod(shape))
-    (folder / NOTE).unlink(missing_ok=True)  # what is in the file now is of no use before the end
-    drawn = np.lib.format.open_memmap(folder / DRAWN, "w+", np.uint8, shape)
-    title = "preparing pictures" if known else "asking the teacher"
-    with Pool() as pool, bars(title, len(items)) as bar:
-        stream = enumerate(ordered(pool, step, items, ahead=2 * BATCH))
-        for batch in batches(stream, BATCH):
-            there = [(place, views) for place, views in batch if isinstance(views, _Views)]
-            reasons |= {place: why for place, why in batch if isinstance(why, str)}
-            for place, views in there:
-                drawn[place] = views.student
-            if there and not known:
-                for side in range(2):
-                    rows = encode_pixels(teacher, [views.teacher[side] for _, views in there])
-                    for (place, _), row in zip(there, rows, strict=True):
-                        try:
-                            vectors[side, place] = normalize(row)
-                        except ZeroVectorError:
-                            reasons[place] = "the teacher returned no direction for it"
-            if bar is not None:
-                bar.update(len(batch))
-    drawn.flush()
-    return vectors, reasons
+    embedded: tuple[Vectors, Failures] | None,
+    open_progress: OpenProgress,
+) -> tuple[Vectors, Failures]:
+    """Write the pixels of all files; embed the images unless `embedded` holds their vectors."""
+    vectors, failures = embedded or (
+        np.zeros((2, len(files), teacher.identity.dim), np.float32),
+        {},
+    )
+    step = partial(_load, teacher=None if embedded else teacher, preprocessing=preprocessing)
+    pixels = create_pixels(folder, (len(files), 3, *preprocessing.crop))
+    title = "preparing images" if embedded else "embedding images with the teacher"
+    with Pool() as pool, open_progress(title, len(files)) as progress:
+        results = enumerate(ordered(pool, step, files, ahead=2 * BATCH))
+        for batch in batches(results, BATCH):
+            loaded = {index: item for index, item in batch if isinstance(item, _Inputs)}
+            failures |= {index: item for index, item in batch if isinstance(item, Failure)}
+            for index, inputs in loaded.items():
+                pixels[index] = inputs.student
+            if loaded and not embedded:
+                for index in _embed_twins(loaded, teacher, vectors):
+                    reason = "the teacher returned a zero or non-finite vector"
+                    failures[index] = Failure(files[index].file.path, reason, "invalid")
+            if progress is not None:
+                progress.update(len(batch))
+    pixels.flush()
+    return vectors, failures
 
 
-def _require_room(folder: Path, size: int) -> None:
-    """Raise UsageError where the pixels do not fit: a mapped file on a full disk ends the process."""
-    there = folder / DRAWN
-    free = shutil.disk_usage(folder).free + (there.stat().st_size if there.exists() else 0)
-    if size > free:
-        raise UsageError(
-            f"the pictures take {size / 1e9:.1f} GB in {folder} until the student is finished, where "
-            f"{free / 1e9:.1f} GB are free: name a folder on another disk, or fewer pictures"
-        )
+def _embed_twins(loaded: dict[int, _Inputs], teacher: Encoder, vectors: Vectors) -> Iterable[int]:
+    """Embed images and twins into `vectors`; yield the index of each unusable vector."""
+    for twin in range(2):
+        rows = encode_pixels(teacher, [inputs.teacher[twin] for inputs in loaded.values()])
+        for index, row in zip(loaded, rows, strict=True):
+            try:
+                vectors[twin, index] = normalize(row)
+            except ZeroVectorError:
+                yield index
 
 
-def _views(item: HashedFile, *, teacher: Encoder | None, small: Preprocessing) -> _Views | str:
-    """A file decoded, by the same rules as an ingestion's; or why it is of no use."""
+def _load(
+    hashed: HashedFile, *, teacher: Encoder | None, preprocessing: Preprocessing
+) -> _Inputs | Failure:
+    decoded = decode_file(hashed)
+    if isinstance(decoded, Failure):
+        return decoded
+    image = decoded.image
     try:
-        data = item.file.path.read_bytes()
-        if content_hash(data) != item.content_hash:
-            return "changed while it was read"
-        image = decode(data).image
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    except ImageError as error:
-        return str(error)
-    except MemoryError:
-        return "not enough memory to read it"
-    if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
-        return f"too long a stripe: {image.width} x {image.height}"
-    try:
-        twins = (image, image.transpose(Transpose.FLIP_LEFT_RIGHT)) if teacher else ()
-        shown = tuple(teacher.preprocess(twin) for twin in twins) if teacher else ()
-        return _Views(shown, small(image).astype(np.uint8))
-    except Exception as error:  # noqa: BLE001 - whatever a model's own code raises, for this file
-        return f"the model cannot take it ({error})"
+        student = preprocessing(image).astype(np.uint8)
+        if teacher is None:
+            return _Inputs(student, ())
+        mirrored = image.transpose(Transpose.FLIP_LEFT_RIGHT)
+        return _Inputs(student, (teacher.preprocess(image), teacher.preprocess(mirrored)))
+    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+        reason = f"the model cannot preprocess it ({error})"
+        return Failure(hashed.file.path, reason, "invalid")
 
 
-def _identified(item: ImageFile | Failure) -> HashedFile | Failure:
-    return item if isinstance(item, Failure) else hash_file(item)
+def _hash(file: ImageFile | Failure) -> HashedFile | Failure:
+    return file if isinstance(file, Failure) else hash_file(file)

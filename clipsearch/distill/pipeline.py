@@ -1,16 +1,23 @@
-"""`distill`: from a teacher and a folder of pictures to a student."""
+"""Distill a teacher into a student: read the examples, train, write the model, evaluate it."""
 
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clipsearch.distill import config, image_dataset, text_dataset
-from clipsearch.distill import run_state as folders
-from clipsearch.distill.config import Recipe, cache_key
-from clipsearch.distill.report import DistillReport, Epoch
+from clipsearch.distill.config import BATCH_SIZE, EPOCHS, HELD_OUT, TrainingConfig, cache_key
+from clipsearch.distill.image_dataset import hash_images, prepare_images
+from clipsearch.distill.pixel_file import delete_pixels
+from clipsearch.distill.report import DistillReport, EpochMetrics
+from clipsearch.distill.run_state import (
+    check_output_folder,
+    checkpoint_path,
+    finish_run,
+    start_run,
+)
+from clipsearch.distill.text_dataset import prepare_texts, read_texts
 from clipsearch.errors import UsageError
 from clipsearch.evaluation.agreement import RESULT_LENGTHS, evaluate_agreement
 from clipsearch.evaluation.results import Evaluation
@@ -21,7 +28,7 @@ from clipsearch.models.runtime import Runtime
 
 if TYPE_CHECKING:
     from clipsearch.distill.student import Student
-    from clipsearch.distill.training_loop import Lessons
+    from clipsearch.distill.training_data import TrainingData
 
 log = logging.getLogger("clipsearch")
 
@@ -29,14 +36,14 @@ log = logging.getLogger("clipsearch")
 def distill_model(
     teacher: str,
     images: str | Path,
-    out: str | Path,
+    output: str | Path,
     *,
     captions: str | Path | None = None,
-    epochs: int = config.EPOCHS,
-    batch_size: int = config.BATCH_SIZE,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
     heads: int | None = None,
-    held_out: float = config.HELD_OUT,
+    held_out: float = HELD_OUT,
     half: bool = False,
     runtime: Runtime | None = None,
     progress: OpenProgress = no_progress,
@@ -44,176 +51,182 @@ def distill_model(
     """Train a small image tower to give the vectors of a large one, and write it as a model.
 
     The student is a vision transformer with half the width and half the layers of the teacher's
-    image tower, beside the teacher's text tower; its vectors live in the teacher's space. It learns
-    from any pictures under `images`, without captions. With `captions` (a file of one a line, or
-    one that `clipsearch eval retrieval` reads) a text tower of half the width and layers is learnt
-    too, which a teacher needs whose text tower open_clip cannot load. `heads` are those of the image
-    tower (None: 32 wide), `held_out` is the share of pictures only measured on, `half` saves float16.
+    image tower, next to the teacher's text tower. Its vectors are in the teacher's space. It is
+    trained on any images in the folder `images`; captions are not needed.
 
-    The folder `out` is then a model, `local-dir:OUT`. An interrupt leaves a checkpoint of the last
-    epoch there, and a model of it; the same call goes on. Raises UsageError on values that cannot
-    be, fewer examples than a batch, and a folder of something else; ModelError on a teacher that
-    does not load.
+    With `captions` (a file with one a line, or one that `clipsearch eval retrieval` reads), a text
+    tower of half the width and layers is trained too. A teacher needs this if open_clip cannot load
+    its text tower. `heads` are those of the image tower (None: 32 wide each), `held_out` is the
+    share of images that are only measured on, `half` saves float16.
+
+    The folder `output` is then the model `local-dir:OUTPUT`. An interrupt leaves a checkpoint and a
+    model of the last epoch there, and the same call continues. Raises UsageError on invalid values,
+    fewer examples than a batch, and an output folder that holds something else; ModelError if the
+    teacher cannot be loaded.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     runtime = runtime or Runtime.from_options()
-    plan = Recipe(epochs, batch_size, seed, heads, held_out)
-    name = registry.parse_model_name(
-        registry.choose_default()[0] if teacher == "auto" else teacher
-    ).name
-    lines = text_dataset.read_texts(Path(captions)) if captions is not None else None
-    if lines is not None:
-        _require(len(lines), plan, f"captions in {captions}")
-    items, unread = image_dataset.identified(Path(images), progress)
-    _require(len(items), plan, f"pictures in {images}")
-    folder = folders.opened(Path(out))
-    encoder = registry.load(name, runtime)
-    student = _student(encoder, name, plan, own_text=lines is not None)
+    config = TrainingConfig(epochs, batch_size, seed, heads, held_out)
+    teacher_name = registry.choose_default()[0] if teacher == "auto" else teacher
+    teacher_name = registry.parse_model_name(teacher_name).name
+    texts = None if captions is None else read_texts(Path(captions))
+    if texts is not None:
+        _require_batch(len(texts), config, f"captions in {captions}")
+    files, unreadable = hash_images(Path(images), progress)
+    _require_batch(len(files), config, f"images in {images}")
+    folder = check_output_folder(Path(output))
+    encoder = registry.load(teacher_name, runtime)
+    student = _build_student(encoder, teacher_name, config, distill_text=texts is not None)
     settings = {
-        "teacher": name,
+        "teacher": teacher_name,
         "weights": encoder.identity.weights,
-        "pictures": cache_key([item.content_hash for item in items]),
-        "captions": None if lines is None else cache_key(lines),
-        **asdict(plan),
+        "images": cache_key([file.content_hash for file in files]),
+        "captions": None if texts is None else cache_key(texts),
+        **asdict(config),
     }
-    folders.begin(folder, settings)
-    shown = image_dataset.learn_from(items, encoder, student.preprocessing, folder, progress)
-    said = None if lines is None else text_dataset.learn_from(lines, encoder, progress)
-    job = _Job(folder, student, plan, runtime, progress)
-    lessons = [job.lessons(shown, encoder.logit_scale)]
-    lessons += [] if said is None else [job.lessons(said, encoder.logit_scale)]
-    history, sizes = job.run(lessons, half=half)
-    folders.write(folder, {"settings": settings, folders.FINISHED: True})
-    image_dataset.forget(folder)
-    skipped = (*unread, *shown.skipped)
-    held = [shown.paths[place] for place in lessons[0].held_out]
-    found = DistillReport(
+    start_run(folder, settings)
+    image_dataset = prepare_images(files, encoder, student.preprocessing, folder, progress)
+    text_dataset = None if texts is None else prepare_texts(texts, encoder, progress)
+
+    from clipsearch.distill.student import count_parameters
+    from clipsearch.distill.training_data import image_training_data, text_training_data
+
+    image_data = image_training_data(image_dataset, student, config, encoder.logit_scale)
+    _require_training_batch(image_data, config, "readable images")
+    data = [image_data]
+    if text_dataset is not None:
+        data.append(text_training_data(text_dataset, student, config, encoder.logit_scale))
+        _require_training_batch(data[-1], config, "captions")
+    training = _Training(folder, student, data, config)
+    history = training.run(runtime, progress, half=half)
+    sizes = student.save(folder, half=half)
+    training.delete_checkpoints()
+    finish_run(folder, settings, {})
+    delete_pixels(folder)
+    held_out_paths = [image_dataset.paths[index] for index in image_data.held_out_indices]
+    report = DistillReport(
         folder=folder,
-        teacher=name,
-        trained=len(lessons[0].trained),
-        held_out=len(held),
-        skipped=skipped,
-        parameters=job.parameters("image"),
-        text_parameters=None if said is None else job.parameters("text"),
+        teacher=teacher_name,
+        trained=len(image_data.train_indices),
+        held_out=len(held_out_paths),
+        skipped=(*unreadable, *image_dataset.skipped),
+        parameters=count_parameters(student.tower("image")),
+        text_parameters=None if texts is None else count_parameters(student.tower("text")),
         sizes=sizes,
         history=history,
-        agreement=_agreement(held, folder, encoder, runtime, progress),
-        seconds=time.monotonic() - began,
+        agreement=_evaluate(held_out_paths, folder, encoder, runtime, progress),
+        seconds=time.monotonic() - started,
     )
-    folders.write(folder, {"settings": settings, folders.FINISHED: True, **found.as_json()})
-    return found
+    finish_run(folder, settings, report.as_json())
+    return report
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """A student on its way."""
+class _Training:
+    """The training of a student's towers, one after the other, with checkpoints in `folder`."""
 
     folder: Path
     student: "Student"
-    plan: Recipe
-    runtime: Runtime
-    progress: OpenProgress
-
-    def lessons(
-        self, examples: image_dataset.ImageDataset | text_dataset.Texts, scale: float
-    ) -> "Lessons":
-        """What a tower is trained on; raises UsageError where that is less than a batch."""
-        from clipsearch.distill.training_data import of_images, of_texts
-
-        if isinstance(examples, text_dataset.Texts):
-            found, what = of_texts(examples, self.student, self.plan, scale), "captions"
-        else:
-            found, what = of_images(examples, self.student, self.plan, scale), "readable pictures"
-        kind = f"{what} to learn from"
-        if len(found.held_out):
-            kind += f" besides {len(found.held_out):,} held out"
-        _require(len(found.trained), self.plan, kind)
-        return found
+    data: "Sequence[TrainingData]"
+    config: TrainingConfig
 
     def run(
-        self, lessons: "Sequence[Lessons]", *, half: bool
-    ) -> tuple[tuple[Epoch, ...], dict[str, int]]:
-        """Train the towers one after the other and write the student; the epochs, and file sizes."""
-        from clipsearch.distill import model_folder
-        from clipsearch.distill import training_loop as train
+        self, runtime: Runtime, progress: OpenProgress, *, half: bool
+    ) -> tuple[EpochMetrics, ...]:
+        """Train all towers; on an interrupt, save the model of the last checkpoints."""
+        from clipsearch.distill.training_loop import train_tower
         from clipsearch.models.torch_runtime import pick_device
 
-        where = pick_device(self.runtime.device)
-        history: list[Epoch] = []
+        device = pick_device(runtime.device)
+        history: list[EpochMetrics] = []
         try:
-            for each in lessons:
-                checkpoint = self._checkpoint(each.tower)
-                history += train.train(
-                    self._tower(each.tower), each, self.plan,
-                    device=where, checkpoint=checkpoint, bars=self.progress,
-                )  # fmt: skip
+            for data in self.data:
+                history += train_tower(
+                    self.student.tower(data.tower),
+                    data,
+                    self.config,
+                    device=device,
+                    checkpoint=checkpoint_path(self.folder, data.tower),
+                    open_progress=progress,
+                )
         except KeyboardInterrupt:
-            self._stop(lessons, half=half)
+            self._save_interrupted(half=half)
             raise
-        sizes = model_folder.write(self.folder, self.student, half=half)
-        for each in lessons:
-            self._checkpoint(each.tower).unlink()
-        return tuple(history), sizes
+        return tuple(history)
 
-    def parameters(self, tower: str) -> int:
-        """How many numbers a tower has."""
-        return sum(weight.numel() for weight in self._tower(tower).parameters())
+    def delete_checkpoints(self) -> None:
+        """Delete the checkpoints of all towers."""
+        for data in self.data:
+            checkpoint_path(self.folder, data.tower).unlink()
 
-    def _stop(self, lessons: "Sequence[Lessons]", *, half: bool) -> None:
-        """Write the model of the last checkpoints, if every tower has one, and say how to go on."""
-        from clipsearch.distill import model_folder
-        from clipsearch.distill import training_loop as train
+    def _save_interrupted(self, *, half: bool) -> None:
+        """Save the model of the last checkpoints if every tower has one; log how to continue."""
+        from clipsearch.distill.checkpoint import load_checkpoint
 
-        done = [
-            train.load(self._checkpoint(each.tower), self._tower(each.tower)) for each in lessons
+        histories = [
+            load_checkpoint(
+                checkpoint_path(self.folder, data.tower), self.student.tower(data.tower)
+            )
+            for data in self.data
         ]
-        if not all(done):
-            log.info("stopped before %s holds a model; the same command goes on", self.folder)
+        if not all(histories):
+            log.info(
+                "interrupted before %s holds a model; run the same command to continue", self.folder
+            )
             return
-        model_folder.write(self.folder, self.student, half=half)
+        self.student.save(self.folder, half=half)
         log.info(
-            "stopped after epoch %d of %d of the %s tower: %s holds the model so far, and the same "
-            "command goes on",
-            done[-1][-1].number, self.plan.epochs, lessons[-1].tower, self.folder,
-        )  # fmt: skip
-
-    def _tower(self, name: str) -> Any:
-        model = self.student.model
-        return model.visual if name == "image" else model.text
-
-    def _checkpoint(self, tower: str) -> Path:
-        return self.folder / folders.checkpoint_name(tower)
-
-
-def _student(encoder: Encoder, name: str, plan: Recipe, *, own_text: bool) -> "Student":
-    from clipsearch.distill.student import build
-
-    source = encoder
-    if (
-        registry.parse_model_name(name).family == "open_clip"
-    ):  # its weights are needed, not only its answers
-        source = registry.load(name, Runtime("cpu", "torch", "fp32"))
-    return build(source, name, heads=plan.heads, own_text=own_text, seed=plan.seed)
-
-
-def _require(count: int, plan: Recipe, what: str) -> None:
-    if count < plan.batch_size:
-        raise UsageError(
-            f"{count:,} {what} are less than a batch of {plan.batch_size:,}: add some, or give a "
-            "smaller --batch-size"
+            "interrupted after epoch %d of %d of the %s tower: %s holds the model so far; run the "
+            "same command to continue",
+            histories[-1][-1].number,
+            self.config.epochs,
+            self.data[-1].tower,
+            self.folder,
         )
 
 
-def _agreement(
-    held: Sequence[Path], folder: Path, teacher: Encoder, runtime: Runtime, progress: OpenProgress
+def _build_student(
+    encoder: Encoder, name: str, config: TrainingConfig, *, distill_text: bool
+) -> "Student":
+    from clipsearch.distill.student import build_student
+
+    source = encoder
+    if registry.parse_model_name(name).family == "open_clip":  # its torch weights are copied
+        source = registry.load(name, Runtime("cpu", "torch", "fp32"))
+    return build_student(
+        source, name, heads=config.heads, distill_text=distill_text, seed=config.seed
+    )
+
+
+def _require_batch(count: int, config: TrainingConfig, examples: str) -> None:
+    if count < config.batch_size:
+        raise UsageError(
+            f"{count:,} {examples} are less than a batch of {config.batch_size:,}: add some, or "
+            "give a smaller --batch-size"
+        )
+
+
+def _require_training_batch(data: "TrainingData", config: TrainingConfig, examples: str) -> None:
+    held_out = len(data.held_out_indices)
+    besides = f" besides {held_out:,} held out" if held_out else ""
+    _require_batch(len(data.train_indices), config, f"{examples} to train on{besides}")
+
+
+def _evaluate(
+    held_out: Sequence[Path],
+    folder: Path,
+    teacher: Encoder,
+    runtime: Runtime,
+    open_progress: OpenProgress,
 ) -> Evaluation | None:
-    """The evaluation of the finished student, as anybody would load it."""
-    if len(held) <= max(RESULT_LENGTHS):
+    """Evaluate the finished student, loaded as any model; returns None on too few images."""
+    if len(held_out) <= max(RESULT_LENGTHS):
         log.warning(
-            "%d pictures held out are too few to measure agreement: it takes more than %d",
-            len(held), max(RESULT_LENGTHS),
-        )  # fmt: skip
+            "%d held-out images are too few to measure agreement: it takes more than %d",
+            len(held_out),
+            max(RESULT_LENGTHS),
+        )
         return None
     student = registry.load(f"local-dir:{folder}", runtime)
-    with progress("agreement", None) as bar:
-        return evaluate_agreement(held, model=student, against=teacher, progress=bar)
+    with open_progress("agreement", None) as progress:
+        return evaluate_agreement(held_out, model=student, against=teacher, progress=progress)

@@ -1,4 +1,4 @@
-"""What a distillation returns."""
+"""The result of a distillation."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,12 +10,12 @@ from clipsearch.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """How a tower stood after an epoch, on examples held out; number 0 is the untrained one.
+class EpochMetrics:
+    """The metrics of a tower after an epoch, on held-out examples; epoch 0 is the untrained tower.
 
-    `tower` is "image" or "text". `loss` is the mean over the epoch's batches, None at 0; `cosine`
-    the mean to the teacher's vectors; `agreement` the mAP@10-20 of `clipsearch eval agreement`
-    (over at most 1,000 examples). The latter two are None where too few are held out.
+    `tower` is "image" or "text". `loss` is the mean over the epoch's batches, None for epoch 0.
+    `cosine` is the mean cosine with the teacher's vectors. `agreement` is the mAP@10-20 of
+    `clipsearch eval agreement` on at most 1,000 examples. Both are None if too few are held out.
     """
 
     tower: str
@@ -29,10 +29,10 @@ class Epoch:
 class DistillReport:
     """A finished student.
 
-    `folder` is for `local-dir:`; `trained` and `held_out` count pictures; `parameters` are those of
-    the image tower, `text_parameters` of a text tower that was distilled too, else None; `sizes` are
-    bytes by file name; `agreement` is `evaluate.agreement` against the teacher on the pictures held
-    out, None where they are too few; `seconds` the whole time.
+    `trained` and `held_out` count images. `parameters` counts those of the image tower;
+    `text_parameters` those of the text tower, None if it was not distilled. `sizes` are bytes by
+    file name. `agreement` is the result of `evaluate_agreement` against the teacher on the held-out
+    images, None if they are too few. `seconds` is the whole time.
     """
 
     folder: Path
@@ -43,17 +43,17 @@ class DistillReport:
     parameters: int
     text_parameters: int | None
     sizes: Mapping[str, int]
-    history: tuple[Epoch, ...]
+    history: tuple[EpochMetrics, ...]
     agreement: Evaluation | None
     seconds: float
 
     @property
     def model(self) -> str:
-        """Its name for `--model`."""
+        """The name of the student for `--model`."""
         return f"local-dir:{self.folder}"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON-serializable values."""
         return {
             "model": self.model,
             "teacher": self.teacher,
@@ -65,5 +65,7 @@ class DistillReport:
             "history": [asdict(epoch) for epoch in self.history],
             "agreement": self.agreement.as_json() if self.agreement else None,
             "seconds": round(self.seconds, 1),
-            "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
+            "skipped": [
+                {"path": str(failure.path), "reason": failure.reason} for failure in self.skipped
+            ],
         }

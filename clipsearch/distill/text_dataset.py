@@ -1,4 +1,4 @@
-"""What a text tower learns from: captions, and the teacher's vectors of them."""
+"""The text dataset: captions, and the teacher's embeddings of them."""
 
 import re
 from collections.abc import Sequence
@@ -20,54 +20,56 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_texts
 from clipsearch.types import Vectors
 
-_CAPTION_FILES = {".json", ".jsonl", ".csv", ".tsv", ".token"}
-_MARKED = re.compile(r"\s*[{\[]|.+?#\d+\t")
+_CAPTION_SUFFIXES = {".json", ".jsonl", ".csv", ".tsv", ".token"}
+_CAPTION_FILE_START = re.compile(r"\s*[{\[]|.+?#\d+\t")
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """n texts, each once, with the hashes of their content; `vectors` (n, d) are the teacher's."""
+class TextDataset:
+    """n different texts with the hashes of their content; `vectors` (n, d) are the teacher's."""
 
-    lines: Sequence[str]
+    texts: Sequence[str]
     hashes: Sequence[str]
     vectors: Vectors
 
 
 def read_texts(path: Path) -> list[str]:
-    """The captions in a file, each once, sorted: one a line, or what `eval retrieval` reads.
+    """Read the different captions in a file, sorted: one a line, or as for `eval retrieval`.
 
-    Raises UsageError where there are none.
+    Raises UsageError if the file cannot be read or holds no captions.
     """
     path = expand_user(path)
-    if path.suffix.lower() in _CAPTION_FILES or _MARKED.match(_beginning(path)):
-        return sorted({text for one in read_captions(path) for text in one.captions})
+    is_caption_file = path.suffix.lower() in _CAPTION_SUFFIXES
+    if is_caption_file or _CAPTION_FILE_START.match(_read_start(path)):
+        return sorted({text for image in read_captions(path) for text in image.captions})
     return sorted(read_queries(path))
 
 
-def learn_from(lines: Sequence[str], teacher: Encoder, bars: OpenProgress) -> Texts:
-    """Ask the teacher for its vectors, unless an earlier start has."""
-    who = teacher.identity
-    name = cache_key("texts", who.weights, who.precision, lines)
-    stored = CACHE.load(name) or {}
-    vectors = stored.get("vectors")
+def prepare_texts(
+    texts: Sequence[str], teacher: Encoder, open_progress: OpenProgress
+) -> TextDataset:
+    """Embed the texts with the teacher; vectors of an earlier run come from the cache."""
+    identity = teacher.identity
+    key = cache_key("texts", identity.weights, identity.precision, texts)
+    vectors = (CACHE.load(key) or {}).get("vectors")
     if (
         vectors is None
-        or vectors.shape != (len(lines), who.dim)
-        or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)  # NaN neither
+        or vectors.shape != (len(texts), identity.dim)
+        or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)  # False on NaN, too
     ):
         parts = []
-        with bars("asking the teacher for texts", len(lines)) as bar:
-            for batch in batches(lines, BATCH):
+        with open_progress("embedding texts with the teacher", len(texts)) as progress:
+            for batch in batches(texts, BATCH):
                 parts.append(embed_texts(teacher, batch))
-                if bar is not None:
-                    bar.update(len(batch))
+                if progress is not None:
+                    progress.update(len(batch))
         vectors = np.concatenate(parts)
-        CACHE.save(name, {"vectors": vectors})
-    hashes = [content_hash(line.encode("utf-8", "surrogateescape")) for line in lines]
-    return Texts(lines, hashes, vectors)
+        CACHE.save(key, {"vectors": vectors})
+    hashes = [content_hash(text.encode("utf-8", "surrogateescape")) for text in texts]
+    return TextDataset(texts, hashes, vectors)
 
 
-def _beginning(path: Path) -> str:
+def _read_start(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(1000).decode("utf-8-sig", "replace")

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from clipsearch.errors import ImageError
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.walk import os_failure
-from clipsearch.images.decode import MAX_PIXELS, decode
+from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
 from clipsearch.models.base import Encoder
@@ -89,11 +89,42 @@ def load_image(
 ) -> LoadedImage | Failure:
     """Decode and preprocess a file whose content is still the one that was hashed.
 
+    A Failure is one of `decode_file`, or of kind "invalid" if the model cannot preprocess the
+    image.
+    """
+    min_side = round(DRAFT_SCALE * encoder.input_size)
+    decoded = decode_file(hashed, max_pixels=max_pixels, min_side=min_side)
+    if isinstance(decoded, Failure):
+        return decoded
+    file = hashed.file
+    try:
+        pixels = encoder.preprocess(decoded.image)
+    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+        return Failure(file.path, f"the model cannot preprocess it ({error})", "invalid")
+    record = ImageRecord(
+        id=hashed.id,
+        path=file.path,
+        content_hash=hashed.content_hash,
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        width=decoded.width,
+        height=decoded.height,
+        format=decoded.format,
+        taken_at=decoded.taken_at,
+    )
+    return LoadedImage(record, pixels)
+
+
+def decode_file(
+    hashed: HashedFile, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
+) -> DecodedImage | Failure:
+    """Decode a file whose content is still the one that was hashed; `min_side` as for `decode`.
+
     A Failure of kind "invalid" applies to every file with this content; the other kinds apply to
     this file only.
     """
     path = hashed.file.path
-    changed = Failure(path, "changed while it was read: ingest it again", "changed")
+    changed = Failure(path, "changed while it was read: try again", "changed")
     if reason := _size_problem(hashed.size, max_pixels):
         return Failure(path, reason, "invalid")
     try:
@@ -108,39 +139,15 @@ def load_image(
         return Failure(path, "not enough memory to read it")
     if not unchanged and content_hash(data) != hashed.content_hash:
         return changed
-    return _decode(hashed, data, encoder, max_pixels)
-
-
-def _decode(
-    hashed: HashedFile, data: bytes, encoder: Encoder, max_pixels: int
-) -> LoadedImage | Failure:
-    file = hashed.file
     try:
-        decoded = decode(
-            data, max_pixels=max_pixels, min_side=round(DRAFT_SCALE * encoder.input_size)
-        )
+        decoded = decode(data, max_pixels=max_pixels, min_side=min_side)
     except ImageError as error:
-        return Failure(file.path, str(error), "invalid")
+        return Failure(path, str(error), "invalid")
     width, height = decoded.width, decoded.height
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         reason = f"aspect ratio exceeds {MAX_ASPECT_RATIO}:1 ({width} x {height})"
-        return Failure(file.path, reason, "invalid")
-    try:
-        pixels = encoder.preprocess(decoded.image)
-    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
-        return Failure(file.path, f"the model cannot preprocess it ({error})", "invalid")
-    record = ImageRecord(
-        id=hashed.id,
-        path=file.path,
-        content_hash=hashed.content_hash,
-        size=file.size,
-        mtime_ns=file.mtime_ns,
-        width=width,
-        height=height,
-        format=decoded.format,
-        taken_at=decoded.taken_at,
-    )
-    return LoadedImage(record, pixels)
+        return Failure(path, reason, "invalid")
+    return decoded
 
 
 def _size_problem(size: int, max_pixels: int) -> str | None:

@@ -1,4 +1,4 @@
-"""What a student is built as, and the loss it learns by, without any training."""
+"""The student as it is built and saved, without any training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipsearch.distill.student import Student, build, parameters
+from clipsearch.distill.student import Student, build_student, count_parameters
 from clipsearch.errors import UsageError
 from clipsearch.models import registry
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -18,17 +18,21 @@ from tests.helpers.checkpoints import CLIP_PREPROCESSING, SIGLIP_PREPROCESSING
 
 
 def vit_b_32() -> dict[str, Any]:
-    """A ViT-B/32 as published on the side of its pictures; its text tower is a small one."""
+    """A ViT-B/32 with the published image tower and a small text tower."""
     config = checkpoints.vit_b_32(512)
     config["vision_cfg"] |= {"layers": 12, "width": 768}
     config["text_cfg"] |= {"layers": 1, "width": 64}
     return config
 
 
-def student_of(config: dict[str, Any], preprocessing: dict[str, Any], folder: Path, **options: Any) -> Student:  # fmt: skip
+def student_of(
+    config: dict[str, Any], preprocessing: dict[str, Any], folder: Path, **options: Any
+) -> Student:
     name = f"local-dir:{checkpoints.save_open_clip(folder, config, preprocessing)}"
     teacher = registry.load(name, Runtime(device="cpu", runtime="torch", precision="fp32"))
-    return build(teacher, name, **{"heads": None, "own_text": False, "seed": 0, **options})
+    return build_student(
+        teacher, name, **{"heads": None, "distill_text": False, "seed": 0, **options}
+    )
 
 
 @pytest.mark.parametrize("heads", [None, 24])
@@ -37,8 +41,8 @@ def test_the_student_of_a_vit_b_32_has_12_million_parameters(
 ) -> None:
     student = student_of(vit_b_32(), CLIP_PREPROCESSING, tmp_path / "vit", heads=heads)
     visual = student.model.visual
-    assert parameters(visual) == pytest.approx(12.0e6, rel=0.01)
-    assert 4 * parameters(visual) == pytest.approx(48e6, rel=0.01)  # bytes in float32
+    assert count_parameters(visual) == pytest.approx(12.0e6, rel=0.01)
+    assert 4 * count_parameters(visual) == pytest.approx(48e6, rel=0.01)  # bytes in float32
     assert visual.conv1.out_channels == 384
     assert len(visual.transformer.resblocks) == 6
     assert visual.transformer.resblocks[0].attn.num_heads == (heads or 12)
@@ -54,48 +58,46 @@ ARCHITECTURES: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, Any], int
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_any_teachers_text_tower_comes_along(kind: str, tmp_path: Path) -> None:
-    from clipsearch.distill import model_folder
-
+def test_the_text_tower_is_the_teachers(kind: str, tmp_path: Path) -> None:
     config, preprocessing, width, layers = ARCHITECTURES[kind]
     student = student_of(config(), preprocessing, tmp_path / "teacher")
     assert student.model.visual.conv1.out_channels == width
     assert len(student.model.visual.transformer.resblocks) == layers
     (tmp_path / "student").mkdir()
-    model_folder.write(tmp_path / "student", student, half=False)
+    student.save(tmp_path / "student", half=False)
     loaded, teacher = (
         registry.load(f"local-dir:{tmp_path / name}", Runtime(device="cpu", runtime="torch"))
         for name in ("student", "teacher")
     )
     texts = list(checkpoints.PROMPTS)
-    found, expected = (normalize(each.encode_texts(texts)) for each in (loaded, teacher))
+    found, expected = (normalize(encoder.encode_texts(texts)) for encoder in (loaded, teacher))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert loaded.logit_scale == pytest.approx(teacher.logit_scale)
     quick = "QuickGELU" in teacher.identity.preprocessing
     assert ("QuickGELU" in loaded.identity.preprocessing) == quick
-    photo = checkpoints.drawn_photo()
-    np.testing.assert_allclose(loaded.preprocess(photo), teacher.preprocess(photo), atol=1e-6)
+    image = checkpoints.drawn_photo()
+    np.testing.assert_allclose(loaded.preprocess(image), teacher.preprocess(image), atol=1e-6)
 
 
 def test_the_text_tower_may_be_half_as_large(tmp_path: Path) -> None:
     student = student_of(
-        checkpoints.siglip(), SIGLIP_PREPROCESSING, tmp_path / "siglip", own_text=True
+        checkpoints.siglip(), SIGLIP_PREPROCESSING, tmp_path / "siglip", distill_text=True
     )
     assert student.config["text_cfg"]["width"] == 64
     assert student.config["text_cfg"]["layers"] == 1
-    tokens = student.tokens(["a dog"])
+    tokens = student.tokenize(["a dog"])
     assert student.model.text(tokens).shape == (1, 192)
 
 
-def test_a_model_of_another_library_gets_a_whole_student() -> None:
-    student = build(PocketEncoder(), "pocket", heads=None, own_text=True, seed=0)
-    assert parameters(student.model.visual) == pytest.approx(12.0e6, rel=0.01)
+def test_the_student_of_another_library_has_its_own_text_tower() -> None:
+    student = build_student(PocketEncoder(), "pocket", heads=None, distill_text=True, seed=0)
+    assert count_parameters(student.model.visual) == pytest.approx(12.0e6, rel=0.01)
     assert student.preprocess["resize_mode"] == "squash"
     assert float(student.model.logit_scale.detach().exp()) == pytest.approx(
         PocketEncoder().logit_scale
     )
     with pytest.raises(UsageError, match="text tower of pocket"):
-        build(PocketEncoder(), "pocket", heads=None, own_text=False, seed=0)
+        build_student(PocketEncoder(), "pocket", heads=None, distill_text=False, seed=0)
 
 
 def test_the_same_seed_builds_the_same_student() -> None:
@@ -104,32 +106,12 @@ def test_the_same_seed_builds_the_same_student() -> None:
     torch.manual_seed(5)
     before = torch.rand(3)
     torch.manual_seed(5)
-    one, same, other = (
-        build(PocketEncoder(), "pocket", heads=None, own_text=True, seed=seed).model.visual.proj
+    first, same, other = (
+        build_student(
+            PocketEncoder(), "pocket", heads=None, distill_text=True, seed=seed
+        ).model.visual.proj
         for seed in (1, 1, 2)
     )
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-    assert torch.equal(torch.rand(3), before)  # nobody else's random numbers change
-
-
-def test_the_loss_is_what_it_says() -> None:
-    import torch
-
-    from clipsearch.distill.losses import distance
-
-    random = np.random.default_rng(0)
-    s, t = (
-        rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        for rows in random.standard_normal((2, 5, 8))
-    )
-
-    def softmax(logits: Any) -> Any:
-        e = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
-
-    p, q = softmax(20 / 4 * t @ t.T), softmax(20 / 4 * s @ t.T)
-    expected = 16 * (p * np.log(p / q)).sum(axis=1).mean() + np.abs(s - t).sum(axis=1).mean()
-    found = distance(torch.tensor(s), torch.tensor(t), scale=20, temperature=4)
-    assert float(found) == pytest.approx(expected)
-    assert float(distance(torch.tensor(t), torch.tensor(t), scale=20, temperature=2)) < 1e-9
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.rand(3), before)  # the global random state is unchanged

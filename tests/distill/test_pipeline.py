@@ -1,4 +1,4 @@
-"""Distillation: a student that learns, is loaded like any model, and may be interrupted."""
+"""Distillation: the student is trained, loads like any model, and survives interrupts."""
 
 import json
 import logging
@@ -12,14 +12,6 @@ from PIL import Image
 
 import clipsearch
 from clipsearch.distill import DistillReport, image_dataset, losses, training_loop
-from clipsearch.distill.config import (
-    PEAK,
-    Recipe,
-    cache_key,
-    is_held_out,
-    learning_rate,
-    temperature,
-)
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from clipsearch.models.embedding import encode_pixels
@@ -30,12 +22,17 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLIP_PREPROCESSING = checkpoints.CLIP_PREPROCESSING
 COUNT = 60
-SMALL: dict[str, Any] = {"epochs": 2, "batch_size": 8, "held_out": 0.4, "device": "cpu"}
+SMALL: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 8,
+    "held_out": 0.4,
+    "runtime": Runtime("cpu", "torch"),
+}
 
 
 @pytest.fixture(autouse=True)
 def on_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No conversion, which most of these tests are not about, and no vectors of another test."""
+    """Run on torch, without conversion, and with an empty cache."""
     monkeypatch.setenv("CLIPSEARCH_RUNTIME", "torch")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
 
@@ -66,8 +63,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(folder: Path, name: str = "open_clip_model.safetensors") -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    found: dict[str, Any] = load_file(folder / name)
-    return found
+    tensors: dict[str, Any] = load_file(folder / name)
+    return tensors
 
 
 def test_a_student_is_a_model_in_its_teachers_space(
@@ -85,16 +82,14 @@ def test_a_student_is_a_model_in_its_teachers_space(
         ("image", 1),
         ("image", 2),
     ]
-    monkeypatch.delenv("CLIPSEARCH_RUNTIME")  # by OpenVINO, as anybody's would be
+    monkeypatch.delenv("CLIPSEARCH_RUNTIME")  # converted to OpenVINO, as for any user
     student = registry.load(found.model, Runtime(device="cpu", precision="fp32"))
-    there = registry.load(teacher, Runtime(device="cpu", runtime="torch", precision="fp32"))
-    assert student.logit_scale == pytest.approx(there.logit_scale)
-    lines = ["a dog", "two cats in the rain"]
-    np.testing.assert_allclose(student.encode_texts(lines), there.encode_texts(lines), atol=1e-5)
-    picture = there.preprocess(Image.open(images / "00.png"))
-    np.testing.assert_allclose(
-        student.preprocess(Image.open(images / "00.png")), picture, atol=1e-6
-    )
+    original = registry.load(teacher, Runtime(device="cpu", runtime="torch", precision="fp32"))
+    assert student.logit_scale == pytest.approx(original.logit_scale)
+    texts = ["a dog", "two cats in the rain"]
+    np.testing.assert_allclose(student.encode_texts(texts), original.encode_texts(texts), atol=1e-5)
+    pixels = original.preprocess(Image.open(images / "00.png"))
+    np.testing.assert_allclose(student.preprocess(Image.open(images / "00.png")), pixels, atol=1e-6)
     cosines = [epoch.cosine for epoch in found.history]
     assert cosines == sorted(cosines, key=lambda cosine: cosine or 0)
 
@@ -109,146 +104,147 @@ def test_only_the_model_is_left_in_the_folder(teacher: str, images: Path, tmp_pa
         "open_clip_config.json",
         "open_clip_model.safetensors",
     }
-    whole = weights(found.folder)
+    model_weights = weights(found.folder)
     for name, tensor in weights(found.folder, "image.safetensors").items():
-        assert (whole[f"visual.{name}"] == tensor).all()
+        assert (model_weights[f"visual.{name}"] == tensor).all()
     assert json.loads((found.folder / "distillation.json").read_text())["finished"] is True
 
 
-def test_half_precision_takes_half_the_room(teacher: str, images: Path, tmp_path: Path) -> None:
+def test_half_precision_halves_the_size(teacher: str, images: Path, tmp_path: Path) -> None:
     found = clipsearch.distill_model(teacher, images, tmp_path / "student", half=True, **SMALL)
 
-    assert {str(each.dtype) for each in weights(found.folder).values()} == {"torch.float16"}
-    small, large = (found.sizes[n] for n in ("image-fp16.safetensors", "image.safetensors"))
+    assert {str(tensor.dtype) for tensor in weights(found.folder).values()} == {"torch.float16"}
+    small, large = (found.sizes[name] for name in ("image-fp16.safetensors", "image.safetensors"))
     assert small < 0.6 * large
     registry.load(found.model, Runtime.from_options("cpu")).encode_texts(["it loads"])
 
 
-class Stop(KeyboardInterrupt):
+class Interrupt(KeyboardInterrupt):
     """Ctrl-C."""
 
 
-def stop_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupt_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Press Ctrl-C in the middle of that epoch."""
-    learn = losses.distance
-    calls = []
+    compute_loss = losses.distillation_loss
+    calls = 0
 
-    def distance(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 4 * (number - 1) + 2:
-            raise Stop
-        return learn(*arguments, **options)
+    def interrupting_loss(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4 * (number - 1) + 2:
+            raise Interrupt
+        return compute_loss(*arguments, **options)
 
-    monkeypatch.setattr(training_loop, "distance", distance)
+    monkeypatch.setattr(training_loop, "distillation_loss", interrupting_loss)
 
 
-def test_going_on_gives_the_weights_of_not_stopping(
+def test_a_continued_run_gives_the_weights_of_an_uninterrupted_one(
     teacher: str, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = {**SMALL, "epochs": 3}
-    whole = clipsearch.distill_model(teacher, images, tmp_path / "whole", **options)
+    uninterrupted = clipsearch.distill_model(teacher, images, tmp_path / "uninterrupted", **options)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, "clipsearch"):
-        stop_in_epoch(3, patch)
-        with pytest.raises(Stop):
-            clipsearch.distill_model(teacher, images, tmp_path / "stopped", **options)
-    assert "stopped after epoch 2 of 3" in caplog.text
-    assert "the same command goes on" in caplog.text
-    so_far = weights(tmp_path / "stopped")  # a model already
-    registry.load(f"local-dir:{tmp_path / 'stopped'}", Runtime.from_options("cpu")).encode_texts(
-        ["it loads"]
-    )
+        interrupt_in_epoch(3, patch)
+        with pytest.raises(Interrupt):
+            clipsearch.distill_model(teacher, images, tmp_path / "interrupted", **options)
+    assert "interrupted after epoch 2 of 3" in caplog.text
+    assert "run the same command to continue" in caplog.text
+    interim = weights(tmp_path / "interrupted")  # a model already
+    registry.load(
+        f"local-dir:{tmp_path / 'interrupted'}", Runtime.from_options("cpu")
+    ).encode_texts(["it loads"])
 
-    resumed = clipsearch.distill_model(teacher, images, tmp_path / "stopped", **options)
+    resumed = clipsearch.distill_model(teacher, images, tmp_path / "interrupted", **options)
 
-    expected, found = weights(whole.folder), weights(resumed.folder)
+    expected, found = weights(uninterrupted.folder), weights(resumed.folder)
     assert expected.keys() == found.keys()
     assert all(expected[name].equal(found[name]) for name in expected)
-    assert not all(so_far[name].equal(found[name]) for name in found)
-    assert resumed.history == whole.history
+    assert not all(interim[name].equal(found[name]) for name in found)
+    assert resumed.history == uninterrupted.history
 
 
-def test_an_interrupt_in_the_first_epoch_leaves_a_start(
+def test_a_run_interrupted_in_the_first_epoch_can_continue(
     teacher: str, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, "clipsearch"):
-        stop_in_epoch(1, patch)
-        with pytest.raises(Stop):
+        interrupt_in_epoch(1, patch)
+        with pytest.raises(Interrupt):
             clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
-    assert "stopped before" in caplog.text
+    assert "interrupted before" in caplog.text
     clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
-def test_other_settings_do_not_go_on(teacher: str, images: Path, tmp_path: Path) -> None:
+def test_a_run_continues_with_the_same_settings_only(
+    teacher: str, images: Path, tmp_path: Path
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        stop_in_epoch(2, patch)
-        with pytest.raises(Stop):
+        interrupt_in_epoch(2, patch)
+        with pytest.raises(Interrupt):
             clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
-    with pytest.raises(UsageError, match="was begun with epochs 2, not 5"):
+    with pytest.raises(UsageError, match="was started with epochs 2, not 5"):
         clipsearch.distill_model(teacher, images, tmp_path / "student", **{**SMALL, "epochs": 5})
-    (tmp_path / "student" / "checkpoint-image.pt").write_bytes(b"PK no checkpoint")
+    (tmp_path / "student" / "checkpoint-image.pt").write_bytes(b"PK not a checkpoint")
     with pytest.raises(ModelError, match=r"checkpoint-image\.pt is damaged: delete it"):
         clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
-def test_the_teacher_is_asked_once(
+def test_the_teacher_embeds_each_image_once(
     teacher: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    batch_sizes: list[int] = []
 
-    def counted(encoder: Any, pixels: Any) -> Any:
-        asked.append(len(pixels))
+    def count_and_encode(encoder: Any, pixels: Any) -> Any:
+        batch_sizes.append(len(pixels))
         return encode_pixels(encoder, pixels)
 
-    monkeypatch.setattr(image_dataset, "encode_pixels", counted)
+    monkeypatch.setattr(image_dataset, "encode_pixels", count_and_encode)
     first = clipsearch.distill_model(teacher, images, tmp_path / "first", **SMALL)
-    assert sum(asked) == 2 * COUNT  # and their mirrored twins
+    assert sum(batch_sizes) == 2 * COUNT  # and their mirrored twins
     second = clipsearch.distill_model(teacher, images, tmp_path / "second", **SMALL)
-    assert sum(asked) == 2 * COUNT
-    one, other = weights(first.folder), weights(second.folder)
-    assert all(one[name].equal(other[name]) for name in one)
+    assert sum(batch_sizes) == 2 * COUNT
+    first_weights, second_weights = weights(first.folder), weights(second.folder)
+    assert all(first_weights[name].equal(second_weights[name]) for name in first_weights)
 
     [cached] = (tmp_path / "cache" / "distillation").glob("*.npz")
     cached.write_bytes(cached.read_bytes()[:1000])
     third = clipsearch.distill_model(teacher, images, tmp_path / "third", **SMALL)
-    assert sum(asked) == 4 * COUNT
+    assert sum(batch_sizes) == 4 * COUNT
     assert third.history == first.history
 
 
-def test_bad_files_are_named_and_left_out(teacher: str, images: Path, tmp_path: Path) -> None:
+def test_broken_files_are_skipped_and_named(teacher: str, images: Path, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     for path in images.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "copy.png").write_bytes((images / "00.png").read_bytes())
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
     found = clipsearch.distill_model(teacher, folder, tmp_path / "student", **SMALL)
-    assert [one.path.name for one in found.skipped] == ["broken.jpg"]
-    assert found.trained + found.held_out == COUNT  # the copy is no second picture
+    assert [failure.path.name for failure in found.skipped] == ["broken.jpg"]
+    assert found.trained + found.held_out == COUNT  # the copy does not count twice
 
 
-def test_captions_make_the_text_tower_small_too(teacher: str, images: Path, tmp_path: Path) -> None:
+def test_captions_shrink_the_text_tower_too(teacher: str, images: Path, tmp_path: Path) -> None:
     file = tmp_path / "captions.txt"
-    file.write_text("\n".join(f"a picture of {n} things" for n in range(40)))
+    file.write_text("\n".join(f"an image of {n} things" for n in range(40)))
     found = clipsearch.distill_model(teacher, images, tmp_path / "student", captions=file, **SMALL)
     assert {epoch.tower for epoch in found.history} == {"image", "text"}
     assert found.text_parameters is not None
     assert found.text_parameters < 49408 * 16 * 1.1
     student = registry.load(found.model, Runtime.from_options("cpu"))
-    assert student.encode_texts(["a picture of 3 things"]).shape == (1, 24)
+    assert student.encode_texts(["an image of 3 things"]).shape == (1, 24)
 
 
-def test_a_teacher_without_a_text_tower_to_take_needs_captions(
-    images: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match=r"text tower of pocket .* captions"):
+def test_a_teacher_of_another_library_needs_captions(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"text tower of pocket, .* captions"):
         clipsearch.distill_model("pocket", images, tmp_path / "student", **SMALL)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
-        ({"batch_size": 64}, "60 pictures .* less than a batch of 64"),
-        ({"batch_size": 48}, "readable pictures to learn from besides .* less than a batch of 48"),
+        ({"batch_size": 64}, "60 images .* less than a batch of 64"),
+        ({"batch_size": 48}, "readable images to train on besides .* less than a batch of 48"),
         ({"heads": 5}, "5 heads do not divide the student's width of 32"),
         ({"epochs": 0}, "at least 1 epoch"),
         ({"batch_size": 1}, "at least 2 examples"),
@@ -256,22 +252,22 @@ def test_a_teacher_without_a_text_tower_to_take_needs_captions(
         ({"captions": "nowhere.txt"}, "nowhere.txt cannot be read"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(
-    change: dict[str, Any], words: str, teacher: str, images: Path, tmp_path: Path
+def test_invalid_values_raise_usage_error(
+    change: dict[str, Any], message: str, teacher: str, images: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         clipsearch.distill_model(teacher, images, tmp_path / "student", **{**SMALL, **change})
 
 
-def test_folders_that_cannot_be_are_refused(teacher: str, images: Path, tmp_path: Path) -> None:
+def test_unusable_folders_are_rejected(teacher: str, images: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no pictures in"):
+    with pytest.raises(UsageError, match=r"no (images|pictures) in"):
         clipsearch.distill_model(teacher, tmp_path / "empty", tmp_path / "student", **SMALL)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds something else"):
         clipsearch.distill_model(teacher, images, tmp_path / "full", **SMALL)
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         clipsearch.distill_model(teacher, images, tmp_path / "full" / "letter.txt", **SMALL)
     (tmp_path / "captions.txt").write_text("\n \n")
     captions = tmp_path / "captions.txt"
@@ -285,16 +281,16 @@ def test_folders_that_cannot_be_are_refused(teacher: str, images: Path, tmp_path
         clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
-def test_too_little_room_is_told_before_it_runs_out(
+def test_too_little_disk_space_is_an_error(
     teacher: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = shutil.disk_usage(tmp_path)._replace(free=100_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UsageError, match=r"0\.0 GB are free: name a folder on another disk"):
         clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
 
 
-def test_what_failed_before_it_learnt_may_be_begun_otherwise(
+def test_a_run_that_failed_before_training_may_restart_with_other_settings(
     teacher: str, images: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="less than a batch of 48"):
@@ -302,16 +298,3 @@ def test_what_failed_before_it_learnt_may_be_begun_otherwise(
             teacher, images, tmp_path / "student", **{**SMALL, "batch_size": 48}
         )
     clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
-
-
-def test_the_recipe_is_the_articles() -> None:
-    assert [temperature(epoch) for epoch in (0, 9, 10, 29)] == [4, 4, 2, 2]
-    rates = [learning_rate(step, 200) for step in range(200)]
-    assert max(rates) == pytest.approx(PEAK)
-    assert rates.index(max(rates)) in (9, 10)
-    assert rates[0] < rates[5] < rates[9]
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < PEAK / 100
-    assert Recipe().heads is None
-    shares = [is_held_out(cache_key(number), 0.1) for number in range(2000)]
-    assert 0.07 < np.mean(shares) < 0.13
