@@ -1,4 +1,9 @@
-"""Settings from environment variables and the user's config.toml, and default folders."""
+"""Settings from environment variables and the user's config.toml, and default folders.
+
+config.toml lies in the user's configuration folder (`config_path`). The library reads the settings
+`SETTINGS` from it, which also have environment variables; the command line also reads the defaults
+of its options from it (`clipsearch.cli.config_defaults`).
+"""
 
 import os
 from pathlib import Path

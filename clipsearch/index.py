@@ -105,6 +105,7 @@ class Index:
         knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps;
         `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
         `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8).
+        The user's config.toml sets these defaults too (`uri`, `collection`, …), after the variables.
         With create=False a store file that does not exist is a StoreError. With `preload` the model
         loads beside the store, as far as texts need it: for a caller who searches by text next.
         """
