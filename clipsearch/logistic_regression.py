@@ -32,11 +32,11 @@ PARALLEL_SIZE = 100_000_000
 def fit_multinomial(
     features: Vectors, targets: Targets, *, inverse_penalty: float
 ) -> tuple[Vectors, Vectors]:
-    """(k, d) weights and (k,) bias, float32, of a softmax regression over k classes, by L-BFGS.
+    """Fit a softmax regression over k classes: (k, d) weights and (k,) bias, float32.
 
     `inverse_penalty` is scikit-learn's C, for features with a mean of zero and a mean squared
-    length of one. The features are scaled to that, which also makes the optimization several times
-    shorter; the returned weights apply to the unscaled features.
+    length of one. The features are scaled to that, which also makes L-BFGS converge several times
+    faster; the returned weights apply to the unscaled features.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -86,7 +86,7 @@ def fit_binary(
 
     `rows` is (n, d), `probabilities` (n,) the target probability of the second class, and
     `sample_weights` (n,) has the sum 1. Minimizes the weighted cross-entropy plus `penalty` / 2
-    times the squared weight vector; the intercept is not penalized. This equals an `nn.Linear(d, 2)`
+    times the squared weight vector; the intercept is not penalized. This is an `nn.Linear(d, 2)`
     with softmax and weight decay `penalty` / 2, whose two weight rows are plus and minus half of
     the vector.
     """

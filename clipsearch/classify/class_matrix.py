@@ -1,4 +1,4 @@
-"""Labels as vectors: one row for each, the average of its prompts."""
+"""Class matrix: one vector per label, the average of its prompts' embeddings."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -20,17 +20,17 @@ log = logging.getLogger("clipsearch")
 
 CACHE = ArrayCache("classes")
 VERSION = 1
-"""Of the cached arrays and of how they are computed; part of their key."""
+"""Of the cached arrays and their computation; part of the cache key."""
 
 MANY_PROMPTS = 1_000
-"""More than this take long enough to be told of."""
+"""From this number on, embedding takes long enough to log it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMatrix:
-    """A classifier by names alone: (k, d) `vectors` of length 1, one for each label.
+    """A zero-shot classifier: (k, d) `vectors` of length 1, one for each label.
 
-    `scale` is what cosines are multiplied by, the model's own.
+    `scale` is the model's logit scale, the factor of the cosines.
     """
 
     labels: tuple[str, ...]
@@ -50,42 +50,42 @@ def build_class_matrix(
     encoder: Callable[[], Encoder],
     cached: bool = True,
 ) -> ClassMatrix:
-    """The classes of some labels: from the user's cache, else embedded by `encoder` and kept there.
+    """The class matrix of some labels, from the user's cache or embedded by `encoder`.
 
-    `templates` are own ones ("a photo of a {}") and names of built-in sets. `model` is what the
-    encoder will turn out to be: with a matrix in the cache no model is loaded at all. Raises
-    UsageError as `check_labels` and `chosen_templates` do.
+    `templates` are sentences ("a photo of a {}") and names of built-in sets. `model` is the
+    identity of the encoder, which is only loaded if the cache has no matrix. Raises UsageError as
+    `check_labels` and `resolve_templates` do.
     """
     labels, templates = check_labels(labels), resolve_templates(templates)
-    name = _cache_key(model, labels, templates)
-    if cached and (stored := _load_cached(name, (len(labels), model.dim))):
+    key = _cache_key(model, labels, templates)
+    if cached and (stored := _load_cached(key, (len(labels), model.dim))):
         return ClassMatrix(labels, *stored)
     loaded = encoder()
-    if len(labels) * len(templates) > MANY_PROMPTS:
-        log.info("embedding %s prompts, once", f"{len(labels) * len(templates):,}")
-    classes = ClassMatrix(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
+    prompt_count = len(labels) * len(templates)
+    if prompt_count > MANY_PROMPTS:
+        log.info("embedding %s prompts, which are cached", f"{prompt_count:,}")
+    matrix = ClassMatrix(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
     if cached:
-        CACHE.save(name, {"vectors": classes.vectors, "scale": np.array(classes.scale)})
-    return classes
+        CACHE.save(key, {"vectors": matrix.vectors, "scale": np.array(matrix.scale)})
+    return matrix
 
 
 def embed_labels(labels: Sequence[str], templates: Sequence[str], encoder: Encoder) -> Vectors:
-    """Each label's prompts averaged, as (k, d) float32 of length 1.
+    """Average each label's prompts: (k, d) float32 of length 1.
 
-    The prompts' embeddings have length 1 when they are averaged, and the average gets it again:
-    an ensemble in the space of embeddings, so that it costs nothing later (Radford et al. 2021,
-    section 3.1.4).
+    The prompts' embeddings are normalized before they are averaged, and the average is normalized
+    again: an ensemble in embedding space (Radford et al. 2021, section 3.1.4).
     """
     rows = []
-    for part in batches(labels, max(1, BATCH // len(templates))):
-        prompts = [fill_template(template, label) for label in part for template in templates]
+    for batch in batches(labels, max(1, BATCH // len(templates))):
+        prompts = [fill_template(template, label) for label in batch for template in templates]
         vectors = embed_texts(encoder, prompts)
-        rows.append(vectors.reshape(len(part), len(templates), -1).mean(axis=1))
+        rows.append(vectors.reshape(len(batch), len(templates), -1).mean(axis=1))
     return normalize(np.concatenate(rows))
 
 
 def _cache_key(model: ModelIdentity, labels: Sequence[str], templates: Sequence[str]) -> str:
-    # The preprocessing tells the activation function, which the weights do not.
+    # The preprocessing implies the activation function, which the weights do not determine.
     return content_key(VERSION, model.dim, model.weights, model.preprocessing, labels, templates)
 
 

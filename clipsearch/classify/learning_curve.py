@@ -1,6 +1,6 @@
-"""How accuracy grows with the labelled pictures a class, beside the zero-shot point.
+"""Learning curve: how accuracy grows with the labeled images per class, next to zero-shot.
 
-The figure of few-shot probes in Radford et al. 2021 (section 3.1.5).
+It is the few-shot figure of Radford et al. 2021 (section 3.1.5).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ TEST_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class LearningCurvePoint:
-    """The accuracy, 0..1, of `seeds` runs: their mean, and its 95 % interval (nan for one run).
+    """The accuracy, 0..1, of `seeds` runs: the mean and its 95 % interval (nan for one run).
 
-    `shots` is how many labelled pictures a class; None for all, 0 for the zero-shot classifier.
-    `examples` is how many of them there were in all, on average.
+    `shots` is the number of labeled images per class; None for all, 0 for the zero-shot classifier.
+    `examples` is their total number, averaged over the runs.
     """
 
     shots: int | None
@@ -38,9 +38,9 @@ class LearningCurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """Accuracies on pictures held out anew for each seed; `tested` is how many those are.
+    """Accuracies on images that are held out anew for each seed; `tested` is their number.
 
-    `inverse_penalty` is the inverse penalty that was chosen for all training pictures.
+    `inverse_penalty` is the one chosen for all training images.
     """
 
     points: tuple[LearningCurvePoint, ...]
@@ -50,9 +50,9 @@ class LearningCurve:
 
     @property
     def zero_shot_equivalent(self) -> float | None:
-        """How many labelled pictures a class the zero-shot classifier is worth, as the paper reads it.
+        """The number of labeled images per class at which a probe matches the zero-shot accuracy.
 
-        Interpolated on the logarithm of the shots; None where the curve does not cross it.
+        Interpolated on the logarithm of the shots; None if the curve does not cross that accuracy.
         """
         if self.zero_shot is None:
             return None
@@ -61,9 +61,9 @@ class LearningCurve:
             assert before.shots
             assert after.shots
             if before.mean <= self.zero_shot.mean < after.mean:
-                part = (self.zero_shot.mean - before.mean) / (after.mean - before.mean)
+                fraction = (self.zero_shot.mean - before.mean) / (after.mean - before.mean)
                 low, high = log2(before.shots), log2(after.shots)
-                return float(2 ** (low + part * (high - low)))
+                return float(2 ** (low + fraction * (high - low)))
         return None
 
 
@@ -76,50 +76,46 @@ def measure_learning_curve(
     zero_shot: Classifier | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> LearningCurve:
-    """Fit on k rows of each class, and on all, and measure on the rest, for each of some seeds.
+    """Fit on k rows of each class, and on all, and test on held-out rows, for several seeds.
 
-    For each seed 30 % of each class, at least one row, are held out; classes with fewer than k
-    other rows give all they have, and k beyond the largest class is left out. The penalty is chosen
-    by cross-validation within the first seed's k rows. `zero_shot` has its labels in the order of
-    the targets. Raises UsageError on wrong numbers and on a class of one row.
+    For each seed, 30 % of each class (at least one row) is held out. Classes with fewer than k
+    other rows contribute all they have; a k beyond the largest class is left out. The penalty for k
+    is cross-validated on the rows of the first seed. The labels of `zero_shot` are in the order of
+    the targets. Raises UsageError if the shots or seeds are below 1 or a class has one row.
     """
     check_shots_and_seeds(shots, seeds)
     sizes = np.bincount(targets)
     if sizes.min() < 2:
-        raise UsageError("a class needs two pictures: one to learn from, one to test with")
-    largest = int((sizes - _held(sizes)).max())
-    wanted: list[int | None] = [k for k in sorted(set(shots)) if k < largest]
-    wanted.append(None)
-    inverse_penaltys: dict[int | None, float] = {}
-    accuracies: dict[int | None, list[float]] = {k: [] for k in (0, *wanted)}
-    examples: dict[int | None, list[int]] = {k: [] for k in (0, *wanted)}
+        raise UsageError("a class needs two images: one to fit and one to test")
+    largest = int((sizes - _held_out_counts(sizes)).max())
+    shot_counts: list[int | None] = [k for k in sorted(set(shots)) if k < largest]
+    shot_counts.append(None)
+    penalties: dict[int | None, float] = {}
+    accuracies: dict[int | None, list[float]] = {k: [] for k in (0, *shot_counts)}
+    examples: dict[int | None, list[int]] = {k: [] for k in (0, *shot_counts)}
     tested = 0
     for seed in range(seeds):
-        order = _shuffled(targets, seed)
-        test = np.concatenate([rows[:held] for rows, held in zip(order, _held(sizes), strict=True)])
+        split = list(zip(_shuffled_classes(targets, seed), _held_out_counts(sizes), strict=True))
+        test = np.concatenate([rows[:held_out] for rows, held_out in split])
         tested = len(test)
         if zero_shot is not None:
-            found = zero_shot.probabilities(features[test]).argmax(axis=1)
-            accuracies[0].append(float(np.mean(found == targets[test])))
+            predicted = zero_shot.probabilities(features[test]).argmax(axis=1)
+            accuracies[0].append(float(np.mean(predicted == targets[test])))
             examples[0].append(0)
-        for k in wanted:
-            train = np.concatenate(
-                [rows[held:][:k] for rows, held in zip(order, _held(sizes), strict=True)]
-            )
-            if k not in inverse_penaltys:
-                inverse_penaltys[k] = choose_inverse_penalty(
-                    features[train], targets[train], seed=seed
-                )
+        for k in shot_counts:
+            train = np.concatenate([rows[held_out:][:k] for rows, held_out in split])
+            if k not in penalties:
+                penalties[k] = choose_inverse_penalty(features[train], targets[train], seed=seed)
             weights, bias = fit_multinomial(
-                features[train], targets[train], inverse_penalty=inverse_penaltys[k]
+                features[train], targets[train], inverse_penalty=penalties[k]
             )
-            found = (features[test] @ weights.T + bias).argmax(axis=1)
-            accuracies[k].append(float(np.mean(found == targets[test])))
+            predicted = (features[test] @ weights.T + bias).argmax(axis=1)
+            accuracies[k].append(float(np.mean(predicted == targets[test])))
             examples[k].append(len(train))
             progress()
-    points = [_point(k, accuracies[k], examples[k]) for k in wanted]
-    point = _point(0, accuracies[0], examples[0]) if zero_shot is not None else None
-    return LearningCurve(tuple(points), point, tested, inverse_penaltys[None])
+    points = [_point(k, accuracies[k], examples[k]) for k in shot_counts]
+    zero_point = _point(0, accuracies[0], examples[0]) if zero_shot is not None else None
+    return LearningCurve(tuple(points), zero_point, tested, penalties[None])
 
 
 def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -129,28 +125,28 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return float("nan"), float("nan")
     mean, error = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
-    reach = float(t.ppf(0.975, len(values) - 1) * error)
-    return float(mean - reach), float(mean + reach)
+    half_width = float(t.ppf(0.975, len(values) - 1) * error)
+    return float(mean - half_width), float(mean + half_width)
 
 
 def check_shots_and_seeds(shots: Sequence[int], seeds: int) -> None:
     """Raise UsageError unless all shots and the number of seeds are at least 1."""
     if any(k < 1 for k in shots):
-        raise UsageError(f"the shots of a curve are numbers from 1, not {min(shots)}")
+        raise UsageError(f"the shots must be at least 1, not {min(shots)}")
     if seeds < 1:
-        raise UsageError(f"at least 1 seed, not {seeds}")
+        raise UsageError(f"the number of seeds must be at least 1, not {seeds}")
 
 
-def _held(sizes: Targets) -> Targets:
+def _held_out_counts(sizes: Targets) -> Targets:
     """How many rows of each class are for testing: at least one, and not all."""
-    held: Targets = np.clip(np.rint(TEST_SHARE * sizes).astype(np.intp), 1, sizes - 1)
-    return held
+    counts: Targets = np.clip(np.rint(TEST_SHARE * sizes).astype(np.intp), 1, sizes - 1)
+    return counts
 
 
-def _shuffled(targets: Targets, seed: int) -> list[Targets]:
-    """The rows of each class, in the seed's order."""
-    random = np.random.default_rng(seed)
-    return [random.permutation(np.flatnonzero(targets == c)) for c in range(targets.max() + 1)]
+def _shuffled_classes(targets: Targets, seed: int) -> list[Targets]:
+    """The row numbers of each class, shuffled by the seed."""
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(np.flatnonzero(targets == c)) for c in range(targets.max() + 1)]
 
 
 def _point(

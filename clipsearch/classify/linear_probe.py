@@ -1,4 +1,4 @@
-"""A trained probe, and the file that keeps it."""
+"""A linear probe: a classifier fitted to labeled images of one model, and its file format."""
 
 import json
 import zipfile
@@ -19,10 +19,10 @@ FORMAT = "clipsearch probe 1"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearProbe:
-    """A classifier: (k, d) `weights` and (k,) `bias`, float32, for vectors of `model` only.
+    """A classifier for vectors of `model`: (k, d) `weights` and (k,) `bias`, float32.
 
-    `pictures` is how many it was fitted on, `accuracy` what was measured on others that it had not
-    seen, 0..1; None where nothing was measured.
+    `images` is the number of images that it was fitted to. `accuracy`, 0..1, was measured on
+    held-out images; None if it was not measured.
     """
 
     labels: tuple[str, ...]
@@ -37,21 +37,19 @@ class LinearProbe:
         return softmax((vectors @ self.weights.T).astype(np.float64) + self.bias)
 
     def check_model(self, model: ModelIdentity) -> None:
-        """Raise ModelMismatchError unless it was fitted on vectors of this model."""
+        """Raise ModelMismatchError unless the probe was fitted to vectors of this model."""
         if not self.model.is_comparable(model):
-            other = (
-                "other weights or preprocessing of it" if model.name == self.model.name
-                else model.name
-            )  # fmt: skip
+            is_same_name = model.name == self.model.name
+            other = "other weights or preprocessing of it" if is_same_name else model.name
             raise ModelMismatchError(
-                f"the probe was fitted on vectors of {self.model.name} and says nothing about those "
+                f"the probe was fitted to vectors of {self.model.name} and cannot classify those "
                 f"of {other}: fit another one with `clipsearch probe fit … --model {model.name}`"
             )
 
     def save(self, path: str | Path) -> None:
-        """Write it, whole or not at all: arrays of numbers and JSON, nothing that could run.
+        """Write the probe atomically as an `.npz` file without pickled objects.
 
-        Raises UsageError where the file cannot be written.
+        Raises UsageError if the file cannot be written.
         """
         path = expand_user(Path(path))
         facts = {
@@ -73,7 +71,7 @@ class LinearProbe:
 
     @classmethod
     def load(cls, path: str | Path) -> "LinearProbe":
-        """Read it; raises UsageError on a missing file and on anything that is no whole probe."""
+        """Read a file written by `save`; raises UsageError if it is missing or invalid."""
         path = expand_user(Path(path))
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -83,7 +81,7 @@ class LinearProbe:
                 raise ValueError(f"its format is {facts['format']!r}")
             labels, model = tuple(map(str, facts["labels"])), ModelIdentity(**facts["model"])
             if weights.shape != (len(labels), model.dim) or bias.shape != (len(labels),):
-                raise ValueError("its arrays have other shapes than it says")
+                raise ValueError("the shapes of its arrays do not match its labels and model")
             if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(bias))):
                 raise ValueError("it holds numbers that are not finite")
             return cls(
@@ -99,8 +97,14 @@ class LinearProbe:
                 f"the probe {path} cannot be read: {(error.strerror or str(error)).lower()}"
             ) from error
         except (
-            OSError, ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile,
-        ) as error:  # fmt: skip
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            EOFError,
+            AttributeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise UsageError(
-                f"{path} is no probe, or a damaged one: `clipsearch probe fit` writes them"
+                f"{path} is not a probe, or is damaged: write one with `clipsearch probe fit`"
             ) from error

@@ -1,6 +1,6 @@
-"""What a picture is, among some labels: probabilities, and the values that carry them."""
+"""Classifiers and their predictions: the probabilities of labels for an image."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,13 +11,13 @@ from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.types import ImageRecord, ImageRow, Vectors
 
-ROWS = 1_024
-"""Pictures at once: of a thousand labels that makes a few megabytes."""
+BATCH_ROWS = 1_024
+"""Images classified at once: with a thousand labels that takes a few megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A label and its probability, 0..1, among all the labels that were asked for."""
+    """A label and its probability, 0..1, among all labels of the classifier."""
 
     label: str
     probability: float
@@ -25,7 +25,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A picture's predictions, the most probable first, and its label; None for none of these."""
+    """An image's label (None if below the threshold) and predictions, most probable first."""
 
     record: ImageRecord
     label: str | None
@@ -33,7 +33,7 @@ class Classification:
 
 
 class Classifier(Protocol):
-    """Labels, and how probable each is for a vector."""
+    """Labels, and the probability of each for a vector."""
 
     @property
     def labels(self) -> tuple[str, ...]: ...
@@ -44,7 +44,7 @@ class Classifier(Protocol):
 
 
 def softmax(logits: ArrayLike) -> Vectors:
-    """Each row of (n, k) as probabilities, float32, without overflow."""
+    """Turn each row of (n, k) into probabilities, float32, without overflow."""
     rows = np.asarray(logits, dtype=np.float64)
     powers = np.exp(rows - rows.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
@@ -57,32 +57,27 @@ def classify_rows(
     top: int | None = None,
     threshold: float = 0.0,
 ) -> Iterator[Classification]:
-    """The classification of each row, in order, with its `top` predictions (None: all).
+    """Classify each row, in order, with its `top` predictions (None: all).
 
-    A picture whose best label has a probability below `threshold` has the label None. Of equally
-    probable labels the first one counts.
+    The label is None if the best probability is below `threshold`. Among equally probable labels
+    the first one wins.
     """
     count = len(classifier.labels) if top is None else min(top, len(classifier.labels))
-    for batch in batches(rows, ROWS):
+    for batch in batches(rows, BATCH_ROWS):
         probabilities = classifier.probabilities(np.stack([row.embedding for row in batch]))
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
-        for row, chances, best in zip(batch, probabilities, order, strict=True):
-            yield _classification(row.record, classifier.labels, chances, best, threshold)
+        for row, row_probabilities, best in zip(batch, probabilities, order, strict=True):
+            predictions = tuple(
+                Prediction(classifier.labels[i], float(row_probabilities[i])) for i in best
+            )
+            is_certain = predictions[0].probability >= threshold
+            label = predictions[0].label if is_certain else None
+            yield Classification(row.record, label, predictions)
 
 
 def check_top_and_threshold(*, top: int | None, threshold: float) -> None:
-    """Raise UsageError unless `top` is at least 1 (or None) and the threshold from 0 to 1."""
+    """Raise UsageError unless `top` is None or at least 1 and `threshold` is from 0 to 1."""
     if top is not None and top < 1:
         raise UsageError(f"the number of labels to show must be at least 1, not {top}")
     if not 0 <= threshold <= 1:  # also true for NaN
-        raise UsageError(f"the threshold is a probability from 0 to 1, not {threshold}")
-
-
-def _classification(
-    record: ImageRecord, labels: Sequence[str], chances: Vectors, best: ArrayLike, threshold: float
-) -> Classification:
-    predictions = tuple(
-        Prediction(labels[place], float(chances[place])) for place in np.asarray(best)
-    )
-    label = predictions[0].label if predictions[0].probability >= threshold else None
-    return Classification(record, label, predictions)
+        raise UsageError(f"the threshold must be a probability from 0 to 1, not {threshold}")

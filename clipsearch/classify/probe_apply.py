@@ -1,4 +1,4 @@
-"""`probe apply`: picture files by a trained probe."""
+"""`probe apply`: classify image files with a linear probe."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ def apply_linear_probe(
     threshold: float = 0.0,
     progress: Progress | None = None,
 ) -> ClassifyReport:
-    """Classify picture files and folders by a probe, or the file of one, with the probe's model.
+    """Classify image files and folders with a probe or a probe file, and the probe's model.
 
-    `Index.classify` takes a probe too. `top` and `threshold` as in `classify`. Raises UsageError on
-    a file that is no probe and on a missing path; ModelMismatchError where the model of that name
-    has other weights than the probe was fitted on.
+    `top` and `threshold` work as in `classify_images`. `Index.classify` does the same for a
+    collection. Raises UsageError if the probe file is invalid or a path is missing,
+    ModelMismatchError if the model of that name has other weights than the probe was fitted to.
     """
     probe = probe if isinstance(probe, LinearProbe) else LinearProbe.load(probe)
     check_top_and_threshold(top=top, threshold=threshold)

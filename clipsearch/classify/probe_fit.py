@@ -1,7 +1,8 @@
-"""`probe fit`: from a folder of class folders to a probe and its curve."""
+"""`probe fit`: fit a linear probe to class folders and measure its learning curve."""
 
-from collections import Counter
-from collections.abc import Sequence
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from clipsearch.classify.class_folders import find_class_folders, readable_name
 from clipsearch.classify.class_matrix import ClassMatrix, build_class_matrix
+from clipsearch.classify.labels import name_some
 from clipsearch.classify.learning_curve import (
     SEEDS,
     SHOTS,
@@ -25,18 +27,23 @@ from clipsearch.logistic_regression import Targets, choose_inverse_penalty, fit_
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
-from clipsearch.types import Failure, Vectors
+from clipsearch.types import Failure, ImageRow, Vectors
 
-SHOWN = 5
+log = logging.getLogger("clipsearch")
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeFit:
-    """A probe, what was measured on the way (None if nothing), and the files that failed."""
+    """A probe, its learning curve (None if not measured), and the files with problems.
+
+    `conflicts` are groups of files with identical content in different class folders. They are part
+    of the fit.
+    """
 
     probe: LinearProbe
     curve: LearningCurve | None
     failed: tuple[Failure, ...]
+    conflicts: tuple[tuple[Path, ...], ...] = ()
 
 
 def fit_linear_probe(
@@ -49,52 +56,55 @@ def fit_linear_probe(
     templates: Sequence[str] = DEFAULT_TEMPLATES,
     progress: Progress | None = None,
 ) -> ProbeFit:
-    """Fit a logistic regression on the vectors of the pictures in a folder of class folders.
+    """Fit a logistic regression to the embeddings of the images in class folders.
 
-    The penalty is chosen by cross-validation. With `seeds` (0 for none) a curve is measured first:
-    the accuracy on held-out pictures after `shots` pictures of each class, and after all, beside
-    the zero-shot classifier of the folders' names in `templates`; the probe itself is then fitted
-    on all pictures. Raises UsageError on fewer than two classes or two readable pictures in each.
+    The penalty is chosen by cross-validation. With `seeds` (0 for none) a learning curve is
+    measured first: the accuracy on held-out images after `shots` images of each class, and after
+    all, and that of the zero-shot classifier of the folder names in `templates`. The probe itself
+    is fitted to all images. Raises UsageError on fewer than two classes, fewer than two readable
+    images in a class, or one file in two classes.
     """
     if seeds:
         check_shots_and_seeds(shots, seeds)
     resolve_templates(templates)
     classes = find_class_folders(folder)
     labels = tuple(classes)
-    class_of = {item.path: place for place, name in enumerate(labels) for item in classes[name]}
-    _require_pairs(labels, [place for place, n in enumerate(classes) for _ in classes[n]], [])
+    files = [file for label in labels for file in classes[label]]
+    class_of = {file.path: i for i, label in enumerate(labels) for file in classes[label]}
+    _check_class_sizes(labels, list(class_of.values()), [])
     encoder = registry.load(model, runtime)
-    vectors, targets, failed = [], [], []
-    files = [item for name in labels for item in classes[name]]
+    rows: list[ImageRow] = []
+    failed: list[Failure] = []
     if progress is not None:
         progress.total = len(files)
-    for row in embed_files(files, encoder, progress=progress):
-        if isinstance(row, Failure):
-            failed.append(row)
+    for item in embed_files(files, encoder, progress=progress):
+        if isinstance(item, Failure):
+            failed.append(item)
         else:
-            vectors.append(row.embedding)
-            targets.append(class_of[row.record.path])
-    _require_pairs(labels, targets, failed)
-    features, target = np.stack(vectors), np.array(targets, dtype=np.intp)
+            rows.append(item)
+    classes_of_rows = [class_of[row.record.path] for row in rows]
+    _check_class_sizes(labels, classes_of_rows, failed)
+    conflicts = _find_conflicts(zip(rows, classes_of_rows, strict=True))
+    features = np.stack([row.embedding for row in rows])
+    targets = np.array(classes_of_rows, dtype=np.intp)
     curve = None
     if seeds:
         zero_shot = _zero_shot(labels, templates, encoder)
         curve = measure_learning_curve(
-            features, target, shots=shots, seeds=seeds, zero_shot=zero_shot
+            features, targets, shots=shots, seeds=seeds, zero_shot=zero_shot
         )
-    return ProbeFit(_probe(labels, features, target, encoder, curve), curve, tuple(failed))
+    probe = _fit_probe(labels, features, targets, encoder, curve)
+    return ProbeFit(probe, curve, tuple(failed), conflicts)
 
 
-def _zero_shot(
-    labels: Sequence[str], templates: Sequence[str], encoder: Encoder
-) -> ClassMatrix | None:
+def _zero_shot(labels: Sequence[str], templates: Sequence[str], encoder: Encoder) -> ClassMatrix:
     names = [readable_name(label) for label in labels]
-    if len(set(names)) < len(names):  # a_b and "a b": nothing that a text could tell apart
+    if len(set(names)) < len(names):  # a_b and "a b" would become the same prompt
         names = list(labels)
     return build_class_matrix(names, templates, model=encoder.identity, encoder=lambda: encoder)
 
 
-def _probe(
+def _fit_probe(
     labels: tuple[str, ...],
     features: Vectors,
     targets: Targets,
@@ -109,15 +119,32 @@ def _probe(
     return LinearProbe(labels, weights, bias, encoder.identity, len(features), accuracy)
 
 
-def _require_pairs(
+def _find_conflicts(rows: Iterable[tuple[ImageRow, int]]) -> tuple[tuple[Path, ...], ...]:
+    """Groups of files with identical content in different classes; warns about them."""
+    paths: defaultdict[str, list[Path]] = defaultdict(list)
+    classes: defaultdict[str, set[int]] = defaultdict(set)
+    for row, class_ in rows:
+        paths[row.record.content_hash].append(row.record.path)
+        classes[row.record.content_hash].add(class_)
+    conflicts = tuple(tuple(paths[key]) for key in paths if len(classes[key]) > 1)
+    if conflicts:
+        log.warning(
+            "%d images are in several class folders under different names, such as %s",
+            len(conflicts),
+            " and ".join(map(str, conflicts[0])),
+        )
+    return conflicts
+
+
+def _check_class_sizes(
     labels: Sequence[str], targets: Sequence[int], failed: Sequence[Failure]
 ) -> None:
+    """Raise UsageError if a class has fewer than two images."""
     counts = Counter(targets)
-    poor = [label for place, label in enumerate(labels) if counts[place] < 2]
-    if poor:
-        more = f" and {len(poor) - SHOWN} more" if len(poor) > SHOWN else ""
+    small = [label for i, label in enumerate(labels) if counts[i] < 2]
+    if small:
         reason = f"; {failed[0].path}: {failed[0].reason}" if failed else ""
         raise UsageError(
-            f"fewer than two readable pictures of {', '.join(map(repr, poor[:SHOWN]))}{more}: a probe "
-            f"needs one to learn from and one to test with{reason}"
+            f"fewer than two readable images of {name_some(small)}: a probe needs one to fit and "
+            f"one to test{reason}"
         )

@@ -1,7 +1,7 @@
-"""Labels written into a collection, so that queries can filter by them."""
+"""Tags: labels written to the records of a collection, so that queries can filter by them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from clipsearch.batching import batches
@@ -12,15 +12,15 @@ from clipsearch.store import Collection
 from clipsearch.store.schema import MAX_TAGS
 from clipsearch.types import ImageRow
 
-WRITE = 2_000  # rows a write
+WRITE_ROWS = 2_000  # rows per write
 
 DEFAULT_THRESHOLD = 0.5
-"""A label more probable than all others together."""
+"""Such a label is more probable than all others together."""
 
 
 @dataclass(frozen=True, slots=True)
 class TagReport:
-    """What tagging did: how many photos got each label, how many got none, how many rows changed."""
+    """How many images got each label, how many got none, and how many rows changed."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     untagged: int = 0
@@ -35,56 +35,57 @@ def tag_images(
     add: bool = False,
     filters: Filters = NO_FILTERS,
 ) -> TagReport:
-    """Give each photo that `filters` let through its label as a tag, or none where it is below `threshold`.
+    """Tag each image that passes the filters with its label, if it is probable enough.
 
-    All earlier tags of those photos go; with `add` only those that are labels of this run. Only rows
-    that change are written. Raises StoreError on a collection from before there were tags.
+    Removes all earlier tags of those images; with `add`, only those that are labels of the
+    classifier. Writes only rows that change. Raises StoreError if the collection was created by a
+    version without tags.
     """
     collection.require_tags()
     check_top_and_threshold(top=None, threshold=threshold)
     counts = Counter(dict.fromkeys(classifier.labels, 0))
-    none = changed = 0
-    for batch in batches(select_rows(collection, filters), WRITE):
-        found = classify_rows(batch, classifier, top=1, threshold=threshold)
-        rows = []
-        for row, one in zip(batch, found, strict=True):
-            if one.label is None:
-                none += 1
+    untagged = changed = 0
+    for batch in batches(select_rows(collection, filters), WRITE_ROWS):
+        tagged = []
+        classifications = classify_rows(batch, classifier, top=1, threshold=threshold)
+        for row, classification in zip(batch, classifications, strict=True):
+            label = classification.label
+            if label is None:
+                untagged += 1
+                new: tuple[str, ...] = ()
             else:
-                counts[one.label] += 1
-            new = (one.label,) if one.label is not None else ()
-            old = [
-                tag_images
-                for tag_images in row.record.tags
-                if add and tag_images not in classifier.labels
-            ]
-            rows.append((row, (*old, *new)))
-        changed += _write(collection, rows)
+                counts[label] += 1
+                new = (label,)
+            retained = [tag for tag in row.record.tags if add and tag not in classifier.labels]
+            tagged.append((row, (*retained, *new)))
+        changed += _write_changed(collection, tagged)
     collection.settle()
-    return TagReport(dict(counts), none, changed)
+    return TagReport(dict(counts), untagged, changed)
 
 
 def clear_tags(collection: Collection, *, filters: Filters = NO_FILTERS) -> int:
-    """Take all tags from the photos that `filters` let through; how many had any."""
+    """Remove all tags from the images that pass the filters; return how many had tags."""
     collection.require_tags()
     changed = 0
-    for batch in batches(select_rows(collection, filters), WRITE):
-        changed += _write(collection, [(row, ()) for row in batch])
+    for batch in batches(select_rows(collection, filters), WRITE_ROWS):
+        changed += _write_changed(collection, [(row, ()) for row in batch])
     collection.settle()
     return changed
 
 
-def _write(collection: Collection, rows: list[tuple[ImageRow, tuple[str, ...]]]) -> int:
-    """Write those rows whose tags are not as they should be; how many."""
-    changed = list(_changed(rows))
-    if changed:
-        collection.upsert(changed)
-    return len(changed)
+def _write_changed(
+    collection: Collection, tagged: Iterable[tuple[ImageRow, tuple[str, ...]]]
+) -> int:
+    """Write the rows whose tags differ from the given ones; return how many."""
+    rows = list(_changed_rows(tagged))
+    if rows:
+        collection.upsert(rows)
+    return len(rows)
 
 
-def _changed(rows: list[tuple[ImageRow, tuple[str, ...]]]) -> Iterator[ImageRow]:
-    for row, tags in rows:
+def _changed_rows(tagged: Iterable[tuple[ImageRow, tuple[str, ...]]]) -> Iterator[ImageRow]:
+    for row, tags in tagged:
         if len(tags) > MAX_TAGS:
-            raise StoreError(f"{row.record.path}: a picture has at most {MAX_TAGS} tags")
+            raise StoreError(f"{row.record.path}: an image can have at most {MAX_TAGS} tags")
         if tags != row.record.tags:
             yield replace(row, record=replace(row.record, tags=tags))

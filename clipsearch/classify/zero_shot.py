@@ -1,4 +1,4 @@
-"""`classify`: picture files among labels, without a collection."""
+"""Zero-shot classification of image files by label names, without a collection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from clipsearch.types import Failure, ImageRow
 
 @dataclass(frozen=True, slots=True)
 class ClassifyReport:
-    """The pictures that could be classified, by path, and the files that could not, with reasons."""
+    """The classified images and the files that failed, both sorted by path."""
 
     images: tuple[Classification, ...]
     failed: tuple[Failure, ...] = ()
@@ -42,17 +42,20 @@ def classify_images(
     threshold: float = 0.0,
     progress: Progress | None = None,
 ) -> ClassifyReport:
-    """Which of some labels fits each picture in files and folders; `Index.classify` for a collection.
+    """Classify the images in files and folders by label names.
 
-    The probability of a label is the softmax, over all labels, of the model's own scale times the
-    cosine between picture and label (Radford et al. 2021, section 3.1.2). `templates` are own ones
-    ("a photo of a {}") and names of built-in sets; several are averaged. `top` keeps so many
-    predictions of each picture. One whose best label has a probability below `threshold` gets the
-    label None, for none of these.
-    Raises UsageError on fewer than two labels, equal ones, a template without {}, a path that does
-    not exist, or where there are no pictures; a file that cannot be read is in `failed`.
+    `Index.classify` does the same for a collection. The probability of a label is the softmax, over
+    all labels, of the model's logit scale times the cosine between image and label (Radford et al.
+    2021, section 3.1.2).
+
+    - `templates`: sentences ("a photo of a {}") and names of built-in sets, which are averaged.
+    - `top`: how many predictions to return for each image (None: all).
+    - `threshold`: an image whose best label is less probable gets the label None.
+
+    A file that cannot be read is in `failed`. Raises UsageError on fewer than two labels, equal
+    labels, a template without {}, a missing path, or if there are no images.
     """
-    check_labels(labels)  # before a model is loaded, which may take a minute
+    check_labels(labels)  # before the model is loaded, which may take a minute
     resolve_templates(templates)
     check_top_and_threshold(top=top, threshold=threshold)
     source = image_source(paths)
@@ -79,7 +82,7 @@ def classify_files(
     threshold: float = 0.0,
     progress: Progress | None = None,
 ) -> ClassifyReport:
-    """The pictures in files and folders by any classifier of vectors that `encoder` makes."""
+    """Classify image files with any classifier for the vectors of `encoder`."""
     failed: list[Failure] = []
 
     def rows() -> Iterable[ImageRow]:
@@ -89,6 +92,6 @@ def classify_files(
             else:
                 yield item
 
-    found = classify_rows(rows(), classifier, top=top, threshold=threshold)
-    images = sorted(found, key=lambda one: one.record.path)
-    return ClassifyReport(tuple(images), tuple(sorted(failed, key=lambda one: one.path)))
+    classifications = classify_rows(rows(), classifier, top=top, threshold=threshold)
+    images = sorted(classifications, key=lambda image: image.record.path)
+    return ClassifyReport(tuple(images), tuple(sorted(failed, key=lambda failure: failure.path)))

@@ -1,8 +1,7 @@
-"""Near-duplicates: images that look the same, such as resized, recompressed or edited copies."""
+"""Near-duplicates: images that look the same, such as resized or recompressed copies."""
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +44,8 @@ def find_near_duplicates(
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
     copies, vectors = _read_contents(collection)
-    order = sorted(range(len(copies)), key=lambda i: _quality(copies[i][0]), reverse=True)
+    by_quality = sorted(range(len(copies)), key=lambda i: _quality(copies[i][0]), reverse=True)
+    order = np.array(by_quality, dtype=np.intp)
     leaders, cosines = _nearest_leaders(vectors, order, threshold)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for position in range(len(order)):
@@ -84,9 +84,9 @@ def _quality(record: ImageRecord) -> tuple[int, int, str]:
 
 
 def _nearest_leaders(
-    vectors: Vectors, order: Sequence[int], threshold: float
+    vectors: Vectors, order: NDArray[np.intp], threshold: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The group of each row: the position in `order` of its leader, (n,), and their cosine, (n,).
+    """The leader of each row as a position in `order`, (n,), and the cosine to it, (n,).
 
     Positions are visited in order. A row without a group founds one, as its leader, and takes all
     later rows without a group that are close to it.
@@ -103,7 +103,7 @@ def _nearest_leaders(
     for start in range(0, count, BLOCK_ROWS):
         block = np.arange(start, min(start + BLOCK_ROWS, count))
         block = block[leaders[block] < 0]
-        rows = vectors[np.take(order, block)]
+        rows = vectors[order[block]]
         scores = rows @ rows.T
         for i, position in enumerate(map(int, block)):
             if leaders[position] < 0:
@@ -111,10 +111,12 @@ def _nearest_leaders(
                 close = np.flatnonzero((scores[i] >= limit) & (leaders[block] < 0))
                 join(block[close], position, scores[i, close])
         founders = leaders[block] == block
+        if not founders.any():
+            continue
         for later_start in range(start + BLOCK_ROWS, count, BLOCK_ROWS):
             later = np.arange(later_start, min(later_start + BLOCK_ROWS, count))
             later = later[leaders[later] < 0]
-            scores = rows[founders] @ vectors[np.take(order, later)].T
+            scores = rows[founders] @ vectors[order[later]].T
             close = scores >= limit
             columns = np.flatnonzero(close.any(axis=0))
             first = close[:, columns].argmax(axis=0)

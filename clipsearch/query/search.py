@@ -72,7 +72,7 @@ class Query:
 def search(
     queries: Sequence[Query], encoder: Callable[[], Encoder], collection: Collection
 ) -> list[list[Hit]]:
-    """The hits of each query, in order; queries with equal filters and limits share one search."""
+    """The hits of each query, in order; queries with equal filters and limits share a search."""
     vectors = embed_queries([query.terms for query in queries], encoder, collection)
     textness = Textness(collection, encoder)
     vectors = [

@@ -48,7 +48,7 @@ def scan_with_max_textness(
     rows: Iterable[ImageRow],
     probe: TextnessProbe,
 ) -> list[Hit]:
-    """The same result from a scan of all rows, for queries whose best hits nearly all show text."""
+    """The same from a scan of all rows, for queries whose best hits nearly all show text."""
 
     def passing_hits() -> Iterator[Hit]:
         for batch in batches(rows, BATCH_ROWS):

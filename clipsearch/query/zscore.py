@@ -1,9 +1,9 @@
 """z-scores: how far a hit's score stands above those of the collection's other images.
 
 Raw cosines cannot be compared between models (good matches of CLIP score near 0.3), nor between two
-queries. So a sample of the collection is scored with the same query, and a hit's `z` is its distance
-from the sample's median in standard deviations. Median and deviation come from the lower half of
-the sample, because matching images would raise the mean and widen the deviation.
+queries. So a sample of the collection is scored with the same query, and a hit's `z` is its
+distance from the sample's median in standard deviations. Median and deviation come from the lower
+half of the sample, because matching images would raise the mean and widen the deviation.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,12 @@
-"""How much text a picture shows, and queries that ask for more or less of it."""
+"""Textness: how much text an image shows, and queries steered by it."""
 
+from clipsearch.textness.backgrounds import draw_background
 from clipsearch.textness.collection_textness import Textness
-from clipsearch.textness.fit import fit_probe, fit_vectors
+from clipsearch.textness.fit import fit_vectors
 from clipsearch.textness.fonts import find_fonts
 from clipsearch.textness.probe import TextnessProbe
-from clipsearch.textness.steering import project_out, shift_query
-from clipsearch.textness.synthetic_text import TextRenderer, draw_background
+from clipsearch.textness.steering import project_out, shift_query, steer
+from clipsearch.textness.synthetic_text import TextRenderer
 
 __all__ = [
     "TextRenderer",
@@ -13,8 +14,8 @@ __all__ = [
     "TextnessProbe",
     "draw_background",
     "find_fonts",
-    "fit_probe",
     "fit_vectors",
     "project_out",
     "shift_query",
+    "steer",
 ]

@@ -1,8 +1,10 @@
-"""The fonts of this machine, opened when they are used."""
+"""Font files: find, group by family, load, and test which characters they have."""
 
 import os
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from PIL import ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 FONT_SUFFIXES = {".ttf", ".otf", ".ttc"}
-MOST_FILES = 20_000  # a mistaken folder, such as a whole disk, must not be searched for minutes
-# Pictures instead of letters, under the codes of letters or in colours that cannot be chosen.
-_NO_LETTERS = re.compile(
+MAX_FILES = 20_000  # stop here if a folder turns out to be something else, such as a whole disk
+# Fonts that have symbols in place of letters, or letters in fixed colors.
+_SYMBOL_FONTS = re.compile(
     r"emoji|symbol|ding|icon|awesome|barcode|music|math|ornament|lastresort|braille|cursor|marlett"
     r"|glyph|chess|keycap|adobeblank|notdef|pua",
     re.IGNORECASE,
@@ -23,64 +25,74 @@ _PROBE_SIZE = 16
 _NO_CHARACTER = "\U0010ffff"  # permanently unassigned, so every font draws its "missing" box
 
 
-def find_fonts() -> tuple[Path, ...]:
-    """Scalable font files in this machine's font folders, sorted; without those of pictures.
+def find_fonts(folders: Sequence[Path] | None = None) -> tuple[Path, ...]:
+    """Scalable font files in some folders (default: this machine's), sorted.
 
-    A look at names only, some milliseconds for a thousand of them. Empty where there are none.
+    Symbol fonts are left out. Only names are read, a few milliseconds per thousand files.
     """
-    return _files_in(tuple(folder for folder in _folders() if folder.is_dir()))
+    folders = _system_folders() if folders is None else folders
+    return _list_fonts(tuple(folder for folder in folders if folder.is_dir()))
 
 
-def font_family(font: Path) -> str:
-    """The beginning of a font file's name, which its weights and slants share: "dejavusans"."""
-    words = re.split(r"[-_ .\[]", font.stem)
+def font_family(file: Path) -> str:
+    """The first word of a font file's name, shared by its weights and slants: "dejavusans"."""
+    words = re.split(r"[-_ .\[]", file.stem)
     return words[0].lower()
 
 
-def load_font(file: Path | None, size: int) -> Font:
-    """A font of a size in pixels; None is the face inside Pillow. Raises OSError on others."""
-    return _open(file, size)
+def group_by_family(files: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
+    """The files of each family, families sorted by name."""
+    families: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in files:
+        families[font_family(file)].append(file)
+    return tuple(tuple(families[name]) for name in sorted(families))
+
+
+@lru_cache(maxsize=256)
+def load_font(file: Path | str | None, size: int) -> Font:
+    """Load a font at a size in pixels.
+
+    `file` is a path, a file name that Pillow looks up, or None for the font inside Pillow. Raises
+    OSError if the font is missing or damaged.
+    """
+    return ImageFont.load_default(size) if file is None else ImageFont.truetype(str(file), size)
 
 
 @lru_cache(maxsize=20_000)
-def has_glyphs(file: Path | None, text: str) -> bool:
-    """Whether a font has a glyph of its own for every character; False where it cannot be read."""
-    return all(_has(file, character) for character in set(text) if not character.isspace())
+def has_glyphs(file: Path | str | None, text: str) -> bool:
+    """Whether a font has a glyph for every character; False if it cannot be read.
+
+    A glyph counts if it is drawn differently from the font's box for missing characters.
+    """
+    return all(_has_glyph(file, character) for character in set(text) if not character.isspace())
 
 
 @lru_cache(maxsize=100_000)
-def _has(file: Path | None, character: str) -> bool:
+def _has_glyph(file: Path | str | None, character: str) -> bool:
     try:
-        font = _open(file, _PROBE_SIZE)
+        font = load_font(file, _PROBE_SIZE)
         mask, missing = font.getmask(character), font.getmask(_NO_CHARACTER)
-    except (OSError, ValueError):  # broken, or a bitmap font that lacks it
+    except (OSError, ValueError):  # a damaged font, or a bitmap font without the character
         return False
     return bool(mask.size != missing.size or bytes(mask) != bytes(missing)) and any(mask.size)
 
 
-@lru_cache(maxsize=256)
-def _open(file: Path | None, size: int) -> Font:
-    if file is None:
-        return ImageFont.load_default(size)
-    return ImageFont.truetype(str(file), size)
-
-
 @cache
-def _files_in(folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    found: set[Path] = set()
+def _list_fonts(folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    fonts: set[Path] = set()
     for folder in folders:
         for root, _, names in os.walk(folder):
-            found.update(
+            fonts.update(
                 Path(root, name)
                 for name in names
-                if Path(name).suffix.lower() in FONT_SUFFIXES and not _NO_LETTERS.search(name)
+                if Path(name).suffix.lower() in FONT_SUFFIXES and not _SYMBOL_FONTS.search(name)
             )
-            if len(found) > MOST_FILES:
+            if len(fonts) > MAX_FILES:
                 break
-    return tuple(sorted(found))
+    return tuple(sorted(fonts))
 
 
-def _folders() -> list[Path]:
+def _system_folders() -> list[Path]:
     home = Path.home()
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA", home))

@@ -1,4 +1,4 @@
-"""What is known of a model's textness: the bias and how well it tells pictures with text."""
+"""The textness probe of a model: the bias, its calibration, its accuracy, its file format."""
 
 import base64
 import json
@@ -20,16 +20,15 @@ _NUMBERS = ("threshold", "slope", "accuracy", "auc")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextnessProbe:
-    """A linear probe for text in pictures, of one model.
+    """A linear probe for text in images, of one model.
 
-    `bias`, (d,) float32, points from pictures without text to pictures with text, in the form of the
-    row 'with text' minus the row 'without' of an `nn.Linear(d, 2)`. Its length makes a scale mean
-    the same for every model: see `fit_vectors`. A picture `v` of length 1 counts as one with text
-    where `v @ bias` exceeds `threshold`; `slope` turns the distance from it into `score`.
+    `bias`, (d,) float32, points from images without text to images with text: the row 'with text'
+    minus the row 'without' of an `nn.Linear(d, 2)`. Its length gives a scale the same meaning for
+    every model, see `fit_vectors`. An image `v` of length 1 counts as one with text if `v @ bias`
+    exceeds `threshold`; `slope` turns the distance from the threshold into `score`.
 
-    `accuracy` and `auc` (0..1) were measured on pictures that the fit had not seen, by
-    cross-validation; `with_text` and `without_text` count the pictures of the fit, and `created_at`
-    is its time, ISO in UTC.
+    `accuracy` and `auc` (0..1) were measured on held-out images by cross-validation. `with_text`
+    and `without_text` count the images of the fit. `created_at` is its time, ISO in UTC.
     """
 
     bias: Vectors
@@ -43,10 +42,10 @@ class TextnessProbe:
     created_at: str
 
     def score(self, vectors: Vectors) -> Vectors:
-        """How much text pictures show, 0..1: (n,) float32 for (n, d) float32 of length 1.
+        """How much text images show, 0..1: (n,) float32 for (n, d) float32 of length 1.
 
-        The probability of text where half of the pictures have some. Raises VectorError on another
-        dimension.
+        It is the probability of text if half of the images have some. Raises VectorError if the
+        dimension differs.
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.bias):
             raise VectorError(
@@ -57,7 +56,7 @@ class TextnessProbe:
         return (0.5 + 0.5 * np.tanh(self.slope / 2 * distances)).astype(np.float32)
 
     def check_model(self, model: ModelIdentity) -> None:
-        """Raise ModelMismatchError unless the probe is of this model."""
+        """Raise ModelMismatchError unless the probe was fitted to this model."""
         if self.model.is_comparable(model) and len(self.bias) == model.dim:
             return
         raise ModelMismatchError(
@@ -67,7 +66,7 @@ class TextnessProbe:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write the probe as a JSON file; raise UsageError where that cannot be written."""
+        """Write the probe as a JSON file; raises UsageError if the file cannot be written."""
         try:
             Path(path).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
@@ -75,23 +74,25 @@ class TextnessProbe:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a file of `save`; raise UsageError naming one that is missing or something else."""
+        """Read a file written by `save`; raises UsageError if it is missing or invalid."""
         try:
             return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{path} is no textness file of this clipsearch: {error}") from error
+            raise UsageError(
+                f"{path} is not a textness file of this version of clipsearch: {error}"
+            ) from error
 
     def as_json(self) -> dict[str, Any]:
-        """Everything as values that JSON has; the bias as base64 of little-endian float32."""
+        """All fields as JSON values; the bias as base64 of little-endian float32."""
         values = asdict(self) | {"version": VERSION}
         values["bias"] = base64.b64encode(self.bias.astype("<f4").tobytes()).decode("ascii")
         return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The probe that `as_json` described; raise ValueError, KeyError or TypeError on others."""
+        """Build a probe from `as_json`; raises ValueError, KeyError or TypeError if invalid."""
         if values["version"] != VERSION:
             raise ValueError(f"its version is {values['version']!r}, not {VERSION}")
         data = base64.b64decode(values["bias"], validate=True)

@@ -1,6 +1,6 @@
-"""A probe from the collection's own pictures: text is drawn onto one half of a sample.
+"""A textness probe without labels: text is drawn onto half of a sample of the collection.
 
-No data set is needed, and the pictures are those that the bias will be used on.
+No dataset is needed, and the probe is fitted to the images that it will be used on.
 """
 
 import logging
@@ -17,45 +17,50 @@ from clipsearch.batching import batches
 from clipsearch.errors import ImageError
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_images
-from clipsearch.store import Collection
-from clipsearch.store import filters as where
+from clipsearch.store import Collection, filters
+from clipsearch.textness.backgrounds import draw_background
 from clipsearch.textness.fit import (
     MIN_IMAGES,
     check_counts,
     detect_text,
-    embed_image_files,
     embed_reference_queries,
     fit_vectors,
+)
+from clipsearch.textness.probe import TextnessProbe
+from clipsearch.textness.resized_images import (
+    embed_image_files,
     load_resized,
     map_in_threads,
     working_side,
 )
-from clipsearch.textness.probe import TextnessProbe
-from clipsearch.textness.synthetic_text import TextRenderer, draw_background
+from clipsearch.textness.synthetic_text import TextRenderer
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
 
 REFERENCE_ROWS = 5_000
-"""Embeddings of the collection that tell what pictures differ in anyway: with fewer, a query for
-pictures without text loses more of what it was about."""
+"""Embeddings of the collection that show how images vary in general: with fewer, a query for images
+without text loses more of its meaning."""
 
 IMAGES_PER_CLASS = 200
-"""Pictures with text, and as many without: more gain less than a point of accuracy."""
-LOOKED_AT = 20
-"""Times as many rows are looked at where files are missing."""
+"""Images with text, and as many without: more improve the accuracy by less than a point."""
+
+OVERSAMPLING = 20
+"""How many times more rows than needed are sampled, in case files are missing."""
+
 ID_SPACE = 16**8
 
 
 @dataclass(frozen=True, slots=True)
 class FitSample:
-    """Embeddings (n, d) and (m, d) of pictures with and without text; `drawn` of their n + m
-    backgrounds are no pictures of the collection.
+    """Embeddings (n, d) and (m, d) of images with and without text.
+
+    `synthetic` of the n + m backgrounds are drawn ones instead of images of the collection.
     """
 
     with_text: Vectors
     without_text: Vectors
-    drawn: int
+    synthetic: int
 
 
 def fit_collection(
@@ -66,28 +71,28 @@ def fit_collection(
     renderer: TextRenderer | None = None,
     seed: int = 0,
 ) -> TextnessProbe:
-    """A probe from a random sample of the collection, of which one half gets text drawn on it.
+    """Fit a probe to a random sample of the collection, with text drawn onto half of it.
 
-    `per_class` (default: `OF_EACH`) pictures are taken with text, and as many without. Files that are
-    gone or broken are passed over, and drawn backgrounds stand in where there are too few;
-    `collection` may be None. Pictures of the other half that a first probe takes for ones with text,
-    since they have some, are dropped before the second one is fitted; so are they among the
-    collection's embeddings that tell what ordinary pictures differ in. Raises UsageError on fewer
-    than `FEWEST` of each, ModelError where the model sees no text.
+    The sample has `per_class` (default: `IMAGES_PER_CLASS`) images with text and as many without.
+    Missing and damaged files are skipped, and synthetic backgrounds fill the sample; `collection`
+    may be None. Images of the other half in which a first probe detects text are dropped before the
+    second one is fitted; so are those among the reference embeddings of the collection. Raises
+    UsageError if `per_class` is below `MIN_IMAGES`, ModelError if the model does not recognize
+    text.
     """
     per_class = IMAGES_PER_CLASS if per_class is None else per_class
     check_counts(per_class, per_class)
-    paths = _paths(collection, 2 * per_class, seed) if collection else ()
-    found = embed_sample(encoder, paths, renderer or TextRenderer(), per_class, seed=seed)
-    if found.drawn:
+    paths = _random_paths(collection, 2 * per_class, seed) if collection else ()
+    sample = embed_sample(encoder, paths, renderer or TextRenderer(), per_class, seed=seed)
+    if sample.synthetic:
         log.warning(
-            "%d of the fit's %d pictures are drawn, since no more can be read: "
-            "the bias is a rougher one; `clipsearch textness fit` makes it anew once there are more",
-            found.drawn,
+            "%d of the fit's %d images are synthetic, because too few could be read: the bias is "
+            "less accurate; run `clipsearch textness fit` again with more images",
+            sample.synthetic,
             2 * per_class,
         )
-    usual = _embeddings(collection, REFERENCE_ROWS) if collection else None
-    return fit_sample(encoder, found, usual, seed=seed)
+    reference = _random_embeddings(collection, REFERENCE_ROWS) if collection else None
+    return fit_sample(encoder, sample, reference, seed=seed)
 
 
 def fit_images(
@@ -98,40 +103,42 @@ def fit_images(
     *,
     seed: int = 0,
 ) -> TextnessProbe:
-    """A probe from given pictures, as `fit`, better by what the collection's pictures differ in."""
-    lettered, plain = (embed_image_files(encoder, kind) for kind in (with_text, without_text))
+    """Fit a probe to given images, with embeddings of the collection as reference."""
+    lettered, plain = (embed_image_files(encoder, images) for images in (with_text, without_text))
     check_counts(len(lettered), len(plain))
-    usual = _embeddings(collection, REFERENCE_ROWS)
-    _, with_own = detect_text(lettered, plain, usual, seed=seed)
+    reference = _random_embeddings(collection, REFERENCE_ROWS)
+    _, has_text = detect_text(lettered, plain, reference, seed=seed)
     return fit_vectors(
         lettered,
         plain,
         encoder.identity,
         queries=embed_reference_queries(encoder),
-        ordinary=np.concatenate([plain, usual[~with_own]]),
+        reference=np.concatenate([plain, reference[~has_text]]),
         seed=seed,
     )
 
 
 def fit_sample(
-    encoder: Encoder, found: FitSample, usual: Vectors | None = None, *, seed: int = 0
+    encoder: Encoder, sample: FitSample, reference: Vectors | None = None, *, seed: int = 0
 ) -> TextnessProbe:
-    """A probe from a sample, and `usual` pictures (k, d) of the same sort; see `fit_vectors`.
+    """Fit a probe to a sample, with `reference` images (k, d) of the same kind.
 
-    Pictures that have text of their own are dropped from both.
+    See `fit_vectors`. Images that have text of their own are dropped from both.
     """
-    others = found.without_text if usual is None else usual
-    lettered, others_lettered = detect_text(found.with_text, found.without_text, others, seed=seed)
-    clean, ordinary = found.without_text[~lettered], others[~others_lettered]
-    if len(clean) < max(MIN_IMAGES, len(lettered) // 4):
-        # Too few, or nearly all show text: what was drawn is all there is to go by.
-        clean = found.without_text
+    others = sample.without_text if reference is None else reference
+    has_text, others_have_text = detect_text(
+        sample.with_text, sample.without_text, others, seed=seed
+    )
+    plain, plain_others = sample.without_text[~has_text], others[~others_have_text]
+    if len(plain) < max(MIN_IMAGES, len(has_text) // 4):
+        # Nearly all images show text: only the drawn text distinguishes the two halves.
+        plain = sample.without_text
     return fit_vectors(
-        found.with_text,
-        clean,
+        sample.with_text,
+        plain,
         encoder.identity,
         queries=embed_reference_queries(encoder),
-        ordinary=ordinary if len(ordinary) > len(clean) else None,
+        reference=plain_others if len(plain_others) > len(plain) else None,
         seed=seed,
     )
 
@@ -144,56 +151,62 @@ def embed_sample(
     *,
     seed: int = 0,
 ) -> FitSample:
-    """Embed twice `per_class` pictures, every second one with text drawn onto it.
+    """Embed twice `per_class` images, every second one with text drawn onto it.
 
-    Files that cannot be read are passed over, and drawn backgrounds follow where they end.
+    Files that cannot be read are skipped; synthetic backgrounds follow when the paths run out.
     """
-    drawn, side = 0, working_side(encoder)
+    synthetic, side = 0, working_side(encoder)
 
     def backgrounds() -> Iterator[Image]:
-        nonlocal drawn
-        readable = map_in_threads(partial(_readable, side=side), paths)
-        yield from (image for image in readable if image is not None)
+        nonlocal synthetic
+        loaded = map_in_threads(partial(_load_or_none, side=side), paths)
+        yield from (image for image in loaded if image is not None)
         for number in count():
-            drawn += 1
+            synthetic += 1
             yield draw_background(np.random.default_rng([seed, 1, number]), (side, 3 * side // 4))
 
-    def written(numbered: tuple[int, Image]) -> Image:
+    def draw_text(numbered: tuple[int, Image]) -> Image:
         number, image = numbered
         if number % 2:
             return image
-        seen = encoder.center_crop.box(*image.size)
-        return renderer.render(image, np.random.default_rng([seed, 2, number]), within=seen)
+        visible = encoder.center_crop.box(*image.size)
+        return renderer.render(image, np.random.default_rng([seed, 2, number]), within=visible)
 
-    taken = enumerate(islice(backgrounds(), 2 * per_class))
+    numbered = enumerate(islice(backgrounds(), 2 * per_class))
     vectors = np.concatenate(
-        [embed_images(encoder, batch) for batch in batches(map_in_threads(written, taken), BATCH)]
+        [
+            embed_images(encoder, batch)
+            for batch in batches(map_in_threads(draw_text, numbered), BATCH)
+        ]
     )
-    return FitSample(vectors[0::2], vectors[1::2], drawn)
+    return FitSample(vectors[0::2], vectors[1::2], synthetic)
 
 
-def _paths(collection: Collection, needed: int, seed: int) -> Iterator[Path]:
-    """Paths of the collection at random, each once, more than are needed."""
-    paths = sorted(record.path for record in collection.scan(_some(collection, LOOKED_AT * needed)))
+def _random_paths(collection: Collection, needed: int, seed: int) -> Iterator[Path]:
+    """Paths of the collection in random order, each once, more than needed."""
+    sample = _random_filter(collection, OVERSAMPLING * needed)
+    paths = sorted(record.path for record in collection.scan(sample))
     order = np.random.default_rng([seed, 0]).permutation(len(paths))
     return (paths[number] for number in order)
 
 
-def _embeddings(collection: Collection, wanted: int) -> Vectors:
-    """About so many embeddings of the collection at random, (k, d)."""
-    rows = islice(collection.scan_rows(_some(collection, wanted)), 2 * wanted)
-    found = [row.embedding for row in rows]
-    return np.stack(found) if found else np.empty((0, collection.info.model.dim), np.float32)
+def _random_embeddings(collection: Collection, needed: int) -> Vectors:
+    """About `needed` random embeddings of the collection, (k, d)."""
+    rows = islice(collection.scan_rows(_random_filter(collection, needed)), 2 * needed)
+    embeddings = [row.embedding for row in rows]
+    if not embeddings:
+        return np.empty((0, collection.info.model.dim), np.float32)
+    return np.stack(embeddings)
 
 
-def _some(collection: Collection, wanted: int) -> str:
-    """A filter for about so many rows at random: ids are hashes, so that a range of them will do."""
+def _random_filter(collection: Collection, needed: int) -> str:
+    """A filter for about `needed` random rows: ids are hashes, so a range of them is a sample."""
     rows = collection.count()
-    return where.id_below(f"{int(ID_SPACE * wanted / rows):08x}") if rows > wanted else ""
+    return filters.id_below(f"{int(ID_SPACE * needed / rows):08x}") if rows > needed else ""
 
 
-def _readable(path: Path, side: int) -> Image | None:
+def _load_or_none(path: Path, side: int) -> Image | None:
     try:
         return load_resized(path, side)
-    except ImageError:  # gone, or damaged since
+    except ImageError:  # deleted or damaged since it was ingested
         return None

@@ -45,12 +45,12 @@ def shift_query(query: Vectors, bias: Vectors, scale: float) -> Vectors:
 
 
 def project_out(query: Vectors, bias: Vectors) -> Vectors:
-    """Remove the component of a query along the bias: (d,) float32 of length 1, orthogonal to it.
+    """Remove a query's component along the bias: (d,) float32 of length 1.
 
-    The scores of the result do not depend on how much text an image shows. Materzynska et al. 2022,
-    "Disentangling visual and written concepts in CLIP", learn such a projection with more
-    dimensions. Raises VectorError if the dimensions differ, ZeroVectorError if the query is
-    parallel to the bias.
+    The result is orthogonal to the bias, so its scores do not depend on how much text an image
+    shows. Materzynska et al. 2022, "Disentangling visual and written concepts in CLIP", learn such
+    a projection with more dimensions. Raises VectorError if the dimensions differ, ZeroVectorError
+    if the query is parallel to the bias.
     """
     _check_dimensions(query, bias)
     direction = bias.astype(np.float64) / np.linalg.norm(bias.astype(np.float64))

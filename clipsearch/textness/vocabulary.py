@@ -1,4 +1,4 @@
-"""What gets written onto pictures: words, made-up words, phrases and numbers, in several scripts."""
+"""The vocabulary of synthetic text: words in several scripts, invented words and numbers."""
 
 from collections.abc import Sequence
 
@@ -60,46 +60,46 @@ OTHER_SCRIPTS = tuple(tuple(words.split()) for words in _OTHER_SCRIPTS)
 _VOWELS = (*"aeiou", "ea", "oo", "ai")
 _STARTS = (*"bcdfghjklmnprstvwz", "st", "tr", "ch", "br", "pl", "sh")
 _ENDS = ("", "", "n", "r", "s", "l", "t", "m", "nd", "lt")
-_SIGNS = "$€£"
+_CURRENCIES = "$€£"
 
 
 def random_text(rng: np.random.Generator, words: Sequence[str], count: int) -> list[str]:
-    """So many words: from the list, made up, or numbers, in the case of one hand."""
-    made = [_word(rng, words) for _ in range(count)]
-    how = rng.random()
-    if how < 0.4:
-        return [word.upper() for word in made]
-    if how < 0.65:
-        return [word[:1].upper() + word[1:] for word in made]
-    if how < 0.85:
-        return [made[0][:1].upper() + made[0][1:], *made[1:]]
-    return made
+    """Return `count` random words, invented words and numbers in one letter case."""
+    chosen = [_random_word(rng, words) for _ in range(count)]
+    letter_case = rng.random()
+    if letter_case < 0.4:
+        return [word.upper() for word in chosen]
+    if letter_case < 0.65:
+        return [word[:1].upper() + word[1:] for word in chosen]
+    if letter_case < 0.85:
+        return [chosen[0][:1].upper() + chosen[0][1:], *chosen[1:]]
+    return chosen
 
 
-def _word(rng: np.random.Generator, words: Sequence[str]) -> str:
-    how = rng.random()
-    if how < 0.62:
-        return _one(rng, words)
-    return made_up(rng) if how < 0.8 else number(rng)
+def _random_word(rng: np.random.Generator, words: Sequence[str]) -> str:
+    kind = rng.random()
+    if kind < 0.62:
+        return _choose(rng, words)
+    return _invented_word(rng) if kind < 0.8 else _random_number(rng)
 
 
-def made_up(rng: np.random.Generator) -> str:
-    """A word that one could pronounce and that means nothing: what is read must not matter."""
+def _invented_word(rng: np.random.Generator) -> str:
+    """A pronounceable word without meaning, so that the probe does not depend on meanings."""
     syllables = (
-        _one(rng, _STARTS) + _one(rng, _VOWELS) + _one(rng, _ENDS)
+        _choose(rng, _STARTS) + _choose(rng, _VOWELS) + _choose(rng, _ENDS)
         for _ in range(rng.integers(1, 4))
     )
     return "".join(syllables)
 
 
-def number(rng: np.random.Generator) -> str:
-    """A number as one meets it: a year, price, time, date, share, telephone number or code."""
+def _random_number(rng: np.random.Generator) -> str:
+    """A year, price, time, date, percentage, telephone number or code."""
     a, b, c = (int(n) for n in rng.integers(0, 100, 3))
     forms = (
         f"{a}",
         f"{a}{b:02}",
         f"{1900 + a + b % 25}",
-        f"{_SIGNS[c % 3]}{a}.{b:02}",
+        f"{_CURRENCIES[c % 3]}{a}.{b:02}",
         f"{a % 24}:{b % 60:02}",
         f"{a % 28 + 1:02}.{b % 12 + 1:02}.{1990 + c % 40}",
         f"{a}%",
@@ -110,5 +110,5 @@ def number(rng: np.random.Generator) -> str:
     return forms[rng.integers(len(forms))]
 
 
-def _one(rng: np.random.Generator, choices: Sequence[str]) -> str:
+def _choose(rng: np.random.Generator, choices: Sequence[str]) -> str:
     return choices[int(rng.integers(len(choices)))]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,7 +155,7 @@ def test_every_class_is_learnt_and_tested_however_few_pictures_it_has(sizes: lis
 
 def test_wrong_numbers_are_refused() -> None:
     features, targets = clouds((1, 5))
-    with pytest.raises(UsageError, match="two pictures"):
+    with pytest.raises(UsageError, match="two images"):
         measure_learning_curve(features, targets)
     for options in ({"shots": (0,)}, {"seeds": 0}):
         with pytest.raises(UsageError, match="1"):
@@ -195,7 +196,7 @@ def test_what_is_no_probe_is_refused_and_nothing_in_it_is_run(tmp_path: Path) ->
         bad.append(path.read_bytes())
     for content in bad:
         path.write_bytes(content)
-        with pytest.raises(UsageError, match="no probe"):
+        with pytest.raises(UsageError, match="not a probe"):
             LinearProbe.load(path)
     with pytest.raises(UsageError, match="cannot be read: no such file"):
         LinearProbe.load(tmp_path / "gone")
@@ -212,7 +213,7 @@ def test_folders_are_classes(coloured: Path, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.WARNING, logger="clipsearch"):
         found = find_class_folders(coloured)
     assert {name: len(files) for name, files in found.items()} == {"blue": 6, "green": 5, "red": 5}
-    assert "empty holds no pictures" in caplog.text
+    assert "empty: it holds no images" in caplog.text
     assert readable_name("joshua_tree") == "joshua tree"
     assert readable_name("_") == "_"
 
@@ -264,6 +265,34 @@ def test_folders_that_nothing_can_be_learnt_from_are_refused_before_a_model_load
     draw(tmp_path / "one" / "cats" / "a.png")
     with pytest.raises(UsageError, match="only 'cats'"):
         fit_linear_probe(tmp_path / "one", model="pocket")
+
+
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_one_file_in_two_class_folders_is_an_error(coloured: Path, link: str) -> None:
+    if link == "file":
+        (coloured / "green" / "other.png").symlink_to(coloured / "blue" / "0.png")
+        other = "green"
+    else:
+        (coloured / "cyan").symlink_to(coloured / "blue")
+        other = "cyan"
+    with pytest.raises(UsageError, match=rf"blue/0\.png is in two .*blue and .*/{other}: remove"):
+        find_class_folders(coloured)
+
+
+def test_identical_files_in_two_class_folders_are_reported(
+    coloured: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(coloured / "blue" / "0.png", coloured / "red" / "copy.png")
+    shutil.copy(coloured / "blue" / "0.png", coloured / "blue" / "copy.png")
+    shutil.copy(coloured / "green" / "0.png", coloured / "green" / "copy.png")
+    fitted = fit_linear_probe(coloured, model="pocket", seeds=0)
+    [conflict] = fitted.conflicts
+    assert {path.relative_to(coloured.resolve()).as_posix() for path in conflict} == {
+        "blue/0.png",
+        "blue/copy.png",
+        "red/copy.png",
+    }
+    assert "1 images are in several class folders" in caplog.text
 
 
 def test_a_class_of_one_readable_picture_is_named(coloured: Path) -> None:

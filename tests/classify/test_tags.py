@@ -235,6 +235,6 @@ def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> No
         other = replace(probe, model=replace(index.model, weights="other"))
         with pytest.raises(ModelMismatchError, match="fitted on vectors of pocket"):
             index.tag(other)
-        with pytest.raises(UsageError, match="alone is always certain"):
+        with pytest.raises(UsageError, match="is the only label"):
             index.tag(["dog"])
         assert index.clear_tags() == 3

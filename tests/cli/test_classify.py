@@ -66,7 +66,7 @@ def test_a_bad_picture_is_told_and_the_others_go_on(run: Run, photos: Path) -> N
     ("arguments", "message"),
     [
         (["photos"], "no labels"),
-        (["photos", "-l", "dog"], "alone is always certain"),
+        (["photos", "-l", "dog"], "is the only label"),
         (["photos", "-l", "a", "-l", "a"], "given twice"),
         (["photos", "-l", "a", "-l", "b", "--template", "a photo"], "has no {}"),
         (["photos", "-l", "a", "-l", "b", "--template-set", "nice"], "is not one of"),
@@ -176,7 +176,7 @@ def test_a_probe_is_fitted_drawn_and_applied(ingested: Run, tmp_path: Path) -> N
         ),
         (["fit", "."], "--output"),
         (["fit", ".", "-o", "none/x.probe"], "no folder none"),
-        (["apply", "photos/red.png", "photos"], "no probe"),
+        (["apply", "photos/red.png", "photos"], "not a probe"),
         (["apply", "gone", "photos"], "cannot be read"),
     ],
 )

@@ -109,7 +109,7 @@ def test_the_typographic_test_counts(tmp_path: Path, caplog: pytest.LogCaptureFi
     found = evaluate_textness(tmp_path, model=ColorEncoder(), writer=TextRenderer(fonts=()))
     assert dict(found.counts) == {"names": 3, "images": 12, "written": 30}
     # Colours cannot read: the things come first, and no word is taken for a thing.
-    assert "does not tell pictures with text" in caplog.text
+    assert "does not separate images with text" in caplog.text
     assert found.measure("textness 0", "rank of the first, median").value == 1
     assert found.measure("textness 0", "the same without images of words").value == 1
     assert found.measure("classified by the bare names", "right without words").value == 1

@@ -125,7 +125,7 @@ def test_own_folders_can_teach_it(ingested: Run, made: Path) -> None:
     for wrong, why in (
         (folders[:2], "without"),
         (("--with-text", photos / "nowhere", *folders[2:]), "nowhere"),
-        (("--per-class", "50", *folders), "all given pictures are used"),
+        (("--per-class", "50", *folders), "all given images are used"),
     ):
         done = ingested("textness", "fit", *wrong)
         assert done.returncode == 2

@@ -1,7 +1,11 @@
 """Groups of pictures that are the same to the eye."""
 
 import shutil
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,8 +15,11 @@ from clipsearch.files.discover import FileSource
 from clipsearch.query import near_duplicates as module
 from clipsearch.query.near_duplicates import find_near_duplicates
 from clipsearch.store import Collection
+from clipsearch.types import ImageRow, Vectors
+from clipsearch.vectors import normalize
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.records import row
 
 
 def test_copies_and_resized_pictures_form_groups(
@@ -54,6 +61,61 @@ def test_pairs_across_blocks_are_found(
     monkeypatch.setattr(module, "BLOCK_ROWS", 2)
     assert find_near_duplicates(collection) == whole
     assert len(whole[0].records) == 6
+
+
+class StubCollection:
+    """Rows of different contents, all of one file that exists."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        file = Path(__file__)
+        self.rows = [
+            ImageRow(
+                replace(row(str(file)).record, id=f"{number:032x}", content_hash=f"{number:032x}"),
+                vector,
+            )
+            for number, vector in enumerate(vectors)
+        ]
+
+    def scan_rows(self) -> Iterator[ImageRow]:
+        return iter(self.rows)
+
+
+def test_memory_does_not_grow_with_the_pairs_of_alike_images() -> None:
+    rng = np.random.default_rng(0)
+    vectors = normalize(np.ones(8) + 0.01 * rng.standard_normal((4_000, 8)))
+    collection = cast("Collection", StubCollection(vectors))
+    tracemalloc.start()
+    try:
+        groups = find_near_duplicates(collection, 0.9)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(group.records) for group in groups] == [4_000]
+    assert peak < 100e6  # one block of scores has 17 MB; 16 million pairs would take gigabytes
+
+
+@pytest.mark.parametrize("block_rows", [3, 7, 1_000])
+def test_groups_are_those_of_a_comparison_of_all_pairs(
+    block_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_ROWS", block_rows)
+    rng = np.random.default_rng(0)
+    vectors = normalize(rng.standard_normal((120, 3)))
+    found = find_near_duplicates(cast("Collection", StubCollection(vectors)), 0.9)
+
+    scores, remaining = vectors @ vectors.T, list(reversed(range(120)))  # by quality: higher id
+    expected = []
+    while remaining:
+        leader = remaining[0]
+        group = [i for i in remaining if i == leader or scores[leader, i] >= 0.9]
+        remaining = [i for i in remaining if i not in group]
+        if len(group) > 1:
+            expected.append((tuple(group), scores[leader, group].min()))
+    expected.sort(key=lambda group: -len(group[0]))
+    assert [tuple(int(record.id, 16) for record in group.records) for group in found] == [
+        group for group, _ in expected
+    ]
+    assert [group.similarity for group in found] == pytest.approx([s for _, s in expected])
 
 
 def test_no_pictures_no_groups(collection: Collection) -> None:

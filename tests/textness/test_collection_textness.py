@@ -129,7 +129,7 @@ def test_a_fit_says_that_it_had_to_draw_pictures(
 ) -> None:
     pictures = fresh.count()
     self_supervised.fit_collection(reader, fresh, per_class=pictures)
-    assert f"{pictures} of the fit's {2 * pictures} pictures are drawn" in caplog.text
+    assert f"{pictures} of the fit's {2 * pictures} images are synthetic" in caplog.text
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -168,7 +168,7 @@ def test_files_that_are_gone_are_replaced_by_drawn_backgrounds(
     paths = [*sorted((folder / "without").iterdir())[:6], tmp_path / "gone.png"]
     (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
     found = embed_sample(reader, [*paths, tmp_path / "broken.png"], TextRenderer(fonts=()), 8)
-    assert (len(found.with_text), len(found.without_text), found.drawn) == (8, 8, 10)
+    assert (len(found.with_text), len(found.without_text), found.synthetic) == (8, 8, 10)
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_a_probe_of_another_model_is_refused(filled: Collection) -> None:
 
 def test_a_model_that_sees_no_text_says_so(fresh: Collection, reader: ReadingEncoder) -> None:
     blind = BlindReader(reader.identity.weights)
-    with pytest.raises(ModelError, match="does not tell"):
+    with pytest.raises(ModelError, match="does not separate"):
         search([Query((Term("red"),), textness=-1)], lambda: blind, fresh)
     assert fresh.textness() is None
 
@@ -367,7 +367,7 @@ def test_a_shipped_probe_serves_its_own_weights_only(
     assert load_bundled_probe(replace(reader.identity, weights="others")) is None
     path.write_text("{", "utf-8")
     assert load_bundled_probe(reader.identity) is None
-    assert "no textness file" in caplog.text
+    assert "not a textness file" in caplog.text
 
 
 def test_the_same_on_a_server(

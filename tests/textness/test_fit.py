@@ -207,7 +207,7 @@ def test_a_broken_file_is_named(
     path = tmp_path / "probe.json"
     probe.save(path)
     path.write_text(change(path.read_text("utf-8")), "utf-8")
-    with pytest.raises(UsageError, match="is no textness file"):
+    with pytest.raises(UsageError, match="is not a textness file"):
         TextnessProbe.load(path)
     with pytest.raises(UsageError, match="no such file"):
         TextnessProbe.load(tmp_path / "missing.json")
@@ -216,12 +216,12 @@ def test_a_broken_file_is_named(
 
 
 def test_too_few_pictures_are_refused(world: World) -> None:
-    with pytest.raises(UsageError, match="9 pictures with text"):
+    with pytest.raises(UsageError, match="9 images with text"):
         fit_vectors(world.pictures(9, text=True), world.pictures(50, text=False), MODEL)
 
 
 def test_a_model_that_sees_no_text_has_no_textness(world: World) -> None:
-    with pytest.raises(ModelError, match="does not tell"):
+    with pytest.raises(ModelError, match="does not separate"):
         fit_vectors(world.pictures(100, text=False), world.pictures(100, text=False), MODEL)
 
 

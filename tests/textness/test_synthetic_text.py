@@ -63,7 +63,7 @@ def test_the_words_that_were_given_are_written_once(picture: Image.Image) -> Non
     cat = TextRenderer(fonts=()).render(picture, rng(3), text="cat")
     assert 0.001 < changed(picture, dog) < 0.7
     assert 0 < changed(dog, cat) < changed(picture, dog)
-    with pytest.raises(UsageError, match="no words"):
+    with pytest.raises(UsageError, match="list of words"):
         TextRenderer(words=[])
 
 
