@@ -41,11 +41,12 @@ nitpick_ignore_regex = [("py:.*", r".*")]
 
 
 def format_help(_app: Sphinx, _context: object, lines: list[str]) -> None:
-    """Turn the examples of a command's help into a block of code, and escape asterisks."""
+    """Turn the examples of a command's help into a block of code; write other lines as RST."""
     formatted: list[str] = []
     for line in lines:
         if not line.startswith("| "):
-            formatted.append(re.sub(r"(?<!\\)\*", r"\\*", line))
+            line = re.sub(r"(?<!\*)\*(?!\*)", r"\\*", line)  # a wildcard, not emphasis
+            formatted.append(re.sub(r"PosixPath\('(.*?)'\)", r"'\1'", line))
             continue
         if not formatted or not formatted[-1].startswith("   "):
             formatted += [".. code-block:: sh", ""]

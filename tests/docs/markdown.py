@@ -10,7 +10,7 @@ SHELL = ("sh", "console")
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Code of a page: `language` is "sh" (one command) or "python" (a whole block)."""
+    """Code of a page: `language` is "sh" for one command, else that of a whole block."""
 
     page: Path
     line: int
@@ -19,9 +19,9 @@ class Snippet:
 
 
 def snippets(page: Path) -> Iterator[Snippet]:
-    """The commands and Python blocks of a page that are to be run, in order.
+    """The code of a page that is to be run, in order.
 
-    These are the fenced blocks of shell and Python code, and the table rows whose second cell is a
+    These are the fenced blocks of shell, Python and TOML, and the table rows whose second cell is a
     command. A comment `<!-- not run: REASON -->` before a block or in a row leaves it out.
     """
     lines = page.read_text(encoding="utf-8").splitlines()
@@ -55,8 +55,8 @@ def _row(page: Path, number: int, line: str) -> Iterator[Snippet]:
 
 
 def _block(page: Path, start: int, language: str, lines: list[str]) -> Iterator[Snippet]:
-    if language == "python":
-        yield Snippet(page, start, "python", "\n".join(lines) + "\n")
+    if language in ("python", "toml"):
+        yield Snippet(page, start, language, "\n".join(lines) + "\n")
     elif language in SHELL:
         continued = ""
         for number, line in enumerate(lines, start + 1):

@@ -64,6 +64,9 @@ def test_the_code_of_a_page_runs(page: Path, home: Path, shell: pytest.MonkeyPat
         if snippet.language == "python":
             code = "\n" * snippet.line + snippet.code  # so that a traceback has the page's lines
             exec(compile(code, name_of(page), "exec"), {})
+        elif snippet.language == "toml":
+            (home / "config.toml").write_text(snippet.code)
+            shell.setenv("CLIPSEARCH_CONFIG", str(home / "config.toml"))
         else:
             run(snippet, home, shell)
 
