@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.docs.markdown import Snippet, snippets
 from tests.helpers.commands import command
 from tests.helpers.fakes import draw
+from tests.helpers.markdown import Snippet, snippets
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
