@@ -49,7 +49,7 @@ FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 
 
 def main(target: Path) -> None:
-    """Run the queries and write the picture of the terminal."""
+    """Run the queries and write the image of the terminal."""
     package = find_spec("skimage")
     if package is None or not package.submodule_search_locations:
         sys.exit("scikit-image is not installed: pip install 'clipsearch[demo]'")
