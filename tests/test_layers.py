@@ -49,12 +49,13 @@ OWNERS = {
     "huggingface_hub": {
         "clipsearch.models.hub",
         "clipsearch.models.loading",
-        "clipsearch.models.open_clip",
+        "clipsearch.models.open_clip_checkpoint",
     },
     "open_clip": {
         "clipsearch.distill.architecture",
         "clipsearch.distill.student",
         "clipsearch.models.open_clip",
+        "clipsearch.models.open_clip_checkpoint",
         "clipsearch.models.open_clip_text_tower",
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
@@ -91,6 +92,7 @@ HEAVY_MODULES = {
     "clipsearch.models.align",
     "clipsearch.models.loading",
     "clipsearch.models.open_clip",
+    "clipsearch.models.open_clip_checkpoint",
     "clipsearch.models.open_clip_text_tower",
     "clipsearch.models.patch_tokens",
     "clipsearch.models.torch_runtime",

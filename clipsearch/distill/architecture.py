@@ -130,8 +130,8 @@ def _image_tower_shape(
 def _image_size(teacher: Encoder) -> Any:
     """The input size of a teacher of another library; the built-in one takes two views of 224."""
     preprocessing: Preprocessing | None = getattr(teacher, "preprocessing", None)
-    if preprocessing is None and hasattr(teacher, "parts"):
-        preprocessing = teacher.parts().preprocessing
+    if preprocessing is None and hasattr(teacher, "export_source"):
+        preprocessing = teacher.export_source().preprocessing
     if preprocessing is None:
         return HALF_VIT_B_32.image_size
     height, width = preprocessing.crop

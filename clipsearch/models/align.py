@@ -1,4 +1,4 @@
-"""ALIGN models, through transformers: EfficientNet pictures and BERT texts in one space."""
+"""ALIGN models from transformers: EfficientNet for images and BERT for texts."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,49 +20,49 @@ from clipsearch.models.loading import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch_runtime import TorchRuntime, Tower, batch
-from clipsearch.models.weights_hash import digest
+from clipsearch.models.torch_runtime import TorchRuntime, Tower, stack
+from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_TOKENS = 64
-"""The text length that ALIGN's processor pads to; it does not truncate by itself."""
+"""The text length that ALIGN's processor pads to; it does not truncate on its own."""
 
 
 class AlignEncoder:
-    """An ALIGN model; its vectors are those whose cosine `AlignModel.forward` scores pairs with."""
+    """An ALIGN model; its vectors are those that `AlignModel.forward` compares by cosine."""
 
     def __init__(self, ref: ModelRef, runtime: Runtime) -> None:
         """Load a saved folder, or a repository of the hub.
 
-        Raises ModelError on missing or broken files and on a model that is no ALIGN.
+        Raises ModelError on missing or broken files and on a model of another kind.
         """
         self._torch = TorchRuntime(runtime)
         hint = (
-            "is the folder a whole ALIGN model, saved with its processor?"
+            "is the folder a complete ALIGN model, saved with its processor?"
             if ref.folder
-            else "try again online, or another --model"
+            else "try again online, or use another --model"
         )
         with loading(ref.name, hint=hint):
-            source = _source(ref)
-            options = {"cache_dir": hub.cache_folder(), "local_files_only": hub.offline()}
+            source = _location(ref)
+            options = {"cache_dir": hub.cache_folder(), "local_files_only": hub.is_offline()}
             _check_kind(ref, source, options)
             self._processor = AlignProcessor.from_pretrained(source, **options)
             self._model = _load(source, options).float().eval().to(self._torch.device)
-            self._files = _files(ref)
+            self._sources = _source_files(ref)
             config = self._model.config
             self._description = config.to_json_string()
             if config.vision_config.pooling_type == "mean":
-                # The library averages over a window of hidden_dim², larger than any picture here:
-                # the same as over everything, but no other library takes such a window.
+                # transformers averages over a window of hidden_dim², which is larger than any input
+                # and so covers everything; other libraries reject such a window.
                 self._model.vision_model.pooler = torch.nn.AdaptiveAvgPool2d(1)
             self._max_tokens = min(MAX_TOKENS, config.text_config.max_position_embeddings)
             self._identity = ModelIdentity(
                 name=ref.name,
                 dim=int(config.projection_dim),
-                weights=digest(_weights_files(ref)),
+                weights=weights_hash(_weights_files(ref)),
                 preprocessing=_describe(self._processor.image_processor.to_dict()),
                 precision=self._torch.precision,
             )
@@ -78,32 +78,32 @@ class AlignEncoder:
 
     @property
     def input_size(self) -> int:
-        """Pixels a side of what a picture is resized to, the longer one."""
+        """Pixels of the longer side that an image is resized to."""
         size = self._processor.image_processor.size
         return int(max(size["height"], size["width"]))
 
     @property
     def center_crop(self) -> CenterCrop:
-        """What is left of a squashed picture: 289 of 346 pixels by default."""
+        """The part of a squashed image that is kept: 289 of 346 pixels by default."""
         config = self._processor.image_processor.to_dict()
         return Preprocessing.from_efficientnet(config).center_crop
 
     def preprocess(self, image: "Image") -> Pixels:
-        """An upright RGB picture as (3, H, W) float32, by the model's own image processor."""
+        """Convert an upright RGB image to (3, H, W) float32 by the model's own image processor."""
         pixels = self._processor.image_processor(images=image, return_tensors="np")["pixel_values"]
         return np.asarray(pixels[0], dtype=np.float32)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed n preprocessed pictures as (n, d) float32, of any length."""
+        """Embed n preprocessed images as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self._identity.dim), np.float32)
-        return self._torch.infer(self._image_features, batch(pixels))
+        return self._torch.infer(self._image_features, stack(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed n texts as (n, d) float32, of any length; what exceeds 64 tokens is cut off."""
+        """Embed n texts as (n, d) float32, of any length; text beyond 64 tokens is cut off."""
         if not texts:
             return np.empty((0, self._identity.dim), np.float32)
-        # The processor pads to 64; padding is masked, so padding to the longest gives the same.
+        # The processor pads to 64. Padding is masked, so padding to the longest is equivalent.
         tokens = self._processor.tokenizer(
             list(texts),
             padding="longest",
@@ -115,11 +115,11 @@ class AlignEncoder:
 
     @property
     def sources(self) -> Sequence[Path]:
-        """All files and folders that another model could come from next time."""
-        return self._files
+        """The files and folders that the model was loaded from."""
+        return self._sources
 
-    def parts(self) -> ExportSource:
-        """What a conversion takes; raises NotConvertibleError where there is no such thing."""
+    def export_source(self) -> ExportSource:
+        """Return the parts that a conversion needs."""
         tokenizer = self._processor.tokenizer
         return ExportSource(
             image=Tower(self._model, self._image_features),
@@ -135,8 +135,8 @@ class AlignEncoder:
             description=self._description,
         )
 
-    # As forward has them. The get_*_features methods return a tensor in transformers 4 and an
-    # object in 5.
+    # As in `AlignModel.forward`. The get_*_features methods return a tensor in transformers 4 and
+    # an object in 5.
 
     def _image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         return self._model.vision_model(pixel_values=pixel_values)[1]  # pooled
@@ -146,27 +146,31 @@ class AlignEncoder:
         return self._model.text_projection(hidden[:, 0])  # [CLS]
 
 
-def _source(ref: ModelRef) -> str:
+def _location(ref: ModelRef) -> str:
     if ref.folder is None:
         hub.require(ref.name, ref.repo, hub.TRANSFORMERS_WEIGHTS)
         return ref.repo
     if not ref.folder.is_dir():
         raise ModelError(f"model {ref.name}: there is no folder {ref.folder}")
     if not (ref.folder / "config.json").is_file():
-        raise ModelError(f"model {ref.name}: {ref.folder} has no config.json, so no saved model")
+        raise ModelError(
+            f"model {ref.name}: {ref.folder} has no config.json, so it is not a saved model"
+        )
     return str(ref.folder)
 
 
 def _check_kind(ref: ModelRef, source: str, options: Mapping[str, Any]) -> None:
-    # transformers would only warn, and build an ALIGN of what it finds in another model's config.
+    # transformers would only warn, and build an ALIGN from another model's config.
     config, _ = AlignConfig.get_config_dict(source, **options)
     if config.get("model_type") != "align":
         kind = config.get("model_type", "unknown")
-        raise ModelError(f"model {ref.name} is no ALIGN model: its config.json is of kind {kind!r}")
+        raise ModelError(
+            f"model {ref.name} is not an ALIGN model: its config.json has the type {kind!r}"
+        )
 
 
 def _load(source: str, options: Mapping[str, Any]) -> AlignModel:
-    # transformers has a switch of its own for its bars, which turns the hub's with it.
+    # transformers has its own switch for progress bars, which also controls the hub's.
     mute_bars = transformers_logging.is_progress_bar_enabled() and not sys.stderr.isatty()
     if mute_bars:
         transformers_logging.disable_progress_bar()
@@ -175,38 +179,38 @@ def _load(source: str, options: Mapping[str, Any]) -> AlignModel:
     finally:
         if mute_bars:
             transformers_logging.enable_progress_bar()
-    # transformers leaves what the file lacks at random values, with a warning.
-    wrong = [*report["missing_keys"], *(str(each) for each in report["mismatched_keys"])]
-    if wrong:
-        raise ValueError(f"its weights are not those of an ALIGN model ({wrong[0]} and others)")
+    # transformers leaves missing parameters at random values, with only a warning.
+    mismatched = [*report["missing_keys"], *map(str, report["mismatched_keys"])]
+    if mismatched:
+        raise ValueError(f"its weights do not fit an ALIGN model ({mismatched[0]}, …)")
     return model
 
 
 def _weights_files(ref: ModelRef) -> list[Path]:
     if ref.folder is None:
-        path = hub.cached(ref.repo, hub.TRANSFORMERS_WEIGHTS)
+        path = hub.cached_file(ref.repo, hub.TRANSFORMERS_WEIGHTS)
         return [path] if path else []
     for pattern in ("model*.safetensors", "pytorch_model*.bin"):  # one file, or several shards
-        if found := sorted(ref.folder.glob(pattern)):
-            return found
+        if files := sorted(ref.folder.glob(pattern)):
+            return files
     raise ModelError(f"model {ref.name}: {ref.folder} has no weights")
 
 
-def _files(ref: ModelRef) -> list[Path]:
-    """All files and folders that another model could come from next time."""
+def _source_files(ref: ModelRef) -> list[Path]:
+    """The files and folders that the model is loaded from; a change may mean a new model."""
     if ref.folder is None:
-        return [*_weights_files(ref), hub.revision(ref.repo)]
+        return [*_weights_files(ref), hub.revision_file(ref.repo)]
     return [ref.folder, *sorted(path for path in ref.folder.iterdir() if path.is_file())]
 
 
 def _describe(config: Mapping[str, Any]) -> str:
-    """One line of the steps that an EfficientNet image processor is configured for, in order."""
+    """One line on the steps of an EfficientNet image processor, in order."""
     steps = []
     if config["do_resize"]:
         steps.append("resized to {width}x{height} px".format(**config["size"]))
         steps.append(PILImageResampling(config["resample"]).name.lower())
     if config["do_center_crop"]:
-        steps.append("centre {width}x{height}".format(**config["crop_size"]))
+        steps.append("center {width}x{height}".format(**config["crop_size"]))
     if config["do_rescale"]:
         offset = " - 1" if config["rescale_offset"] else ""
         steps.append(f"x * {config['rescale_factor']:.6g}{offset}")

@@ -1,5 +1,6 @@
-"""What every model looks like to the rest of the code."""
+"""The interface of all models: `Encoder` and the identity of what it computes."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -13,20 +14,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """What makes vectors comparable: two collections with equal identities share one space.
+    """What makes vectors comparable: a collection stores it and checks it on every opening.
 
-    `name` loads the model again; `weights` is the hash of its weights; `preprocessing` says in one
-    line what happens to a picture; `precision` is the one that the numbers were made with.
+    `name` loads the model again. `dim` is the length of a vector. `weights` is a hash or version
+    that changes with the weights, `preprocessing` one line on what happens to an image before the
+    model. `precision` is the number format that the model computes in.
     """
 
     name: str
     dim: int
     weights: str
     preprocessing: str
-    precision: str
+    precision: str = "float32"
 
     def is_comparable(self, other: "ModelIdentity") -> bool:
-        """Whether vectors of both may be compared: all but `precision`, which changes digits only."""
+        """Whether vectors of both share one space; `name` and `precision` may differ."""
         return (self.dim, self.weights, self.preprocessing) == (
             other.dim,
             other.weights,
@@ -35,40 +37,43 @@ class ModelIdentity:
 
 
 class Encoder(Protocol):
-    """A model: n pictures or n texts in, (n, d) float32 out, in order, or an error.
+    """A model: n images or n texts in, (n, d) float32 out, in order, or an error.
 
-    Rows need not have length 1; callers batch, check and normalize (see `clipsearch.embed`).
+    Rows need not have length 1: callers batch, check and normalize (`clipsearch.models.embedding`).
+    Write your own by subclassing, which inherits the defaults, or by defining all of the members.
     """
 
     @property
-    def identity(self) -> ModelIdentity: ...
+    @abstractmethod
+    def identity(self) -> ModelIdentity:
+        """Name, dimension, weights and preprocessing of the model."""
+
+    @property
+    @abstractmethod
+    def input_size(self) -> int:
+        """Pixels of the longer side of the model's input; large images are decoded smaller."""
 
     @property
     def logit_scale(self) -> float:
-        """What the model was trained to multiply cosines by: a softmax of that is a probability.
+        """The factor of cosines in the softmax that gives class probabilities; 100 by default.
 
-        The inverse of the temperature; 100 for OpenAI's CLIP (Radford et al. 2021, section 2.5).
+        The inverse of the trained temperature (Radford et al. 2021, section 2.5).
         """
-        ...
-
-    @property
-    def input_size(self) -> int:
-        """Pixels that `preprocess` leaves of a picture's shorter side; it needs to see few more."""
-        ...
+        return 100.0
 
     @property
     def center_crop(self) -> CenterCrop:
-        """What `preprocess` leaves of a picture."""
-        ...
+        """The part of an image that `preprocess` keeps; the whole image by default."""
+        return CenterCrop()
 
+    @abstractmethod
     def preprocess(self, image: "Image") -> Pixels:
-        """One upright RGB picture to the array that `encode_images` takes; safe in threads."""
-        ...
+        """Convert one upright RGB image to the array that `encode_images` takes; thread-safe."""
 
+    @abstractmethod
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed n preprocessed pictures as (n, d) float32."""
-        ...
+        """Embed n preprocessed images as (n, d) float32."""
 
+    @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32."""
-        ...

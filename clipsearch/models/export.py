@@ -1,4 +1,4 @@
-"""Converts a model once per user, checks that it says the same as before, and opens it ever after."""
+"""Converts a model for OpenVINO once per user, verifies the result, and opens it from the cache."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ import numpy as np
 from clipsearch.errors import ModelError, VectorError
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
+from clipsearch.models.export_cache import ExportRecord
 from clipsearch.models.export_check import PROMPTS, synthetic_images
 from clipsearch.models.export_source import ExportableEncoder, ExportSource, NotExportableError
 from clipsearch.models.model_name import ModelRef
@@ -29,113 +30,120 @@ log = logging.getLogger("clipsearch")
 
 ON_CPU = Runtime("cpu", "torch", "fp32")
 
-# The smallest cosine that a converted model's vectors may have to torch's, on the probes.
+# The smallest cosine allowed between vectors of the converted model and of torch, on test inputs.
 COSINES = {"fp32": 0.99999, "bf16": 0.999, "int8": 0.99}
 
 
 def open_or_export(
     ref: ModelRef, precision: str, load: Callable[[Runtime], ExportableEncoder]
 ) -> Encoder:
-    """The model on OpenVINO, converted now unless it has been; on torch where that cannot be done.
+    """Open a model on OpenVINO, converting it first if needed; on torch if it cannot be converted.
 
-    `load` makes torch's encoder, which a model that has been converted does not need. The log tells
-    what takes long, and what could not be done.
+    `load` loads the model on torch, which a converted model does not need. The log reports the
+    conversion, and why a model cannot be converted.
     """
-    # A name of the hub means what lies in its cache, of which a user may have several.
+    # A hub name means the repository's state in the hub's cache; a user may have several caches.
     name = ref.name if ref.folder else f"{ref.name} in {hub.cache_folder()}"
-    known = export_cache.recall(name)
-    if known is None or (known.key and export_cache.manifest(known.key) is None):
+    record = export_cache.load_record(name)
+    if record is None or (record.key and export_cache.manifest(record.key) is None):
         began = time.time_ns()
         on_torch = load(ON_CPU)
         try:
-            known = _converted(ref, on_torch)
+            record = _export(ref, on_torch)
             sources = on_torch.sources
-            # A folder's file that changed meanwhile may be another than the one that was read.
-            if not (ref.folder and any(_changed(path) >= began for path in sources)):
-                export_cache.remember(name, sources, known)
+            # A file of a folder that changed meanwhile may not be the one that was read.
+            if not (ref.folder and any(_changed_ns(path) >= began for path in sources)):
+                export_cache.save_record(name, sources, record)
         except (OSError, MemoryError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "out of memory"
-            known = export_cache.Known(
-                reason=f"{export_cache.folder()} takes no conversion ({reason})"
+            record = ExportRecord(
+                reason=f"the conversion cannot be saved in {export_cache.folder()} ({reason})"
             )
-        if not known.key and precision != "bf16":
-            _tell_why(ref, known)
+        if not record.key and precision != "bf16":
+            _log_reason(ref, record)
             return on_torch
-    if not known.key:
-        _tell_why(ref, known)
+    if not record.key:
+        _log_reason(ref, record)
         return load(Runtime("cpu", "torch", "bf16" if precision == "bf16" else "fp32"))
-    key = _compressed(ref, known.key) if precision == "int8" else known.key
+    key = _compressed(ref, record.key) if precision == "int8" else record.key
     return _open(ref, key, precision, partial(load, ON_CPU))
 
 
 def _open(
-    ref: ModelRef, key: str, precision: str, on_torch: Callable[[], ExportableEncoder] | None = None
+    ref: ModelRef,
+    key: str,
+    precision: str,
+    load_on_torch: Callable[[], ExportableEncoder] | None = None,
 ) -> OpenVinoEncoder:
+    folder = export_cache.folder() / key
     manifest = export_cache.manifest(key)
     if manifest is None:
-        raise ModelError(f"{export_cache.folder() / key} has lost files: delete it, and try again")
+        raise ModelError(f"files are missing from {folder}: delete it and try again")
     export_cache.touch(key)
     if precision == "bf16" and has_bf16() and not manifest["bf16"]:
-        log.info("model %s computes in float32: bfloat16 turns its vectors", ref.name)
+        log.info("model %s computes in float32: bfloat16 changes its vectors too much", ref.name)
     return OpenVinoEncoder(
-        export_cache.folder() / key, manifest, name=ref.name, precision=precision, on_torch=on_torch
+        folder, manifest, name=ref.name, precision=precision, load_on_torch=load_on_torch
     )
 
 
-def _tell_why(ref: ModelRef, known: export_cache.Known) -> None:
-    log.info("model %s runs on torch, which takes longer: %s", ref.name, known.reason)
+def _log_reason(ref: ModelRef, record: ExportRecord) -> None:
+    log.info("model %s runs on torch, which is slower: %s", ref.name, record.reason)
 
 
-def _converted(ref: ModelRef, encoder: ExportableEncoder) -> export_cache.Known:
-    """Convert a loaded model unless somebody did; raises OSError where it cannot be kept."""
+def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
+    """Convert a loaded model unless the cache has it; raises OSError if it cannot be saved."""
     identity = encoder.identity
     try:
-        parts = encoder.parts()
-        tokenizer = _digest_of_tokenizer(parts)
+        source = encoder.export_source()
         key = export_cache.key(
-            identity.weights, identity.preprocessing, parts.description, tokenizer
+            identity.weights,
+            identity.preprocessing,
+            source.description,
+            _tokenizer_hash(source),
+            json.dumps(export_cache.versions(), sort_keys=True),
         )
         if export_cache.manifest(key) is None:
             log.info("converting model %s for OpenVINO, once (up to a minute) …", ref.name)
             start = time.monotonic()
-            export_cache.publish(key, lambda folder: _build(folder, encoder, parts))
-            _open(ref, key, "auto").keep_compiled(PROMPTS)
+            export_cache.publish(key, lambda folder: _build(folder, encoder, source))
+            _open(ref, key, "auto").save_compiled(PROMPTS)
             seconds = time.monotonic() - start
-            log.info("converted in %.0f s, and kept in %s", seconds, export_cache.folder() / key)
+            log.info("converted in %.0f s, saved in %s", seconds, export_cache.folder() / key)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - a model's own code runs here, which may raise anything
+    except Exception as error:  # noqa: BLE001 - the model's own code runs here and may raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        return export_cache.Known(reason=reason if len(reason) <= 240 else f"{reason[:240]}…")
-    return export_cache.Known(key=key)
+        return ExportRecord(reason=reason if len(reason) <= 240 else f"{reason[:240]}…")
+    return ExportRecord(key=key)
 
 
-def _digest_of_tokenizer(parts: ExportSource) -> str:
+def _tokenizer_hash(source: ExportSource) -> str:
     with tempfile.TemporaryDirectory() as name:
-        described = parts.save_tokenizer(Path(name))
-        whole = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        fields = source.save_tokenizer(Path(name))
+        total = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
         for path in sorted(Path(name).iterdir()):
-            whole.update(path.read_bytes())
-    return whole.hexdigest()
+            total.update(path.read_bytes())
+    return total.hexdigest()
 
 
-def _build(folder: Path, encoder: ExportableEncoder, parts: ExportSource) -> dict[str, Any]:
-    """Write a conversion into a folder and return its manifest, once it has proved right."""
+def _build(folder: Path, encoder: ExportableEncoder, source: ExportSource) -> dict[str, Any]:
+    """Write a conversion into a folder, verify it, and return its manifest."""
     from clipsearch.models.loading import quiet
     from clipsearch.models.torch_runtime import tracing
 
     identity = encoder.identity
-    tokenizer = dict(parts.save_tokenizer(folder))
-    height, width = parts.preprocessing.crop
-    # Traced on other sizes than 1, which torch would take for fixed.
-    length = 9 if parts.own_length else parts.context
-    ids, mask = padded([[1] * length, [1] * (length - 2)], length, parts.padding)
-    shape = (-1, -1 if parts.own_length else parts.context)
+    tokenizer = dict(source.save_tokenizer(folder))
+    height, width = source.preprocessing.crop
+    # Traced on sizes other than 1, which torch would treat as constant.
+    length = 9 if source.own_length else source.context
+    ids, mask = padded([[1] * length, [1] * (length - 2)], length, source.padding)
+    shape = (-1, -1 if source.own_length else source.context)
     with quiet(), tracing() as tensor:
         pixels = tensor(np.zeros((2, 3, height, width), np.float32))
-        save_graph(folder / IMAGE, parts.image, [pixels], [(-1, 3, height, width)])
-        texts = [tensor(ids), tensor(mask)] if parts.masked else [tensor(ids)]
-        save_graph(folder / TEXT, parts.text, texts, [shape] * len(texts))
+        save_graph(folder / IMAGE, source.image, [pixels], [(-1, 3, height, width)])
+        texts = [tensor(ids), tensor(mask)] if source.masked else [tensor(ids)]
+        save_graph(folder / TEXT, source.text, texts, [shape] * len(texts))
     manifest: dict[str, Any] = {
         "name": identity.name,
         "dim": identity.dim,
@@ -143,34 +151,35 @@ def _build(folder: Path, encoder: ExportableEncoder, parts: ExportSource) -> dic
         "described": identity.preprocessing,
         "logit_scale": encoder.logit_scale,
         "has_patches": bool(getattr(encoder, "has_patches", False)),
-        "preprocessing": asdict(parts.preprocessing),
+        "preprocessing": asdict(source.preprocessing),
         "tokenizer": tokenizer,
-        "context": parts.context,
-        "padding": parts.padding,
-        "masked": parts.masked,
-        "own_length": parts.own_length,
+        "context": source.context,
+        "padding": source.padding,
+        "masked": source.masked,
+        "own_length": source.own_length,
         "bf16": False,
         "int8": False,
     }
-    expected = _probe(encoder)
-    found = _probe(OpenVinoEncoder(folder, manifest, name=identity.name, precision="fp32"))
-    if (cosine := _cosine(found, expected)) < COSINES["fp32"]:
-        raise NotExportableError(f"converted, its vectors differ (cosine {cosine:.6f})")
+    expected = _embed_test_inputs(encoder)
+    exported = OpenVinoEncoder(folder, manifest, name=identity.name, precision="fp32")
+    if (cosine := _min_cosine(_embed_test_inputs(exported), expected)) < COSINES["fp32"]:
+        raise NotExportableError(f"the converted model's vectors differ (cosine {cosine:.6f})")
     if has_bf16():
-        tried = manifest | {"bf16": True}
-        fast = _probe(OpenVinoEncoder(folder, tried, name=identity.name, precision="bf16"))
-        manifest["bf16"] = _cosine(fast, expected) >= COSINES["bf16"]
-    (folder / COMPILED).mkdir()  # only now: what is found out here counts for another path
+        bf16 = manifest | {"bf16": True}
+        fast = OpenVinoEncoder(folder, bf16, name=identity.name, precision="bf16")
+        manifest["bf16"] = _min_cosine(_embed_test_inputs(fast), expected) >= COSINES["bf16"]
+    # Created last: what OpenVINO would save here now is valid for this temporary path only.
+    (folder / COMPILED).mkdir()
     return manifest
 
 
 def _compressed(ref: ModelRef, key: str) -> str:
-    """The key of a conversion's form with weights of 8 bits, made now unless it has been.
+    """The key of a conversion with 8-bit weights, which is made if it does not exist.
 
-    Raises ModelError where that would turn the vectors.
+    Raises ModelError if that changes the vectors too much.
     """
-    small = export_cache.key(key, "int8")
-    if export_cache.manifest(small) is None:
+    int8_key = export_cache.key(key, "int8")
+    if export_cache.manifest(int8_key) is None:
         log.info("model %s: rounding its weights to 8 bits, once …", ref.name)
         full = _open(ref, key, "fp32")
 
@@ -182,38 +191,40 @@ def _compressed(ref: ModelRef, key: str) -> str:
                 if file in manifest["files"]:
                     (folder / file).write_bytes((export_cache.folder() / key / file).read_bytes())
             rounded = OpenVinoEncoder(folder, manifest, name=ref.name, precision="int8")
-            if (cosine := _cosine(_probe(rounded), _probe(full))) < COSINES["int8"]:
+            cosine = _min_cosine(_embed_test_inputs(rounded), _embed_test_inputs(full))
+            if cosine < COSINES["int8"]:
                 raise ModelError(
-                    f"model {ref.name} turns its vectors with weights of 8 bits (cosine "
-                    f"{cosine:.4f}): take --precision bf16"
+                    f"8-bit weights change the vectors of model {ref.name} too much (cosine "
+                    f"{cosine:.4f}): use --precision bf16"
                 )
             (folder / COMPILED).mkdir()
             return manifest
 
-        export_cache.publish(small, build)
-        _open(ref, small, "int8").keep_compiled(PROMPTS)
-    return small
+        export_cache.publish(int8_key, build)
+        _open(ref, int8_key, "int8").save_compiled(PROMPTS)
+    return int8_key
 
 
-def _probe(encoder: Encoder) -> Vectors:
-    """The vectors of the probes, (n, d) float32: pictures, then texts."""
-    pixels = [encoder.preprocess(picture) for picture in synthetic_images()]
+def _embed_test_inputs(encoder: Encoder) -> Vectors:
+    """The vectors of the test images, then of the test texts, (n, d) float32."""
+    pixels = [encoder.preprocess(image) for image in synthetic_images()]
     return np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(PROMPTS)])
 
 
-def _cosine(found: Vectors, expected: Vectors) -> float:
-    """The smallest cosine between rows of the same number; -1 if one has no direction.
+def _min_cosine(vectors: Vectors, expected: Vectors) -> float:
+    """The smallest cosine between corresponding rows; -1 if a vector is zero or not finite.
 
-    Except where none is expected: some models make nothing of an empty text.
+    Rows are skipped if the expected vector is zero or not finite, as some models return for an
+    empty text.
     """
     usable = np.isfinite(expected).all(axis=1) & np.any(expected, axis=1)
     try:
-        return float(np.sum(normalize(found[usable]) * normalize(expected[usable]), axis=1).min())
+        return float(np.sum(normalize(vectors[usable]) * normalize(expected[usable]), axis=1).min())
     except VectorError:
         return -1.0
 
 
-def _changed(path: Path) -> int:
+def _changed_ns(path: Path) -> int:
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Converted models in the user's cache folder, and what is known of the files they came from."""
+"""Converted models in the user's cache folder, and records of the files they were made from."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -17,10 +17,10 @@ from clipsearch.cache import atomic_write
 from clipsearch.config import cache_folder
 
 FORMAT = 1
-"""Of what lies in the folders; a change makes all conversions anew."""
+"""Version of the folders' layout; a change makes all conversions again."""
 
 LIBRARIES = ("open_clip_torch", "openvino", "timm", "tokenizers", "torch", "transformers")
-"""Whose versions a conversion depends on."""
+"""Packages whose versions a conversion depends on."""
 
 MANIFEST = "manifest.json"
 UNUSED_DAYS = 30
@@ -28,10 +28,10 @@ ABANDONED_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a model's name while its files stay as they are.
+class ExportRecord:
+    """The conversion of a named model, valid while the model's files do not change.
 
-    `key` names the folder of its conversion; `reason` says, instead, why it has none.
+    `key` names the folder of the conversion; `reason` says why there is none.
     """
 
     key: str = ""
@@ -39,86 +39,92 @@ class Known:
 
 
 def folder() -> Path:
-    """Where all conversions lie."""
+    """The folder of all conversions."""
     return cache_folder() / "models"
 
 
 @cache
 def versions() -> dict[str, str]:
-    """The installed LIBRARIES' versions, "" for one that is not there; imports none of them."""
-    found = {}
+    """The versions of LIBRARIES, "" for one that is not installed; imports none of them."""
+    installed = {}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            found[name] = ""
-    return found
+            installed[name] = ""
+    return installed
 
 
 def key(*parts: str) -> str:
-    """32 hex digits of these parts and of all versions."""
-    text = json.dumps([FORMAT, versions(), parts], sort_keys=True)
+    """32 hex digits of the hash of these parts and of FORMAT."""
+    text = json.dumps([FORMAT, parts])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def recall(name: str) -> Known | None:
-    """What `remember` was told of a name, unless a source or a library has changed since."""
-    try:
-        record = json.loads(_record(name).read_text("utf-8"))
-        sources = [Path(path) for path, *_ in record["sources"]]
-        if (record["name"], record["format"], record["versions"]) != (name, FORMAT, versions()):
-            return None
-        if record["sources"] != _stamps(sources):
-            return None
-        return Known(**record["known"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # never told, or damaged: it will be told again
+def load_record(name: str) -> ExportRecord | None:
+    """The record of a model, unless one of its files or an installed library has changed since.
 
-
-def remember(name: str, sources: Sequence[Path], known: Known) -> None:
-    """Note what is known of a name for as long as its sources, files or folders, do not change.
-
-    Raises OSError where the folder takes no files.
+    A library that was uninstalled does not count: a conversion runs without torch.
     """
-    path = _record(name)
+    try:
+        saved = json.loads(_record_file(name).read_text("utf-8"))
+        if (saved["name"], saved["format"]) != (name, FORMAT):
+            return None
+        if not _is_current(saved["versions"]) or saved["sources"] != _stamps(
+            [Path(path) for path, *_ in saved["sources"]]
+        ):
+            return None
+        return ExportRecord(**saved["record"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # never saved, or damaged
+
+
+def save_record(name: str, sources: Sequence[Path], record: ExportRecord) -> None:
+    """Save the record of a model; it is valid until its sources, files or folders, change.
+
+    Raises OSError if it cannot be written.
+    """
+    path = _record_file(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = {
+    fields = {
         "name": name,
         "format": FORMAT,
         "versions": versions(),
         "sources": _stamps(sources),
-        "known": asdict(known),
+        "record": asdict(record),
     }
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(record), encoding="utf-8")
+        temporary.write_text(json.dumps(fields), encoding="utf-8")
 
 
 def manifest(key: str) -> dict[str, Any] | None:
-    """The manifest of a whole conversion; None where there is none or a file has lost bytes."""
-    place = folder() / key
+    """The manifest of a complete conversion; None if there is none or a file is truncated."""
+    path = folder() / key
     try:
-        found: dict[str, Any] = json.loads((place / MANIFEST).read_text("utf-8"))
-        whole = all((place / name).stat().st_size == size for name, size in found["files"].items())
+        fields: dict[str, Any] = json.loads((path / MANIFEST).read_text("utf-8"))
+        is_complete = all(
+            (path / name).stat().st_size == size for name, size in fields["files"].items()
+        )
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    return found if whole else None
+    return fields if is_complete else None
 
 
 def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
-    """Make the folder of a conversion, whole or not at all.
+    """Create the folder of a conversion atomically.
 
-    `build` writes its files into a folder and returns what the manifest says besides their sizes.
-    Two processes may do so at once: the first to end wins, and the other one's work is dropped.
+    `build` writes the files into a folder and returns the manifest without their sizes. If two
+    processes do so at once, the result of the first to finish is kept.
     """
     root = folder()
     root.mkdir(parents=True, exist_ok=True)
     _tidy(root)
     work = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
     try:
-        described = build(work)
+        fields = build(work)
         sizes = {path.name: path.stat().st_size for path in work.iterdir() if path.is_file()}
-        described |= {"files": sizes, "versions": versions()}
-        (work / MANIFEST).write_text(json.dumps(described), encoding="utf-8")
+        fields |= {"files": sizes, "versions": versions()}
+        (work / MANIFEST).write_text(json.dumps(fields), encoding="utf-8")
         work.chmod(0o755)
         for path in [*work.iterdir(), work]:
             _sync(path)
@@ -136,17 +142,17 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
 
 
 def touch(key: str) -> None:
-    """Note that a conversion is in use, once a day."""
+    """Update the time of last use of a conversion, at most once a day."""
     path = folder() / key / MANIFEST
     try:
         if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
             os.utime(path)
-    except OSError:  # a cache that may be read only
+    except OSError:  # a read-only cache
         pass
 
 
 def _tidy(root: Path) -> None:
-    """Remove what a killed process left behind, and conversions by other versions that nobody used."""
+    """Remove folders of killed processes, and unused conversions by other versions."""
     now = time.time()
     for path in root.iterdir():
         try:
@@ -154,20 +160,25 @@ def _tidy(root: Path) -> None:
                 abandoned = now - path.stat().st_mtime > ABANDONED_SECONDS
             else:
                 used = (path / MANIFEST).stat().st_mtime
-                made_by = json.loads((path / MANIFEST).read_text("utf-8")).get("versions")
-                abandoned = now - used > UNUSED_DAYS * 24 * 3600 and made_by != versions()
-        except (OSError, ValueError):
+                made_by = json.loads((path / MANIFEST).read_text("utf-8"))["versions"]
+                abandoned = now - used > UNUSED_DAYS * 24 * 3600 and not _is_current(made_by)
+        except (OSError, ValueError, KeyError):
             continue
         if abandoned:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _record(name: str) -> Path:
+def _is_current(made_by: Mapping[str, str]) -> bool:
+    """Whether the installed libraries have these versions; missing libraries do not count."""
+    return all(not now or now == made_by.get(name) for name, now in versions().items())
+
+
+def _record_file(name: str) -> Path:
     return folder() / "names" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
 def _stamps(paths: Sequence[Path]) -> list[list[Any]]:
-    """Path, size and times of each, which change with its content; a missing one has none."""
+    """Path, size and times of each file, which change with its content; a missing one has none."""
     stamps: list[list[Any]] = []
     for path in paths:
         try:
@@ -175,15 +186,15 @@ def _stamps(paths: Sequence[Path]) -> list[list[Any]]:
         except OSError:
             stamps.append([str(path)])
         else:
-            # Not a folder's size, which file systems count in their own ways.
+            # Not a folder's size, which file systems define differently.
             size = 0 if path.is_dir() else stat.st_size
             stamps.append([str(path), size, stat.st_mtime_ns, stat.st_ctime_ns])
     return stamps
 
 
 def _sync(path: Path) -> None:
-    """Make sure that a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":  # which cannot open folders
+    """Flush a file, or the entries of a folder, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open folders
         return
     handle = os.open(path, os.O_RDONLY)
     try:

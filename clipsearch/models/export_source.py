@@ -1,4 +1,4 @@
-"""What a conversion needs of a loaded model."""
+"""The parts of a loaded model that a conversion needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from clipsearch.models.preprocess import Preprocessing
 
 
 class NotExportableError(Exception):
-    """A model does something that only its own library can do; the message is the reason."""
+    """A model cannot be converted; the message is the reason as half a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """A model taken apart: two torch modules, and what comes before them.
+    """A model as two torch modules, preprocessing and a tokenizer.
 
-    `image` maps (n, 3, H, W) float32 to (n, d), `text` (n, length) int64 token numbers to (n, d);
-    with `masked` it takes an (n, length) int64 mask as well, 0 where a text is padded. A text may
-    be as short as its tokens where `own_length` holds, else it is padded to `context` with
-    `padding`. `save_tokenizer` writes a tokenizer's files into a folder and returns what
-    `tokens.open_tokenizer` has to know of them. `description` is all else that makes the model what
-    it is, besides its identity.
+    `image` maps (n, 3, H, W) float32 to (n, d), `text` maps (n, length) int64 token ids to (n, d);
+    with `masked` it also takes an (n, length) int64 mask, 0 at padding. With `own_length` a batch
+    may be as short as its longest text, otherwise texts are padded to `context` with `padding`.
+    `save_tokenizer` writes a tokenizer's files into a folder and returns the fields that
+    `tokenizers.open_tokenizer` needs. `description` is everything else that determines the vectors,
+    besides the identity.
     """
 
     image: Any
@@ -37,24 +37,24 @@ class ExportSource:
 
 
 class ExportableEncoder(Encoder, Protocol):
-    """An encoder that can be taken apart."""
+    """An encoder that can be converted."""
 
     @property
     def sources(self) -> Sequence[Path]:
-        """All files and folders that another model could come from next time."""
+        """The files and folders that the model was loaded from; a change may mean a new model."""
         ...
 
-    def parts(self) -> ExportSource:
-        """Raises NotConvertibleError, with the reason as half a sentence."""
+    def export_source(self) -> ExportSource:
+        """Return the parts of the model; raise NotExportableError if it has others."""
         ...
 
 
 def save_fast_tokenizer(tokenizer: Any, folder: Path, context: int) -> dict[str, Any]:
-    """Write a tokenizer of transformers as tokenizer.json, with its truncation and no padding."""
+    """Write a tokenizer of transformers as tokenizer.json, with truncation but no padding."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or tokenizer.padding_side != "right":
-        raise NotExportableError("its tokenizer has no fast form, or fills up on the left")
-    # Calling it sets the truncation as the library itself does.
+        raise NotExportableError("its tokenizer has no fast version or pads on the left")
+    # A call sets the truncation as the library itself does.
     tokenizer(["x"], max_length=context, padding=False, truncation=True)
     (folder / "tokenizer.json").write_text(backend.to_str(), encoding="utf-8")
     return {"kind": "saved", "cleaning": "none", "zeroed": None}

@@ -1,39 +1,40 @@
-"""The model hub as seen from this machine: what it already has, and whether the hub answers."""
+"""The model hub: what its local cache holds, and whether the hub offers a repository."""
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from clipsearch.errors import ModelError
 
-# The files that a repository may keep its weights in; the libraries take the first.
+# The files that a repository may keep its weights in; the libraries use the first that exists.
 OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
-ANSWER_SECONDS = 2.5
-"""How long the choice of a default waits: a person waits for it before anything else happens."""
+DEFAULT_SECONDS = 2.5
+"""Timeout for the choice of a default model, which delays the start of a command."""
 NAMED_SECONDS = 10.0
-"""How long to wait for a model that was asked for by name: without it there is only an error."""
+"""Timeout for a model that the user named: without an answer there is only an error."""
 
 
-def offline() -> bool:
-    """Whether the user forbids to ask the hub (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)."""
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids requests to the hub."""
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def endpoint() -> str:
-    """The address of the hub: HF_ENDPOINT, or the one that the hub's library knows."""
+    """The address of the hub: HF_ENDPOINT, or the default of huggingface_hub."""
     from huggingface_hub.constants import ENDPOINT
 
     return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
 def cache_folder() -> Path:
-    """Where the hub's files lie: HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME, read when asked.
+    """The hub's cache: HF_HUB_CACHE, else a folder in HF_HOME or XDG_CACHE_HOME.
 
-    The hub's own library reads them once, when it is imported; every call that downloads or looks
-    up is therefore given this folder.
+    `huggingface_hub.constants` has the same value, but importing it would slow down each query, and
+    it reads the environment only once. Every download and look-up passes this folder.
     """
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(variable):
@@ -43,8 +44,8 @@ def cache_folder() -> Path:
     return Path(os.path.expandvars(home)).expanduser() / "hub"
 
 
-def cached(repo: str, names: Sequence[str]) -> Path | None:
-    """The first of these files of a repository that is on this machine, or None."""
+def cached_file(repo: str, names: Sequence[str]) -> Path | None:
+    """The first of these files of a repository in the cache, or None."""
     from huggingface_hub import try_to_load_from_cache
 
     for name in names:
@@ -54,38 +55,57 @@ def cached(repo: str, names: Sequence[str]) -> Path | None:
     return None
 
 
-def revision(repo: str) -> Path:
-    """The file in the hub's cache that says which commit of a repository is the current one."""
+def revision_file(repo: str) -> Path:
+    """The file in the cache that names the current commit of a repository."""
     return cache_folder() / f"models--{repo.replace('/', '--')}" / "refs" / "main"
 
 
-def answers(repo: str, *, seconds: float = ANSWER_SECONDS) -> bool:
-    """Whether the hub offers this repository to this user; False after `seconds`.
+def offers(repo: str, *, seconds: float = DEFAULT_SECONDS) -> bool:
+    """Whether the hub offers a repository to this user; False after `seconds`.
 
-    Asked with one HEAD request, which the hub may redirect.
+    Sends one HEAD request, which the hub may redirect. Only a hub's answer names a commit: the
+    login page of a hotel's network does not.
     """
-    from huggingface_hub import get_token
+    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
 
-    from clipsearch.models.hub_http import offers  # HTTP loads for who asks, no query does
+    url = hf_hub_url(repo, "README.md", endpoint=endpoint())
+    is_offered = threading.Event()
+    is_done = threading.Event()
 
-    return offers(endpoint(), repo, token=get_token(), seconds=seconds)
+    def request() -> None:
+        try:
+            if get_hf_file_metadata(url, token=get_token(), timeout=seconds).commit_hash:
+                is_offered.set()
+        except EntryNotFoundError:  # the repository exists, but has no such file
+            is_offered.set()
+        except Exception:  # noqa: BLE001 - of the HTTP library, which depends on the hub's version
+            pass
+        finally:
+            is_done.set()
+
+    # The timeout covers neither the name resolution nor a slow trickle of bytes: this thread may
+    # be left behind.
+    threading.Thread(target=request, daemon=True, name="hub-request").start()
+    is_done.wait(seconds)
+    return is_offered.is_set()
 
 
 def require(model: str, repo: str, names: Sequence[str]) -> None:
-    """Raise ModelError at once where none of the files is here and the hub cannot give them.
+    """Raise ModelError if none of the files is cached and the hub does not offer the repository.
 
-    The hub's library would try for half a minute and then tell of a connection.
+    huggingface_hub would retry for half a minute, and its error would not name the model.
     """
-    if cached(repo, names):
+    if cached_file(repo, names):
         return
-    if offline():
-        reason = "HF_HUB_OFFLINE forbids to ask the hub"
-    elif not answers(repo, seconds=NAMED_SECONDS):
+    if is_offline():
+        reason = "HF_HUB_OFFLINE forbids requests to the hub"
+    elif not offers(repo, seconds=NAMED_SECONDS):
         reason = f"{endpoint()} does not offer it or does not answer"
     else:
         return
     raise ModelError(
         f"the weights of model {model} ({repo}) are not in {cache_folder()}, and {reason}: go "
-        "online once, point HF_HOME to a folder that has them, or use the built-in one with "
+        "online once, set HF_HOME to a folder that has them, or use the built-in model with "
         "--model pocket"
     )

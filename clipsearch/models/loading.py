@@ -1,10 +1,11 @@
-"""What surrounds the loading of any model: a quiet library, and errors that name the model."""
+"""Loading a model: silence the library, and name the model in its errors."""
 
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
@@ -14,10 +15,14 @@ from huggingface_hub.utils import (
 
 from clipsearch.errors import ModelError
 
+_lock = threading.Lock()
+_active = 0
+_restore = ExitStack()
+
 
 @contextmanager
 def loading(model: str, *, hint: str) -> Iterator[None]:
-    """Mute the library, and turn whatever it raises into a ModelError on one line, with a hint."""
+    """Silence the library, and turn any error into a ModelError on one line that ends in `hint`."""
     try:
         with quiet():
             yield
@@ -31,20 +36,35 @@ def loading(model: str, *, hint: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Mute warnings, log messages and, where nobody watches, the hub's progress bars."""
-    mute_bars = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    root, handler, level = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
-    # open_clip logs on the root logger, which would otherwise get a handler for good.
-    root.addHandler(handler)
-    logging.disable(logging.ERROR)
-    if mute_bars:
-        disable_progress_bars()
+    """Silence warnings and log messages, and without a terminal the hub's progress bars.
+
+    All of these are settings of the process. If calls overlap in threads, the first one to begin
+    changes the settings and the last one to end restores them.
+    """
+    global _active
+    with _lock:
+        if _active == 0:
+            _silence(_restore)
+        _active += 1
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        if mute_bars:
-            enable_progress_bars()
-        logging.disable(level)
-        root.removeHandler(handler)
+        with _lock:
+            _active -= 1
+            if _active == 0:
+                _restore.close()
+
+
+def _silence(restore: ExitStack) -> None:
+    root, handler = logging.getLogger(), logging.NullHandler()
+    level = root.manager.disable
+    # open_clip logs on the root logger, which would otherwise get a handler permanently.
+    root.addHandler(handler)
+    restore.callback(root.removeHandler, handler)
+    logging.disable(logging.ERROR)
+    restore.callback(logging.disable, level)
+    if not sys.stderr.isatty() and not are_progress_bars_disabled():
+        disable_progress_bars()
+        restore.callback(enable_progress_bars)
+    restore.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""How a model is written on the command line: the grammar of `--model`."""
+"""The grammar of `--model`, and the errors for unknown names."""
 
 import difflib
 import re
@@ -8,12 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clipsearch.errors import ModelError, UnknownModelError
+from clipsearch.models import plugins
 from clipsearch.models.catalog import ALIGN_REPO, MODELS, Family
 
 ALIASES = {spec.alias: spec.name for spec in MODELS if spec.alias}
 
-_LISTING = "`clipsearch models` lists good ones"
+_LISTING = "`clipsearch models` lists recommended models"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_CUSTOM = re.compile(r"(?!.*__)[\w.-]+")
+_RESERVED = {"auto", "pocket", "align", *ALIASES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class ModelRef:
     """A parsed model name; `name` is the canonical spelling and parses to an equal reference.
 
     Exactly one source is set: `arch` and `tag` (open_clip's own table), `repo` (ORG/NAME on the
-    hub) or `folder` (absolute); none for "pocket", which comes with the package.
+    hub) or `folder` (absolute); none for "pocket" and plug-ins.
     """
 
     name: str
@@ -33,10 +36,10 @@ class ModelRef:
 
 
 def parse_model_name(name: str) -> ModelRef:
-    """Read `ARCH/TAG`, `ARCH__TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]` or `pocket`.
+    """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]`, `pocket` or a plug-in.
 
-    Nothing is looked up, and no library is imported: whether the model exists shows on loading.
-    Raises ModelError on a name of another form, with the nearest known one.
+    `ARCH__TAG` is another spelling of `ARCH/TAG`. Whether a built-in model exists is only known
+    after loading it. Raises ModelError on a name of another form, with the nearest known one.
     """
     text = ALIASES.get(name.strip(), name.strip())
     scheme, _, rest = text.partition(":")
@@ -49,12 +52,19 @@ def parse_model_name(name: str) -> ModelRef:
         return ModelRef(f"hf-hub:{_repo(rest, name)}", "open_clip", repo=rest)
     if scheme == "align":
         return _parse_align(rest, name) if ":" in text else _parse_align(ALIGN_REPO, name)
-    # Architectures used to be written with slashes (ViT-B/32); only the last one ends them.
+    # The last slash separates the tag: in ViT-B/32/openai the first one belongs to the architecture.
     arch, _, tag = text.rpartition("/" if "/" in text else "__")
     if not arch or not tag:
+        if is_custom_name(text) and text in plugins.plugin_names():
+            return ModelRef(text, "plugin")
         raise unknown_model_error(name)
-    arch, tag = arch.replace("/", "-"), tag.lower().replace("-", "_")  # as open_clip reads them
+    arch, tag = arch.replace("/", "-"), tag.lower().replace("-", "_")  # open_clip's normalization
     return ModelRef(f"{arch}/{tag}", "open_clip", arch=arch, tag=tag)
+
+
+def is_custom_name(name: str) -> bool:
+    """Whether a plug-in or a user's encoder may have this name: no built-in model can have it."""
+    return name not in _RESERVED and _CUSTOM.fullmatch(name) is not None
 
 
 def _parse_align(source: str, name: str) -> ModelRef:
@@ -80,7 +90,10 @@ def _repo(text: str, name: str) -> str:
 
 
 def architectures() -> frozenset[str]:
-    """The architectures of the installed open_clip, from its files: importing it takes seconds."""
+    """The architectures of the installed open_clip, from its files; empty without open_clip.
+
+    Importing open_clip takes seconds.
+    """
     package = find_spec("open_clip")
     if package is None or not package.submodule_search_locations:
         return frozenset()
@@ -89,7 +102,7 @@ def architectures() -> frozenset[str]:
 
 
 def unknown_tag_error(ref: ModelRef, tags: Sequence[str]) -> ModelError:
-    """The error for an architecture that has no weights of this tag, with the nearest it has."""
+    """The error for an architecture without weights of this tag, with the nearest tags."""
     near = difflib.get_close_matches(ref.tag, tags)
     if not tags:
         hint = f"no weights of {ref.arch} are published; "
@@ -101,31 +114,36 @@ def unknown_tag_error(ref: ModelRef, tags: Sequence[str]) -> ModelError:
 
 
 def unknown_model_error(name: str) -> UnknownModelError:
-    """The error for a name of no known form or architecture, with the nearest good one."""
+    """The error for a name of no known form or architecture, with the nearest known names."""
     if name and Path(name).expanduser().is_dir():
         return UnknownModelError(
             f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
         )
-    good = [*ALIASES, *(spec.name for spec in MODELS)]
+    listed = [*ALIASES, *(spec.name for spec in MODELS), *plugins.plugin_names()]
     archs = architectures()
     if name in archs:
-        example = next((each for each in good if each.startswith(f"{name}/")), f"{name}/TAG")
+        example = next((known for known in listed if known.startswith(f"{name}/")), f"{name}/TAG")
         return UnknownModelError(
-            f"model {name!r} does not say which weights: write {example}, for instance"
+            f"model {name!r} does not say which weights: write {example}, for example"
         )
-    arch, _, tag = name.rpartition("/")
-    spelled = {each.lower(): each for each in good}
-    if arch:
-        spelled |= {f"{each}/{tag}".lower(): f"{each}/{tag}" for each in archs}
-    near = [spelled[each] for each in difflib.get_close_matches(name.lower(), spelled)]
-    if arch:
-        # A long tag makes any architecture look near: it must be near by itself. Of those, only
-        # the listed ones are sure to exist with this tag.
-        near = [each for each in near if difflib.get_close_matches(arch, [each.rpartition("/")[0]])]
-        near = [each for each in near if each in good] or near[:1]
-    if not near and len(name) > 2:
-        near = [each for each in good if name.lower() in each.lower()][:3]
-    if not near and _REPO.fullmatch(name):
-        near = [f"hf-hub:{name}"]
+    near = _nearest(name, listed, archs)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return UnknownModelError(f"unknown model {name!r}: {hint}{_LISTING}")
+
+
+def _nearest(name: str, listed: Sequence[str], archs: frozenset[str]) -> list[str]:
+    arch, _, tag = name.rpartition("/")
+    spelled = {known.lower(): known for known in listed}
+    if arch:
+        spelled |= {f"{known}/{tag}".lower(): f"{known}/{tag}" for known in archs}
+    near = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled)]
+    if arch:
+        # With a long tag, any architecture is a close match: it must be one by itself. Of those,
+        # only the listed models are sure to exist with this tag.
+        near = [m for m in near if difflib.get_close_matches(arch, [m.rpartition("/")[0]])]
+        near = [match for match in near if match in listed] or near[:1]
+    if not near and len(name) > 2:
+        near = [known for known in listed if name.lower() in known.lower()][:3]
+    if not near and _REPO.fullmatch(name):
+        near = [f"hf-hub:{name}"]
+    return near

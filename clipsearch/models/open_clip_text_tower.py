@@ -62,7 +62,7 @@ def padding_of(tokenizer: Any) -> int:
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> Mapping[str, Any]:
-    """Write a tokenizer's tables and say how to read them; raises NotConvertibleError."""
+    """Write a tokenizer's tables and say how to read them; raises NotExportableError."""
     kinds = ("lower", "whitespace", "canonicalize")
     cleaning = next(
         (k for k in kinds if get_clean_fn(k) is getattr(tokenizer, "clean_fn", 0)), None

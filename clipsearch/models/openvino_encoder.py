@@ -1,4 +1,4 @@
-"""A converted model: OpenVINO graphs, a tokenizer and a table, with no word of torch."""
+"""A converted model: OpenVINO graphs, a tokenizer and a preprocessing table, without torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -13,6 +13,7 @@ from clipsearch.models.crop import CenterCrop
 from clipsearch.models.length_bucketing import length_buckets
 from clipsearch.models.openvino_runtime import Graph, has_bf16
 from clipsearch.models.preprocess import Preprocessing
+from clipsearch.models.runtime import has_torch
 from clipsearch.models.tokenizers import Row, Tokenizer, open_tokenizer
 from clipsearch.types import Pixels, Vectors
 
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
 IMAGE, TEXT = "image.xml", "text.xml"
 COMPILED = "compiled"
-"""The folder beside them where OpenVINO keeps what it finds out about them."""
+"""The subfolder for OpenVINO's cache of compiled graphs."""
 
 CHUNK = 16
-"""Pictures a piece, of which each core has its own: enough to keep it busy, and none waits for
-another; as quick as whole batches on an idle machine, and quicker on a busy one."""
+"""Images per inference request, each on its own core: enough to keep a core busy. As fast as whole
+batches on an idle machine, and faster on a busy one, since no core waits for another."""
 
 
 class OpenVinoEncoder:
-    """Encoder over the folder of a conversion; each half loads when it is first used."""
+    """Encoder over the folder of a conversion; each tower loads when it is first used."""
 
     def __init__(
         self,
@@ -38,25 +39,27 @@ class OpenVinoEncoder:
         *,
         name: str,
         precision: str = "auto",
-        on_torch: Callable[[], Any] | None = None,
+        load_on_torch: Callable[[], Any] | None = None,
     ) -> None:
-        """`name` is the model's; `precision` one of runtime.PRECISIONS, "int8" where it is in the
-        folder's weights. `on_torch` loads the model for what has no graph.
+        """Set up a model called `name` without reading its weights.
+
+        `precision` is one of runtime.PRECISIONS; "int8" needs a folder with 8-bit weights.
+        `load_on_torch` loads the model for `encode_patches`, which has no graph.
         """
-        self._load_on_torch = on_torch
+        self._load_on_torch = load_on_torch
         self._folder = folder
         self._manifest = manifest
         self._name = name
-        self._fast = precision != "fp32" and bool(manifest["bf16"]) and has_bf16()
+        self._is_bf16 = precision != "fp32" and bool(manifest["bf16"]) and has_bf16()
         cache = folder / COMPILED
-        self._image = Graph(folder / IMAGE, fast=self._fast, chunk=CHUNK, cache=cache)
-        self._text = Graph(folder / TEXT, fast=self._fast, cache=cache)
+        self._image = Graph(folder / IMAGE, bf16=self._is_bf16, chunk=CHUNK, cache=cache)
+        self._text = Graph(folder / TEXT, bf16=self._is_bf16, cache=cache)
         self.preprocessing = Preprocessing.from_json(manifest["preprocessing"])
 
     @cached_property
     def identity(self) -> ModelIdentity:
-        """What made the vectors; weights and preprocessing are called as torch's encoder calls them."""
-        number = "bfloat16" if self._fast else "float32"
+        """The identity of the model; weights and preprocessing equal those of torch's encoder."""
+        number = "bfloat16" if self._is_bf16 else "float32"
         weights = ", int8 weights" if self._manifest["int8"] else ""
         return ModelIdentity(
             name=self._name,
@@ -68,45 +71,49 @@ class OpenVinoEncoder:
 
     @property
     def logit_scale(self) -> float:
-        """The trained scale of cosines, as it was when the model was converted."""
+        """The trained scale of cosines, saved when the model was converted."""
         return float(self._manifest["logit_scale"])
 
     @property
     def input_size(self) -> int:
-        """Pixels a side of what a picture is resized to, the longer one."""
+        """Pixels of the longer side that an image is resized to."""
         return max(self.preprocessing.size)
 
     @property
     def center_crop(self) -> CenterCrop:
-        """What the model sees of a picture."""
+        """The part of an image that preprocessing keeps."""
         return self.preprocessing.center_crop
 
     def preprocess(self, image: "Image") -> Pixels:
-        """An upright RGB picture as (3, H, W) float32, as the model's own transform makes it."""
+        """Convert an upright RGB image to (3, H, W) float32, as the model's own transform does."""
         return self.preprocessing(image)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed n preprocessed pictures as (n, d) float32, of any length."""
+        """Embed n preprocessed images as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self.identity.dim), np.float32)
         return self._image(np.stack(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed n texts as (n, d) float32, of any length; what exceeds the context is cut off."""
+        """Embed n texts as (n, d) float32, of any length; text beyond the context is cut off."""
         vectors = np.empty((len(texts), self.identity.dim), np.float32)
         rows = self._tokenizer(texts) if texts else []
-        for group, length in self._groups(rows):
-            ids, mask = padded([rows[place] for place in group], length, self._manifest["padding"])
-            vectors[group] = self._text(ids, mask) if self._manifest["masked"] else self._text(ids)
+        for group, length in self._buckets(rows):
+            vectors[group] = self._text(*self._inputs(rows, group, length))
         return vectors
 
     @property
     def has_patches(self) -> bool:
-        """Whether `encode_patches` works."""
-        return bool(self._manifest["has_patches"]) and self._load_on_torch is not None
+        """Whether `encode_patches` works, which needs torch."""
+        return (
+            bool(self._manifest["has_patches"]) and self._load_on_torch is not None and has_torch()
+        )
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Each patch of n preprocessed pictures, (n, rows, columns, d) float32; on torch, in seconds."""
+        """Embed the patches of n preprocessed images: (n, rows, columns, d) float32, of any length.
+
+        Loads the model on torch, which takes seconds.
+        """
         patches: Vectors = self._on_torch.encode_patches(pixels)
         return patches
 
@@ -115,17 +122,25 @@ class OpenVinoEncoder:
         assert self._load_on_torch is not None
         return self._load_on_torch()
 
-    def keep_compiled(self, texts: Sequence[str]) -> None:
-        """Make the next process's first text quick, if it stays the same for these texts."""
-        batches = []
-        for some in (texts, *([text] for text in texts)):
-            rows = self._tokenizer(some)
-            for group, length in self._groups(rows):
-                arrays = padded([rows[place] for place in group], length, self._manifest["padding"])
-                batches.append(arrays if self._manifest["masked"] else arrays[:1])
-        self._text.keep_compiled(batches)
+    def save_compiled(self, texts: Sequence[str]) -> None:
+        """Cache the compiled text tower for later processes, if it gives equal vectors for `texts`.
 
-    def _groups(self, rows: Sequence[Row]) -> Sequence[tuple[list[int], int]]:
+        The first text of a process is then faster.
+        """
+        batches = []
+        for batch in (texts, *([text] for text in texts)):
+            rows = self._tokenizer(batch)
+            batches += [self._inputs(rows, group, length) for group, length in self._buckets(rows)]
+        self._text.save_compiled(batches)
+
+    def _inputs(
+        self, rows: Sequence[Row], group: Sequence[int], length: int
+    ) -> Sequence[NDArray[np.int64]]:
+        """The inputs of the text graph for some of the rows: token ids, and a mask if it has one."""
+        arrays = padded([rows[index] for index in group], length, self._manifest["padding"])
+        return arrays if self._manifest["masked"] else arrays[:1]
+
+    def _buckets(self, rows: Sequence[Row]) -> Sequence[tuple[list[int], int]]:
         if not rows:
             return []
         if self._manifest["own_length"]:
@@ -140,10 +155,10 @@ class OpenVinoEncoder:
 def padded(
     rows: Sequence[Row], length: int, padding: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of token numbers as (n, length) int64, and the mask of the same shape, 0 at padding."""
+    """Pad rows of token ids to (n, length) int64; also return the mask, 0 at padding."""
     ids = np.full((len(rows), length), padding, np.int64)
     mask = np.zeros((len(rows), length), np.int64)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = row
-        mask[place, : len(row)] = 1
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
     return ids, mask

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the only importer of openvino."""
+"""OpenVINO on the CPU; the only module that imports openvino."""
 
 import hashlib
 import os
@@ -17,49 +17,49 @@ from clipsearch import cpu
 from clipsearch.errors import ModelError
 from clipsearch.types import Vectors
 
-SMALL = 1 << 16
-"""Weights that are not worth 8 bits: fewer numbers than these."""
+MIN_COMPRESSED = 1 << 16
+"""Matrices with fewer numbers than this keep their float32 weights."""
 
-PROVED = "proved"
-"""The file that says that what lies beside it can be relied on."""
+VERIFIED = "verified"
+"""Marker file: the compiled graph in this folder gives the same results as an uncached one."""
 
 _MACHINE = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
 
 
 class Graph:
-    """A saved graph with one output, compiled when first used; calls from threads take turns.
+    """A saved graph with one output, compiled on first use; calls from threads are serialized.
 
-    `fast` computes in bfloat16 where the processor has it, else (and by default) in float32.
-    With `chunk`, a batch is cut into pieces of at most so many rows, and each core works on pieces of
-    its own: what a convolution leaves then stays in the cache, and no core waits for another. Without,
-    all cores work on the whole batch, which is the quicker way for a single row.
-    With `cache`, a folder, what `keep_compiled` left there spares half the time of compiling.
+    With `bf16` it computes in bfloat16 if the processor supports that, else in float32. With
+    `chunk`, a batch is split into chunks of at most so many rows, one per core at a time: the
+    activations of a convolution then stay in the cache of the core, and no core waits for another.
+    Without it, all cores share the whole batch, which is faster for a single row. `cache` is a
+    folder in which `save_compiled` saves compiled graphs, which halves the compile time.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        fast: bool = False,
+        bf16: bool = False,
         chunk: int | None = None,
         cache: Path | None = None,
     ) -> None:
         self.path = path
-        self._fast = fast
+        self._bf16 = bf16
         self._chunk = chunk
         self._cache = cache
         self._requests: list[Any] = []
         self._lock = threading.Lock()
 
     @property
-    def loaded(self) -> bool:
-        """Whether the graph is compiled yet."""
+    def is_loaded(self) -> bool:
+        """Whether the graph is compiled."""
         return bool(self._requests)
 
     def __call__(self, *inputs: NDArray[Any]) -> Vectors:
         """Run on arrays in the graph's order of inputs, n rows each; return its output, n rows.
 
-        Raises ModelError where the file is missing or damaged, or does not take these inputs.
+        Raises ModelError if the file is missing or damaged, or if the inputs do not fit.
         """
         with self._lock:
             if not self._requests:
@@ -69,18 +69,18 @@ class Graph:
             except RuntimeError as error:
                 shapes = ", ".join(f"{x.dtype}{list(x.shape)}" for x in inputs)
                 reason = _last_line(error)
-                raise ModelError(f"{self.path.name} does not take {shapes}: {reason}") from error
+                raise ModelError(f"{self.path.name} does not accept {shapes}: {reason}") from error
 
     def _run(self, inputs: Sequence[NDArray[Any]]) -> Vectors:
         count = len(inputs[0])
         step = min(self._chunk, -(-count // len(self._requests))) if self._chunk else count
         running: deque[Any] = deque()
-        done: list[Vectors] = []
+        outputs: list[Vectors] = []
 
         def collect() -> None:
             request = running.popleft()
             request.wait()
-            done.append(request.get_output_tensor(0).data.copy())  # the next piece overwrites it
+            outputs.append(request.get_output_tensor(0).data.copy())  # the next chunk overwrites it
 
         try:
             for start, request in zip(range(0, count, step), cycle(self._requests), strict=False):
@@ -92,57 +92,59 @@ class Graph:
                 collect()
         finally:
             for request in running:
-                request.wait()  # it reads our arrays: they must outlive it
-        return np.concatenate(done)
+                request.wait()  # it reads our arrays, which must outlive it
+        return np.concatenate(outputs)
 
-    def keep_compiled(self, batches: Sequence[Sequence[NDArray[Any]]]) -> None:
-        """Keep the steps of compiling in `cache`, if from them these inputs give the very same.
+    def save_compiled(self, batches: Sequence[Sequence[NDArray[Any]]]) -> None:
+        """Save the compiled graph in `cache` if its results for these inputs are identical.
 
-        They do not for every graph: OpenVINO (2026.4) then crashes, fails or returns NaN.
+        For some graphs they are not: OpenVINO 2026.4 then crashes, fails or returns NaN.
         """
-        place = self._place()
-        if place is None or (place / PROVED).exists():
+        folder = self._compiled_folder()
+        if folder is None or (folder / VERIFIED).exists():
             return
         expected = [self(*inputs) for inputs in batches]
-        twin = Graph(self.path, fast=self._fast, chunk=self._chunk, cache=self._cache)
+        twin = Graph(self.path, bf16=self._bf16, chunk=self._chunk, cache=self._cache)
         try:
-            for _ in range(2):  # the first time writes, the second time reads
-                twin._requests = twin._compile(place)
-            found = [twin(*inputs) for inputs in batches]
-            if all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True)):
-                (place / PROVED).touch()
+            for _ in range(2):  # the first pass writes the cache, the second one reads it
+                twin._requests = twin._compile(folder)
+            outputs = [twin(*inputs) for inputs in batches]
+            if all(np.array_equal(a, b) for a, b in zip(expected, outputs, strict=True)):
+                (folder / VERIFIED).touch()
         except (ModelError, OSError):
-            pass  # then each process takes all the steps
+            pass  # then each process compiles from scratch
 
-    def _place(self) -> Path | None:
-        """Where compiled steps for these options and this machine lie, if there is such a place."""
+    def _compiled_folder(self) -> Path | None:
+        """The folder of the compiled graph for these options and this machine, if any."""
         if self._cache is None or not os.access(self._cache, os.W_OK):
             return None
         core = _openvino().Core()
         machine = [core.get_property("CPU", name) for name in _MACHINE]
-        which = repr((self.path.name, self._options(), machine))
-        return self._cache / hashlib.sha256(which.encode()).hexdigest()[:16]
+        key = repr((self.path.name, self._options(), machine))
+        return self._cache / hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def _options(self) -> dict[str, str]:
         options = {
-            # Without a hint OpenVINO takes float16 on some processors: fewer digits, unasked.
-            "INFERENCE_PRECISION_HINT": "bf16" if self._fast and has_bf16() else "f32",
+            # Without a hint OpenVINO uses float16 on some processors, which has fewer digits.
+            "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 and has_bf16() else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if self._chunk else "LATENCY",
         }
-        if cpu.available() < (os.cpu_count() or 1):  # of a container's quota it knows nothing
+        if cpu.available() < (os.cpu_count() or 1):  # OpenVINO ignores a container's quota
             options["INFERENCE_NUM_THREADS"] = str(cpu.available())
         return options
 
-    def _compile(self, kept: Path | None = None) -> list[Any]:
-        # Files of the package, or of the user's cache.
+    def _compile(self, unverified: Path | None = None) -> list[Any]:
+        """Compile, with the cache folder `unverified` or else the verified one."""
+        # The file belongs to the package or to the user's cache.
         repair = f"delete {self.path.parent}" if self._cache else "install the package again"
         if not self.path.is_file():
             raise ModelError(f"{self.path} is missing: {repair}")
         options = self._options()
-        place = kept or self._place()
-        if place and (kept or (place / PROVED).exists()):
-            # Without the weights, which lie beside; OpenVINO makes a damaged file again.
-            options |= {"CACHE_DIR": str(place), "CACHE_MODE": "OPTIMIZE_SIZE"}
+        folder = unverified or self._compiled_folder()
+        if folder and (unverified or (folder / VERIFIED).exists()):
+            # Without the weights, which are in the graph's own file. OpenVINO rewrites a damaged
+            # cache.
+            options |= {"CACHE_DIR": str(folder), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
             compiled = _openvino().Core().compile_model(str(self.path), "CPU", options)
             requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -153,17 +155,17 @@ class Graph:
 
 
 def has_bf16() -> bool:
-    """Whether this processor computes in bfloat16 by itself."""
+    """Whether this processor has bfloat16 instructions."""
     return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def save_graph(
     path: Path, module: Any, examples: Sequence[Any], shapes: Sequence[Sequence[int]]
 ) -> None:
-    """Convert a torch module, traced on example tensors, into a graph with float32 weights.
+    """Convert a torch module, traced on example tensors, to a graph with float32 weights.
 
-    `shapes` are those of its inputs, -1 where a size may change. Raises ModelError where the module
-    does something that OpenVINO has no word for.
+    `shapes` are those of its inputs, with -1 for a variable size. Raises ModelError if OpenVINO
+    cannot represent the module.
     """
     openvino = _openvino()
     try:
@@ -180,9 +182,9 @@ def save_graph(
 
 
 def compress(source: Path, target: Path) -> None:
-    """Copy a graph with the weights of its matrices in 8 bits: a scale and an offset a channel.
+    """Copy a graph with 8-bit weights of its matrices: one scale and one offset per channel.
 
-    Biases, convolutions and small tables stay as they are.
+    Biases, convolutions and small tables do not change.
     """
     openvino = _openvino()
     opset = openvino.opset13
@@ -191,29 +193,30 @@ def compress(source: Path, target: Path) -> None:
         kind = node.get_type_name()
         if kind not in ("MatMul", "Gather"):
             continue
-        place = 0 if kind == "Gather" else 1
-        weights = node.input_value(place).get_node()
+        weights_input = 0 if kind == "Gather" else 1
+        weights = node.input_value(weights_input).get_node()
         if weights.get_type_name() != "Constant" or len(weights.shape) != 2:
             continue
         values = weights.data
-        if values.dtype != np.float32 or values.size < SMALL:
+        if values.dtype != np.float32 or values.size < MIN_COMPRESSED:
             continue
-        # A channel is what one number of the result comes from: a row, but for x @ W a column.
+        # A channel holds the weights of one output number: a row, or a column for x @ W.
         axis = 0 if kind == "MatMul" and not node.get_attributes()["transpose_b"] else 1
         low = np.minimum(values.min(axis=axis, keepdims=True), 0)
         high = np.maximum(values.max(axis=axis, keepdims=True), 0)
-        step = np.maximum((high - low) / 255, np.finfo(np.float32).tiny).astype(np.float32)
-        offset = np.round(-low / step)
-        levels = np.clip(np.round(values / step) + offset, 0, 255).astype(np.uint8)
-        whole = opset.convert(opset.constant(levels), "f32")
-        middle = opset.convert(opset.constant(offset.astype(np.uint8)), "f32")
-        restored = opset.multiply(opset.subtract(whole, middle), opset.constant(step))
-        node.input(place).replace_source_output(restored.output(0))
+        scale = np.maximum((high - low) / 255, np.finfo(np.float32).tiny).astype(np.float32)
+        zero_point = np.round(-low / scale)
+        levels = np.clip(np.round(values / scale) + zero_point, 0, 255).astype(np.uint8)
+        integers = opset.convert(opset.constant(levels), "f32")
+        offset = opset.convert(opset.constant(zero_point.astype(np.uint8)), "f32")
+        restored = opset.multiply(opset.subtract(integers, offset), opset.constant(scale))
+        node.input(weights_input).replace_source_output(restored.output(0))
     openvino.save_model(model, target, compress_to_fp16=False)
 
 
 def _openvino() -> Any:
-    # Importing openvino reports the import to its makers, over the network, when this is found.
+    # openvino sends a usage report over the network when it is imported, if this package exists.
+    # Hiding the package also saves its import.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 

@@ -1,9 +1,9 @@
-"""What each patch of a picture looks like to a CLIP vision transformer, in the space of its texts.
+"""Embeddings of single patches from a CLIP vision transformer, in the space of its texts.
 
-The last layer is what pools a picture, and what it leaves of single patches is known to be about
-other places. So it runs without its shortcut and feed-forward part, and its attention compares
-queries with queries: each patch then gathers from those that are like it (Lan et al. 2024,
-"ClearCLIP: Decomposing CLIP Representations for Dense Vision-Language Inference", section 3).
+The last layer of the tower mixes information of other places into each patch. So it runs without
+its residual connection and feed-forward part, and its attention compares queries with queries: each
+patch then collects from patches that are similar to it (Lan et al. 2024, "ClearCLIP: Decomposing
+CLIP Representations for Dense Vision-Language Inference", section 3).
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 
 def has_patches(visual: torch.nn.Module) -> bool:
-    """Whether an image tower is a vision transformer whose last layer can be run that way."""
-    blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
-    if not blocks or getattr(visual, "proj", None) is None:
+    """Whether an image tower is a vision transformer whose last layer can run this way."""
+    blocks: Any = getattr(getattr(visual, "transformer", None), "resblocks", ())
+    if len(blocks) < 2 or getattr(visual, "proj", None) is None:
         return False  # a convolutional network, or timm's transformer
     attention = getattr(blocks[-1], "attn", None)
     return (
@@ -27,18 +27,26 @@ def has_patches(visual: torch.nn.Module) -> bool:
     )
 
 
-def patches(visual: Any, image: torch.Tensor) -> torch.Tensor:
-    """(n, 3, height, width) preprocessed pictures as (n, rows, columns, d), of any length."""
-    x = visual._embeds(image)  # (n, 1 + patches, width), the class token first
-    *layers, last = visual.transformer.resblocks
-    for layer in layers:
-        x = layer(x)
-    x = visual.ln_post(_gathered(last.attn, last.ln_1(x)))[:, 1:] @ visual.proj
+def encode_patches(visual: Any, images: torch.Tensor) -> torch.Tensor:
+    """(n, 3, height, width) preprocessed images as (n, rows, columns, d), of any length."""
+    blocks = visual.transformer.resblocks
+    features = visual.forward_intermediates(
+        images,
+        indices=[len(blocks) - 2],
+        stop_early=True,
+        intermediates_only=True,
+        output_fmt="NLC",
+        output_extra_tokens=True,
+    )
+    # (n, 1 + patches, width), the class token first
+    parts = (features["image_intermediates_prefix"][0], features["image_intermediates"][0])
+    last = blocks[-1]
+    x = visual.ln_post(_attend(last.attn, last.ln_1(torch.cat(parts, 1))))[:, 1:] @ visual.proj
     rows, columns = visual.grid_size
     return x.reshape(len(x), rows, columns, x.shape[-1])
 
 
-def _gathered(attention: MultiheadAttention, x: torch.Tensor) -> torch.Tensor:
+def _attend(attention: MultiheadAttention, x: torch.Tensor) -> torch.Tensor:
     """Attention of queries to queries."""
     n, length, width = x.shape
     parts = linear(x, attention.in_proj_weight, attention.in_proj_bias)

@@ -1,6 +1,6 @@
-"""From a model's name to its encoder, and which model to take where none is named.
+"""From a model's name to its encoder, and the default model.
 
-Importing this is cheap; torch and the model libraries load with the first model of their family.
+Importing this is cheap: torch and the model libraries load with the first model of their family.
 """
 
 from functools import partial
@@ -16,7 +16,8 @@ from clipsearch.models.model_name import (
     parse_model_name,
     unknown_model_error,
 )
-from clipsearch.models.runtime import Runtime
+from clipsearch.models.plugins import load_plugin
+from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
 
 __all__ = [
     "MODELS",
@@ -36,8 +37,8 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
 
     `runtime` defaults to the user's settings. On the CPU a model runs on OpenVINO, and is converted
     when it is first used; on CUDA and MPS it runs on torch. The built-in model always runs on
-    OpenVINO, in its own precision. Raises ModelError on an unknown model, missing weights or broken
-    files.
+    OpenVINO, in its own precision. Raises ModelError on an unknown model, missing weights, broken
+    files, or if the model needs the extra `torch`, which is not installed.
     """
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
@@ -45,7 +46,10 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
         from clipsearch.models.pocket.encoder import PocketEncoder
 
         return PocketEncoder()
-    if ref.arch and ref.arch not in architectures():  # before the import that takes seconds
+    if ref.family == "plugin":
+        return load_plugin(ref.name, runtime)
+    # Checked before an import that takes seconds. Without open_clip, no architecture is known.
+    if ref.arch and (known := architectures()) and ref.arch not in known:
         raise unknown_model_error(name)
     if not runtime.on_openvino:
         return _on_torch(ref, runtime)
@@ -56,6 +60,7 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
 
 
 def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
+    require_torch(f"model {ref.name}")
     if ref.family == "align":
         from clipsearch.models.align import AlignEncoder
 
@@ -67,31 +72,35 @@ def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
 
 
 def choose_default() -> tuple[str, str]:
-    """The model for a new collection where none is named, and the reason as half a sentence.
+    """The model for a new collection if the user names none, and the reason as half a sentence.
 
-    CLIPSEARCH_MODEL or `model` of config.toml, else "clip" where its weights are here or the hub offers them within seconds,
-    else "pocket".
+    CLIPSEARCH_MODEL or `model` of config.toml; else "clip" if its weights are on this machine, or
+    if the hub offers them within seconds; else "pocket", which is also the default without torch.
     """
     setting = config.find_setting("model")
     if setting and setting.value != "auto":
         return parse_model_name(setting.value).name, f"{setting.source} names it"
+    if not has_torch():
+        return "pocket", f"CLIP and ALIGN, which are more accurate, need {TORCH_EXTRA}"
     clip = next(spec for spec in MODELS if spec.alias == "clip")
     if is_local(clip):
         return "clip", "its weights are on this machine"
-    if hub.offline():
+    if hub.is_offline():
         return "pocket", "the weights of clip are not on this machine, and HF_HUB_OFFLINE is set"
-    if hub.answers(clip.repo):
+    if hub.offers(clip.repo):
         megabytes = round(clip.download_bytes / 1e6)
         return "clip", f"{hub.endpoint()} offers its weights ({megabytes} MB, downloaded once)"
-    return "pocket", f"the weights of clip are not on this machine, and {hub.endpoint()} is silent"
+    return "pocket", (
+        f"the weights of clip are not on this machine, and {hub.endpoint()} does not answer"
+    )
 
 
 def is_local(spec: ModelSpec) -> bool:
     """Whether a model loads without a download."""
     if spec.family == "pocket":
         return True
-    open_clip = spec.family == "open_clip"
-    weights = hub.OPEN_CLIP_WEIGHTS if open_clip else hub.TRANSFORMERS_WEIGHTS
-    return hub.cached(spec.repo, weights) is not None and all(
-        hub.cached(repo, _TOKENIZERS) is not None for repo in spec.tokenizer_repos
+    is_open_clip = spec.family == "open_clip"
+    weights = hub.OPEN_CLIP_WEIGHTS if is_open_clip else hub.TRANSFORMERS_WEIGHTS
+    return hub.cached_file(spec.repo, weights) is not None and all(
+        hub.cached_file(repo, _TOKENIZERS) is not None for repo in spec.tokenizer_repos
     )

@@ -1,4 +1,4 @@
-"""Where a model computes, with which library and in which precision; cheap to ask."""
+"""Where a model computes, with which library and in which precision; imports no model library."""
 
 import ctypes
 import platform
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Self, TypedDict
 
 from clipsearch import config
-from clipsearch.errors import UsageError
+from clipsearch.errors import ModelError, UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 RUNTIMES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
+TORCH_EXTRA = "pip install 'clipsearch[torch]'"
 
 
 class RuntimeOptions(TypedDict):
@@ -28,11 +30,10 @@ class RuntimeOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where a model computes, with which library and in which precision.
+    """Device, library and precision of a model; "auto" leaves the choice to clipsearch.
 
     `device` is one of DEVICES or another device of torch (cuda:1), `runtime` one of RUNTIMES and
-    `precision` one of PRECISIONS. "auto" leaves the choice to the machine and the model. Raises
-    UsageError on an unknown value or a contradiction.
+    `precision` one of PRECISIONS. Raises UsageError on an unknown value or a contradiction.
     """
 
     device: str = "auto"
@@ -46,19 +47,19 @@ class Runtime:
         ):
             if value not in known:
                 raise UsageError(f"{name} {value!r} is not known: choose {', '.join(known)}")
-        elsewhere = self.device not in ("auto", "cpu")
-        if elsewhere and self.runtime == "openvino":
+        on_gpu = self.device not in ("auto", "cpu")
+        if on_gpu and self.runtime == "openvino":
             raise UsageError(
-                f"OpenVINO runs on the CPU, not on {self.device}: leave one of them out"
+                f"OpenVINO runs on the CPU, not on {self.device}: omit the device or the runtime"
             )
-        if self.precision == "int8" and (elsewhere or self.runtime == "torch"):
-            raise UsageError("int8 is for OpenVINO on the CPU only: take bf16, or leave it to auto")
+        if self.precision == "int8" and (on_gpu or self.runtime == "torch"):
+            raise UsageError("int8 is for OpenVINO on the CPU only: use bf16 or auto")
 
     @classmethod
     def from_options(
         cls, device: str = "auto", runtime: str | None = None, precision: str | None = None
     ) -> Self:
-        """Options with the user's defaults, CLIPSEARCH_RUNTIME and CLIPSEARCH_PRECISION, for None."""
+        """Build from options; None means CLIPSEARCH_RUNTIME or CLIPSEARCH_PRECISION."""
         return cls(
             device,
             config.default_runtime() if runtime is None else runtime,
@@ -71,7 +72,7 @@ class Runtime:
 
     @property
     def on_openvino(self) -> bool:
-        """OpenVINO on CPUs, torch where there is a graphics processor that it can use."""
+        """Whether the model runs on OpenVINO: by default on CPUs; GPUs use torch."""
         if self.runtime != "auto":
             return self.runtime == "openvino"
         if self.precision == "int8":
@@ -79,25 +80,39 @@ class Runtime:
         return self.device == "cpu" or (self.device == "auto" and not has_gpu())
 
 
+def has_torch() -> bool:
+    """Whether the packages of the extra `torch` are installed; imports none of them."""
+    return all(find_spec(name) for name in ("torch", "open_clip", "transformers"))
+
+
+def require_torch(what: str) -> None:
+    """Raise ModelError with the command to run if the extra `torch` is not installed.
+
+    `what` is the subject of the message, such as "distillation" or "model clip".
+    """
+    if not has_torch():
+        raise ModelError(f"{what} needs PyTorch and open_clip: {TORCH_EXTRA}")
+
+
 @cache
 def has_gpu() -> bool:
-    """Whether torch would compute on CUDA or MPS, found out without the seconds of importing it."""
-    if sys.platform == "darwin":
-        return platform.machine() == "arm64"
+    """Whether torch would compute on CUDA or MPS; avoids the seconds that importing torch takes."""
     package = find_spec("torch")
     if package is None or not package.submodule_search_locations:
         return False
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
     try:
         build = Path(package.submodule_search_locations[0], "version.py").read_text("utf-8")
     except OSError:
         return False
-    if re.search(r"^hip\b.*=\s*['\"]", build, re.MULTILINE):  # AMD's way to CUDA
+    if re.search(r"^hip\b.*=\s*['\"]", build, re.MULTILINE):  # ROCm, AMD's form of CUDA
         return Path("/dev/kfd").exists()
     return bool(re.search(r"^cuda\b.*=\s*['\"]", build, re.MULTILINE)) and _cuda_devices() > 0
 
 
 def _cuda_devices() -> int:
-    """How many devices the driver offers; it honours CUDA_VISIBLE_DEVICES as torch does."""
+    """The number of devices of the driver, which respects CUDA_VISIBLE_DEVICES as torch does."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         count = ctypes.c_int(0)

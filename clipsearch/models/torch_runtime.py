@@ -1,4 +1,4 @@
-"""The torch runtime: which device and precision, and from arrays through a model back to arrays."""
+"""The torch runtime: device and precision, and inference on numpy arrays."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,30 +14,31 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-"""What a model's identity says of its precision."""
+"""The names of precisions in a model's identity."""
 
 
 class TorchRuntime:
-    """A device and a precision, which run a model's functions without gradients."""
+    """A device and a precision, on which functions of a model run without gradients."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Raises ModelError where this machine has no such device, UsageError where torch has no such
-        precision.
-        """
+        """Choose them; raise ModelError without such a device, UsageError on an unknown precision."""
         self.device = pick_device(runtime.device)
         self.dtype = _pick_precision(runtime.precision, self.device)
-        if torch.get_num_threads() > cpu.available():  # of a container's quota it knows nothing
+        if torch.get_num_threads() > cpu.available():  # torch ignores a container's quota
             torch.set_num_threads(cpu.available())
 
     @property
     def precision(self) -> str:
-        """The line for a model's identity."""
+        """The name of the precision for a model's identity."""
         return NAMES[self.dtype]
 
     def infer(self, function: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> Vectors:
-        """Call a module's function; its (n, d) result as float32."""
-        fast = self.dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=fast):
+        """Call a function of a module; return its (n, d) result as float32."""
+        use_autocast = self.dtype != torch.float32
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype, enabled=use_autocast),
+        ):
             outputs = function(*(tensor.to(self.device) for tensor in inputs))
             rows: Vectors = outputs.float().cpu().numpy()
         return rows
@@ -45,18 +46,18 @@ class TorchRuntime:
     def infer_texts(
         self, function: Callable[[torch.Tensor], torch.Tensor], ids: torch.Tensor, padding: int
     ) -> Vectors:
-        """Run padded texts, (n, length) token numbers, in groups no longer than they need to be."""
-        places = torch.arange(1, ids.shape[1] + 1) * (ids != padding)
-        lengths = places.amax(dim=1).tolist()
+        """Run padded texts, (n, length) token ids, in groups that are cut to their longest text."""
+        ends = torch.arange(1, ids.shape[1] + 1) * (ids != padding)
+        lengths = ends.amax(dim=1).tolist()
         rows: dict[int, Vectors] = {}
         for group, length in length_buckets(lengths):
-            found = self.infer(function, ids[group, :length])
-            rows.update(zip(group, found, strict=True))
+            vectors = self.infer(function, ids[group, :length])
+            rows.update(zip(group, vectors, strict=True))
         return np.stack([rows[position] for position in range(len(lengths))])
 
 
 class Tower(torch.nn.Module):  # type: ignore[misc]  # checking torch's types takes minutes
-    """A function of a model as a module of its own, which is what a converter takes."""
+    """A function of a model as a separate module, as the converter requires."""
 
     def __init__(self, model: torch.nn.Module, function: Callable[..., torch.Tensor]) -> None:
         super().__init__()
@@ -64,29 +65,29 @@ class Tower(torch.nn.Module):  # type: ignore[misc]  # checking torch's types ta
         self.function = function
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """What the function returns."""
+        """Call the function."""
         return self.function(*inputs)
 
 
 @contextmanager
 def tracing() -> Iterator[Callable[[Any], torch.Tensor]]:
-    """Make models traceable: no gradients, and attention in parts instead of one fused call.
+    """Make models traceable: no gradients, and attention without the fused fast path.
 
-    Gives the function that makes tensors of arrays.
+    Yields the function that converts arrays to tensors.
     """
-    fused = torch.backends.mha.get_fastpath_enabled()
+    was_enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with torch.no_grad():
             yield torch.from_numpy
     finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
+        torch.backends.mha.set_fastpath_enabled(was_enabled)
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes CUDA, else MPS, else the CPU.
+    """The device of that name; "auto" means CUDA, else MPS, else the CPU.
 
-    Raises ModelError where this machine has no such device.
+    Raises ModelError if this machine has no such device.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -94,22 +95,22 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)  # torch names a missing device only when it is used
+        torch.empty(0, device=device)  # torch reports a missing device only when it is used
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split("\n", 1)[0]
-        raise ModelError(f"device {name!r} cannot be used ({reason}): try auto or cpu") from error
+        raise ModelError(f"device {name!r} cannot be used ({reason}): use auto or cpu") from error
     return device
 
 
 def _pick_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "int8":
-        raise UsageError("int8 is for OpenVINO on the CPU only: take bf16, or leave it to auto")
-    if name == "auto":  # on CUDA from Ampere on, where it is several times faster
+        raise UsageError("int8 is for OpenVINO on the CPU only: use bf16 or auto")
+    if name == "auto":  # CUDA from Ampere on, several times faster
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
 
 
-def batch(pixels: Sequence[Pixels]) -> torch.Tensor:
-    """Stack n preprocessed pictures, each (3, H, W) float32, into one (n, 3, H, W) tensor."""
+def stack(pixels: Sequence[Pixels]) -> torch.Tensor:
+    """Stack n preprocessed images, each (3, H, W) float32, into one (n, 3, H, W) tensor."""
     return torch.from_numpy(np.stack(pixels))

@@ -1,4 +1,4 @@
-"""The hash that tells one set of weights from another."""
+"""The hash that identifies the weights of a model."""
 
 import hashlib
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def digest(files: Sequence[Path]) -> str:
-    """The first 32 hex digits of the SHA-256 of the weights, of all files together in their order.
+def weights_hash(files: Sequence[Path]) -> str:
+    """The first 32 hex digits of the SHA-256 of one or more weight files, in their order.
 
-    The hub's cache names a large file by its SHA-256, so that nothing is read there.
+    The hub's cache names large files by their SHA-256, so these are not read.
     """
     hashes = [_sha256(path) for path in files]
     if len(hashes) > 1:

@@ -116,7 +116,7 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     assert hashlib.sha256(content).hexdigest().startswith(identity.weights)
     assert (identity.name, identity.dim) == (f"align:{folder}", 40)
     assert identity.preprocessing == (
-        "resized to 96x96 px, bilinear, centre 80x80, x * 0.00784314 - 1"
+        "resized to 96x96 px, bilinear, center 80x80, x * 0.00784314 - 1"
     )
 
 
@@ -140,10 +140,10 @@ def _drop_processor(folder: Path) -> None:
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
     "no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
-    "no ALIGN": (lambda f: _edit(f / "config.json", model_type="bert"), "is no ALIGN model"),
+    "no ALIGN": (lambda f: _edit(f / "config.json", model_type="bert"), "is not an ALIGN model"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "cannot be loaded"),
     "no tensors": (lambda f: (f / "model.safetensors").write_bytes(b"?"), "cannot be loaded"),
-    "half a model": (_strip_tower, "not those of an ALIGN model"),
+    "half a model": (_strip_tower, "do not fit an ALIGN model"),
     "no processor": (_drop_processor, "cannot be loaded"),
 }
 

@@ -274,8 +274,8 @@ def test_a_model_that_cannot_be_converted_runs_on_torch_and_says_so(
         told.clear()
         assert load(name, Runtime(device="cpu")).identity.precision == "float32"
         [line] = [record.getMessage() for record in told.records if "torch" in record.getMessage()]
-        assert line == f"model {name} runs on torch, which takes longer: it dreams"
-        monkeypatch.delattr(export, "_converted", raising=False)
+        assert line == f"model {name} runs on torch, which is slower: it dreams"
+        monkeypatch.delattr(export, "_export", raising=False)
     assert load(name, Runtime(device="cpu", precision="bf16")).identity.precision == "bfloat16"
 
 
@@ -286,29 +286,33 @@ def test_without_a_place_to_keep_it_a_model_runs_on_torch(
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
     encoder = load(f"local-dir:{vit}", Runtime(device="cpu"))
     assert encoder.identity.precision == "float32"
-    assert "takes no conversion" in told.text
+    assert "the conversion cannot be saved" in told.text
 
 
 def test_a_conversion_that_turns_vectors_is_not_used(
     vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(export, "_cosine", lambda *_: 0.97)
+    monkeypatch.setattr(export, "_min_cosine", lambda *_: 0.97)
     assert load(f"local-dir:{vit}", Runtime(device="cpu")).identity.precision == "float32"
-    assert "its vectors differ (cosine 0.97" in told.text
+    assert "the converted model's vectors differ (cosine 0.97" in told.text
 
 
 def test_nobody_reads_half_a_record(own_cache: Path, tmp_path: Path) -> None:
     source = tmp_path / "weights"
     source.write_bytes(b"1")
-    export_cache.remember("name", [source, tmp_path / "gone"], export_cache.Known(key="k"))
-    assert export_cache.recall("name") == export_cache.Known(key="k")
-    assert export_cache.recall("other") is None
+    export_cache.save_record(
+        "name", [source, tmp_path / "gone"], export_cache.ExportRecord(key="k")
+    )
+    assert export_cache.load_record("name") == export_cache.ExportRecord(key="k")
+    assert export_cache.load_record("other") is None
     [record] = (own_cache / "names").iterdir()
     record.write_text(record.read_text()[:50])
-    assert export_cache.recall("name") is None
-    export_cache.remember("name", [source, tmp_path / "gone"], export_cache.Known(key="k"))
+    assert export_cache.load_record("name") is None
+    export_cache.save_record(
+        "name", [source, tmp_path / "gone"], export_cache.ExportRecord(key="k")
+    )
     (tmp_path / "gone").write_bytes(b"there now")
-    assert export_cache.recall("name") is None
+    assert export_cache.load_record("name") is None
 
 
 @given(lengths=st.lists(st.integers(0, 77), max_size=80))
@@ -338,6 +342,6 @@ def test_the_command_line_takes_all_three(vit: Path, photos: Path, tmp_path: Pat
     assert refused.returncode == 2
     assert refused.stderr == textwrap.dedent(
         """\
-        clipsearch: int8 is for OpenVINO on the CPU only: take bf16, or leave it to auto
+        clipsearch: int8 is for OpenVINO on the CPU only: use bf16 or auto
         """
     )

@@ -147,9 +147,9 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     mean = (
         "mean (0.5, 0.5, 0.5)" if folder.name == "SigLIP" else "mean (0.481455, 0.457827, 0.408211)"
     )
-    resize = "squashed" if folder.name == "SigLIP" else "shortest side, centre crop"
+    resize = "squashed" if folder.name == "SigLIP" else "shortest side, center crop"
     assert identity.preprocessing.startswith(f"224x224 px, {resize}, bicubic, {mean}")
-    assert encoder.center_crop == CenterCrop(square=resize == "shortest side, centre crop")
+    assert encoder.center_crop == CenterCrop(square=resize == "shortest side, center crop")
     assert identity.preprocessing.endswith("QuickGELU") == (folder.name == "RN50")
 
 
@@ -225,7 +225,7 @@ def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
 
 
 def test_an_unknown_device_is_told(vit: Path) -> None:
-    with pytest.raises(ModelError, match=r"'cuda:99'.*try auto or cpu"):
+    with pytest.raises(ModelError, match=r"'cuda:99'.*use auto or cpu"):
         load(f"local-dir:{vit}", Runtime("cuda:99"))
 
 
@@ -247,13 +247,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "open_clip_config.json").unlink(), "has no open_clip_config.json"),
     "no JSON": (
         lambda f: (f / "open_clip_config.json").write_text("{"),
-        "is no config of open_clip",
+        "is not a config of open_clip",
     ),
     "a list": (
         lambda f: (f / "open_clip_config.json").write_text("[]"),
-        "is no config of open_clip",
+        "is not a config of open_clip",
     ),
-    "no architecture": (lambda f: _edit_config(f, model_cfg={}), "is no config of open_clip"),
+    "no architecture": (lambda f: _edit_config(f, model_cfg={}), "is not a config of open_clip"),
     "unknown option": (
         lambda f: _edit_config(f, model_cfg=checkpoints.vit_b_32() | {"colour": 1}),
         "cannot be loaded",

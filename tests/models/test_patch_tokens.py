@@ -75,7 +75,7 @@ def test_explanations_by_patches(vit: Encoder) -> None:
 
 def test_a_convolutional_network_has_none(tmp_path: Path) -> None:
     folder = save_open_clip(tmp_path / "rn", rn50(), CLIP_PREPROCESSING)
-    with pytest.raises(UsageError, match="gives no patches: take the method occlusion"):
+    with pytest.raises(UsageError, match="has no patch embeddings: use the method occlusion"):
         explain_match(
             "red",
             drawn_photo(),

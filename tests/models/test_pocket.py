@@ -126,7 +126,7 @@ light = sorted({"openvino", "tokenizers", "torch", "PIL"} & set(sys.modules))
 encoder = PocketEncoder()
 encoder.encode_texts(["a dog"])
 heavy = {"torch", "transformers", "open_clip", "pymilvus", "openvino_telemetry.main", "timm"}
-print(json.dumps([light, sorted(heavy & set(sys.modules)), not encoder._image.loaded]))
+print(json.dumps([light, sorted(heavy & set(sys.modules)), not encoder._image.is_loaded]))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == [[], [], True]

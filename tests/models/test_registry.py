@@ -151,7 +151,9 @@ def cache(home: Path, repo: str, name: str) -> None:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache, and no word about the network."""
+    """An empty cache, and no settings about the network."""
+    # huggingface_hub reads HF_HUB_OFFLINE, which all tests set, when it is imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_TOKEN", "hf_test")  # not the user's own
@@ -244,7 +246,7 @@ def test_a_repository_without_a_readme_is_offered(
         hub.require("clip", CLIP_REPO, hub.OPEN_CLIP_WEIGHTS)
     with serving(404, X_Error_Code="RepoNotFound") as (address, _):
         monkeypatch.setenv("HF_ENDPOINT", address)
-        assert not hub.answers(CLIP_REPO)
+        assert not hub.offers(CLIP_REPO)
 
 
 def test_a_private_repository_is_offered_to_whom_it_belongs(
@@ -253,24 +255,20 @@ def test_a_private_repository_is_offered_to_whom_it_belongs(
     with serving(token="hf_secret") as (address, _):
         monkeypatch.setenv("HF_ENDPOINT", address)
         monkeypatch.setenv("HF_TOKEN", "hf_other")
-        assert not hub.answers(CLIP_REPO)
+        assert not hub.offers(CLIP_REPO)
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
-        assert hub.answers(CLIP_REPO)
+        assert hub.offers(CLIP_REPO)
 
 
 def test_the_token_goes_to_no_other_host(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with serving() as (elsewhere, asked), serving(token="hf_secret") as (private, refused):
-        for other, offers in ((elsewhere, True), (private, False)):
-            with serving(307, commit=None, Location=f"{other}/renamed") as (address, _):
-                monkeypatch.setenv("HF_ENDPOINT", address)
-                assert hub.answers(CLIP_REPO) is offers
-        assert asked == refused == ["/renamed"]
-        # One that names the commit has said enough.
-        with serving(302, Location=f"{private}/file") as (address, _):
-            monkeypatch.setenv("HF_ENDPOINT", address)
-            assert hub.answers(CLIP_REPO)
-        assert refused == ["/renamed"]
+    with serving(token="hf_secret") as (other_host, requests):
+        for commit in (None, "c0ffee"):
+            # huggingface_hub follows such a redirect neither here nor for the download.
+            with serving(307, commit=commit, Location=f"{other_host}/renamed") as (address, _):
+                monkeypatch.setenv("HF_ENDPOINT", address.replace("127.0.0.1", "localhost"))
+                assert hub.offers(CLIP_REPO) is bool(commit)
+        assert requests == []
 
 
 def test_pocket_is_the_default_where_nobody_listens(
@@ -293,20 +291,20 @@ def test_a_hub_that_never_answers_is_not_waited_for(
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.perf_counter()
         assert choose_default()[0] == "pocket"
-        assert time.perf_counter() - start < hub.ANSWER_SECONDS + 2
+        assert time.perf_counter() - start < hub.DEFAULT_SECONDS + 2
 
 
 def test_for_a_model_that_was_named_a_hub_is_given_longer(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hub.NAMED_SECONDS > hub.ANSWER_SECONDS
+    assert hub.NAMED_SECONDS > hub.DEFAULT_SECONDS
     with create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(hub, "NAMED_SECONDS", 0.2)
         start = time.perf_counter()
         with pytest.raises(ModelError, match="does not answer"):
             hub.require("clip", CLIP_REPO, hub.OPEN_CLIP_WEIGHTS)
-        assert 0.2 <= time.perf_counter() - start < hub.ANSWER_SECONDS
+        assert 0.2 <= time.perf_counter() - start < hub.DEFAULT_SECONDS
 
 
 def test_a_model_is_here_when_all_its_parts_are(home: Path) -> None:

@@ -82,7 +82,7 @@ class Towers:
         )
         save_graph(image_graph(_AllFeatures(image)), image_path, half=False)
         save_graph(text_graph(text), text_path, half=False)
-        self._image = Graph(image_path, fast=True, chunk=2)
+        self._image = Graph(image_path, bf16=True, chunk=2)
         self._text = Graph(text_path)
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache

@@ -88,7 +88,7 @@ class LowerTower:
         cache.mkdir(parents=True, exist_ok=True)
         path = cache / "low.xml"
         save_graph(image_graph(_Low(tower)), path, half=False)
-        self._graph = Graph(path, fast=True, chunk=2)
+        self._graph = Graph(path, bf16=True, chunk=2)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float16]:
         """Return the taps of (n, 224, 224, 3) uint8, float16."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 INPUT_SIZE = 224
 INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
-PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
+PREPROCESSING = "whole image squashed; bicubic 224x224 RGB"
 CHUNK_SIZE = 8  # pictures at most that a core computes at once
 LOGIT_SCALE = 21.0
 """Where the manifest has none."""
@@ -39,9 +39,9 @@ class PocketEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
-        self._image = Graph(folder / "image.xml", fast=True, chunk=CHUNK_SIZE)
+        self._image = Graph(folder / "image.xml", bf16=True, chunk=CHUNK_SIZE)
         # What follows the tower is large matrices: a whole batch reads them once.
-        self._head = Graph(folder / "head.xml", fast=True)
+        self._head = Graph(folder / "head.xml", bf16=True)
         # A query is one text: float32 costs it nothing that one would notice.
         self._text = Graph(folder / "text.xml")
 

@@ -1,0 +1,46 @@
+"""Models of other packages, registered in the entry point group `clipsearch.models`."""
+
+import inspect
+from importlib.metadata import EntryPoint, entry_points
+
+from clipsearch.errors import ClipsearchError, ModelError
+from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
+
+GROUP = "clipsearch.models"
+
+
+def plugin_names() -> list[str]:
+    """The names that installed packages register, sorted; imports none of them."""
+    return sorted({entry_point.name for entry_point in entry_points(group=GROUP)})
+
+
+def load_plugin(name: str, runtime: Runtime) -> Encoder:
+    """Call the `load` function of a plug-in, with the runtime if it has a parameter.
+
+    Raises ModelError if it fails, if two packages register the name, or if the encoder's identity
+    has another name.
+    """
+    registered = tuple(entry_points(group=GROUP, name=name))
+    if len(registered) != 1:
+        packages = ", ".join(_package(entry_point) for entry_point in registered) or "no package"
+        raise ModelError(f"model {name!r} is registered by {packages}: install exactly one")
+    package = _package(registered[0])
+    try:
+        load = registered[0].load()
+        encoder: Encoder = load(runtime) if inspect.signature(load).parameters else load()
+        identity = encoder.identity
+    except ClipsearchError:
+        raise
+    except Exception as error:  # code of other packages may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"model {name!r} of {package} cannot be loaded: {reason}") from error
+    if identity.name != name:
+        raise ModelError(
+            f"model {name!r} of {package} has an identity named {identity.name!r}: both must agree"
+        )
+    return encoder
+
+
+def _package(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "an unknown package"
