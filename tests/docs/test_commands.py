@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from PIL import Image
 
+from clipsearch.cli.main import clipsearch
 from tests.helpers.commands import command
 from tests.helpers.fakes import draw
 from tests.helpers.markdown import Snippet, snippets
@@ -88,7 +90,26 @@ def run(snippet: Snippet, home: Path, shell: pytest.MonkeyPatch) -> None:
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
-def test_most_recipes_of_the_readme_are_run() -> None:
+def test_options_in_the_text_exist() -> None:
+    options = set(long_options(clipsearch))
+    for page in PAGES:
+        mentioned = re.findall(r"`(--[a-z][a-z-]+)", page.read_text(encoding="utf-8"))
+        assert set(mentioned) <= options, name_of(page)
+
+
+def long_options(group: click.Command) -> Iterator[str]:
+    """The long options of a command and of all commands below it."""
+    context = click.Context(group)
+    for parameter in group.get_params(context):
+        yield from parameter.opts
+    if isinstance(group, click.Group):
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command
+            yield from long_options(command)
+
+
+def test_the_recipes_of_the_readme_are_run() -> None:
     commands = [s.code for s in snippets(ROOT / "README.md") if s.code.startswith("clipsearch")]
     assert len(commands) == 12  # ten recipes, and two of the quick start
 
