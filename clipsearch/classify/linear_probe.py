@@ -14,7 +14,7 @@ from clipsearch.files.paths import expand_user
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
 
-FORMAT = "clipsearch probe 1"
+FORMAT = "clipsearch linear probe 2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -178,7 +178,7 @@ def test_what_is_no_probe_is_refused_and_nothing_in_it_is_run(tmp_path: Path) ->
     probe, path = probe_of(*clouds((9, 9)), "a", "b"), tmp_path / "p"
     probe.save(path)
     whole = path.read_bytes()
-    facts = {"format": "clipsearch probe 1", "labels": ["a"], "model": {}, "images": 1}
+    facts = {"format": "clipsearch linear probe 2", "labels": ["a"], "model": {}, "images": 1}
     arrays = {"weights": probe.weights, "bias": probe.bias}
     bad = []
     for content in (b"", b"text", whole[:-40], whole[: len(whole) // 2]):

@@ -36,6 +36,8 @@ def test_it_is_an_encoder_of_512_dimensions(pocket: PocketEncoder) -> None:
     encoder: Encoder = pocket
     assert encoder.identity.name == "pocket"
     assert encoder.identity.dim == 512
+    # Stored collections hold this text; with another one they could not be opened any more.
+    assert encoder.identity.preprocessing == "whole picture squashed; bicubic 224x224 RGB"
     assert len(encoder.identity.weights) >= 16
 
 

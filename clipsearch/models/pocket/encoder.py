@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 INPUT_SIZE = 224
 INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
-PREPROCESSING = "whole image squashed; bicubic 224x224 RGB"
+PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
+"""Stored with every collection and textness probe of this model: never reword it."""
 CHUNK_SIZE = 8  # pictures at most that a core computes at once
 LOGIT_SCALE = 21.0
 """Where the manifest has none."""
