@@ -23,6 +23,9 @@ that work on image files without an index:
     LinearProbe                 a classifier trained on the embeddings of example images
     TagReport                   the labels that `Index.tag` wrote
     Textness, TextnessProbe     how much text an image shows, and the classifier that measures it
+    Encoder, ModelIdentity, CenterCrop
+                                the interface for models of your own, and its values
+    Runtime                     device, library and precision of a model
     explain_match               explain the score of an image for a text; returns an Explanation
     distill_model               train a small model from a large one; returns a DistillReport
     Evaluation                  the result of one evaluation of `clipsearch.evaluation`
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
     from clipsearch.files.discover import FileSource
     from clipsearch.files.walk import FileSelection
     from clipsearch.index import Index
+    from clipsearch.models.base import Encoder, ModelIdentity
+    from clipsearch.models.crop import CenterCrop
+    from clipsearch.models.runtime import Runtime
     from clipsearch.query import Filters, Query, StoredImage, Term
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
@@ -54,10 +60,12 @@ if TYPE_CHECKING:
     from ingest.report import IngestReport
 
 __all__ = [
+    "CenterCrop",
     "Classification",
     "ClassifyReport",
     "ClipsearchError",
     "DistillReport",
+    "Encoder",
     "Evaluation",
     "Explanation",
     "Failure",
@@ -71,8 +79,10 @@ __all__ = [
     "IngestOptions",
     "IngestReport",
     "LinearProbe",
+    "ModelIdentity",
     "Prediction",
     "Query",
+    "Runtime",
     "StoredImage",
     "TagReport",
     "Term",
@@ -87,10 +97,12 @@ __version__: str
 
 # A name's module is imported on first use, so that `import clipsearch` takes milliseconds.
 _MODULES = {
+    "CenterCrop": "clipsearch.models.crop",
     "Classification": "clipsearch.classify.predictions",
     "ClassifyReport": "clipsearch.classify",
     "ClipsearchError": "clipsearch.errors",
     "DistillReport": "clipsearch.distill",
+    "Encoder": "clipsearch.models.base",
     "Evaluation": "clipsearch.evaluation.results",
     "Explanation": "clipsearch.explain",
     "Failure": "clipsearch.types",
@@ -104,8 +116,10 @@ _MODULES = {
     "IngestOptions": "ingest.pipeline",
     "IngestReport": "ingest.report",
     "LinearProbe": "clipsearch.classify",
+    "ModelIdentity": "clipsearch.models.base",
     "Prediction": "clipsearch.classify.predictions",
     "Query": "clipsearch.query",
+    "Runtime": "clipsearch.models.runtime",
     "StoredImage": "clipsearch.query",
     "TagReport": "clipsearch.classify.tags",
     "Term": "clipsearch.query",

@@ -22,7 +22,7 @@ from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, t
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.daemon.endpoint import existing
 from clipsearch.daemon.remote_encoder import remote_encoder
-from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.errors import ModelMismatchError, UnknownModelError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.files.paths import canonical
 from clipsearch.files.progress import Progress
@@ -32,6 +32,7 @@ from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import embed_images, embed_texts
+from clipsearch.models.model_name import is_custom_name
 from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, StoredImage, Term, search
@@ -70,7 +71,7 @@ class Index:
         self,
         store: Store,
         name: str,
-        model: str | None,
+        model: str | Encoder | None,
         runtime: Runtime,
         preloaded: PreloadedEncoder | None = None,
     ) -> None:
@@ -81,7 +82,7 @@ class Index:
         self._preloaded = preloaded
         self._encoder: Encoder | None = None
         self._collection: Collection | None = store.find(name)
-        self._refuse_other_model()
+        self._check_model()
 
     @classmethod
     def open(
@@ -89,7 +90,7 @@ class Index:
         uri: str | Path | None = None,
         *,
         collection: str | None = None,
-        model: str | None = None,
+        model: str | Encoder | None = None,
         device: str = "auto",
         runtime: str | None = None,
         precision: str | None = None,
@@ -102,7 +103,8 @@ class Index:
         `uri` defaults to `CLIPSEARCH_URI`, else to a file in the user's data folder; `collection` to
         `CLIPSEARCH_COLLECTION`, else "images". A collection that does not exist is made by the first
         `ingest`, with `model` ("auto" and None choose; see `clipsearch models`). One that exists
-        knows its model: naming another raises ModelMismatchError. `device`: auto, cpu, cuda or mps;
+        knows its model: naming another raises ModelMismatchError. `model` may also be an `Encoder` of
+        your own, which is then needed each time the collection is opened. `device`: auto, cpu, cuda or mps;
         `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
         `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8).
         The user's config.toml sets these defaults too (`uri`, `collection`, …), after the variables.
@@ -337,14 +339,7 @@ class Index:
         """Load the model, unless it is; the log tells which one a new collection gets."""
         if self._encoder is None:
             encoder = self._loaded()
-            if self._collection is not None:
-                expected = self._collection.info.model
-                if not encoder.identity.is_comparable(expected):
-                    raise ModelMismatchError(
-                        f"collection {self._name!r} was made by {expected.name} with other weights or "
-                        f"preprocessing ({expected.weights[:12]}, now {encoder.identity.weights[:12]}): "
-                        "restore that model, or ingest into a new collection"
-                    )
+            self._require_comparable(encoder)
             self._encoder = encoder
         return self._encoder
 
@@ -390,6 +385,8 @@ class Index:
 
     def _loaded(self) -> Encoder:
         """The model in the warm process, where one holds the store, else in this one."""
+        if not (self._model is None or isinstance(self._model, str)):
+            return self._model
         name = self._model_name()
         load = partial(registry.load, name, self._runtime)
         if self._collection is None:  # it may be downloaded, which people want to see
@@ -398,26 +395,52 @@ class Index:
         if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
             return encoder
         expected = self._collection.info.model
-        return remote_encoder(self._store.link, load, expected, self._runtime) or load()
+        try:
+            return remote_encoder(self._store.link, load, expected, self._runtime) or load()
+        except UnknownModelError as error:
+            if not is_custom_name(name):
+                raise
+            raise UnknownModelError(
+                f"collection {self._name!r} was made by the custom model {name!r}: open it with "
+                "Index.open(model=…) and that encoder, or install the package that registers it"
+            ) from error
 
     def _model_name(self) -> str:
         if self._collection is not None:
             return self._collection.info.model.name
-        if self._model not in (None, "auto"):
+        if isinstance(self._model, str) and self._model != "auto":
             return self._model
         name, reason = registry.choose_default()
         log.info("model %s: %s", name, reason)
         return name
 
-    def _refuse_other_model(self) -> None:
-        if self._collection is None or self._model in (None, "auto"):
+    def _check_model(self) -> None:
+        """Raise ModelMismatchError if the collection was made by a model other than the named one."""
+        if self._model in (None, "auto"):
+            return
+        if not isinstance(self._model, str):
+            registry.check_custom_encoder(self._model)
+            self._require_comparable(self._model)
+            return
+        if self._collection is None:
             return
         made_by = self._collection.info.model.name
-        asked = registry.parse_model_name(self._model).name
-        if asked != made_by:
+        name = registry.parse_model_name(self._model).name
+        if name != made_by:
             raise ModelMismatchError(
-                f"collection {self._name!r} was made by {made_by}, and vectors of {asked} cannot be "
+                f"collection {self._name!r} was made by {made_by}, and vectors of {name} cannot be "
                 "compared with it: leave the model out, or name another collection"
+            )
+
+    def _require_comparable(self, encoder: Encoder) -> None:
+        if self._collection is None:
+            return
+        expected, identity = self._collection.info.model, encoder.identity
+        if not identity.is_comparable(expected):
+            raise ModelMismatchError(
+                f"collection {self._name!r} was made by {expected.name} with other weights or "
+                f"preprocessing ({expected.weights[:12]}, now {identity.weights[:12]}): "
+                "restore that model, or ingest into a new collection"
             )
 
 

@@ -18,9 +18,11 @@ def models(*, as_json: bool) -> None:
     """List recommended models, and which need no download.
 
     Any other open_clip ARCH/TAG, hf-hub:ORG/NAME, local-dir:FOLDER, align:ORG/NAME or align:FOLDER
-    works as well.
+    works as well. Plug-ins of other packages are listed last.
     """
-    specs = [(spec, registry.is_local(spec)) for spec in registry.MODELS]
+    specs = [
+        (spec, registry.is_local(spec)) for spec in [*registry.MODELS, *registry.plugin_specs()]
+    ]
     if as_json:
         for spec, local in specs:
             properties = {"download_bytes": spec.download_bytes, "local": local}
@@ -31,7 +33,7 @@ def models(*, as_json: bool) -> None:
         name = f"{spec.alias} = {spec.name}" if spec.alias else spec.name
         size = f"{spec.download_bytes / 1e6:,.0f} MB" if spec.download_bytes else "-"
         location = "local" if local else ""
-        rows.append((name, str(spec.dim), size, spec.license, location, spec.note))
+        rows.append((name, str(spec.dim or "-"), size, spec.license, location, spec.note))
     for line in _aligned(rows):
         click.echo(line)
 

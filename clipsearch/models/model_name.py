@@ -55,7 +55,7 @@ def parse_model_name(name: str) -> ModelRef:
     # The last slash separates the tag: in ViT-B/32/openai the first one belongs to the architecture.
     arch, _, tag = text.rpartition("/" if "/" in text else "__")
     if not arch or not tag:
-        if is_custom_name(text) and text in plugins.plugin_names():
+        if is_custom_name(text) and text in plugins.find_plugins():
             return ModelRef(text, "plugin")
         raise unknown_model_error(name)
     arch, tag = arch.replace("/", "-"), tag.lower().replace("-", "_")  # open_clip's normalization
@@ -119,7 +119,7 @@ def unknown_model_error(name: str) -> UnknownModelError:
         return UnknownModelError(
             f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
         )
-    listed = [*ALIASES, *(spec.name for spec in MODELS), *plugins.plugin_names()]
+    listed = [*ALIASES, *(spec.name for spec in MODELS), *plugins.find_plugins()]
     archs = architectures()
     if name in archs:
         example = next((known for known in listed if known.startswith(f"{name}/")), f"{name}/TAG")

@@ -10,9 +10,9 @@ from clipsearch.models.runtime import Runtime
 GROUP = "clipsearch.models"
 
 
-def plugin_names() -> list[str]:
-    """The names that installed packages register, sorted; imports none of them."""
-    return sorted({entry_point.name for entry_point in entry_points(group=GROUP)})
+def find_plugins() -> dict[str, str]:
+    """The registered models and their packages, sorted by name; imports none of them."""
+    return {point.name: _package(point) for point in sorted(entry_points(group=GROUP))}
 
 
 def load_plugin(name: str, runtime: Runtime) -> Encoder:
@@ -23,7 +23,7 @@ def load_plugin(name: str, runtime: Runtime) -> Encoder:
     """
     registered = tuple(entry_points(group=GROUP, name=name))
     if len(registered) != 1:
-        packages = ", ".join(_package(entry_point) for entry_point in registered) or "no package"
+        packages = ", ".join(_package(point) for point in registered) or "no package"
         raise ModelError(f"model {name!r} is registered by {packages}: install exactly one")
     package = _package(registered[0])
     try:
@@ -42,5 +42,5 @@ def load_plugin(name: str, runtime: Runtime) -> Encoder:
     return encoder
 
 
-def _package(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist else "an unknown package"
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown package"

@@ -6,6 +6,7 @@ Importing this is cheap: torch and the model libraries load with the first model
 from functools import partial
 
 from clipsearch import config
+from clipsearch.errors import UsageError
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.catalog import MODELS, ModelSpec
@@ -13,20 +14,23 @@ from clipsearch.models.export_source import ExportableEncoder
 from clipsearch.models.model_name import (
     ModelRef,
     architectures,
+    is_custom_name,
     parse_model_name,
     unknown_model_error,
 )
-from clipsearch.models.plugins import load_plugin
+from clipsearch.models.plugins import find_plugins, load_plugin
 from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
 
 __all__ = [
     "MODELS",
     "ModelRef",
     "ModelSpec",
+    "check_custom_encoder",
     "choose_default",
     "is_local",
     "load",
     "parse_model_name",
+    "plugin_specs",
 ]
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
@@ -95,9 +99,28 @@ def choose_default() -> tuple[str, str]:
     )
 
 
+def check_custom_encoder(encoder: Encoder) -> None:
+    """Raise UsageError if an encoder that is not ours has a name that a built-in model may have."""
+    name = encoder.identity.name
+    if not is_custom_name(name) and not type(encoder).__module__.startswith("clipsearch."):
+        raise UsageError(
+            f"the encoder's identity is named {name!r}, which is reserved for built-in models: "
+            "use another name of letters, digits, dots and hyphens"
+        )
+
+
+def plugin_specs() -> list[ModelSpec]:
+    """The models of installed plug-ins, without a dimension, which is known after loading."""
+    return [
+        ModelSpec(name, "plugin", 0, 0, "", f"plug-in of the package {package}")
+        for name, package in find_plugins().items()
+        if is_custom_name(name)
+    ]
+
+
 def is_local(spec: ModelSpec) -> bool:
     """Whether a model loads without a download."""
-    if spec.family == "pocket":
+    if spec.family in ("pocket", "plugin"):
         return True
     is_open_clip = spec.family == "open_clip"
     weights = hub.OPEN_CLIP_WEIGHTS if is_open_clip else hub.TRANSFORMERS_WEIGHTS
