@@ -155,7 +155,7 @@ def _run(options: argparse.Namespace) -> None:
             word_renderer,
             streets if (streets / "words.jsonl").is_file() else None,
             TextRenderer(words=probe_words, fonts=probe_fonts),
-            LargeWordRenderer(WordRenderer(fonts.group_by_family(probe_fonts)), probe_words),
+            LargeWordRenderer(WordRenderer(fonts.english_families(probe_fonts)), probe_words),
             options.prompt,
         )
         for number, (model, note) in enumerate(models.items()):

@@ -1,12 +1,16 @@
 """Fonts of three disjoint sets of families: for the test, the reading model and the probe."""
 
 import zipfile
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import ascii_letters
 
-from clipsearch.textness.fonts import find_fonts, font_family, has_glyphs
+from clipsearch.textness.fonts import (
+    find_fonts,
+    font_family,
+    group_by_family,
+    has_glyphs,
+)
 from training.data.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.
@@ -34,13 +38,9 @@ def system_fonts(excluded: Sequence[FontFamily]) -> tuple[Path, ...]:
     return tuple(file for file in find_fonts() if font_family(file) not in names)
 
 
-def group_by_family(files: Sequence[Path]) -> tuple[FontFamily, ...]:
+def english_families(files: Iterable[Path]) -> tuple[FontFamily, ...]:
     """The files that cover the English alphabet, grouped by family."""
-    groups = defaultdict(list)
-    for file in files:
-        if has_glyphs(file, ascii_letters):
-            groups[font_family(file)].append(file)
-    return tuple(tuple(groups[name]) for name in sorted(groups))
+    return group_by_family(file for file in files if has_glyphs(file, ascii_letters))
 
 
 def _unpack(package: str, cache: Path) -> FontFamily:

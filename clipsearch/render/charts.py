@@ -6,7 +6,7 @@ from html import escape
 
 from PIL import Image, ImageDraw
 
-from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.text_image import FontStack, choose_font
 
 OVERSAMPLING = 2  # drawn at this scale and then reduced, for smooth lines
 
@@ -59,7 +59,7 @@ def draw_chart(shapes: Sequence[Shape], width: int, height: int) -> Image.Image:
     """Draw the shapes on white, as an RGB image of that size."""
     image = Image.new("RGB", (OVERSAMPLING * width, OVERSAMPLING * height), "white")
     canvas = ImageDraw.Draw(image)
-    font = choose_font("".join(shape.text for shape in shapes if isinstance(shape, Text)))
+    font_name = choose_font("".join(shape.text for shape in shapes if isinstance(shape, Text)))
     for shape in shapes:
         match shape:
             case Line(points, color, line_width):
@@ -70,9 +70,9 @@ def draw_chart(shapes: Sequence[Shape], width: int, height: int) -> Image.Image:
             case Circle(x, y, radius, color):
                 canvas.circle((OVERSAMPLING * x, OVERSAMPLING * y), OVERSAMPLING * radius, color)
             case Text(x, y, text, color, size, anchor):
-                style = TextStyle(OVERSAMPLING * size, font)
-                shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * style.width(text)
-                style.draw(canvas, (OVERSAMPLING * x - shift, OVERSAMPLING * y), text, color)
+                font = FontStack(OVERSAMPLING * size, font_name)
+                shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * font.width(text)
+                font.draw(canvas, (OVERSAMPLING * x - shift, OVERSAMPLING * y), text, color)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 

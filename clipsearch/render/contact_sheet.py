@@ -14,7 +14,7 @@ from clipsearch.render.display_text import shorten
 from clipsearch.render.html_page import render_page
 from clipsearch.render.output_file import HTML_SUFFIXES, replace_file, require_suffix, save_image
 from clipsearch.render.section import Section, Tile
-from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.text_image import FontStack, choose_font
 from clipsearch.render.tile_image import (
     ACCENT,
     INK,
@@ -37,7 +37,7 @@ class Layout:
 
     columns: int
     tile_size: int
-    font: str | None
+    font_name: str | None
 
     @property
     def gap(self) -> int:
@@ -48,12 +48,12 @@ class Layout:
         return self.gap * 2
 
     @property
-    def caption(self) -> TextStyle:
-        return TextStyle(max(9, round(self.tile_size / 15)), self.font)
+    def caption(self) -> FontStack:
+        return FontStack(max(9, round(self.tile_size / 15)), self.font_name)
 
     @property
-    def title(self) -> TextStyle:
-        return TextStyle(max(12, round(self.tile_size / 9)), self.font)
+    def title(self) -> FontStack:
+        return FontStack(max(12, round(self.tile_size / 9)), self.font_name)
 
     @property
     def line_height(self) -> int:
@@ -170,11 +170,11 @@ def _draw_caption(
     canvas: ImageDraw.ImageDraw, layout: Layout, corner: tuple[int, int], tile: Tile
 ) -> None:
     """Draw the two lines below the image whose lower left corner is `corner`."""
-    style, (x, y) = layout.caption, corner
+    font, (x, y) = layout.caption, corner
     baseline = y + round(layout.line_height * 1.15)
-    style.draw(canvas, (x, baseline), tile.label, ACCENT if tile.is_query else INK)
-    right = x + layout.tile_size - style.width(tile.scores)
-    style.draw(canvas, (right, baseline), tile.scores, MUTED)
-    name = shorten(tile.name, lambda text: style.width(text) <= layout.tile_size)
+    font.draw(canvas, (x, baseline), tile.label, ACCENT if tile.is_query else INK)
+    right = x + layout.tile_size - font.width(tile.scores)
+    font.draw(canvas, (right, baseline), tile.scores, MUTED)
+    name = shorten(tile.name, lambda text: font.width(text) <= layout.tile_size)
     position = (x, baseline + layout.line_height)
-    style.draw(canvas, position, name, MUTED if tile.is_query else INK)
+    font.draw(canvas, position, name, MUTED if tile.is_query else INK)

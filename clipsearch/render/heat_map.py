@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from clipsearch.escape import escape_control
 from clipsearch.render.display_text import shorten
 from clipsearch.render.output_file import IMAGE_SUFFIXES, replace_file, require_suffix, save_image
-from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.text_image import FontStack, choose_font
 
 SIDE, GAP = 560, 24  # pixels of a panel's longer side, and between all parts
 TITLE_SIZE, TEXT_SIZE = 24, 17
@@ -59,8 +59,8 @@ def draw_explanation(
     stacked = panel.width > 1.6 * panel.height
     columns, rows = (1, 2) if stacked else (2, 1)
     width = max(columns * (panel.width + GAP) + GAP, MIN_WIDTH)
-    font = choose_font(escape_control("".join([title, note, *(word for word, _ in words)])))
-    chips, chips_height = _place_chips(words, width, font)
+    font_name = choose_font(escape_control("".join([title, note, *(word for word, _ in words)])))
+    chips, chips_height = _place_chips(words, width, font_name)
     panels_top = GAP + round(TITLE_SIZE * 1.4) + (round(TEXT_SIZE * 1.7) if note else 0)
     chips_top = panels_top + rows * (panel.height + GAP)
     figure = Image.new("RGB", (width, chips_top + chips_height), PAPER)
@@ -69,16 +69,16 @@ def draw_explanation(
     if note:
         lines.append((TITLE_SIZE * 1.4 + TEXT_SIZE, note, TEXT_SIZE, MUTED))
     for baseline, text, size, color in lines:
-        style = TextStyle(size, font)
-        short = _shorten_to_width(text, style, width - 2 * GAP)
-        style.draw(canvas, (GAP, GAP + baseline), short, color)
+        font = FontStack(size, font_name)
+        short = _shorten_to_width(text, font, width - 2 * GAP)
+        font.draw(canvas, (GAP, GAP + baseline), short, color)
     for index, part in enumerate(panels):
         x = GAP + (0 if stacked else index * (panel.width + GAP))
         y = panels_top + (index * (panel.height + GAP) if stacked else 0)
         figure.paste(part, (x, y))
     largest = max((abs(value) for _, value in words), default=0.0) or 1.0
     for left, top, word, value in chips:
-        _draw_chip(canvas, (left, chips_top + top), word, value, value / largest, font)
+        _draw_chip(canvas, (left, chips_top + top), word, value, value / largest, font_name)
     return figure
 
 
@@ -104,20 +104,20 @@ def _resize(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def _shorten_to_width(text: str, style: TextStyle, width: float) -> str:
-    return shorten(escape_control(text), lambda part: style.width(part) <= width)
+def _shorten_to_width(text: str, font: FontStack, width: float) -> str:
+    return shorten(escape_control(text), lambda part: font.width(part) <= width)
 
 
 def _place_chips(
-    words: Sequence[tuple[str, float]], width: int, font: str | None
+    words: Sequence[tuple[str, float]], width: int, font_name: str | None
 ) -> tuple[list[WordChip], int]:
     """The positions of the words in rows as wide as the figure, and the height of all rows."""
-    style = TextStyle(TITLE_SIZE, font)
+    font = FontStack(TITLE_SIZE, font_name)
     chips: list[WordChip] = []
     x, y, row_height = float(GAP), 0.0, TITLE_SIZE + TEXT_SIZE + 34
     for word, value in words:
-        text = _shorten_to_width(word, style, width - 4 * GAP)
-        chip_width = _chip_width(text, value, font)
+        text = _shorten_to_width(word, font, width - 4 * GAP)
+        chip_width = _chip_width(text, value, font_name)
         if chips and x + chip_width > width - GAP:
             x, y = float(GAP), y + row_height
         chips.append((x, y, text, value))
@@ -125,9 +125,9 @@ def _place_chips(
     return chips, round(y + row_height) if chips else 0
 
 
-def _chip_width(text: str, value: float, font: str | None) -> float:
-    number_width = TextStyle(TEXT_SIZE, font).width(f"{value:+.3f}")
-    return max(TextStyle(TITLE_SIZE, font).width(text), number_width) + 20
+def _chip_width(text: str, value: float, font_name: str | None) -> float:
+    number_width = FontStack(TEXT_SIZE, font_name).width(f"{value:+.3f}")
+    return max(FontStack(TITLE_SIZE, font_name).width(text), number_width) + 20
 
 
 def _draw_chip(
@@ -136,18 +136,18 @@ def _draw_chip(
     word: str,
     value: float,
     share: float,
-    font: str | None,
+    font_name: str | None,
 ) -> None:
     """Draw a word on a background whose strength is `share` (-1..1), and its value below."""
     x, y = corner
-    width = _chip_width(word, value, font)
+    width = _chip_width(word, value, font_name)
     opacity = 0.85 * min(1.0, abs(share))
     color = POSITIVE if value >= 0 else NEGATIVE
     tint = tuple(round(255 + opacity * (channel - 255)) for channel in color)
     canvas.rounded_rectangle((x, y, x + width, y + TITLE_SIZE + 14), 6, tint)
-    style, small = TextStyle(TITLE_SIZE, font), TextStyle(TEXT_SIZE, font)
+    font, small = FontStack(TITLE_SIZE, font_name), FontStack(TEXT_SIZE, font_name)
     ink = PAPER if opacity > 0.5 else INK
-    style.draw(canvas, (x + (width - style.width(word)) / 2, y + TITLE_SIZE + 2), word, ink)
+    font.draw(canvas, (x + (width - font.width(word)) / 2, y + TITLE_SIZE + 2), word, ink)
     number = f"{value:+.3f}"
     left = x + (width - small.width(number)) / 2
     small.draw(canvas, (left, y + TITLE_SIZE + 14 + TEXT_SIZE + 2), number, MUTED)

@@ -8,7 +8,7 @@ from unicodedata import category, normalize
 
 from PIL import ImageDraw, ImageFont
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+from clipsearch.textness.fonts import Font, has_glyphs, load_font
 
 # File names that Pillow looks up in the font folders of Linux, macOS and Windows, best first.
 # Nearly every system has one of the plain fonts. None is Pillow's built-in font, for Latin only.
@@ -45,19 +45,17 @@ _SCRIPTS = (
     "DejaVuSans.ttf",
     "Arial Unicode.ttf",
 )
-_PROBE_SIZE = 16
-_UNASSIGNED = "\U0010ffff"  # no font has a glyph for it: drawn as the box for missing characters
 
 
 @dataclass(frozen=True, slots=True)
-class TextStyle:
+class FontStack:
     """A font size in pixels and the preferred font; other fonts draw the characters it lacks.
 
-    `font` comes from `choose_font`; None is Pillow's built-in font.
+    `preferred` comes from `choose_font`; None is Pillow's built-in font.
     """
 
     size: int
-    font: str | None = None
+    preferred: str | None = None
 
     def width(self, text: str) -> float:
         """The width of `text` in pixels."""
@@ -74,13 +72,13 @@ class TextStyle:
 
     def _runs(self, text: str) -> Iterator[tuple[Font, str]]:
         """Split `text` into runs of one font each."""
-        names = [_font_for(character, self.font) for character in text]
+        names = [_font_for(character, self.preferred) for character in text]
         for index, character in enumerate(text):
             if index and category(character).startswith("M"):
                 names[index] = names[index - 1]  # a combining mark belongs to its letter
         for name, group in groupby(zip(names, text, strict=True), key=lambda pair: pair[0]):
             run = "".join(_without_missing_accent(character, name) for _, character in group)
-            yield _open(name, self.size), run
+            yield load_font(name, self.size), run
 
 
 def choose_font(text: str) -> str | None:
@@ -91,51 +89,29 @@ def choose_font(text: str) -> str | None:
     characters = set(text)
     return max(
         (name for name in _PLAIN if _is_installed(name)),
-        key=lambda name: sum(_covers(name, character) for character in characters),
+        key=lambda name: sum(has_glyphs(name, character) for character in characters),
     )
 
 
 @lru_cache(maxsize=4096)
 def _font_for(character: str, preferred: str | None) -> str | None:
     candidates = (preferred, *_SCRIPTS)
-    return next((name for name in candidates if _covers(name, character)), preferred)
+    return next((name for name in candidates if has_glyphs(name, character)), preferred)
 
 
 def _without_missing_accent(character: str, name: str | None) -> str:
     """`character`, or its base letter if the font has only that."""
     letter = normalize("NFKD", character)[0]
-    return letter if not _covers(name, character) and _covers(name, letter) else character
-
-
-@cache
-def _covers(name: str | None, character: str) -> bool:
-    """Whether the font has a glyph for `character` that differs from its missing-character box."""
-    if not _is_installed(name):
-        return False
-    font = _open(name, _PROBE_SIZE)
-    return character.isspace() or _glyph(font, character) != _glyph(font, _UNASSIGNED)
-
-
-def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
-    try:
-        mask = font.getmask(character)
-    except (OSError, ValueError):  # a bitmap font without this glyph or size
-        return (0, 0), b""
-    return mask.size, bytes(mask)
+    return letter if not has_glyphs(name, character) and has_glyphs(name, letter) else character
 
 
 @cache
 def _is_installed(name: str | None) -> bool:
     try:
-        _open(name, _PROBE_SIZE)
+        load_font(name, 16)
     except OSError:
         return False
     return True
-
-
-@lru_cache(maxsize=64)
-def _open(name: str | None, size: int) -> Font:
-    return ImageFont.load_default(size) if name is None else ImageFont.truetype(name, size)
 
 
 def _anchor(font: Font) -> str | None:

@@ -13,7 +13,7 @@ from clipsearch.render.display_text import shorten
 from clipsearch.render.html_page import render_page
 from clipsearch.render.output_file import HTML_SUFFIXES, replace_file, require_suffix, save_image
 from clipsearch.render.section import Section
-from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.text_image import FontStack, choose_font
 from clipsearch.render.tile_image import (
     ACCENT,
     INK,
@@ -66,8 +66,8 @@ def draw_grid(
     """
     columns = max(1, *(len(row.hits) for row in rows))
     layout = Layout(columns, tile_size, choose_font(escape_control(title)))
-    large = TextStyle(round(tile_size / 4.5), layout.font)
-    small = TextStyle(max(11, tile_size // 10), layout.font)
+    large = FontStack(round(tile_size / 4.5), layout.font_name)
+    small = FontStack(max(11, tile_size // 10), layout.font_name)
     left = layout.margin + round(max(small.width(row.note) for row in rows) + layout.gap)
     row_height = tile_size + round(small.size * 2.2) + layout.gap // 2
     top = layout.margin + round(large.size * 2.6)

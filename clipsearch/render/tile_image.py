@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from clipsearch.escape import escape_control
 from clipsearch.render.display_text import shorten
-from clipsearch.render.text_image import TextStyle
+from clipsearch.render.text_image import FontStack
 
 PAPER = "#ffffff"
 INK = "#1c1c1e"
@@ -16,19 +16,19 @@ BACKGROUND = "#f1f1f0"  # beside an image that does not fill its square
 
 
 def draw_tile(
-    thumbnail: Image.Image | str, size: int, style: TextStyle, line_height: int
+    thumbnail: Image.Image | str, size: int, font: FontStack, line_height: int
 ) -> Image.Image:
     """A square of `size` pixels with the thumbnail in its center, or with an error text."""
     square = Image.new("RGB", (size, size), BACKGROUND)
     if isinstance(thumbnail, Image.Image):
         square.paste(thumbnail, ((size - thumbnail.width) // 2, (size - thumbnail.height) // 2))
         return square
-    lines = _wrap(escape_control(thumbnail), style, size - 2 * style.size)
+    lines = _wrap(escape_control(thumbnail), font, size - 2 * font.size)
     lines = lines[: size // line_height - 1]
     canvas = ImageDraw.Draw(square)
-    y = (size - line_height * len(lines)) / 2 + style.size
+    y = (size - line_height * len(lines)) / 2 + font.size
     for line in lines:
-        style.draw(canvas, ((size - style.width(line)) / 2, y), line, MUTED)
+        font.draw(canvas, ((size - font.width(line)) / 2, y), line, MUTED)
         y += line_height
     return square
 
@@ -50,11 +50,11 @@ def rounded_mask(side: int, radius: int) -> Image.Image:
     return mask.resize((side, side), Image.Resampling.BOX)
 
 
-def _wrap(text: str, style: TextStyle, width: int) -> list[str]:
+def _wrap(text: str, font: FontStack, width: int) -> list[str]:
     lines: list[str] = []
     for word in text.split():
-        short = shorten(word, lambda part: style.width(part) <= width)
-        if lines and style.width(f"{lines[-1]} {short}") <= width:
+        short = shorten(word, lambda part: font.width(part) <= width)
+        if lines and font.width(f"{lines[-1]} {short}") <= width:
             lines[-1] += f" {short}"
         else:
             lines.append(short)

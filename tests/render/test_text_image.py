@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.render import text_image
-from clipsearch.render.text_image import TextStyle, choose_font
+from clipsearch.render.text_image import FontStack, choose_font
 
 
 def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -11,7 +11,7 @@ def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyP
     have = {english: "abc ", greek: "abc λ"}
     monkeypatch.setattr(text_image, "_PLAIN", (english, greek))
     monkeypatch.setattr(text_image, "_is_installed", lambda name: name in have)
-    monkeypatch.setattr(text_image, "_covers", lambda name, character: character in have[name])
+    monkeypatch.setattr(text_image, "has_glyphs", lambda name, character: character in have[name])
     assert choose_font("a b c") == english
     assert choose_font("a λ") == greek
 
@@ -19,11 +19,11 @@ def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyP
 def test_without_the_accented_letter_the_plain_one_is_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(text_image, "_covers", lambda name, character: character.isascii())
-    assert TextStyle(20).width("été") == TextStyle(20).width("ete")
+    monkeypatch.setattr(text_image, "has_glyphs", lambda name, character: character.isascii())
+    assert FontStack(20).width("été") == FontStack(20).width("ete")
 
 
 def test_the_width_of_text_is_the_sum_of_its_parts() -> None:
-    style = TextStyle(20)
-    assert style.width("") == 0
-    assert style.width("ab") == pytest.approx(style.width("a") + style.width("b"), abs=2)
+    font = FontStack(20)
+    assert font.width("") == 0
+    assert font.width("ab") == pytest.approx(font.width("a") + font.width("b"), abs=2)
