@@ -1,4 +1,4 @@
-"""Tags: labels written into a collection, on Milvus Lite and on a real server alike."""
+"""Tags of a collection, on Milvus Lite and on a server."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -46,13 +46,13 @@ def stored(opened: Store) -> Iterator[Collection]:
     opened.drop(name)
 
 
-def colours(*labels: str) -> ClassMatrix:
+def colors(*labels: str) -> ClassMatrix:
     """A classifier whose first label is red, the second green and the third blue."""
     return ClassMatrix(labels, np.eye(4, dtype=np.float32)[: len(labels)], 20.0)
 
 
 def tags_of(collection: Collection) -> dict[str, tuple[str, ...]]:
-    return {photo.path.name: photo.tags for photo in collection.scan()}
+    return {record.path.name: record.tags for record in collection.scan()}
 
 
 def fill(collection: Collection) -> None:
@@ -68,7 +68,7 @@ def fill(collection: Collection) -> None:
 def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
     fill(stored)
     before = {r.record.id: r for r in stored.scan_rows()}
-    report = tag_images(stored, colours("ねこ", "a hot dog"), threshold=0.9)
+    report = tag_images(stored, colors("ねこ", "a hot dog"), threshold=0.9)
     assert (dict(report.counts), report.untagged, report.changed) == (
         {"ねこ": 1, "a hot dog": 1},
         1,
@@ -88,53 +88,53 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
     assert [hit.path.name for hit in hits] == ["red.jpg"]
     assert stored.count(filters.tagged("hot")) == 0  # letter by letter
 
-    again = tag_images(stored, colours("warm", "cold"), threshold=0.9)
+    again = tag_images(stored, colors("warm", "cold"), threshold=0.9)
     assert again.changed == 2
     assert stored.tags() == {"warm": 1, "cold": 1}
-    assert tag_images(stored, colours("warm", "cold"), threshold=0.9).changed == 0
+    assert tag_images(stored, colors("warm", "cold"), threshold=0.9).changed == 0
     assert clear_tags(stored) == 2
     assert stored.tags() == {}
     assert stored.count() == 3
 
 
 @pytest.mark.parametrize("label", AWKWARD)
-def test_labels_of_any_letters_can_be_filtered_by(stored: Collection, label: str) -> None:
+def test_tags_of_any_characters_can_be_filtered(stored: Collection, label: str) -> None:
     fill(stored)
-    tag_images(stored, colours(label, "other"), threshold=0.9)
-    [photo] = stored.scan(filters.tagged(label))
-    assert photo.tags == (label,)
+    tag_images(stored, colors(label, "other"), threshold=0.9)
+    [record] = stored.scan(filters.tagged(label))
+    assert record.tags == (label,)
 
 
-def test_added_tags_keep_those_that_are_no_label_of_the_run(stored: Collection) -> None:
+def test_add_keeps_tags_that_are_not_labels_of_the_classifier(stored: Collection) -> None:
     fill(stored)
-    tag_images(stored, colours("warm", "cold"), threshold=0)
-    tag_images(stored, colours("indoors", "outdoors"), threshold=0.9, add=True)
+    tag_images(stored, colors("warm", "cold"), threshold=0)
+    tag_images(stored, colors("indoors", "outdoors"), threshold=0.9, add=True)
     assert tags_of(stored) == {
         "red.jpg": ("warm", "indoors"),
         "green.jpg": ("cold", "outdoors"),
         "mixed.jpg": ("warm",),
     }
-    tag_images(stored, colours("cold", "warm"), threshold=0.9, add=True)
+    tag_images(stored, colors("cold", "warm"), threshold=0.9, add=True)
     assert tags_of(stored)["red.jpg"] == ("indoors", "cold")
     assert tags_of(stored)["mixed.jpg"] == ()
     assert stored.count(filters.every(filters.tagged("indoors"), filters.tagged("cold"))) == 1
 
 
-def test_only_pictures_that_the_filters_let_through_change(stored: Collection) -> None:
+def test_only_images_that_pass_the_filters_change(stored: Collection) -> None:
     fill(stored)
-    tag_images(stored, colours("warm", "cold"), threshold=0)
-    report = tag_images(stored, colours("a", "b"), threshold=0, filters=Filters(glob="red*"))
+    tag_images(stored, colors("warm", "cold"), threshold=0)
+    report = tag_images(stored, colors("a", "b"), threshold=0, filters=Filters(glob="red*"))
     assert report.changed == 1
     assert stored.tags() == {"a": 1, "warm": 1, "cold": 1}
-    report = tag_images(stored, colours("x", "y"), threshold=0, filters=Filters(tags=("a",)))
+    report = tag_images(stored, colors("x", "y"), threshold=0, filters=Filters(tags=("a",)))
     assert tags_of(stored)["red.jpg"] == ("x",)
     assert clear_tags(stored, filters=Filters(tags=("cold",))) == 1
 
 
-def test_a_search_takes_all_tags_of_its_filters_together(stored: Collection) -> None:
+def test_a_search_needs_all_tags_of_its_filters(stored: Collection) -> None:
     fill(stored)
-    tag_images(stored, colours("warm", "cold"), threshold=0)
-    tag_images(stored, colours("in", "out"), threshold=0.9, add=True)
+    tag_images(stored, colors("warm", "cold"), threshold=0)
+    tag_images(stored, colors("in", "out"), threshold=0.9, add=True)
     encoder = ColorEncoder()
 
     def found(*tags: str) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_search_takes_all_tags_of_its_filters_together(stored: Collection) -> 
     assert found("warm", "out") == []
 
 
-def test_a_collection_from_before_there_were_tags_works_and_says_so(
+def test_a_collection_without_a_tag_field_works_and_refuses_tags(
     opened: Store, old_collection: Old
 ) -> None:
     name = f"old_{uuid4().hex[:12]}"
@@ -162,7 +162,7 @@ def test_a_collection_from_before_there_were_tags_works_and_says_so(
         assert set(opened_again.get([hits[0].id])) == {hits[0].id}
         assert opened_again.find_content(["hash"])["hash"]
         for impossible in (
-            lambda: tag_images(opened_again, colours("a", "b")),
+            lambda: tag_images(opened_again, colors("a", "b")),
             lambda: clear_tags(opened_again),
             lambda: opened_again.tags(),
             lambda: opened_again.upsert([tagged_row()]),
@@ -186,7 +186,7 @@ def tagged_row() -> ImageRow:
 
 @pytest.fixture
 def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
-    """Make a collection as version 1 made them."""
+    """Create a collection with the schema of version 1."""
 
     def make(store: Store, name: str) -> Collection:
         with pytest.MonkeyPatch.context() as patch:
@@ -201,20 +201,20 @@ def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
     return make
 
 
-def test_a_changed_picture_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
+def test_a_changed_image_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     photos = tmp_path / "photos"
-    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
-        draw(photos / f"{name}.png", colour)
+    for name, color in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
+        draw(photos / f"{name}.png", color)
     ingest(FileSource([photos]), collection, encoder, IngestOptions())
-    tag_images(collection, colours("r", "g", "b"), threshold=0)
+    tag_images(collection, colors("r", "g", "b"), threshold=0)
     assert tags_of(collection)["a.png"] == ("r",)
 
     draw(photos / "a.png", "blue", size=(40, 40))  # other content
     os.utime(photos / "b.png", ns=(1, 1))  # another date only
     (photos / "c.png").rename(photos / "moved.png")
-    (photos / "d.png").write_bytes(b"no picture any more")
+    (photos / "d.png").write_bytes(b"no image any more")
     ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
     assert tags_of(collection) == {"a.png": (), "b.png": ("g",), "moved.png": ("b",)}
 

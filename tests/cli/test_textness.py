@@ -12,7 +12,7 @@ from clipsearch import Index
 from clipsearch.textness import collection_textness, self_supervised
 from tests.cli.test_cli import environ, one_line, run
 from tests.helpers.commands import Run
-from tests.helpers.text_encoder import draw_pictures
+from tests.helpers.text_encoder import draw_images
 
 __all__ = ["environ", "run"]
 
@@ -36,8 +36,8 @@ def small_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def made(small_fits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of photos, plain.db with them, and fitted.db, which knows of text too."""
     made = tmp_path_factory.mktemp("made")
-    draw_pictures(made / "photos" / "with", 12, text=True)
-    draw_pictures(made / "photos" / "without", 12, text=False)
+    draw_images(made / "photos" / "with", 12, text=True)
+    draw_images(made / "photos" / "without", 12, text=False)
     with Index.open(made / "plain.db", model="pocket") as index:
         index.ingest(made / "photos")
     shutil.copy(made / "plain.db", made / "fitted.db")

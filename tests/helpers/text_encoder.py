@@ -1,4 +1,4 @@
-"""An encoder that sees text, and pictures with and without."""
+"""A fake encoder whose image vectors depend on drawn text, and images with and without text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +13,15 @@ from clipsearch.types import Pixels, Vectors
 from tests.helpers.fakes import add_colors
 
 SIDE = 160
+IMAGES_WITH_TEXT, IMAGES_WITHOUT_TEXT = 20, 80  # in the collection of the textness tests
+IMAGES_PER_CLASS = 50  # of their fits, fewer than by default to save time
 
 
-class ReadingEncoder:
-    """Embeds a picture as its mean colour, how many edges it has, and a constant.
+class EdgeEncoder:
+    """Embeds an image as its mean color, its share of edges, and a constant.
 
-    Letters have many and everything else here is plain, so the fourth number is text. A text is the
-    colours that it names, and text where it says so.
+    Letters have many edges and the test images few, so the fourth number stands for text. A text is
+    embedded as the colors that it names, and as text if it contains the word "text".
     """
 
     def __init__(self, weights: str = "0ead5") -> None:
@@ -38,7 +40,7 @@ class ReadingEncoder:
         self.embedded_images += len(pixels)
         stack = np.stack(pixels).astype(np.float32) / 255
         means = stack.mean(axis=(1, 2))
-        strokes = np.abs(np.diff(stack, n=2, axis=2)).max(axis=3)  # of one picture point or two
+        strokes = np.abs(np.diff(stack, n=2, axis=2)).max(axis=3)  # one or two pixels wide
         edges = np.sqrt((strokes > 0.3).mean(axis=(1, 2)))
         return np.column_stack([means, edges, np.full(len(means), 0.3)]).astype(np.float32)
 
@@ -47,14 +49,14 @@ class ReadingEncoder:
         return np.asarray(rows, dtype=np.float32)
 
 
-def draw_pictures(folder: Path, count: int, *, text: bool) -> Path:
-    """Plain pictures of many colours, `{number}.png`, with something written on them or not."""
+def draw_images(folder: Path, count: int, *, text: bool) -> Path:
+    """Draw plain images of many colors, `{number}.png`, with or without text on them."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         rng = np.random.default_rng([text, number])
         corners = rng.integers(40, 216, (1, 1, 3)) + rng.integers(-30, 30, (2, 2, 3))
-        picture = Image.fromarray(corners.astype(np.uint8), "RGB").resize((160, 120))
+        image = Image.fromarray(corners.astype(np.uint8), "RGB").resize((160, 120))
         if text:
-            picture = TextRenderer(fonts=()).render(picture, rng)
-        picture.save(folder / f"{number:03}.png")
+            image = TextRenderer(fonts=()).render(image, rng)
+        image.save(folder / f"{number:03}.png")
     return folder

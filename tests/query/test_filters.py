@@ -1,4 +1,4 @@
-"""Which paths a glob matches, and which formats may be asked for."""
+"""Filters: the paths that a glob matches, and the names of formats."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from clipsearch.query import Filters
 from clipsearch.store import filters as where
 from clipsearch.types import ImageRecord
 
-PHOTO = ImageRecord(
+RECORD = ImageRecord(
     id="0" * 32,
     path=Path("/data/Pictures/2023/05/IMG_1.JPG"),
     content_hash="0" * 32,
@@ -50,23 +50,23 @@ PHOTO = ImageRecord(
 def test_a_glob_matches(glob: str, matches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/data/Pictures")
     filters = Filters(glob=glob)
-    assert filters.matches_glob(PHOTO) is matches
+    assert filters.matches_glob(RECORD) is matches
     assert replace(filters) == filters
 
 
-def test_a_glob_with_a_folder_in_front_looks_only_there(tmp_path: Path) -> None:
+def test_an_anchored_glob_matches_only_in_its_folder(tmp_path: Path) -> None:
     real = tmp_path.resolve() / "[real]"
     real.mkdir()
     assert Filters(glob="/data/*.jpg").where() == where.under(Path("/data"))
     assert Filters(glob="2023/*.jpg").where() == ""
     (tmp_path / "link").symlink_to(real)
     filters = Filters(glob=f"{tmp_path}/link/*.jpg")
-    assert filters.matches_glob(replace(PHOTO, path=real / "a.jpg"))
-    assert not filters.matches_glob(replace(PHOTO, path=tmp_path / "r" / "a.jpg"))
+    assert filters.matches_glob(replace(RECORD, path=real / "a.jpg"))
+    assert not filters.matches_glob(replace(RECORD, path=tmp_path / "r" / "a.jpg"))
     assert Filters(under=tmp_path / "link").where() == where.under(real)
 
 
-def test_a_folder_with_an_odd_name_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_an_unusual_name_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     for name in ("~$x", "~nosuch", "x" * 300):
         assert Filters(under=Path(name)).where() == where.under(Path("/", name))
@@ -86,16 +86,16 @@ def test_a_folder_with_an_odd_name_is_no_error(monkeypatch: pytest.MonkeyPatch) 
         ("pgm", "ppm"),
     ],
 )
-def test_a_format_has_many_names(name: str, known: str) -> None:
+def test_a_format_has_several_names(name: str, known: str) -> None:
     assert Filters(formats=(name,)) == Filters(formats=(known,))
     assert Filters(formats=(name,)).where() == where.format_is_one_of([known])
 
 
-def test_every_suffix_and_every_format_may_be_asked_for() -> None:
+def test_every_suffix_and_every_format_is_accepted() -> None:
     assert set(Filters(formats=tuple(SUFFIXES)).formats) == set(FORMATS)
     assert Filters(formats=FORMATS).formats == FORMATS
 
 
-def test_an_unknown_format_is_an_error_that_lists_the_known() -> None:
+def test_an_unknown_format_raises_an_error_that_lists_the_formats() -> None:
     with pytest.raises(UsageError, match=r"unknown format 'doc': use one of jpeg, png, .*avif"):
         Filters(formats=("png", "doc"))

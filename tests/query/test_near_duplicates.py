@@ -1,4 +1,4 @@
-"""Groups of pictures that are the same to the eye."""
+"""Groups of near-duplicates, their order, exactness and memory."""
 
 import shutil
 import tracemalloc
@@ -22,14 +22,14 @@ from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import row
 
 
-def test_copies_and_resized_pictures_form_groups(
+def test_copies_and_resized_images_form_groups(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy of red.png")
     draw(photos / "small green.png", (0, 255, 9), size=(8, 8))
     ingest(FileSource([photos]), collection, encoder, IngestOptions())
     groups = find_near_duplicates(collection, 0.99)
-    members = {tuple(photo.path.name for photo in group.records): group for group in groups}
+    members = {tuple(record.path.name for record in group.records): group for group in groups}
     assert {frozenset(names) for names in members} == {
         frozenset({"red.png", "copy of red.png"}),
         frozenset({"green.png", "small green.png"}),
@@ -64,7 +64,7 @@ def test_pairs_across_blocks_are_found(
 
 
 class StubCollection:
-    """Rows of different contents, all of one file that exists."""
+    """Rows with different contents, all of one existing file."""
 
     def __init__(self, vectors: Vectors) -> None:
         file = Path(__file__)
@@ -118,11 +118,11 @@ def test_groups_are_those_of_a_comparison_of_all_pairs(
     assert [group.similarity for group in found] == pytest.approx([s for _, s in expected])
 
 
-def test_no_pictures_no_groups(collection: Collection) -> None:
+def test_an_empty_collection_has_no_groups(collection: Collection) -> None:
     assert find_near_duplicates(collection) == []
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.1, float("nan")])
-def test_an_impossible_threshold_is_a_usage_error(collection: Collection, threshold: float) -> None:
+def test_an_invalid_threshold_raises_usage_error(collection: Collection, threshold: float) -> None:
     with pytest.raises(UsageError, match="threshold"):
         find_near_duplicates(collection, threshold)

@@ -1,4 +1,4 @@
-"""How the command line spells a query."""
+"""The syntax of a query on the command line."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_a_folder_called_dog_does_not_capture_the_text(
     assert parse(["dog"]) == (Term("dog"),)
 
 
-def test_a_picture_file_with_blanks_in_its_name_is_a_picture(
+def test_an_image_file_with_blanks_in_its_name_is_an_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,7 +74,7 @@ def test_a_picture_file_with_blanks_in_its_name_is_a_picture(
     assert parse(["my lake.png"]) == (Term(Path("my lake.png")),)
 
 
-def test_a_file_that_is_there_is_meant_and_no_weight(
+def test_an_existing_file_name_is_not_split_into_weight_and_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

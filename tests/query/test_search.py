@@ -1,4 +1,4 @@
-"""The query module, on a real embedded store and a fake encoder."""
+"""Search, on a real embedded store with a fake encoder."""
 
 import os
 import shutil
@@ -29,15 +29,17 @@ def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Colle
     return collection
 
 
-def find(collection: Collection, encoder: ColorEncoder, *terms: Term, **wish: object) -> list[Hit]:
-    return search([Query(terms, **wish)], lambda: encoder, collection)[0]  # type: ignore[arg-type]
+def find(
+    collection: Collection, encoder: ColorEncoder, *terms: Term, **options: object
+) -> list[Hit]:
+    return search([Query(terms, **options)], lambda: encoder, collection)[0]  # type: ignore[arg-type]
 
 
 def names(hits: list[Hit]) -> list[str]:
     return [hit.path.name for hit in hits]
 
 
-def test_the_nearest_picture_comes_first(filled: Collection, encoder: ColorEncoder) -> None:
+def test_the_nearest_image_comes_first(filled: Collection, encoder: ColorEncoder) -> None:
     hits = find(filled, encoder, Term("a green field"))
     assert names(hits)[0] == "green.png"
     assert hits[0].score == pytest.approx(1, abs=1e-4)
@@ -51,18 +53,18 @@ def test_terms_are_added_and_subtracted(filled: Collection, encoder: ColorEncode
     assert [hit.score for hit in hits] == pytest.approx(list(expected), abs=1e-2)
 
 
-def test_text_and_picture_add_up_like_the_paper_says(
+def test_text_and_image_vectors_are_added(
     filled: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
-    picture = draw(tmp_path / "query.png", "blue")
-    hits = find(filled, encoder, Term("red"), Term(picture))
+    image = draw(tmp_path / "query.png", "blue")
+    hits = find(filled, encoder, Term("red"), Term(image))
     assert set(names(hits)[:2]) == {"red.png", "blue.png"}
     assert hits[0].score == pytest.approx(np.sqrt(0.5), abs=1e-3)
-    in_memory = find(filled, encoder, Term("red"), Term(Image.open(picture)))
+    in_memory = find(filled, encoder, Term("red"), Term(Image.open(image)))
     assert [hit.score for hit in in_memory] == pytest.approx([hit.score for hit in hits])
 
 
-def test_an_indexed_picture_is_not_decoded_again(
+def test_an_indexed_image_is_not_decoded_again(
     filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     by_path = find(filled, encoder, Term(photos / "red.png"))
@@ -72,7 +74,7 @@ def test_an_indexed_picture_is_not_decoded_again(
     assert encoder.embedded_images == 0
 
 
-def test_a_picture_whose_file_is_gone_can_still_be_a_query(
+def test_an_image_whose_file_is_gone_can_still_be_a_query(
     filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     (photos / "red.png").unlink()
@@ -87,7 +89,7 @@ def test_a_changed_file_is_embedded_as_it_is_now(
     assert encoder.embedded_images == 1
 
 
-def test_the_query_picture_and_its_copies_are_left_out_on_request(
+def test_exclude_images_leaves_out_the_query_image_and_its_copies(
     filled: Collection, encoder: ColorEncoder, photos: Path, tmp_path: Path
 ) -> None:
     shutil.copy(photos / "red.png", photos / "copy.png")
@@ -100,7 +102,7 @@ def test_the_query_picture_and_its_copies_are_left_out_on_request(
     assert set(names(hits)) == {"green.png", "blue.png"}
 
 
-def test_pages_follow_each_other(filled: Collection, encoder: ColorEncoder) -> None:
+def test_offset_returns_the_next_page(filled: Collection, encoder: ColorEncoder) -> None:
     query = Term("red"), Term("green", 0.5)
     pages = [names(find(filled, encoder, *query, limit=1, offset=page)) for page in range(4)]
     assert pages == [["red.png"], ["green.png"], ["blue.png"], []]
@@ -117,11 +119,13 @@ def test_many_queries_at_once_equal_one_by_one(filled: Collection, encoder: Colo
     assert together == [search([query], lambda: encoder, filled)[0] for query in queries]
 
 
-def test_thresholds_cut(filled: Collection, encoder: ColorEncoder) -> None:
+def test_min_score_leaves_out_lower_scores(filled: Collection, encoder: ColorEncoder) -> None:
     assert names(find(filled, encoder, Term("red"), min_score=0.5)) == ["red.png"]
 
 
-def test_filters_select(collection: Collection, encoder: ColorEncoder, tmp_path: Path) -> None:
+def test_filters_select_images(
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
+) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2020:05:01 12:00:00"
     (tmp_path / "p" / "it's 100%_sure").mkdir(parents=True)
@@ -193,15 +197,15 @@ def test_an_empty_collection_has_no_hits(collection: Collection, encoder: ColorE
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "options",
     [{"limit": 0}, {"offset": -1}, {"min_score": float("nan")}, {"min_z": float("inf")}],
 )
-def test_an_impossible_wish_is_a_usage_error(wish: dict[str, float]) -> None:
+def test_invalid_options_raise_usage_error(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        Query((Term("red"),), **wish)  # type: ignore[arg-type]
+        Query((Term("red"),), **options)  # type: ignore[arg-type]
 
 
-def test_bad_queries_say_what_is_wrong(
+def test_invalid_queries_raise_an_error_with_the_reason(
     filled: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="empty"):
@@ -240,10 +244,10 @@ def test_file_names_that_are_not_utf8_come_back_exactly(
 def test_z_is_measured_on_a_sample_of_a_large_collection(
     collection: Collection, encoder: ColorEncoder
 ) -> None:
-    pictures = many(5000)
-    collection.upsert(pictures)  # and nobody settles it, as after a kill
+    images = many(5000)
+    collection.upsert(images)  # and nobody settles it, as after a kill
     hits = find(collection, encoder, Term("red"))
-    scores = np.stack([picture.embedding for picture in pictures]) @ normalize(
+    scores = np.stack([image.embedding for image in images]) @ normalize(
         encoder.encode_texts(["red"])[0]
     )
     below, median = np.percentile(scores, (15.87, 50))

@@ -1,4 +1,4 @@
-"""Textness of a collection: fitted, kept, shared, and used by every kind of query."""
+"""The textness of a collection: fitted, stored, and used by queries."""
 
 import logging
 import shutil
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image
 
 from clipsearch import Index, Query, Term
 from clipsearch.errors import ModelError, ModelMismatchError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.models import registry
-from clipsearch.models.crop import CenterCrop
 from clipsearch.query import search, textness_filter
 from clipsearch.query.search import rank_by_text
 from clipsearch.store import Collection, Store
@@ -23,51 +22,27 @@ from clipsearch.textness import (
     TextnessProbe,
     collection_textness,
     fit_vectors,
-    self_supervised,
     shift_query,
 )
 from clipsearch.textness.collection_textness import load_bundled_probe
-from clipsearch.textness.fit import MIN_IMAGES
-from clipsearch.textness.self_supervised import embed_sample
 from clipsearch.textness.steering import TextnessScale
-from clipsearch.textness.synthetic_text import TextRenderer
 from clipsearch.types import Hit, Pixels, Vectors
 from ingest.pipeline import IngestOptions, ingest
-from tests.helpers.text_encoder import ReadingEncoder, draw_pictures
-
-WITH, WITHOUT = 20, 80
-IMAGES_PER_CLASS = 50
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures with text and one of pictures without."""
-    folder = tmp_path_factory.mktemp("lettered")
-    draw_pictures(folder / "with", WITH, text=True)
-    draw_pictures(folder / "without", WITHOUT, text=False)
-    return folder
+from tests.helpers.text_encoder import (
+    IMAGES_PER_CLASS,
+    IMAGES_WITH_TEXT,
+    IMAGES_WITHOUT_TEXT,
+    EdgeEncoder,
+)
 
 
-class BlindReader(ReadingEncoder):
-    """Sees colours at random, and no text."""
+class TextBlindEncoder(EdgeEncoder):
+    """Embeds images at random, so that text makes no difference."""
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         self.embedded_images += len(pixels)
         rng = np.random.default_rng(self.embedded_images)
         return rng.standard_normal((len(pixels), 5)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small_fits() -> Iterator[None]:
-    """Fewer pictures than users get, and so less time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(self_supervised, "IMAGES_PER_CLASS", IMAGES_PER_CLASS)
-        yield
-
-
-@pytest.fixture
-def reader() -> ReadingEncoder:
-    return ReadingEncoder()
 
 
 @pytest.fixture(scope="module")
@@ -78,153 +53,71 @@ def module_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def filled(module_store: Store, folder: Path) -> Collection:
-    """All of these, with a probe."""
-    collection = module_store.create("lettered", ReadingEncoder().identity)
-    ingest(FileSource([folder]), collection, ReadingEncoder(), IngestOptions())
-    Textness(collection, ReadingEncoder).fit()
+    """All images of `folder` in a collection with a probe."""
+    collection = module_store.create("lettered", EdgeEncoder().identity)
+    ingest(FileSource([folder]), collection, EdgeEncoder(), IngestOptions())
+    Textness(collection, EdgeEncoder).fit()
     return collection
 
 
-@pytest.fixture
-def fresh(store: Store, folder: Path, reader: ReadingEncoder) -> Iterator[Collection]:
-    """All of these in a collection whose model nobody knows yet."""
-    identity = replace(reader.identity, weights=f"fresh {np.random.default_rng().random()}")
-    reader.identity = identity
-    collection = store.create("fresh", identity)
-    ingest(FileSource([folder]), collection, reader, IngestOptions())
-    reader.embedded_images = 0
-    yield collection
-    store.drop("fresh")
-
-
-def find(collection: Collection, *terms: Term, **wish: object) -> list[Hit]:
-    query = Query(terms or (Term("red"),), **wish)  # type: ignore[arg-type]
-    return search([query], ReadingEncoder, collection)[0]
+def find(collection: Collection, *terms: Term, **options: object) -> list[Hit]:
+    query = Query(terms or (Term("red"),), **options)  # type: ignore[arg-type]
+    return search([query], EdgeEncoder, collection)[0]
 
 
 def lettered(hits: list[Hit]) -> int:
     return sum(hit.path.parent.name == "with" for hit in hits)
 
 
-def test_a_collection_fits_its_own_probe_keeps_it_and_says_so(
-    fresh: Collection, reader: ReadingEncoder, caplog: pytest.LogCaptureFixture
+def test_a_collection_fits_its_probe_once_saves_it_and_logs_that(
+    fresh: Collection, edge_encoder: EdgeEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "clipsearch")
-    assert Textness(fresh, lambda: reader).find() is None
-    probe = Textness(fresh, lambda: reader).probe()
+    assert Textness(fresh, lambda: edge_encoder).find() is None
+    probe = Textness(fresh, lambda: edge_encoder).probe()
     assert "fitting one" in caplog.text
     assert probe.accuracy > 0.8
-    embedded = reader.embedded_images
+    embedded = edge_encoder.embedded_images
     assert embedded == 2 * IMAGES_PER_CLASS
     caplog.clear()
     for _ in range(2):
-        again = Textness(fresh, lambda: reader).probe()
+        again = Textness(fresh, lambda: edge_encoder).probe()
         assert again.bias.tobytes() == probe.bias.tobytes()
-    assert reader.embedded_images == embedded
+    assert edge_encoder.embedded_images == embedded
     assert caplog.text == ""
 
 
-def test_a_fit_says_that_it_had_to_draw_pictures(
-    fresh: Collection, reader: ReadingEncoder, caplog: pytest.LogCaptureFixture
+def test_two_concurrent_fits_end_with_one_probe(
+    fresh: Collection, edge_encoder: EdgeEncoder
 ) -> None:
-    pictures = fresh.count()
-    self_supervised.fit_collection(reader, fresh, per_class=pictures)
-    assert f"{pictures} of the fit's {2 * pictures} images are synthetic" in caplog.text
+    slow, quick = Textness(fresh, lambda: edge_encoder), Textness(fresh, lambda: edge_encoder)
 
-
-@pytest.mark.parametrize("seed", range(8))
-def test_the_fewest_pictures_are_enough_whatever_they_show(
-    fresh: Collection, reader: ReadingEncoder, seed: int
-) -> None:
-    probe = self_supervised.fit_collection(reader, fresh, per_class=MIN_IMAGES, seed=seed)
-    assert probe.with_text == probe.without_text == MIN_IMAGES
-
-
-def test_pictures_that_carry_text_do_not_poison_the_fit(
-    fresh: Collection, reader: ReadingEncoder
-) -> None:
-    probe = Textness(fresh, lambda: reader).probe()
-    assert probe.without_text <= IMAGES_PER_CLASS - 5  # a fifth of the collection shows text
-    assert probe.bias[3] / np.linalg.norm(probe.bias) > 0.8
-    assert probe.accuracy > 0.8
-
-
-def test_two_processes_that_fit_at_once_end_up_with_one_probe(
-    fresh: Collection, reader: ReadingEncoder
-) -> None:
-    slow, quick = Textness(fresh, lambda: reader), Textness(fresh, lambda: reader)
-
-    def encoder() -> ReadingEncoder:
+    def encoder() -> EdgeEncoder:
         quick.fit(seed=5)  # while the slow one is at it
-        return reader
+        return edge_encoder
 
     slow = Textness(fresh, encoder)
     assert slow.probe().as_json() == quick.probe().as_json() == fresh.textness()
 
 
-def test_files_that_are_gone_are_replaced_by_drawn_backgrounds(
-    folder: Path, reader: ReadingEncoder, tmp_path: Path
-) -> None:
-    paths = [*sorted((folder / "without").iterdir())[:6], tmp_path / "gone.png"]
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
-    found = embed_sample(reader, [*paths, tmp_path / "broken.png"], TextRenderer(fonts=()), 8)
-    assert (len(found.with_text), len(found.without_text), found.synthetic) == (8, 8, 10)
-
-
-@pytest.fixture
-def given(reader: ReadingEncoder, monkeypatch: pytest.MonkeyPatch) -> list[Image.Image]:
-    """The pictures that the reader gets."""
-    found = []
-    preprocess = reader.preprocess
-
-    def noted(image: Image.Image) -> Pixels:
-        found.append(image)
-        return preprocess(image)
-
-    monkeypatch.setattr(reader, "preprocess", noted)
-    return found
-
-
-@pytest.mark.parametrize(("side", "expected"), [(32, 160), (128, 183), (224, 320), (448, 640)])
-def test_what_is_drawn_is_as_large_to_every_model(
-    reader: ReadingEncoder, given: list[Image.Image], side: int, expected: int
-) -> None:
-    reader.input_size = side
-    embed_sample(reader, [], TextRenderer(fonts=()), 2)
-    assert [image.width for image in given] == [expected] * 4
-
-
-def test_text_is_drawn_where_the_model_looks(
-    reader: ReadingEncoder, given: list[Image.Image], tmp_path: Path
-) -> None:
-    reader.center_crop = CenterCrop(square=True)
-    green = Image.new("RGB", (600, 300), "green")
-    green.save(tmp_path / "wide.png")
-    embed_sample(reader, [tmp_path / "wide.png"] * 20, TextRenderer(fonts=()), 10)
-    for written, plain in zip(given[0::2], given[1::2], strict=True):
-        assert plain.tobytes() == green.tobytes()
-        left, _, right, _ = ImageChops.difference(written, green).getbbox() or (0, 0, 0, 0)
-        assert 150 <= left < right <= 450
-
-
-def test_own_pictures_with_and_without_text_can_be_given(
-    fresh: Collection, folder: Path, reader: ReadingEncoder
+def test_a_probe_can_be_fitted_to_given_images(
+    fresh: Collection, folder: Path, edge_encoder: EdgeEncoder
 ) -> None:
     kinds = [sorted((folder / name).iterdir()) for name in ("with", "without")]
-    probe = Textness(fresh, lambda: reader).fit(*kinds)
-    assert (probe.with_text, probe.without_text) == (WITH, WITHOUT)
+    probe = Textness(fresh, lambda: edge_encoder).fit(*kinds)
+    assert (probe.with_text, probe.without_text) == (IMAGES_WITH_TEXT, IMAGES_WITHOUT_TEXT)
     assert probe.bias[3] > 0
     with pytest.raises(UsageError, match="or neither"):
-        Textness(fresh, lambda: reader).fit(kinds[0])
+        Textness(fresh, lambda: edge_encoder).fit(kinds[0])
 
 
-@pytest.mark.parametrize("picture", [False, True])
+@pytest.mark.parametrize("image", [False, True])
 @pytest.mark.parametrize("scale", [-2, -1, "off", 1, 2])
-def test_scales_ask_for_less_and_more_text(
-    filled: Collection, folder: Path, picture: bool, scale: TextnessScale
+def test_scales_favor_less_and_more_text(
+    filled: Collection, folder: Path, image: bool, scale: TextnessScale
 ) -> None:
     terms = [Term("red text", 0.5)]
-    if picture:
+    if image:
         terms.append(Term(folder / "with" / "003.png"))
     plain, shifted = (
         [hit.textness or 0 for hit in find(filled, *terms, limit=15, textness=scale_)]
@@ -237,13 +130,13 @@ def test_scales_ask_for_less_and_more_text(
 
 
 def test_the_query_is_the_normalized_sum_of_terms_and_bias(filled: Collection) -> None:
-    probe = Textness(filled, ReadingEncoder).probe()
+    probe = Textness(filled, EdgeEncoder).probe()
     [row] = filled.get([find(filled, limit=1)[0].id]).values()
     terms = Term("red"), Term("blue", 0.5)
-    red_and_blue = search([Query(terms, limit=100)], ReadingEncoder, filled)[0]
+    red_and_blue = search([Query(terms, limit=100)], EdgeEncoder, filled)[0]
     by_vector = {hit.id: hit.score for hit in red_and_blue}
     shifted = {hit.id: hit.score for hit in find(filled, *terms, limit=100, textness=-1.5)}
-    vector = ReadingEncoder().encode_texts(["red", "blue"])
+    vector = EdgeEncoder().encode_texts(["red", "blue"])
     unit = vector / np.linalg.norm(vector, axis=1, keepdims=True)
     query = unit[0] + 0.5 * unit[1]
     query = (query / np.linalg.norm(query)).astype(np.float32)
@@ -252,7 +145,7 @@ def test_the_query_is_the_normalized_sum_of_terms_and_bias(filled: Collection) -
     assert shifted[row.record.id] == pytest.approx(expected, abs=1e-4)
 
 
-def test_scale_0_changes_nothing_but_tells_the_textness(filled: Collection) -> None:
+def test_scale_0_only_adds_the_textness(filled: Collection) -> None:
     plain, zero = find(filled, limit=100), find(filled, limit=100, textness=0)
     assert [replace(hit, textness=None) for hit in zero] == plain
     assert all(hit.textness is None for hit in plain)
@@ -272,7 +165,7 @@ def test_z_is_that_of_the_shifted_query(filled: Collection) -> None:
         assert hit.z == pytest.approx((hit.score - below[1]) / (below[1] - below[0]), rel=1e-3)
 
 
-def test_too_much_text_is_left_out_and_the_limit_is_filled(filled: Collection) -> None:
+def test_max_textness_leaves_images_out_and_fills_the_limit(filled: Collection) -> None:
     term = Term("red text")
     assert lettered(find(filled, term, limit=10)) > 5
     hits = find(filled, term, limit=30, max_textness=0.5)
@@ -284,7 +177,7 @@ def test_too_much_text_is_left_out_and_the_limit_is_filled(filled: Collection) -
     assert find(filled, term, limit=100, max_textness=0.5) == expected
 
 
-def test_pages_without_text_follow_each_other(filled: Collection) -> None:
+def test_offset_counts_only_images_below_max_textness(filled: Collection) -> None:
     term = Term("red text")
     whole = find(filled, term, limit=25, max_textness=0.5)
     pages = [
@@ -296,29 +189,29 @@ def test_pages_without_text_follow_each_other(filled: Collection) -> None:
     assert find(filled, term, offset=100, max_textness=0.5) == []
 
 
-def test_where_milvus_gives_too_few_every_row_is_looked_at(
+def test_all_rows_are_scanned_if_milvus_returns_too_few(
     filled: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     term = Term("red text")
-    wish = {"limit": 12, "offset": 3, "max_textness": 0.3, "textness": -0.5}
-    from_pages = find(filled, term, **wish)
+    options = {"limit": 12, "offset": 3, "max_textness": 0.3, "textness": -0.5}
+    from_pages = find(filled, term, **options)
     monkeypatch.setattr(textness_filter, "MAX_RESULTS", 20)
-    scanned = find(filled, term, **wish)
+    scanned = find(filled, term, **options)
     assert [hit.id for hit in scanned] == [hit.id for hit in from_pages]
     assert [hit.score for hit in scanned] == pytest.approx([hit.score for hit in from_pages])
 
 
-def test_pictures_are_ranked_by_their_text(filled: Collection) -> None:
-    textness = Textness(filled, ReadingEncoder)
-    best = rank_by_text(textness, limit=WITH)
-    assert lettered(best) >= WITH - 3
+def test_images_are_ranked_by_their_text(filled: Collection) -> None:
+    textness = Textness(filled, EdgeEncoder)
+    best = rank_by_text(textness, limit=IMAGES_WITH_TEXT)
+    assert lettered(best) >= IMAGES_WITH_TEXT - 3
     values = [hit.textness or 0 for hit in best]
     assert values == sorted(values, reverse=True)
     assert rank_by_text(textness, limit=5, offset=5) == best[5:10]
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "none"])
-def test_scales_that_are_none_are_usage_errors(wrong: TextnessScale) -> None:
+def test_invalid_scales_raise_usage_error(wrong: TextnessScale) -> None:
     with pytest.raises(UsageError, match="textness"):
         Query((Term("red"),), textness=wrong)
     if not isinstance(wrong, str):
@@ -326,55 +219,59 @@ def test_scales_that_are_none_are_usage_errors(wrong: TextnessScale) -> None:
             Query((Term("red"),), max_textness=wrong)
 
 
-def test_a_probe_of_another_model_is_refused(filled: Collection) -> None:
-    probe = Textness(filled, ReadingEncoder).probe()
+def test_a_probe_of_another_model_raises_model_mismatch_error(filled: Collection) -> None:
+    probe = Textness(filled, EdgeEncoder).probe()
     other = replace(probe, model=replace(probe.model, weights="other"))
     with pytest.raises(ModelMismatchError, match="cannot be used"):
-        Textness(filled, ReadingEncoder).save(other)
+        Textness(filled, EdgeEncoder).save(other)
 
 
-def test_a_model_that_sees_no_text_says_so(fresh: Collection, reader: ReadingEncoder) -> None:
-    blind = BlindReader(reader.identity.weights)
+def test_a_model_that_does_not_recognize_text_raises_model_error(
+    fresh: Collection, edge_encoder: EdgeEncoder
+) -> None:
+    blind = TextBlindEncoder(edge_encoder.identity.weights)
     with pytest.raises(ModelError, match="does not separate"):
         search([Query((Term("red"),), textness=-1)], lambda: blind, fresh)
     assert fresh.textness() is None
 
 
-def test_a_kept_probe_that_is_broken_is_fitted_anew(
-    fresh: Collection, reader: ReadingEncoder, caplog: pytest.LogCaptureFixture
+def test_an_invalid_stored_probe_is_fitted_again(
+    fresh: Collection, edge_encoder: EdgeEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     fresh.set_textness({"version": 99})
-    assert Textness(fresh, lambda: reader).probe().accuracy > 0.8
+    assert Textness(fresh, lambda: edge_encoder).probe().accuracy > 0.8
     assert "cannot be used" in caplog.text
 
 
-def test_a_shipped_probe_serves_its_own_weights_only(
-    reader: ReadingEncoder,
+def test_the_bundled_probe_is_used_for_its_own_weights_only(
+    edge_encoder: EdgeEncoder,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((40, 5)).astype(np.float32)
-    probe = fit_vectors(rows[:20] + np.eye(5, dtype=np.float32)[3] * 3, rows[20:], reader.identity)
+    probe = fit_vectors(
+        rows[:20] + np.eye(5, dtype=np.float32)[3] * 3, rows[20:], edge_encoder.identity
+    )
     path = tmp_path / "textness.json"
     monkeypatch.setattr(collection_textness, "BUNDLED_PROBE", path)
-    assert load_bundled_probe(reader.identity) is None
+    assert load_bundled_probe(edge_encoder.identity) is None
     probe.save(path)
-    found = load_bundled_probe(reader.identity)
+    found = load_bundled_probe(edge_encoder.identity)
     assert isinstance(found, TextnessProbe)
     assert found.bias.tobytes() == probe.bias.tobytes()
-    assert load_bundled_probe(replace(reader.identity, weights="others")) is None
+    assert load_bundled_probe(replace(edge_encoder.identity, weights="others")) is None
     path.write_text("{", "utf-8")
-    assert load_bundled_probe(reader.identity) is None
+    assert load_bundled_probe(edge_encoder.identity) is None
     assert "not a textness file" in caplog.text
 
 
-def test_the_same_on_a_server(
+def test_textness_works_on_a_server(
     milvus_server: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    reader = ReadingEncoder("on a server")
-    monkeypatch.setattr(registry, "load", lambda _name, **_options: reader)
+    edge_encoder = EdgeEncoder("on a server")
+    monkeypatch.setattr(registry, "load", lambda _name, **_options: edge_encoder)
     shutil.copytree(folder, tmp_path / "photos")
     with Index.open(milvus_server, collection="lettered", model="pocket") as index:
         index.ingest(tmp_path / "photos")
@@ -387,8 +284,8 @@ def test_the_same_on_a_server(
         assert len(little) == 10
         assert lettered(index.rank_by_text(limit=10, min_textness=0.5)) == 10
     with Index.open(milvus_server, collection="lettered") as index:
-        embedded = reader.embedded_images
+        embedded = edge_encoder.embedded_images
         assert index.textness.probe().as_json() == probe.as_json()
         again = index.search("red text", limit=15, textness=-2)
         assert {hit.id for hit in again} == {hit.id for hit in shifted}
-        assert reader.embedded_images == embedded
+        assert edge_encoder.embedded_images == embedded

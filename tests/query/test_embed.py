@@ -1,4 +1,4 @@
-"""Pictures as query terms: which row is theirs, and what happens where there is none to see."""
+"""Image terms: their stored rows, missing and changed files, shortened ids."""
 
 import os
 import shutil
@@ -24,12 +24,12 @@ def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Colle
 
 
 def others(collection: Collection, encoder: ColorEncoder, *terms: Term) -> set[str]:
-    """What is found without the query's own pictures."""
+    """The names of the hits with `exclude_images`."""
     query = Query(terms, exclude_images=True)
     return {hit.path.name for hit in search([query], lambda: encoder, collection)[0]}
 
 
-def test_a_picture_that_changed_since_is_not_found_by_itself(
+def test_a_changed_query_image_is_excluded_by_id_and_content(
     filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     draw(photos / "red.png", "blue", size=(9, 9))
@@ -38,7 +38,7 @@ def test_a_picture_that_changed_since_is_not_found_by_itself(
     assert others(filled, encoder, Term(photos / "red.png")) == {"blue.png"}
 
 
-def test_every_picture_of_a_query_is_left_out(
+def test_all_images_of_a_query_are_excluded(
     filled: Collection, encoder: ColorEncoder, photos: Path
 ) -> None:
     (photos / "red.png").unlink()
@@ -47,7 +47,7 @@ def test_every_picture_of_a_query_is_left_out(
     assert others(filled, encoder, Term("red")) == {"red.png", "green.png", "blue.png"}
 
 
-def test_an_indexed_picture_out_of_sight_is_still_known(
+def test_a_stored_image_without_access_keeps_its_row(
     filled: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(monkeypatch)
@@ -57,13 +57,13 @@ def test_an_indexed_picture_out_of_sight_is_still_known(
 
 
 @pytest.mark.parametrize("name", ["~$x.jpg", "~nosuch/x.jpg", "nowhere.jpg"])
-def test_a_picture_that_is_not_there_is_a_usage_error(collection: Collection, name: str) -> None:
+def test_a_missing_image_raises_usage_error(collection: Collection, name: str) -> None:
     assert stored_row(Path(name), collection) is None
     with pytest.raises(UsageError, match="no such image"):
         open_image(Path(name))
 
 
-def test_a_picture_that_cannot_be_read_is_an_error_with_the_reason(
+def test_an_unreadable_image_raises_an_error_with_the_reason(
     collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = Path("x" * 300 + ".jpg")
@@ -72,15 +72,15 @@ def test_a_picture_that_cannot_be_read_is_an_error_with_the_reason(
         open_image(long)
     with pytest.raises(ImageError):
         open_image(Path("a\0b.jpg"))
-    picture = draw(tmp_path / "a.png")
+    image = draw(tmp_path / "a.png")
     lock(monkeypatch)
-    assert stored_row(picture, collection) is None
+    assert stored_row(image, collection) is None
     with pytest.raises(ImageError, match=r"a\.png: permission denied"):
-        open_image(picture)
+        open_image(image)
 
 
 def lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no file be looked at any more, as in a folder without permission."""
+    """Make every stat call fail, as in a folder without permission."""
 
     def deny(*_: object, **__: object) -> os.stat_result:
         raise PermissionError(13, "Permission denied")
@@ -89,7 +89,7 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "stat", deny)
 
 
-def test_an_id_may_be_shortened_and_in_any_case(filled: Collection, photos: Path) -> None:
+def test_an_id_may_be_shortened_and_in_any_letter_case(filled: Collection, photos: Path) -> None:
     id_ = image_id(photos.resolve() / "red.png")
     for prefix in (id_, id_.upper(), id_[:12], id_[:12].upper()):
         row = stored_row(StoredImage(prefix), filled)

@@ -1,0 +1,78 @@
+"""The learning curve and its zero-shot point."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipsearch.classify import LearningCurve, LearningCurvePoint
+from clipsearch.classify.learning_curve import confidence_interval, measure_learning_curve
+from clipsearch.errors import UsageError
+from clipsearch.types import Vectors
+from tests.helpers.labeled_vectors import clusters
+
+
+def test_the_confidence_interval_is_students() -> None:
+    low, high = confidence_interval([0.5, 0.6, 0.7])
+    reach = 4.302653 * 0.1 / 3**0.5  # t of 0.975 with 2 degrees of freedom, by the table
+    assert low == pytest.approx(0.6 - reach, abs=1e-5)
+    assert high == pytest.approx(0.6 + reach, abs=1e-5)
+    assert np.isnan(confidence_interval([0.5])).all()
+
+
+def test_the_curve_rises_with_the_shots() -> None:
+    features, targets = clusters((40, 40, 12), spread=0.9, dim=16)
+    curve = measure_learning_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
+    assert [point.shots for point in curve.points] == [1, 4, 16, None]  # no class has 64
+    assert [point.examples for point in curve.points] == [3, 12, 40, 64]  # 16 + 16 + all 8
+    assert curve.tested == 12 + 12 + 4
+    first, *_, last = curve.points
+    assert first.mean < last.mean
+    assert all(point.low <= point.mean <= point.high for point in curve.points)
+    assert curve.zero_shot is None
+    assert curve.zero_shot_equivalent is None
+    again = measure_learning_curve(features, targets, shots=(1, 4, 16, 64), seeds=4)
+    assert again == curve
+
+
+def test_zero_shot_is_tested_on_the_same_images_and_compared_in_examples() -> None:
+    def point(shots: int | None, mean: float) -> LearningCurvePoint:
+        return LearningCurvePoint(shots, 1, mean, mean, mean, 1)
+
+    curve = LearningCurve((point(1, 0.4), point(4, 0.8), point(None, 0.9)), point(0, 0.6), 10, 1)
+    assert curve.zero_shot_equivalent == pytest.approx(
+        2
+    )  # half way between 1 and 4 on the logarithm
+    for outside in (0.3, 0.85, 1.0):
+        assert replace(curve, zero_shot=point(0, outside)).zero_shot_equivalent is None
+
+    class Always:
+        labels = ("a", "b")
+
+        def probabilities(self, vectors: Vectors) -> Vectors:
+            return np.tile(np.array([1, 0], dtype=np.float32), (len(vectors), 1))
+
+    features, targets = clusters((10, 30))
+    found = measure_learning_curve(features, targets, seeds=2, zero_shot=Always())
+    assert found.zero_shot is not None
+    assert found.zero_shot.mean == pytest.approx(3 / 12)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(2, 9), min_size=2, max_size=5))
+def test_every_class_is_fitted_and_tested_at_any_size(sizes: list[int]) -> None:
+    features, targets = clusters(tuple(sizes), spread=0.05)
+    curve = measure_learning_curve(features, targets, shots=(1, 2), seeds=1)
+    assert curve.points[-1].examples + curve.tested == sum(sizes)
+    assert curve.points[-1].mean > 0.5
+
+
+def test_invalid_numbers_raise_usage_error() -> None:
+    features, targets = clusters((1, 5))
+    with pytest.raises(UsageError, match="two images"):
+        measure_learning_curve(features, targets)
+    for options in ({"shots": (0,)}, {"seeds": 0}):
+        with pytest.raises(UsageError, match="1"):
+            measure_learning_curve(*clusters((5, 5)), **options)
