@@ -233,7 +233,7 @@ def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> No
             ("b",)
         ] * 3
         other = replace(probe, model=replace(index.model, weights="other"))
-        with pytest.raises(ModelMismatchError, match="fitted on vectors of pocket"):
+        with pytest.raises(ModelMismatchError, match="fitted to vectors of pocket"):
             index.tag(other)
         with pytest.raises(UsageError, match="is the only label"):
             index.tag(["dog"])
