@@ -159,12 +159,15 @@ class OpenClipEncoder:
 
 
 def _describe(config: Mapping[str, Any], *, quick_gelu: bool) -> str:
-    """One line on everything that determines the vectors besides the weights."""
+    """One line on everything that determines the vectors besides the weights.
+
+    Collections store it as part of the model's identity: never reword it.
+    """
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size
     mean, std = (", ".join(f"{x:.6g}" for x in config[key]) for key in ("mean", "std"))
     resize = {
-        "shortest": "shortest side, center crop",
+        "shortest": "shortest side, centre crop",
         "longest": f"longest side, padded with {config['fill_color']}",
         "squash": "squashed",
     }[config["resize_mode"]]

@@ -147,9 +147,9 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     mean = (
         "mean (0.5, 0.5, 0.5)" if folder.name == "SigLIP" else "mean (0.481455, 0.457827, 0.408211)"
     )
-    resize = "squashed" if folder.name == "SigLIP" else "shortest side, center crop"
+    resize = "squashed" if folder.name == "SigLIP" else "shortest side, centre crop"
     assert identity.preprocessing.startswith(f"224x224 px, {resize}, bicubic, {mean}")
-    assert encoder.center_crop == CenterCrop(square=resize == "shortest side, center crop")
+    assert encoder.center_crop == CenterCrop(square=resize == "shortest side, centre crop")
     assert identity.preprocessing.endswith("QuickGELU") == (folder.name == "RN50")
 
 
