@@ -58,3 +58,18 @@ class MissingCollectionError(StoreError):
 
 class DamagedStoreError(StoreError):
     """The store holds fewer rows than were written to it."""
+
+
+MESSAGE_LENGTH = 300
+"""Maximum length of another library's message within one of ours."""
+
+
+def describe_error(error: Exception) -> str:
+    """Return the message of another library's error as one line of limited length."""
+    return shorten(str(getattr(error, "message", "") or error) or type(error).__name__)
+
+
+def shorten(text: str) -> str:
+    """Return a text as one line of at most MESSAGE_LENGTH characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MESSAGE_LENGTH else f"{line[: MESSAGE_LENGTH - 1]}…"

@@ -79,7 +79,7 @@ class Changes:
     def stored_copies(self, files: Sequence[HashedFile]) -> dict[str, StoredCopies]:
         """Look up the collection's images with each file's content, by content hash."""
         hashes = list({file.content_hash for file in files})
-        records = self._collection.find_content(hashes) if self._collection else {}
+        records = self._collection.find_by_content(hashes) if self._collection else {}
         return {key: StoredCopies(records.get(key, []), self._source.roots) for key in hashes}
 
     def classify(self, file: HashedFile, copies: StoredCopies) -> tuple[Outcome, str | None]:

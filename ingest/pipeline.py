@@ -85,7 +85,7 @@ def ingest(
         missing = find_missing(collection, source.roots, force=options.force)
         collection.delete(missing.ids)
         tally.removed, tally.refused = len(missing.ids), missing.refusals
-        collection.settle()
+        collection.finish_writes()
     return tally.report(seconds=time.monotonic() - started, dry_run=False)
 
 
@@ -219,8 +219,8 @@ class Ingestion:
 
 def _finish(collection: Collection, tally: Tally) -> None:
     """Record the failures and let the store finish its writes."""
-    collection.record_failures(tally.failed)
-    collection.settle()
+    collection.add_failures(tally.failed)
+    collection.finish_writes()
 
 
 def _count_in_background(source: FileSource, progress: Progress) -> None:

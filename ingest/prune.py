@@ -37,7 +37,7 @@ def find_missing(
     for root in roots:
         known = 0
         missing_here: dict[str, Path] = {}
-        for record in collection.scan(filters.under(root)):
+        for record in collection.scan(filters.in_folder(root)):
             if record.id not in without:
                 known += 1
                 if is_missing(record.path):
@@ -59,7 +59,7 @@ def forget_failures(collection: Collection, locations: Sequence[Path]) -> None:
     Call this after a complete run over the locations and before recording its own failures.
     """
     places = set(locations)
-    collection.clear_failures(
+    collection.remove_failures(
         [
             failure.path
             for failure in collection.failures()

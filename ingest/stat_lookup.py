@@ -26,7 +26,7 @@ class StatLookup:
     def __init__(self, collection: Collection | None) -> None:
         """Look up files in `collection`; None stands for a collection that does not exist yet."""
         self._collection = collection
-        self._rows = min(collection.known_count(), MAX_ROWS + 1) if collection else 0
+        self._rows = min(collection.estimate_count(), MAX_ROWS + 1) if collection else 0
         self._lookups = 0
         self._table: _StatTable | None = None
 
@@ -38,7 +38,7 @@ class StatLookup:
         if self._table is None and self._lookups * ROWS_PER_LOOKUP > self._rows <= MAX_ROWS:
             self._table = _StatTable(self._collection)
         if self._table is None:
-            states = self._collection.stamps(ids)
+            states = self._collection.file_states(ids)
             return {id_: (state.size, state.mtime_ns) for id_, state in states.items()}
         return dict(self._table.find(ids))
 
@@ -47,7 +47,7 @@ class _StatTable:
     """The size and mtime of every row of a collection, sorted by id, 32 bytes each."""
 
     def __init__(self, collection: Collection) -> None:
-        rows = ((bytes.fromhex(id_), *stat) for id_, stat in collection.scan_stamps())
+        rows = ((bytes.fromhex(id_), *stat) for id_, stat in collection.scan_file_stats())
         table = np.fromiter(rows, dtype="S16, i8, i8")
         order = np.argsort(table["f0"])
         self._ids: NDArray[np.bytes_] = table["f0"][order]

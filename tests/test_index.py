@@ -155,7 +155,7 @@ def test_an_unknown_model_makes_no_collection(tmp_path: Path, photos: Path) -> N
     with Index.open(tmp_path / "new.db", model="ViT-B-32/laion2b_s34b_b79z") as index:
         with pytest.raises(ModelError, match="did you mean"):
             index.ingest(photos)
-        assert index._store.collections() == []
+        assert index.store.collections() == []
 
 
 def test_a_dry_run_writes_nothing_and_loads_nothing(

@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
-    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.cpu clipsearch.escape",
+    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.cpu clipsearch.escape"
+    " clipsearch.startup",
     "clipsearch.config",
     "clipsearch.cache",
-    "clipsearch.vectors clipsearch.logistic_regression clipsearch.images clipsearch.files.paths clipsearch.models.crop"
-    " clipsearch.daemon.endpoint clipsearch.daemon.protocol",
-    "clipsearch.files.text_lines clipsearch.models.base clipsearch.daemon.client",
+    "clipsearch.vectors clipsearch.logistic_regression clipsearch.images clipsearch.files.paths"
+    " clipsearch.models.crop",
+    "clipsearch.files.text_lines clipsearch.models.base",
     "clipsearch.models clipsearch.store",
     "clipsearch.files",
     "clipsearch.textness",
@@ -34,8 +35,9 @@ TIERS = (
     "clipsearch.explain",
     "clipsearch.render",
     "ingest",
-    "clipsearch.index clipsearch.distill",
     "clipsearch.daemon",
+    "clipsearch.session",
+    "clipsearch.index clipsearch.distill clipsearch.daemon.__main__",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
@@ -59,7 +61,7 @@ OWNERS = {
         "clipsearch.models.open_clip_text_tower",
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
-    "pymilvus": {"clipsearch.store.pymilvus_import"},
+    "pymilvus": {"clipsearch.startup"},
     "scipy": {
         "clipsearch.classify.learning_curve",
         "clipsearch.evaluation.metrics",

@@ -89,7 +89,7 @@ def fill(file: Path, vectors: Vectors, model: ModelIdentity) -> None:
         for start in range(0, len(vectors), 2_000):
             part = vectors[start : start + 2_000]
             images.upsert([_row(start + place, vector) for place, vector in enumerate(part)])
-        images.settle()
+        images.finish_writes()
     unfinished.rename(file)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.text_lines import numbered_lines
-from clipsearch.store.fields import LIST_TEXT_BYTES
+from clipsearch.store.schema import LIST_TEXT_BYTES
 
 MAX_NAMED = 5
 """Labels that an error message names."""

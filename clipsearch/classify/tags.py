@@ -59,7 +59,7 @@ def tag_images(
             retained = [tag for tag in row.record.tags if add and tag not in classifier.labels]
             tagged.append((row, (*retained, *new)))
         changed += _write_changed(collection, tagged)
-    collection.settle()
+    collection.finish_writes()
     return TagReport(dict(counts), untagged, changed)
 
 
@@ -69,7 +69,7 @@ def clear_tags(collection: Collection, *, filters: Filters = NO_FILTERS) -> int:
     changed = 0
     for batch in batches(select_rows(collection, filters), WRITE_ROWS):
         changed += _write_changed(collection, [(row, ()) for row in batch])
-    collection.settle()
+    collection.finish_writes()
     return changed
 
 

@@ -14,7 +14,7 @@ from clipsearch.query import Query, Term
 from clipsearch.render import table
 from clipsearch.render.contact_sheet import write_sheet
 from clipsearch.render.section import Section
-from clipsearch.store import Store
+from clipsearch.session import open_store
 
 COLLECTION = "clipsearch_demo"
 # The other images of scikit-image are drawings, test patterns and image stacks.
@@ -60,7 +60,7 @@ def demo(*, uri: str, token: str | None, model: str, sheet: Path) -> None:
     created anew.
     """
     folder = _sample_folder()
-    with Store.open(uri, token=token) as store, contextlib.suppress(MissingCollectionError):
+    with open_store(uri, token=token) as store, contextlib.suppress(MissingCollectionError):
         store.drop(COLLECTION)
     with Index.open(uri, collection=COLLECTION, model=model, token=token) as index:
         with progress_bar() as bar:

@@ -6,7 +6,7 @@ import click
 
 from clipsearch.cli import options
 from clipsearch.errors import UsageError
-from clipsearch.store import Store
+from clipsearch.session import open_store
 
 
 @click.command()
@@ -15,7 +15,7 @@ from clipsearch.store import Store
 @options.uri
 def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
     """Delete a collection from the store; image files stay."""
-    with Store.open(uri, token=token, create=False) as store:
+    with open_store(uri, token=token, create=False) as store:
         rows = next((info.rows for info in store.collections() if info.name == name), None)
         if rows is not None and not yes:
             if not sys.stdin.isatty():

@@ -11,7 +11,7 @@ from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.progress import progress_bar
-from clipsearch.daemon.process import start_unless_off
+from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import FileSource, read_path_list
 from clipsearch.files.paths import expand_user
@@ -97,7 +97,7 @@ def ingest(
                 )
     exit_code = _show(report, as_json=as_json, quiet=quiet)
     if not dry_run:
-        start_unless_off(uri, token, collection, runtime)
+        start_if_enabled(uri, token, collection, runtime)
     return EXIT_ERROR if report.refused else exit_code
 
 

@@ -9,7 +9,7 @@ import click
 from clipsearch.cli import options
 from clipsearch.cli.filter_options import filters
 from clipsearch.cli.output import Output, output, show
-from clipsearch.daemon.process import start_unless_off
+from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.index import Index
@@ -100,7 +100,7 @@ def query(
     files = [term.content for term in terms if isinstance(term.content, Path)]
     title = " ".join(words) or " + ".join(images)
     show(hits, output_options, title=title, images=files, start=offset + 1)
-    start_unless_off(uri, token, collection, runtime)
+    start_if_enabled(uri, token, collection, runtime)
 
 
 def _require_known_tags(tags: tuple[str, ...], index: Index) -> None:

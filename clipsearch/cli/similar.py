@@ -7,7 +7,7 @@ import click
 
 from clipsearch.cli import options
 from clipsearch.cli.output import Output, output, show
-from clipsearch.daemon.process import start_unless_off
+from clipsearch.daemon.process import start_if_enabled
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query.parser import as_image
@@ -48,4 +48,4 @@ def similar(
         hits = index.similar(query_image, limit=limit, textness=textness, max_textness=max_textness)
     files = [query_image] if isinstance(query_image, Path) else []
     show(hits, output_options, title=f"similar to {image}", images=files, start=1)
-    start_unless_off(uri, token, collection, runtime)
+    start_if_enabled(uri, token, collection, runtime)

@@ -8,6 +8,7 @@ from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.errors import StoreError
 from clipsearch.escape import escape_control
+from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
 
 SHOWN_FAILURES = 5
@@ -19,7 +20,7 @@ SHOWN_FAILURES = 5
 @options.as_json
 def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) -> int:
     """Show the collections of a store: models, images, folders, failures and disk use."""
-    with Store.open(uri, token=token, create=False) as store:
+    with open_store(uri, token=token, create=False) as store:
         collections = {info.name: _open(store, info.name) for info in store.collections()}
         disk_bytes = store.disk_bytes()
         if as_json:
@@ -50,7 +51,7 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
     info = opened.info
     return {
         "name": name,
-        "images": opened.known_count(),
+        "images": opened.estimate_count(),
         "model": info.model.name,
         "dim": info.model.dim,
         "weights": info.model.weights,
@@ -68,7 +69,7 @@ def _show(name: str, opened: Collection | StoreError, max_failures: int | None) 
         click.echo(f"\n{name}: {escape_control(str(opened))}")
         return
     info = opened.info
-    click.echo(f"\n{name}: {opened.known_count():,} images")
+    click.echo(f"\n{name}: {opened.estimate_count():,} images")
     click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
     click.echo(f"  created   {info.created_at}")
     for root in info.roots:

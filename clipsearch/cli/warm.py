@@ -9,7 +9,7 @@ import click
 from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.daemon import process
-from clipsearch.daemon.process import State, Wanted
+from clipsearch.daemon.process import DaemonOptions, DaemonStatus
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.models.runtime import Runtime
@@ -56,15 +56,17 @@ def warm(
         click.echo("daemon stopped" if stopped else "no daemon is running", err=True)
         return 0
     if status:
-        state = process.status(uri)
+        state = process.read_status(uri)
     else:
-        settings = Wanted(uri, token, collection, runtime, process.seconds(idle_timeout))
+        settings = DaemonOptions(
+            uri, token, collection, runtime, process.parse_duration(idle_timeout)
+        )
         state = process.start(settings)
     _show(state, as_json=as_json)
     return 0 if state else EXIT_ERROR
 
 
-def _show(state: State | None, *, as_json: bool) -> None:
+def _show(state: DaemonStatus | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"running": state is not None, **(asdict(state) if state else {})}))
     elif state is None:

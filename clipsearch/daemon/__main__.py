@@ -1,4 +1,4 @@
-"""The warm process from its start to its end: `python -m clipsearch.warm`, settings on its input."""
+"""The daemon's program: `python -m clipsearch.daemon`, with DaemonOptions as JSON on its input."""
 
 import contextlib
 import json
@@ -8,96 +8,98 @@ import sys
 import threading
 from pathlib import Path
 
-from clipsearch.daemon.endpoint import made
-from clipsearch.daemon.process import Wanted
+from clipsearch.daemon.endpoint import create_endpoint
+from clipsearch.daemon.process import DaemonOptions
 from clipsearch.daemon.server import Server, handle_signals
 from clipsearch.errors import ClipsearchError, MissingCollectionError
-from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
-from clipsearch.store.address import locate
+from clipsearch.session import Session
+from clipsearch.store.uri import parse_uri
+
+LOADING_THREAD = "loading"
 
 log = logging.getLogger("clipsearch.daemon")
 
 
 def main() -> int:
-    """Serve until it is over."""
+    """Serve until the daemon is stopped or idle; return the exit status."""
     fields = json.load(sys.stdin)
-    wanted = Wanted(**fields | {"runtime": Runtime(**fields["runtime"])})
+    options = DaemonOptions(**fields | {"runtime": Runtime(**fields["runtime"])})
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
-    address = locate(wanted.uri)
+    uri = parse_uri(options.uri)
     try:
-        server = Server(made(address.key), address, wanted.token, idle=wanted.idle)
+        server = Server(create_endpoint(uri.key), uri, options.token, idle=options.idle)
     except (ClipsearchError, OSError) as error:
         _report(error=str(error))
         return 1
     handle_signals(server)
-    log.info("process %s serves %s", os.getpid(), address.shown)
-    os.chdir("/")  # holds no folder that somebody may want to unmount
-    logging.getLogger("clipsearch").addHandler(_Reporting(logging.INFO))
-    loading = _Loading(wanted, server)
-    loading.start()
+    log.info("process %s serves %s", os.getpid(), uri.display)
+    os.chdir("/")  # or a file system could not be unmounted
+    logging.getLogger("clipsearch").addHandler(_LogReporter(logging.INFO))
+    loader = _Loader(options, server)
+    loader.start()
     server.run()
-    return 1 if loading.failed else 0
+    return 1 if loader.has_failed else 0
 
 
-class _Loading(threading.Thread):
-    """Uses the store once, as any command would, so that it and its model are ready for the first."""
+class _Loader(threading.Thread):
+    """Uses the store and the model once, as a command does, so that they are ready."""
 
-    def __init__(self, wanted: Wanted, server: Server) -> None:
-        super().__init__(name="loading", daemon=True)
-        self._wanted = wanted
+    def __init__(self, options: DaemonOptions, server: Server) -> None:
+        super().__init__(name=LOADING_THREAD, daemon=True)
+        self._options = options
         self._server = server
-        self.failed = False
+        self.has_failed = False
 
     def run(self) -> None:
-        wanted = self._wanted
+        options = self._options
         warnings = []
         try:
-            with Index.open(
-                wanted.uri,
-                collection=wanted.collection,
-                token=wanted.token,
+            with Session.open(
+                options.uri,
+                collection=options.collection,
+                token=options.token,
                 create=False,
-                **wanted.runtime.options(),
-            ) as index:
+                **options.runtime.options(),
+            ) as session:
                 try:
-                    index.collection.count()
-                    index.embed_texts(["warm"])
+                    session.collection.count()
+                    session.encoder.encode_texts(["a"])
                 except MissingCollectionError:
-                    pass  # the first ingestion makes it
+                    pass  # the first ingestion creates it
                 except ClipsearchError as error:
                     warnings.append(str(error))
         except ClipsearchError as error:
             log.warning("%s", error)
-            self.failed = True
+            self.has_failed = True
             _report(error=str(error))
-            self._server.leave()
+            self._server.stop()
         else:
             log.info("ready")
             _report(warnings=warnings)
 
 
-class _Reporting(logging.Handler):
-    """Tells the one who waits what the library says, such as that a model is being converted."""
+class _LogReporter(logging.Handler):
+    """Reports log messages of the library, such as that a model is being converted."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What the other end of its link says is passed on to this one.
-        if record.threadName == "loading" and not record.name.startswith("clipsearch.daemon"):
-            _report(said=record.getMessage())
+        # Messages of the server's threads reach this thread, too, through its own session.
+        if record.threadName == LOADING_THREAD and not record.name.startswith("clipsearch.daemon"):
+            _report(log=record.getMessage())
 
 
-def _report(**what: object) -> None:
-    """Tell the one who waits, if somebody does; the last word lets go of its pipe."""
+def _report(**report: object) -> None:
+    """Send a report to the command that waits, if any; all but logs are the last one."""
     with contextlib.suppress(OSError):
-        os.write(1, json.dumps(what).encode() + b"\n")
-    if "said" in what:
+        os.write(1, json.dumps(report).encode() + b"\n")
+    if "log" in report:
         return
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+    with Path(os.devnull).open("wb") as devnull:  # closes the command's pipe
+        os.dup2(devnull.fileno(), 1)
 
 
 if __name__ == "__main__":
     code = main()
     logging.shutdown()
-    # The store is closed. Threads that are in the middle of native code would crash a proper exit.
+    # The store is closed. Threads within native code would crash a normal exit.
     os._exit(code)

@@ -1,4 +1,4 @@
-"""A command's side of its talk with the warm process."""
+"""A command's session with the daemon of a store."""
 
 import contextlib
 import logging
@@ -10,167 +10,185 @@ import time
 from typing import Any
 
 from clipsearch.daemon import protocol
-from clipsearch.daemon.endpoint import Place, existing, fingerprint, is_own_peer
+from clipsearch.daemon.endpoint import Endpoint, find_endpoint, fingerprint, is_own_peer
 
 log = logging.getLogger("clipsearch")
 
-ANSWER_SECONDS = 10.0
-"""A greeting is answered at once, whatever else the process does; but the machine may be busy."""
-SILENCE_SECONDS = 10.0
-"""How long a call may be silent before somebody looks whether the process still lives."""
-END_SECONDS = 20.0
-"""How long one that is asked to end may finish what it does."""
+GREETING_SECONDS = 10.0
+"""Timeout of a greeting. The daemon answers it at once, but the machine may be busy."""
+CALL_SECONDS = 10.0
+"""Time without a response to a call after which the client checks that the daemon lives."""
+STOP_SECONDS = 20.0
+"""How long a daemon may take to finish its current calls when it is asked to stop."""
 
 
-class LostError(Exception):
-    """No warm process does it: go the direct way. Internal; no caller of the library sees it."""
+class DaemonLostError(Exception):
+    """The daemon cannot do it: use the store or model directly. Never raised to callers."""
 
 
-class Link:
-    """One session with a warm process; a new connection is made after an interrupted call."""
+class DaemonClient:
+    """One session with a daemon; it reconnects after an interrupted call."""
 
-    def __init__(self, place: Place, *, known: str, create: bool) -> None:
-        """Use `Link.find` instead."""
-        self._place = place
-        self._known = known
+    def __init__(self, endpoint: Endpoint, *, access_key: str, create: bool) -> None:
+        """Use `DaemonClient.find` instead."""
+        self._endpoint = endpoint
+        self._access_key = access_key
         self._create = create
-        # The same for all its connections: what the session holds survives a Ctrl-C within a call.
-        self._session = secrets.token_hex(8)
+        # One id for all connections: what the session holds survives Ctrl-C within a call.
+        self._session_id = secrets.token_hex(8)
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._others: list[Link] = []
+        self._connection: socket.socket | None = None
+        self._children: list[DaemonClient] = []
 
     @classmethod
-    def find(cls, key: str, known: str, *, create: bool) -> "Link | None":
-        """Greet the warm process of the store `key`; None where there is none that could be used.
+    def find(cls, store_key: str, access_key: str, *, create: bool) -> "DaemonClient | None":
+        """Connect to the daemon of a store; return None if there is none that can be used.
 
-        `known` is the `secret` of the store, `create` whether a missing file may be made. One of other code is asked to end, and has given the store free when this returns.
+        `access_key` is the StoreURI's; `create` tells whether a missing file may be created. An
+        idle daemon of another version is stopped, and has closed the store when this returns. One
+        that a command writes through keeps running.
         """
-        place = existing(key)
-        if place is None:
+        endpoint = find_endpoint(store_key)
+        if endpoint is None:
             return None
-        link = cls(place, known=known, create=create)
+        client = cls(endpoint, access_key=access_key, create=create)
         try:
-            link._connect()
-        except LostError:
+            client._connect()
+        except DaemonLostError:
             return None
-        return link
+        return client
 
-    def another(self) -> "Link":
-        """One more session with the same process, for another thread; closed with this one."""
-        other = Link(self._place, known=self._known, create=self._create)
-        self._others.append(other)
-        return other
+    def open_another(self) -> "DaemonClient":
+        """Return one more session with this daemon, for another thread; `close` closes both."""
+        child = DaemonClient(self._endpoint, access_key=self._access_key, create=self._create)
+        self._children.append(child)
+        return child
 
     def call(self, target: str, *arguments: Any, **options: Any) -> Any:
-        """Have something done there; raise what it raises, or LostError where it cannot be done."""
+        """Call a method in the daemon and return its result.
+
+        Raises what the method raises, or DaemonLostError if the daemon cannot do it.
+        """
         with self._lock:
             try:
                 kind, value = self._exchange((target, arguments, options))
-            except (OSError, EOFError, LostError) as error:
-                self._drop()
-                raise LostError(str(error)) from error
-            except BaseException:  # Ctrl-C: the answer, if it comes, belongs to nobody
-                self._drop()
+            except (OSError, EOFError, DaemonLostError) as error:
+                self._disconnect()
+                raise DaemonLostError(str(error)) from error
+            except BaseException:  # Ctrl-C: a response that still comes must not be read later
+                self._disconnect()
                 raise
-        if kind == "raised":
+        if kind == "error":
             raise value
-        if kind == "failed":
-            raise LostError(value)
+        if kind == "failure":
+            raise DaemonLostError(value)
         return value
 
     def close(self) -> None:
-        """Say goodbye; more than once is fine."""
+        """End the session; may be called more than once."""
         with self._lock:
-            self._drop()
-        for other in self._others:
-            other.close()
+            self._disconnect()
+        for child in self._children:
+            child.close()
 
     def _exchange(self, request: object) -> tuple[str, Any]:
-        connected = self._socket or self._connect()
-        protocol.send(connected, request)
+        connection = self._connection or self._connect()
+        protocol.send(connection, request)
         while True:
-            kind, value = protocol.receive(connected, self._require_life)
-            if kind != "said":
+            kind, value = protocol.receive(connection, self._check_alive)
+            if kind != "log":
                 return kind, value
-            log.log(*value)  # what the library said there is for the caller to hear
+            log.log(*value)  # log messages of the library in the daemon
 
     def _connect(self) -> socket.socket:
         greeting = {
-            "wish": "work",
+            "request": "connect",
             "fingerprint": fingerprint(),
-            "secret": self._known,
-            "session": self._session,
+            "access_key": self._access_key,
+            "session": self._session_id,
             "pid": os.getpid(),
             "create": self._create,
         }
         try:
-            connected, answer = _greet(self._place, greeting)
+            connection, response = _greet(self._endpoint, greeting)
         except TimeoutError as error:
             log.warning(
-                "the warm process of this store does not answer: `clipsearch warm --stop` ends it"
+                "the daemon of this store does not answer: `clipsearch warm --stop` ends it"
             )
-            raise LostError(str(error)) from error
-        except (OSError, EOFError, ValueError) as error:  # a socket that a dead one left
-            raise LostError(str(error)) from error
-        if answer.get("answer") != "welcome":
-            connected.close()
-            if answer.get("answer") == "outdated":
-                log.info("the warm process is of another version or environment: it ends")
-                stop(self._place)
-            raise LostError(str(answer.get("answer")))
-        connected.settimeout(SILENCE_SECONDS)
-        self._socket = connected
-        return connected
+            raise DaemonLostError(str(error)) from error
+        except (OSError, EOFError, ValueError) as error:  # a socket that a killed daemon left
+            raise DaemonLostError(str(error)) from error
+        if response.get("response") != "accepted":
+            connection.close()
+            if response.get("response") == "outdated":
+                self._stop_outdated(response)
+            raise DaemonLostError(str(response.get("response")))
+        connection.settimeout(CALL_SECONDS)
+        self._connection = connection
+        return connection
 
-    def _require_life(self) -> None:
-        if ask(self._place, "status") is None:
-            raise LostError("it does not answer any more")
+    def _stop_outdated(self, response: protocol.Greeting) -> None:
+        if response.get("writer") is not None:
+            log.warning(
+                "the daemon of this store runs another version of clipsearch or of its packages, "
+                "and process %s is writing through it: run the command again when that has "
+                "finished",
+                response["writer"],
+            )
+            return
+        log.info("stopping the daemon, which runs another version of clipsearch or its packages")
+        stop(self._endpoint)
 
-    def _drop(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    def _check_alive(self) -> None:
+        if send_request(self._endpoint, "status") is None:
+            raise DaemonLostError("the daemon does not answer any more")
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-def ask(place: Place, wish: str, **more: Any) -> protocol.Greeting | None:
-    """Greet the warm process with a wish ("status", "stop", "stay"); None where nobody answers."""
+def send_request(endpoint: Endpoint, request: str, **fields: Any) -> protocol.Greeting | None:
+    """Send a daemon "status", "stop" or "extend"; return its response, or None without one."""
     try:
-        connected, answer = _greet(place, {"wish": wish, **more})
+        connection, response = _greet(endpoint, {"request": request, **fields})
     except (OSError, EOFError, ValueError):
         return None
-    connected.close()
-    return answer
+    connection.close()
+    return response
 
 
-def stop(place: Place, *, seconds: float = END_SECONDS) -> bool:
-    """Ask the warm process to end and wait until it has given the store free; whether it has."""
+def stop(endpoint: Endpoint, *, seconds: float = STOP_SECONDS) -> bool:
+    """Ask a daemon to stop and wait until it has closed the store; tell whether it has."""
     try:
-        connected, _ = _greet(place, {"wish": "stop"})
+        connection, _ = _greet(endpoint, {"request": "stop"})
     except TimeoutError:
         return False
-    except (OSError, EOFError, ValueError):  # nobody is there
+    except (OSError, EOFError, ValueError):  # there is no daemon
         return True
-    with connected:
+    with connection:
         deadline = time.monotonic() + seconds
-        connected.settimeout(seconds)
+        connection.settimeout(seconds)
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while connected.recv(1):  # nothing but its end comes any more
+            while connection.recv(1):  # the daemon sends nothing more; closing ends this
                 if time.monotonic() > deadline:
                     break
             return True
     return False
 
 
-def _greet(place: Place, greeting: protocol.Greeting) -> tuple[socket.socket, protocol.Greeting]:
-    connected = socket.socket(socket.AF_UNIX)
+def _greet(
+    endpoint: Endpoint, greeting: protocol.Greeting
+) -> tuple[socket.socket, protocol.Greeting]:
+    connection = socket.socket(socket.AF_UNIX)
     try:
-        connected.settimeout(ANSWER_SECONDS)
-        connected.connect(str(place.socket))
-        if not is_own_peer(connected):
-            raise ConnectionRefusedError("the socket is of another user")
-        protocol.send_greeting(connected, greeting)
-        return connected, protocol.receive_greeting(connected)
+        connection.settimeout(GREETING_SECONDS)
+        connection.connect(str(endpoint.socket))
+        if not is_own_peer(connection):
+            raise ConnectionRefusedError("the socket belongs to another user")
+        protocol.send_greeting(connection, greeting)
+        return connection, protocol.receive_greeting(connection)
     except BaseException:
-        connected.close()
+        connection.close()
         raise

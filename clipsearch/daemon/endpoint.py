@@ -1,4 +1,4 @@
-"""Where the warm process of a store is found, and whom to trust there."""
+"""The socket of a store's daemon: where it is, and which processes may use it."""
 
 import hashlib
 import os
@@ -13,125 +13,179 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SOCKET_BYTES = 100
-"""A Unix socket's address holds 108 bytes on Linux, 104 on macOS."""
+from clipsearch.errors import StoreError
 
-_PACKAGES = Path(__file__).parents[2]
+if sys.platform != "win32":
+    import fcntl
+
+SOCKET_BYTES = 100
+"""Maximum length of a Unix socket's path: 108 bytes on Linux, 104 on macOS."""
+
+SHARED_PACKAGES = frozenset(
+    {
+        *("huggingface_hub", "milvus_lite", "numpy", "open_clip_torch", "openvino", "pillow"),
+        *("pillow_heif", "pymilvus", "tokenizers", "torch", "transformers"),
+    }
+)
+"""Packages whose version must be the same in a command and its daemon.
+
+They read images, compute embeddings, talk to Milvus, or have objects that are sent by pickle.
+"""
+
+_CODE_FOLDERS = [Path(__file__).parents[2] / name for name in ("clipsearch", "ingest")]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The files of one store's warm process; the folder is this user's and nobody else's."""
+class Endpoint:
+    """The files of one store's daemon, in a folder that only this user can read."""
 
     folder: Path
     name: str
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The Unix socket on which it listens."""
         return self.folder / f"{self.name}.sock"
 
     @property
     def lock(self) -> Path:
-        """Locked as long as it lives; holds its process number."""
+        """A file that is locked while it runs, and holds its process id."""
         return self.folder / f"{self.name}.lock"
 
     @property
     def log(self) -> Path:
-        """What it has to say that nobody was there to hear."""
+        """Its log."""
         return self.folder / f"{self.name}.log"
 
 
-def supported() -> bool:
-    """Whether this system has what it takes: Unix sockets and user numbers, not on Windows."""
+def is_supported() -> bool:
+    """Tell whether this system has Unix sockets and user ids; Windows does not."""
     return hasattr(socket, "AF_UNIX") and hasattr(os, "getuid") and bool(sys.executable)
 
 
-def existing(address: str) -> Place | None:
-    """The place of a store's warm process if there may be one: costs a look or two."""
-    if not supported():
+def find_endpoint(store_key: str) -> Endpoint | None:
+    """Return the endpoint of a store's daemon if there may be one, after a few stat calls."""
+    if not is_supported():
         return None
-    name = store_name(address)
+    name = endpoint_name(store_key)
     for folder in _folders():
-        place = Place(folder, name)
-        if len(os.fsencode(place.socket)) <= SOCKET_BYTES and place.socket.exists():
-            return place if _is_own(folder) else None
+        endpoint = Endpoint(folder, name)
+        if len(os.fsencode(endpoint.socket)) <= SOCKET_BYTES and endpoint.socket.exists():
+            return endpoint if _is_private(folder) else None
     return None
 
 
-def made(address: str) -> Place:
-    """The place of a store's warm process, its folder made; OSError where none can be."""
-    name = store_name(address)
+def create_endpoint(store_key: str) -> Endpoint:
+    """Return the endpoint of a store's daemon, with its folder; raise OSError if there is none."""
+    name = endpoint_name(store_key)
     for folder in _folders():
-        place = Place(folder, name)
-        if len(os.fsencode(place.socket)) > SOCKET_BYTES:
+        endpoint = Endpoint(folder, name)
+        if len(os.fsencode(endpoint.socket)) > SOCKET_BYTES:
             continue
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError:
             continue
-        if _is_own(folder):
-            return place
-    raise OSError("there is no folder of your own for its socket: set XDG_RUNTIME_DIR to one")
+        if _is_private(folder):
+            return endpoint
+    raise OSError("no private folder for the daemon's socket: set XDG_RUNTIME_DIR to one")
 
 
-def store_name(address: str) -> str:
-    """A short name of a store's address (a resolved path, or a server's without its password)."""
-    return hashlib.sha256(address.encode(errors="surrogateescape")).hexdigest()[:16]
+def lock_endpoint(endpoint: Endpoint) -> int:
+    """Lock the endpoint for the life of this process; return the file descriptor."""
+    fd = os.open(endpoint.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise StoreError("this store already has a daemon") from error
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
 
 
-def without_password(uri: str) -> str:
-    """The address of a server as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+def listen(endpoint: Endpoint) -> socket.socket:
+    """Return a listening socket at an endpoint that this process has locked."""
+    endpoint.socket.unlink(missing_ok=True)  # left by a killed daemon: this one holds the lock
+    listener = socket.socket(socket.AF_UNIX)
+    old_mask = os.umask(0o177)
+    try:
+        listener.bind(str(endpoint.socket))
+    finally:
+        os.umask(old_mask)
+    listener.listen(64)
+    return listener
 
 
-def secret(uri: str, token: str | None) -> str:
-    """What both sides must know to share a connection to a server; tells nobody else anything."""
-    return hashlib.sha256(f"{uri}\0{token or ''}".encode(errors="surrogateescape")).hexdigest()
+def endpoint_name(store_key: str) -> str:
+    """Return a short name for a store's key, which is a resolved path or a server's URI."""
+    return hashlib.sha256(store_key.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 @cache
 def fingerprint() -> str:
-    """What must be equal on both sides: our code, the interpreter and the installed packages.
+    """Return a hash of everything that must be equal in a command and its daemon.
 
-    By the times of our files and of the folders of packages, which every installation changes.
+    That is our code, the interpreter, and the versions of SHARED_PACKAGES. Installing any other
+    package changes nothing.
     """
-    parts = [sys.version, sys.prefix]
-    for top in ("clipsearch", "ingest"):
-        for folder, _, files in os.walk(_PACKAGES / top):
-            sources = (os.path.join(folder, name) for name in files if name.endswith(".py"))  # noqa: PTH118 - as quick as it gets
-            parts += [f"{source} {os.stat(source).st_mtime_ns}" for source in sorted(sources)]  # noqa: PTH116
-    for name in sorted({p for p in sys.path if p.endswith(("site-packages", "dist-packages"))}):
-        if (packages := Path(name)).is_dir():
-            parts.append(f"{name} {packages.stat().st_mtime_ns}")
-    return hashlib.sha256("\n".join(sorted(parts)).encode(errors="surrogateescape")).hexdigest()
+    parts = [sys.version, sys.prefix, *_source_files(), *_package_versions()]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
-def is_own_peer(connected: socket.socket) -> bool:
-    """Whether the process at the other end is this user's.
+def is_own_peer(connection: socket.socket) -> bool:
+    """Tell whether the process at the other end is this user's.
 
-    Only Linux says it of a socket; elsewhere the folder, which nobody else can enter, has to do.
+    Only Linux reports it for a socket; elsewhere only the private folder protects the socket.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     size = struct.calcsize("3i")
-    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     _, user, _ = struct.unpack("3i", credentials)
     return bool(user == os.getuid())
 
 
+def _source_files() -> list[str]:
+    """Return our source files with their modification times."""
+    sources = []
+    for top in _CODE_FOLDERS:
+        for folder, _, names in os.walk(top):
+            paths = (os.path.join(folder, name) for name in names if name.endswith(".py"))  # noqa: PTH118 - faster
+            sources += [f"{path} {os.stat(path).st_mtime_ns}" for path in paths]  # noqa: PTH116
+    return sorted(sources)
+
+
+def _package_versions() -> list[str]:
+    """Return the folders of metadata of SHARED_PACKAGES, whose names hold their versions.
+
+    Reading the metadata with `importlib.metadata` takes several times as long.
+    """
+    metadata = set()
+    for folder in {name for name in sys.path if name.endswith(("site-packages", "dist-packages"))}:
+        try:
+            entries = os.listdir(folder)  # noqa: PTH208 - faster
+        except OSError:
+            continue
+        for entry in entries:
+            match = re.fullmatch(r"(.+?)-.+\.(?:dist|egg)-info", entry)
+            if match and re.sub(r"[-.]+", "_", match[1]).lower() in SHARED_PACKAGES:
+                metadata.add(f"{folder}/{entry}")
+    return sorted(metadata)
+
+
 def _folders() -> Iterator[Path]:
-    for top in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
-        if top and Path(top).is_dir():
-            yield Path(top, "clipsearch")
-    for top in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # the second has a short name
-        yield Path(top, f"clipsearch-{os.getuid()}")
+    for parent in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
+        if parent and Path(parent).is_dir():
+            yield Path(parent, "clipsearch")
+    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # the second is short enough
+        yield Path(parent, f"clipsearch-{os.getuid()}")
 
 
-def _is_own(folder: Path) -> bool:
+def _is_private(folder: Path) -> bool:
     try:
         status = folder.lstat()
     except OSError:
         return False
-    private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
-    return private and status.st_uid == os.getuid()
+    is_private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
+    return is_private and status.st_uid == os.getuid()

@@ -1,4 +1,4 @@
-"""Starting the warm process of a store, asking after it, ending it."""
+"""Starting the daemon of a store, reading its status, and stopping it."""
 
 import contextlib
 import json
@@ -14,43 +14,47 @@ from pathlib import Path
 from typing import IO, Any
 
 from clipsearch.daemon import client
-from clipsearch.daemon.client import Link
-from clipsearch.daemon.endpoint import Place, existing, made, supported
+from clipsearch.daemon.client import DaemonClient
+from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
 from clipsearch.errors import ClipsearchError, StoreError, UsageError
 from clipsearch.models.runtime import Runtime
-from clipsearch.store.address import locate
+from clipsearch.store.uri import parse_uri
 
 if sys.platform != "win32":
     import fcntl
 
 log = logging.getLogger("clipsearch")
 
-VARIABLE = "CLIPSEARCH_WARM"
-IDLE = 30 * 60.0
-TERM_SECONDS = 5.0
-"""How long one that hangs may take to end by itself before it is killed."""
+ENVIRONMENT_VARIABLE = "CLIPSEARCH_WARM"
+IDLE_SECONDS = 30 * 60.0
+TERMINATE_SECONDS = 5.0
+"""How long a daemon that hangs may take to end after SIGTERM, before SIGKILL."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OFF = frozenset({"", "0", "no", "off", "false"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A warm process: the store's address, and what it loads before anybody asks.
+class DaemonOptions:
+    """What a daemon serves: a store, and the model of one of its collections.
 
-    `idle` is in seconds; `collection` may not be there yet; `runtime` is that of the
-    model.
+    `idle` is the time without use after which it stops, in seconds; `collection` need not exist
+    yet; `runtime` is the model's.
     """
 
     uri: str
     token: str | None
     collection: str
     runtime: Runtime
-    idle: float = IDLE
+    idle: float = IDLE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What a warm process says of itself; `left`: seconds to its end unless it is used again."""
+class DaemonStatus:
+    """The status of a daemon.
+
+    `since` is its start as a Unix time, `idle` the time without use after which it stops, `left`
+    the time until then (None while it is used), both in seconds.
+    """
 
     pid: int
     since: float
@@ -60,129 +64,127 @@ class State:
     models: list[str]
 
 
-def seconds(text: str) -> float:
-    """A span such as `30m`, `90s`, `2h` or `1d` in seconds; a bare number counts minutes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
-    span = float(match[1]) * _UNITS[match[2] or "m"] if match else 0
-    if not 0 < span <= 366 * 86400:
-        raise UsageError(f"{text!r} is no span of time: write 30m, 90s, 2h or 1d")
-    return span
+def parse_duration(text: str) -> float:
+    """Parse a duration such as `30m`, `90s`, `2h` or `1d` into seconds; a number is minutes.
 
-
-def start(wanted: Wanted) -> State:
-    """Start it, or let the one that runs stay for that long; return once it is ready.
-
-    Raises StoreError where the store cannot be opened, or the system has no Unix sockets.
+    Raises UsageError on anything else, on 0 and on more than a year.
     """
-    place = _place(wanted.uri)
-    address = locate(wanted.uri)
-    session = Link.find(address.key, address.secret(wanted.token), create=False)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
+    duration = float(match[1]) * _UNITS[match[2] or "m"] if match else 0
+    if not 0 < duration <= 366 * 86400:
+        raise UsageError(f"{text!r} is not a duration: write 30m, 90s, 2h or 1d")
+    return duration
+
+
+def start(options: DaemonOptions) -> DaemonStatus:
+    """Start a daemon, or extend the idle time of the running one; return once it is ready.
+
+    Raises StoreError if the store cannot be opened, or the system has no Unix sockets.
+    """
+    endpoint = _create_endpoint(options.uri)
+    uri = parse_uri(options.uri)
+    session = DaemonClient.find(uri.key, uri.access_key(options.token), create=False)
     if session is not None:
         session.close()
-        client.ask(place, "stay", idle=wanted.idle)
+        client.send_request(endpoint, "extend", idle=options.idle)
     else:
-        process = _spawn(wanted, place, report=subprocess.PIPE)
+        process = _spawn(options, endpoint, reports=subprocess.PIPE)
         assert process.stdout is not None
         try:
-            _await_ready(process.stdout, place)
+            _wait_until_ready(process.stdout, endpoint)
         except BaseException:
-            process.terminate()  # whoever interrupts this has changed his mind
+            process.terminate()  # Ctrl-C stops the daemon, too
             process.wait()
             raise
-    state = status(wanted.uri)
-    if state is None:
-        raise StoreError(f"the warm process ended again: see {place.log}")
-    return state
+    status = read_status(options.uri)
+    if status is None:
+        raise StoreError(f"the daemon ended at once: see {endpoint.log}")
+    return status
 
 
-def start_unless_off(uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
-    """Start one in the background where CLIPSEARCH_WARM asks for it; wait for nothing.
+def start_if_enabled(uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
+    """Start a daemon without waiting if CLIPSEARCH_WARM is set.
 
-    Whatever goes wrong is a warning: the command that calls this has done its work.
+    Errors are only logged, since the calling command has done its work.
     """
-    span = os.environ.get(VARIABLE, "").strip().lower()
-    if span in _OFF:
+    duration = os.environ.get(ENVIRONMENT_VARIABLE, "").strip().lower()
+    if duration in _OFF:
         return
     try:
-        place = _place(uri)
-        if client.ask(place, "status") is None:
-            _spawn(
-                Wanted(uri, token, collection, runtime, seconds(span)),
-                place,
-                report=subprocess.DEVNULL,
-            )
+        endpoint = _create_endpoint(uri)
+        if client.send_request(endpoint, "status") is None:
+            options = DaemonOptions(uri, token, collection, runtime, parse_duration(duration))
+            _spawn(options, endpoint, reports=subprocess.DEVNULL)
     except (ClipsearchError, OSError) as error:
-        log.warning("%s=%s: %s", VARIABLE, span, error)
+        log.warning("%s=%s: %s", ENVIRONMENT_VARIABLE, duration, error)
 
 
-def status(uri: str) -> State | None:
-    """How a store's warm process stands; None where there is none, StoreError if it hangs."""
-    place = _existing(uri)
-    if place is None:
+def read_status(uri: str) -> DaemonStatus | None:
+    """Return the status of a store's daemon; None without one, StoreError if it hangs."""
+    endpoint = find_endpoint(parse_uri(uri).key)
+    if endpoint is None:
         return None
-    answer = client.ask(place, "status")
-    if answer is None or answer.get("answer") == "leaving":
-        if answer is None and _holder(place):
+    response = client.send_request(endpoint, "status")
+    if response is None or response.get("response") == "stopping":
+        if response is None and (pid := _lock_holder(endpoint)):
             raise StoreError(
-                f"the warm process ({_holder(place)}) does not answer: `clipsearch warm --stop` ends it"
+                f"the daemon ({pid}) does not answer: `clipsearch warm --stop` ends it"
             )
         return None
-    return State(**{name: answer[name] for name in State.__slots__})
+    return DaemonStatus(**{name: response[name] for name in DaemonStatus.__slots__})
 
 
 def stop(uri: str) -> bool:
-    """End a store's warm process, by force where it does not answer; whether there was one."""
-    place = _existing(uri)
-    if place is None:
+    """Stop a store's daemon, by a signal if it does not answer; tell whether there was one."""
+    endpoint = find_endpoint(parse_uri(uri).key)
+    if endpoint is None:
         return False
-    there = client.ask(place, "status") is not None
-    if there and client.stop(place):
+    is_answering = client.send_request(endpoint, "status") is not None
+    if is_answering and client.stop(endpoint):
         return True
-    pid = _holder(place)
+    pid = _lock_holder(endpoint)
     if pid is None:
-        place.socket.unlink(missing_ok=True)  # a dead one left it
-        return there
+        endpoint.socket.unlink(missing_ok=True)  # left by a killed daemon
+        return is_answering
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        deadline = time.monotonic() + TERM_SECONDS
-        while _holder(place) == pid and time.monotonic() < deadline:
+        deadline = time.monotonic() + TERMINATE_SECONDS
+        while _lock_holder(endpoint) == pid and time.monotonic() < deadline:
             time.sleep(0.02)
     return True
 
 
-def _place(uri: str) -> Place:
-    if not supported():
-        raise StoreError("a warm process needs Unix sockets, which this system does not have")
+def _create_endpoint(uri: str) -> Endpoint:
+    if not is_supported():
+        raise StoreError("a daemon needs Unix sockets, which this system does not have")
     try:
-        return made(locate(uri).key)
+        return create_endpoint(parse_uri(uri).key)
     except OSError as error:
-        raise StoreError(f"no warm process: {error}") from error
+        raise StoreError(f"the daemon cannot be started: {error}") from error
 
 
-def _await_ready(reports: IO[bytes], place: Place) -> None:
-    """Pass on what it says while it loads; raise StoreError where it cannot open the store."""
+def _wait_until_ready(reports: IO[bytes], endpoint: Endpoint) -> None:
+    """Log the daemon's reports while it loads; raise StoreError if it cannot open the store."""
     for line in reports:
         report: dict[str, Any] = json.loads(line)
         if "error" in report:
-            raise StoreError(f"no warm process: {report['error']} (more in {place.log})")
-        if "said" in report:
-            log.info("%s", report["said"])
+            raise StoreError(
+                f"the daemon cannot be started: {report['error']} (more in {endpoint.log})"
+            )
+        if "log" in report:
+            log.info("%s", report["log"])
         if "warnings" in report:
             for warning in report["warnings"]:
                 log.warning("%s", warning)
             return
-    raise StoreError(f"the warm process ended at once: see {place.log}")
+    raise StoreError(f"the daemon ended at once: see {endpoint.log}")
 
 
-def _existing(uri: str) -> Place | None:
-    return existing(locate(uri).key)
-
-
-def _holder(place: Place) -> int | None:
-    """The number of the process that holds the lock, which no other one can have written."""
+def _lock_holder(endpoint: Endpoint) -> int | None:
+    """Return the id of the process that holds the lock; only that process can have written it."""
     try:
-        with place.lock.open("r+") as file:
+        with endpoint.lock.open("r+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -193,22 +195,23 @@ def _holder(place: Place) -> int | None:
     return None
 
 
-def _spawn(wanted: Wanted, place: Place, *, report: int) -> subprocess.Popen[bytes]:
-    log_file = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _spawn(options: DaemonOptions, endpoint: Endpoint, *, reports: int) -> subprocess.Popen[bytes]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    log_fd = os.open(endpoint.log, flags, 0o600)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "clipsearch.daemon"],
-            # Where our packages lie, also when they are a checkout that is not installed.
+            # The folder of our packages, also for a checkout that is not installed.
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
-            stdout=report,
-            stderr=log_file,
-            start_new_session=True,  # no Ctrl-C and no closing of the terminal reaches it
+            stdout=reports,
+            stderr=log_fd,
+            start_new_session=True,  # Ctrl-C and closing the terminal do not reach it
         )
     finally:
-        os.close(log_file)
-    # Not as an argument, which everybody can see: there may be a password in it.
+        os.close(log_fd)
+    # Not as an argument, which every user can see: the options may hold a password.
     assert process.stdin is not None
-    process.stdin.write(json.dumps(asdict(wanted)).encode())
+    process.stdin.write(json.dumps(asdict(options)).encode())
     process.stdin.close()
     return process

@@ -1,7 +1,7 @@
-"""Messages over a Unix socket: a greeting in JSON that never changes, then values by pickle.
+"""Messages over a Unix socket: a greeting in JSON that stays the same, then values by pickle.
 
-Pickle runs what it is sent: only between processes of one user and of the same code, which the
-greeting settles first.
+Unpickling runs code of the sender. It is used only between processes of one user with the same
+code; the greeting checks both.
 """
 
 import json
@@ -15,64 +15,64 @@ Greeting: TypeAlias = Mapping[str, Any]
 
 GREETING_BYTES = 1 << 16
 _LENGTH = struct.Struct("!I")
-_HEAD = struct.Struct("!IQ")  # out-of-band buffers, bytes of the pickle
+_HEADER = struct.Struct("!IQ")  # out-of-band buffers, bytes of the pickle
 _SIZE = struct.Struct("!Q")
 
 
-def send_greeting(to: socket.socket, greeting: Greeting) -> None:
+def send_greeting(connection: socket.socket, greeting: Greeting) -> None:
     """Send a small JSON object."""
     body = json.dumps(greeting).encode()
-    to.sendall(_LENGTH.pack(len(body)) + body)
+    connection.sendall(_LENGTH.pack(len(body)) + body)
 
 
-def receive_greeting(source: socket.socket) -> Greeting:
-    """Wait for a small JSON object; raise OSError or ValueError where there is none."""
-    (length,) = _LENGTH.unpack(_read(source, _LENGTH.size))
+def receive_greeting(connection: socket.socket) -> Greeting:
+    """Wait for a small JSON object; raise OSError or ValueError if there is none."""
+    (length,) = _LENGTH.unpack(_read(connection, _LENGTH.size))
     if length > GREETING_BYTES:
-        raise ValueError("no greeting")
-    greeting = json.loads(bytes(_read(source, length)))
+        raise ValueError("the greeting is too long")
+    greeting = json.loads(bytes(_read(connection, length)))
     if not isinstance(greeting, dict):
-        raise ValueError("no greeting")
+        raise ValueError("the greeting is not a JSON object")
     return greeting
 
 
-def send(to: socket.socket, value: object) -> None:
-    """Send a value; arrays in it go as they lie in memory, without a copy."""
+def send(connection: socket.socket, value: object) -> None:
+    """Send a value; arrays in it are sent without copying them."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     raw = [buffer.raw() for buffer in buffers]
     sizes = b"".join(_SIZE.pack(part.nbytes) for part in raw)
-    to.sendall(_HEAD.pack(len(raw), len(body)) + sizes + body)
+    connection.sendall(_HEADER.pack(len(raw), len(body)) + sizes + body)
     for part in raw:
-        to.sendall(part)
+        connection.sendall(part)
 
 
-def receive(source: socket.socket, on_silence: Callable[[], None] | None = None) -> Any:
-    """Wait for a value; raise EOFError where the other side is gone.
+def receive(connection: socket.socket, on_timeout: Callable[[], None] | None = None) -> Any:
+    """Wait for a value; raise EOFError if the other side has closed the connection.
 
-    `on_silence` is called after each timeout of the socket, and raises in order to give up.
+    `on_timeout` is called after each timeout of the socket; it raises to give up.
     """
-    count, length = _HEAD.unpack(_read(source, _HEAD.size, on_silence))
-    sizes = _read(source, _SIZE.size * count, on_silence)
-    body = _read(source, length, on_silence)
-    buffers = [_read(source, size, on_silence) for (size,) in _SIZE.iter_unpack(sizes)]
+    count, length = _HEADER.unpack(_read(connection, _HEADER.size, on_timeout))
+    sizes = _read(connection, _SIZE.size * count, on_timeout)
+    body = _read(connection, length, on_timeout)
+    buffers = [_read(connection, size, on_timeout) for (size,) in _SIZE.iter_unpack(sizes)]
     return pickle.loads(body, buffers=buffers)
 
 
 def _read(
-    source: socket.socket, size: int, on_silence: Callable[[], None] | None = None
+    connection: socket.socket, size: int, on_timeout: Callable[[], None] | None = None
 ) -> bytearray:
     data = bytearray(size)
-    view, got = memoryview(data), 0
-    while got < size:
+    view, received = memoryview(data), 0
+    while received < size:
         try:
-            count = source.recv_into(view[got:])
+            count = connection.recv_into(view[received:])
         except TimeoutError:
-            if on_silence is None:
+            if on_timeout is None:
                 raise
-            on_silence()
+            on_timeout()
             continue
         if not count:
             raise EOFError("the other side has closed the connection")
-        got += count
+        received += count
     return data

@@ -1,4 +1,4 @@
-"""The warm process: answers greetings at once, and serves each session in a thread of its own."""
+"""The daemon's server: answers greetings at once, and serves each connection in a thread."""
 
 import contextlib
 import hmac
@@ -8,20 +8,17 @@ import pickle
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections import Counter
 from typing import Any
 
 from clipsearch.daemon import protocol
-from clipsearch.daemon.endpoint import Place, fingerprint, is_own_peer
-from clipsearch.daemon.resources import HeldModels, HeldStore, LeavingError, Session
+from clipsearch.daemon.encoder_pool import EncoderPool
+from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
+from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
-from clipsearch.store.address import Address
-
-if sys.platform != "win32":
-    import fcntl
+from clipsearch.store.uri import StoreURI
 
 log = logging.getLogger("clipsearch.daemon")
 
@@ -29,228 +26,208 @@ GREETING_SECONDS = 5.0
 
 
 class Server:
-    """Listens at its place from creation on, until it has been idle for `idle` seconds or is told."""
+    """Listens from its creation on, until it was idle for `idle` seconds or is stopped."""
 
-    def __init__(self, place: Place, address: Address, token: str | None, *, idle: float) -> None:
-        """Raises StoreError where another one is there already."""
-        self._lock = _locked(place)
-        self._place = place
-        self._known = address.secret(token)
+    def __init__(
+        self, endpoint: Endpoint, uri: StoreURI, token: str | None, *, idle: float
+    ) -> None:
+        """Raises StoreError if the store has a daemon already."""
+        self._lock_fd = lock_endpoint(endpoint)
+        self._endpoint = endpoint
+        self._access_key = uri.access_key(token)
         self._fingerprint = fingerprint()  # of the code as it is now, not later
         self._idle = idle
-        self._store = HeldStore(address.text, address.path, token)
-        self._models = HeldModels()
-        self._sessions: Counter[str] = Counter()
+        self._store = SharedBackend(uri, token)
+        self._encoders = EncoderPool()
+        self._sessions: Counter[str] = Counter()  # connections of each
         self._connections: set[socket.socket] = set()
-        self._last = time.monotonic()
-        self._since = time.time()
-        self._guard = threading.Lock()
-        self._heard = _Relay()
-        logging.getLogger("clipsearch").addHandler(self._heard)
-        self._woken, self._waker = socket.socketpair()
-        self._leaving = threading.Event()
-        self._ended = threading.Event()
-        self._listener = _listening(place)
+        self._last_used = time.monotonic()
+        self._started = time.time()
+        self._state_lock = threading.Lock()
+        self._relay = _LogRelay()
+        logging.getLogger("clipsearch").addHandler(self._relay)
+        self._wakeup, self._waker = socket.socketpair()
+        self._is_stopping = threading.Event()
+        self._has_stopped = threading.Event()
+        self._listener = listen(endpoint)
 
     def run(self) -> None:
-        """Serve; return when it is over and the store has been given free."""
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._listener, selectors.EVENT_READ)
-            waiting.register(self._woken, selectors.EVENT_READ)
-            while not self._leaving.is_set():
-                left = self._seconds_left()
-                if left <= 0:
+        """Serve; return after stopping, when the store is closed."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._wakeup, selectors.EVENT_READ)
+            while not self._is_stopping.is_set():
+                seconds_left = self._seconds_left()
+                if seconds_left <= 0:
                     log.info("idle for %.0f s", self._idle)
                     break
-                for key, _ in waiting.select(left):
+                for key, _ in selector.select(seconds_left):
                     if key.fileobj is self._listener:
-                        connected, _ = self._listener.accept()
-                        threading.Thread(target=self._meet, args=(connected,), daemon=True).start()
+                        connection, _ = self._listener.accept()
+                        threading.Thread(
+                            target=self._handle, args=(connection,), daemon=True
+                        ).start()
                     else:
-                        self._woken.recv(64)
-        self._end()
+                        self._wakeup.recv(64)
+        self._shut_down()
 
-    def leave(self) -> None:
-        """End soon; from any thread, or a signal's handler."""
-        self._leaving.set()
+    def stop(self) -> None:
+        """Stop soon; may be called from any thread or a signal handler."""
+        self._is_stopping.set()
         with contextlib.suppress(OSError):
             self._waker.send(b"!")
 
-    def _end(self) -> None:
-        log.info("ending")
-        self._leaving.set()
-        # New commands go the direct way from here on, and wait a little for the file's lock.
-        self._place.socket.unlink(missing_ok=True)
+    def _shut_down(self) -> None:
+        log.info("stopping")
+        self._is_stopping.set()
+        # From here on new commands open the store directly, and wait briefly for the file's lock.
+        self._endpoint.socket.unlink(missing_ok=True)
         self._listener.close()
         self._store.close()
-        os.close(self._lock)
-        # Only now: those in the middle of something see the end, and open the file themselves.
-        self._ended.set()
-        with self._guard:
-            for connected in self._connections:
+        os.close(self._lock_fd)
+        # Only now: sessions with a pending call notice the end, and open the file themselves.
+        self._has_stopped.set()
+        with self._state_lock:
+            for connection in self._connections:
                 with contextlib.suppress(OSError):
-                    connected.shutdown(socket.SHUT_RDWR)
-        logging.getLogger("clipsearch").removeHandler(self._heard)
-        log.info("ended")
+                    connection.shutdown(socket.SHUT_RDWR)
+        logging.getLogger("clipsearch").removeHandler(self._relay)
+        log.info("stopped")
 
     def _seconds_left(self) -> float:
-        with self._guard:
+        with self._state_lock:
             if self._sessions:
                 return 60.0
-            return self._last + self._idle - time.monotonic()
+            return self._last_used + self._idle - time.monotonic()
 
-    def _meet(self, connected: socket.socket) -> None:
-        """One connection, from its greeting on."""
-        with connected:
+    def _handle(self, connection: socket.socket) -> None:
+        """Handle one connection from its greeting on."""
+        with connection:
             try:
-                if not is_own_peer(connected):
+                if not is_own_peer(connection):
                     return
-                connected.settimeout(GREETING_SECONDS)
-                greeting = protocol.receive_greeting(connected)
-                answer = self._answer(greeting)
-                protocol.send_greeting(connected, answer)
-                connected.settimeout(None)
-                if greeting.get("wish") == "stop":
-                    self.leave()
-                    self._ended.wait()
-                elif answer["answer"] == "welcome":
+                connection.settimeout(GREETING_SECONDS)
+                greeting = protocol.receive_greeting(connection)
+                response = self._respond(greeting)
+                protocol.send_greeting(connection, response)
+                connection.settimeout(None)
+                if greeting.get("request") == "stop":
+                    self.stop()
+                    self._has_stopped.wait()
+                elif response["response"] == "accepted":
                     session = Session(
                         str(greeting["session"]), int(greeting["pid"]), bool(greeting["create"])
                     )
-                    self._serve(connected, session)
+                    self._serve(connection, session)
             except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.debug("a connection ended: %r", error)
 
-    def _answer(self, greeting: protocol.Greeting) -> dict[str, Any]:
-        """To a greeting, of whatever version: a word, and how things stand."""
-        wish = greeting.get("wish")
-        if self._leaving.is_set():
-            return {"answer": "leaving", **self._state()}
-        if wish == "stay":
-            with self._guard:
+    def _respond(self, greeting: protocol.Greeting) -> dict[str, Any]:
+        """Return the response to a greeting of any version, with the daemon's status."""
+        request = greeting.get("request")
+        if self._is_stopping.is_set():
+            return {"response": "stopping", **self._status()}
+        if request == "extend":
+            with self._state_lock:
                 self._idle = float(greeting["idle"])
-                self._last = time.monotonic()
+                self._last_used = time.monotonic()
             self._wake()
-        if wish != "work":
-            return {"answer": "fine", **self._state()}
+        if request != "connect":
+            return {"response": "ok", **self._status()}
         if greeting.get("fingerprint") != self._fingerprint:
-            return {"answer": "outdated"}
-        if not hmac.compare_digest(str(greeting.get("secret")), self._known):
-            return {"answer": "stranger"}
-        return {"answer": "welcome"}
+            return {"response": "outdated", "writer": self._store.writer_pid}
+        if not hmac.compare_digest(str(greeting.get("access_key")), self._access_key):
+            return {"response": "denied"}
+        return {"response": "accepted"}
 
-    def _state(self) -> dict[str, Any]:
-        with self._guard:
+    def _status(self) -> dict[str, Any]:
+        with self._state_lock:
             sessions = sum(self._sessions.values())
-            left = None if sessions else self._last + self._idle - time.monotonic()
+            seconds_left = self._last_used + self._idle - time.monotonic()
             return {
                 "pid": os.getpid(),
-                "since": self._since,
+                "since": self._started,
                 "idle": self._idle,
-                "left": left,
+                "left": None if sessions else seconds_left,
                 "sessions": sessions,
-                "models": self._models.names,
+                "models": self._encoders.names,
                 "open": self._store.is_open,
             }
 
-    def _serve(self, connected: socket.socket, session: Session) -> None:
-        with self._guard:
-            self._sessions[session.name] += 1
-            self._connections.add(connected)
-        self._heard.speak_to(connected)
+    def _serve(self, connection: socket.socket, session: Session) -> None:
+        with self._state_lock:
+            self._sessions[session.session_id] += 1
+            self._connections.add(connection)
+        self._relay.send_to(connection)
         try:
             while True:
-                target, arguments, options = protocol.receive(connected)
-                reply = self._reply(session, target, arguments, options)
-                if reply is None:
+                target, arguments, options = protocol.receive(connection)
+                response = self._execute(session, target, arguments, options)
+                if response is None:
                     return
-                protocol.send(connected, reply)
+                protocol.send(connection, response)
         finally:
-            with self._guard:
-                self._connections.remove(connected)
-                self._sessions[session.name] -= 1
-                self._sessions += Counter()  # without those at 0
-                self._last = time.monotonic()
-                over = session.name not in self._sessions
-            if over:
-                self._store.leave(session)
+            with self._state_lock:
+                self._connections.remove(connection)
+                self._sessions[session.session_id] -= 1
+                self._sessions += Counter()  # removes those at 0
+                self._last_used = time.monotonic()
+                has_ended = session.session_id not in self._sessions
+            if has_ended:
+                self._store.end_writes(session)
             self._wake()
 
-    def _reply(
+    def _execute(
         self, session: Session, target: str, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[str, Any] | None:
+        """Execute one call; return None if the daemon is stopping."""
         try:
             if target == "store":
-                return "done", self._store.call(session, *arguments, **options)
-            if self._leaving.is_set():
+                return "result", self._store.call(session, *arguments, **options)
+            if self._is_stopping.is_set():
                 return None
-            return "done", self._models.call(*arguments, **options)
-        except LeavingError:
+            return "result", self._encoders.call(*arguments, **options)
+        except ShutdownError:
             return None
         except ClipsearchError as error:
-            return "raised", _portable(error)
+            return "error", _picklable(error)
         except Exception as error:
             log.exception("%s failed", target)
-            return "failed", f"{type(error).__name__}: {error}"
+            return "failure", f"{type(error).__name__}: {error}"
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._waker.send(b"?")
 
 
-class _Relay(logging.Handler):
-    """Passes what the library says in a session's thread on to its command."""
+class _LogRelay(logging.Handler):
+    """Sends log messages of the library in a session's thread to its command."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self._here = threading.local()
+        self._thread = threading.local()
 
-    def speak_to(self, connected: socket.socket) -> None:
-        """What this thread's calls say goes there from now on."""
-        self._here.connected = connected
+    def send_to(self, connection: socket.socket) -> None:
+        """Send the messages of this thread's calls there from now on."""
+        self._thread.connection = connection
 
     def emit(self, record: logging.LogRecord) -> None:
-        connected = getattr(self._here, "connected", None)
-        if connected is not None and not record.name.startswith("clipsearch.daemon"):
+        connection = getattr(self._thread, "connection", None)
+        if connection is not None and not record.name.startswith("clipsearch.daemon"):
             with contextlib.suppress(OSError):
-                protocol.send(connected, ("said", (record.levelno, record.getMessage())))
+                protocol.send(connection, ("log", (record.levelno, record.getMessage())))
 
 
-def _portable(error: ClipsearchError) -> ClipsearchError:
-    """The error if it can travel, else one with its words."""
+def _picklable(error: ClipsearchError) -> ClipsearchError:
+    """Return the error itself if it can be pickled, else a StoreError with its message."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever it carries
+    except Exception:  # noqa: BLE001 - an error may carry anything
         return StoreError(str(error))
     return error
 
 
-def _locked(place: Place) -> int:
-    """The lock of the place, held as long as the process lives."""
-    fd = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise StoreError("a warm process of this store is there already") from error
-    os.ftruncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
-    return fd
-
-
-def _listening(place: Place) -> socket.socket:
-    place.socket.unlink(missing_ok=True)  # of one that was killed: we hold its lock
-    listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(place.socket))
-    finally:
-        os.umask(mask)
-    listener.listen(64)
-    return listener
-
-
 def handle_signals(server: Server) -> None:
-    """Let SIGTERM and its kin end it well; Ctrl-C of a terminal does not reach it."""
+    """Stop the server on SIGTERM, SIGHUP and SIGINT; Ctrl-C of a terminal does not reach it."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda *_: server.leave())
+        signal.signal(number, lambda *_: server.stop())

@@ -55,13 +55,13 @@ def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
     for content in (term.content for term in terms):
         if isinstance(content, Path):
             # The stored row may hold older content than the file.
-            conditions.append(filters.not_id(image_id(canonical(content))))
+            conditions.append(filters.id_not(image_id(canonical(content))))
         if isinstance(content, Path | StoredImage) and (row := stored_row(content, collection)):
-            conditions.append(filters.not_content(row.record.content_hash))
+            conditions.append(filters.content_not(row.record.content_hash))
         elif isinstance(content, Path):
             with expand_user(content).open("rb") as file:
-                conditions.append(filters.not_content(file_hash(file)))
-    return filters.every(*conditions)
+                conditions.append(filters.content_not(file_hash(file)))
+    return filters.all_of(*conditions)
 
 
 def open_image(path: Path) -> Image:
@@ -104,7 +104,7 @@ def _embed_contents(
 def _row_by_id(prefix: str, collection: Collection) -> ImageRow:
     if len(prefix) < 6:
         raise UsageError(f"an id needs six or more of the characters 0-9a-f, not {prefix!r}")
-    matches = collection.scan_rows(filters.id_prefix(prefix))
+    matches = collection.scan_rows(filters.id_starts_with(prefix))
     row = next(matches, None)
     if row is None:
         raise UsageError(f"no image has an id that begins with {prefix!r}")

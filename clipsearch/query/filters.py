@@ -68,18 +68,18 @@ class Filters:
 
     def where(self) -> str:
         """The Milvus filter expression, "" for no condition; of the glob only its folder."""
-        conditions = [self.expression]
+        conditions = [store_filters.raw_condition(self.expression)]
         if self.under is not None:
-            conditions.append(store_filters.under(canonical(self.under)))
+            conditions.append(store_filters.in_folder(canonical(self.under)))
         if self.glob is not None and (anchor := anchored(self.glob)):
-            conditions.append(store_filters.under(anchor[0]))
+            conditions.append(store_filters.in_folder(anchor[0]))
         if self.taken_from is not None:
             conditions.append(store_filters.taken_from(self.taken_from))
         if self.taken_before is not None:
             conditions.append(store_filters.taken_before(self.taken_before))
         if self.formats:
-            conditions.append(store_filters.format_is_one_of(self.formats))
-        conditions += map(store_filters.tagged, self.tags)
+            conditions.append(store_filters.format_in(self.formats))
+        conditions += map(store_filters.has_tag, self.tags)
         for field, minimum in (
             ("width", self.min_width),
             ("height", self.min_height),
@@ -89,7 +89,7 @@ class Filters:
                 conditions.append(store_filters.at_least(field, minimum))
         if self.max_bytes is not None:
             conditions.append(store_filters.at_most("size", self.max_bytes))
-        return store_filters.every(*conditions)
+        return store_filters.all_of(*conditions)
 
     def matches_glob(self, record: ImageRecord) -> bool:
         """Whether the record's path matches the glob; True without a glob."""

@@ -153,7 +153,7 @@ def _condition(query: Query, collection: Collection) -> str:
     exclusion = exclude_query_images(query.terms, collection) if query.exclude_images else ""
     if query.filters.tags:
         collection.require_tags()
-    return store_filters.every(query.filters.where(), exclusion)
+    return store_filters.all_of(query.filters.where(), exclusion)
 
 
 def _search(
@@ -165,7 +165,7 @@ def _search(
     glob: str | None,
 ) -> list[list[Hit]]:
     if glob is None:
-        return collection.search(vectors, limit=limit, offset=offset, where=condition)
+        return collection.search(vectors, limit=limit, offset=offset, condition=condition)
     return _search_glob(collection, vectors, limit, offset, condition, Filters(glob=glob))
 
 
@@ -198,9 +198,11 @@ def _search_glob(
     ids = [record.id for record in collection.scan(condition) if filters.matches_glob(record)]
     merged: list[list[Hit]] = [[] for _ in vectors]
     for chunk in batches(ids, IDS_PER_SEARCH):
-        in_chunk = store_filters.id_is_one_of(chunk)
+        in_chunk = store_filters.id_in(chunk)
         for best, hits in zip(
-            merged, collection.search(vectors, limit=limit + offset, where=in_chunk), strict=True
+            merged,
+            collection.search(vectors, limit=limit + offset, condition=in_chunk),
+            strict=True,
         ):
             best.extend(hits)
             best.sort(key=lambda hit: -hit.score)

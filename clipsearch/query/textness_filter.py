@@ -8,7 +8,7 @@ import numpy as np
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
-from clipsearch.store.milvus import MAX_RESULTS
+from clipsearch.store.backend import MAX_RESULTS
 from clipsearch.textness import Textness, TextnessProbe
 from clipsearch.types import Hit, ImageRow, Vectors
 

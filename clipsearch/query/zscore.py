@@ -43,7 +43,7 @@ def score_backgrounds(collection: Collection, queries: Vectors) -> Sequence[Back
         sample = filters.id_below(f"{int(ID_SPACE * SAMPLE_ROWS / rows):08x}")
     return [
         _background(scores)
-        for scores in collection.scores(queries, limit=3 * SAMPLE_ROWS, where=sample)
+        for scores in collection.scores(queries, limit=3 * SAMPLE_ROWS, condition=sample)
     ]
 
 

@@ -1,9 +1,11 @@
-"""Where photos and their vectors are kept: Milvus Lite on a file, or a Milvus server.
+"""Storage of image records and embeddings: Milvus Lite on a file, or a Milvus server.
 
-with Store.open("photos.db") as store:
-    photos = store.create("photos", encoder.identity)
-    photos.upsert(rows)
-    hits = photos.search(query, limit=10)
+from clipsearch.session import open_store
+
+with open_store("images.db") as store:
+    images = store.create("images", encoder.identity)
+    images.upsert(rows)
+    hits = images.search(query, limit=10)
 """
 
 from clipsearch.store.catalog import CollectionInfo

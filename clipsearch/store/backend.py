@@ -1,4 +1,4 @@
-"""The one seam between collections and Milvus: held in this process, or by the warm one."""
+"""The interface between collections and Milvus: a connection of this process, or of the daemon."""
 
 from __future__ import annotations
 
@@ -6,63 +6,65 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from clipsearch.store.fields import Layout
-from clipsearch.store.schema import Row
+from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
+MAX_RESULTS = 16_384
+"""Maximum rows of one query, and of offset + limit of one search, on every Milvus."""
 
-class Connection(Protocol):
-    """What collections ask of Milvus, with plain values only. For one thread at a time."""
+
+class Backend(Protocol):
+    """The Milvus operations that collections need, with plain values. For one thread at a time."""
 
     @property
     def uri(self) -> str:
-        """The address as it may be shown."""
+        """The location of the store, without a password."""
 
     @property
     def path(self) -> Path | None:
-        """The file of a local store."""
+        """The file of a local store; None for a server."""
 
     def close(self) -> None:
-        """Give it free; more than once is fine."""
+        """Disconnect; may be called more than once."""
 
-    def claim(self) -> int:
-        """Be the only writer from now on; another number each time there may have been others.
+    def begin_writes(self) -> int:
+        """Become the only writer; return a number that changes if others may have written since.
 
-        Raises StoreError while another one writes.
+        Raises StoreError while another process writes through the daemon.
         """
 
-    def disclaim(self) -> None:
+    def end_writes(self) -> None:
         """Let others write."""
 
-    def names(self) -> list[str]:
-        """All collections of Milvus, ours or not."""
+    def collection_names(self) -> list[str]:
+        """List all collections in Milvus, including those of other programs."""
 
-    def create(self, name: str, layout: Layout) -> None:
-        """Make a collection with its index and load it."""
+    def create(self, name: str, schema: CollectionSchema) -> None:
+        """Create a collection with its index and load it."""
 
     def fields(self, name: str) -> dict[str, int | None]:
-        """The fields of a collection, and the dimension of those that are vectors."""
+        """Return the fields of a collection, with the dimension of vector fields."""
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
 
-    def upsert(self, name: str, rows: Sequence[Row]) -> None:
-        """Write rows of different keys, replacing those of the same key."""
+    def upsert(self, name: str, entities: Sequence[Entity]) -> None:
+        """Write entities with different keys, replacing those with the same key."""
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
-        """Delete rows by their primary keys."""
+        """Delete entities by their primary keys."""
 
     def flush(self, name: str) -> None:
-        """Make a server seal what was written, so that its index comes to cover it."""
+        """Make a server seal what was written, so that its index will cover it."""
 
-    def count(self, name: str, where: str = "") -> int:
-        """How many rows match, after every write so far."""
+    def count(self, name: str, condition: str = "") -> int:
+        """Count the matching rows, after all writes so far."""
 
     def is_loaded(self, name: str) -> bool:
-        """Whether it can be read at once; else a server first loads it into its memory."""
+        """Tell whether a collection is ready; a server first loads it into memory."""
 
-    def query(self, name: str, where: str, fields: Sequence[str], limit: int) -> list[Row]:
-        """Up to `limit` rows that match, in no order that could be relied on."""
+    def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
+        """Return up to `limit` matching entities, in no defined order."""
 
     def search(
         self,
@@ -72,7 +74,7 @@ class Connection(Protocol):
         vector: str,
         limit: int,
         offset: int,
-        where: str,
+        condition: str,
         fields: Sequence[str],
-    ) -> list[list[tuple[float, Row]]]:
-        """For each of (n, d) queries the nearest rows with their cosine, best first."""
+    ) -> list[list[tuple[float, Entity]]]:
+        """Return the nearest entities with their cosine for each of (n, d) queries, best first."""

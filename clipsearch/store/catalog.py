@@ -1,14 +1,14 @@
-"""What the collections are: a small collection of its own, of keys and JSON values.
+"""The catalog of a store: a small collection of keys and JSON values about the others.
 
     collection/NAME       model, schema version, time: written once
     rows/NAME             a lower bound of its rows
     root/NAME/ID          a folder that was ingested
-    failure/NAME/ID       a file that could not be, and why
-    textness/HASH         the textness probe of a model, for all collections of it
+    failure/NAME/ID       a file that could not be ingested, and the reason
+    textness/HASH         the textness probe of a model, for all its collections
 
 Values that change have keys of their own: an upsert is a deletion and an insertion, and a kill in
-between must not take the model with it. Milvus Lite keeps no collection properties (2.5) or
-descriptions (3.2), so this is the one way that works everywhere.
+between must not lose the model. Milvus Lite keeps no collection properties (2.5) or descriptions
+(3.2), so a collection is the only way that works everywhere.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ from clipsearch.errors import StoreError
 from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
-from clipsearch.store.backend import Connection
-from clipsearch.store.fields import Layout
-from clipsearch.store.schema import path_text, text_path
+from clipsearch.store.backend import Backend
+from clipsearch.store.schema import CollectionSchema, decode_path, encode_path
 from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
 SCHEMA_VERSION = 2
-"""Of the rows and the catalog; a newer one in a store is an error. Version 1 had no tags."""
+"""Version of the rows and the catalog; a newer one is an error. Version 1 had no tags."""
 
 REASON_LENGTH = 1_000
-_LAYOUT = Layout({"key": 512, "value": 65_535}, (), "nothing", 2, graph=False)
-_NOTHING = np.array([1, 0], dtype=np.float32)  # Milvus wants a vector in every row
-_HEX = "0123456789abcdef"
-_NAMES = string.ascii_letters + string.digits + "_/"
-_PAGE = 1_000  # values may be 64 KB each, and a message 64 MB
+_SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2, hnsw=False)
+_PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row
+_HEX_DIGITS = "0123456789abcdef"
+_NAME_CHARACTERS = string.ascii_letters + string.digits + "_/"
+_PAGE_ROWS = 1_000  # a value may have 64 KB, and a message 64 MB
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """What the catalog knows of a collection; `rows` is a lower bound, `created_at` ISO in UTC."""
+    """The catalog's entry: `rows` is a lower bound, `created_at` is ISO 8601 in UTC."""
 
     name: str
     model: ModelIdentity
@@ -57,32 +56,32 @@ class CollectionInfo:
 
 
 class Catalog:
-    """Keys and values of one store; made when first written."""
+    """The keys and values of one store; the first write creates it."""
 
-    def __init__(self, client: Connection) -> None:
-        """Without a call: whether it is there is asked when it is read."""
-        self._client = client
-        self._seen = False
+    def __init__(self, backend: Backend) -> None:
+        """Make no call: reads check whether the catalog exists."""
+        self._backend = backend
+        self._is_known_to_exist = False
 
     def names(self) -> list[str]:
-        """The collections that have an entry."""
+        """List the collections that have an entry."""
         return sorted(key.partition("/")[2] for key in self._read("collection/"))
 
     def info(self, name: str) -> CollectionInfo | None:
-        """What is known of a collection; None without an entry. Raise StoreError on a newer one."""
+        """Return a collection's entry, or None; raise StoreError on one of a newer version."""
         keys = [f"collection/{name}", f"rows/{name}"]
         values = self._get(keys)
         if keys[0] not in values:
             return None
         roots = self._read(f"root/{name}/").values()
-        return _info(name, values[keys[0]], values.get(keys[1], 0), roots)
+        return _to_info(name, values[keys[0]], values.get(keys[1], 0), roots)
 
     def infos(self) -> list[CollectionInfo]:
-        """What is known of all, by name; those of a newer clipsearch are left out."""
+        """Return all entries by name, without those of a newer version."""
         entries, rows = self._read("collection/"), self._read("rows/")
         names = sorted(key.partition("/")[2] for key in entries)
         return [
-            _info(
+            _to_info(
                 name,
                 entries[f"collection/{name}"],
                 rows.get(f"rows/{name}", 0),
@@ -93,36 +92,36 @@ class Catalog:
         ]
 
     def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
-        """Enter a new collection."""
+        """Add an entry for a new collection."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"model": asdict(model), "schema_version": SCHEMA_VERSION, "created_at": now}
         self._write({f"rows/{name}": 0, f"collection/{name}": entry})
-        return _info(name, entry, 0, [])
+        return _to_info(name, entry, 0, [])
 
     def remove(self, name: str) -> None:
-        """Forget a collection, its entry last."""
+        """Delete everything about a collection, its entry last."""
         keys = [*self._read(f"failure/{name}/"), *self._read(f"root/{name}/"), f"rows/{name}"]
         self._delete(keys)
         self._delete([f"collection/{name}"])
 
     def set_rows(self, name: str, rows: int) -> None:
-        """Set the lower bound."""
+        """Set the lower bound of a collection's rows."""
         self._write({f"rows/{name}": rows})
 
     def add_roots(self, name: str, roots: Sequence[Path]) -> None:
-        """Remember folders."""
-        self._write({f"root/{name}/{image_id(root)}": path_text(root) for root in roots})
+        """Add folders that were ingested."""
+        self._write({f"root/{name}/{image_id(root)}": encode_path(root) for root in roots})
 
     def remove_roots(self, name: str, roots: Sequence[Path]) -> None:
-        """Forget folders."""
+        """Delete folders."""
         self._delete([f"root/{name}/{image_id(root)}" for root in roots])
 
     def add_failures(self, name: str, failures: Sequence[Failure]) -> None:
-        """Remember files, each with its last reason only."""
+        """Add files that could not be ingested, each with its last reason only."""
         self._write(
             {
                 f"failure/{name}/{image_id(failure.path)}": {
-                    "path": path_text(failure.path),
+                    "path": encode_path(failure.path),
                     "reason": failure.reason[:REASON_LENGTH],
                 }
                 for failure in failures
@@ -130,80 +129,84 @@ class Catalog:
         )
 
     def remove_failures(self, name: str, paths: Sequence[Path]) -> None:
-        """Forget files."""
+        """Delete the failures of these files."""
         self._delete([f"failure/{name}/{image_id(path)}" for path in paths])
 
     def failures(self, name: str) -> list[Failure]:
-        """All remembered files, by path."""
+        """Return all failures, by path."""
         values = self._read(f"failure/{name}/").values()
-        return sorted((Failure(text_path(v["path"]), v["reason"]) for v in values), key=_path)
+        failures = [Failure(decode_path(value["path"]), value["reason"]) for value in values]
+        return sorted(failures, key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
-        """The probe that was kept for a model, as JSON has it; None where none was."""
+        """Return the probe stored for a model as JSON, or None."""
         key = _textness_key(model)
         return self._get([key]).get(key)
 
     def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
-        """Keep a probe for a model, instead of an earlier one."""
+        """Store a probe for a model, replacing an earlier one."""
         self._write({_textness_key(model): probe})
 
     def _get(self, keys: Sequence[str]) -> dict[str, Any]:
-        where = f"key in [{', '.join(map(filters.quote, keys))}]"
-        return self._query(where, len(keys)) if self._exists() else {}
+        return self._query(filters.key_in(keys), len(keys)) if self._exists() else {}
 
     def _read(self, prefix: str) -> dict[str, Any]:
-        """All values whose key begins with `prefix`."""
-        values = self._query(filters.key_prefix(prefix), _PAGE) if self._exists() else {}
-        if len(values) < _PAGE:
+        """Return all values whose key starts with `prefix`."""
+        condition = filters.key_starts_with(prefix)
+        values = self._query(condition, _PAGE_ROWS) if self._exists() else {}
+        if len(values) < _PAGE_ROWS:
             return values
         values = self._get([prefix])
-        for character in _HEX if prefix.count("/") == 2 else _NAMES:
+        for character in _HEX_DIGITS if prefix.count("/") == 2 else _NAME_CHARACTERS:
             values |= self._read(prefix + character)
         return values
 
-    def _query(self, where: str, limit: int) -> dict[str, Any]:
-        rows = self._client.query(CATALOG, where, ["key", "value"], limit)
+    def _query(self, condition: str, limit: int) -> dict[str, Any]:
+        rows = self._backend.query(CATALOG, condition, ["key", "value"], limit)
         return {row["key"]: json.loads(row["value"]) for row in rows}
 
     def _write(self, values: dict[str, Any]) -> None:
         if not self._exists():
-            self._client.create(CATALOG, _LAYOUT)
-        self._client.upsert(
+            self._backend.create(CATALOG, _SCHEMA)
+        self._backend.upsert(
             CATALOG,
             [
-                {"key": key, "value": json.dumps(value, ensure_ascii=False), "nothing": _NOTHING}
+                {
+                    "key": key,
+                    "value": json.dumps(value, ensure_ascii=False),
+                    _SCHEMA.vector: _PLACEHOLDER,
+                }
                 for key, value in values.items()
             ],
         )
 
     def _delete(self, keys: Sequence[str]) -> None:
         if keys and self._exists():
-            self._client.delete(CATALOG, keys)
+            self._backend.delete(CATALOG, keys)
 
     def _exists(self) -> bool:
-        """Whether this process or another has made it; it is never dropped."""
-        self._seen = self._seen or CATALOG in self._client.names()
-        return self._seen
+        """Tell whether this process or another has created it; it is never dropped."""
+        if not self._is_known_to_exist:
+            self._is_known_to_exist = CATALOG in self._backend.collection_names()
+        return self._is_known_to_exist
 
 
-def _info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> CollectionInfo:
+def _to_info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> CollectionInfo:
     if entry["schema_version"] > SCHEMA_VERSION:
-        raise StoreError(f"the collection {name!r} was made by a newer clipsearch: update this one")
+        raise StoreError(
+            f"the collection {name!r} was made by a newer version of clipsearch: update this one"
+        )
     return CollectionInfo(
         name=name,
         model=ModelIdentity(**entry["model"]),
         schema_version=entry["schema_version"],
         created_at=entry["created_at"],
         rows=rows,
-        roots=tuple(sorted(map(text_path, roots))),
+        roots=tuple(sorted(map(decode_path, roots))),
     )
 
 
 def _textness_key(model: ModelIdentity) -> str:
-    """One for all models that are comparable."""
+    """Return one key for all comparable models."""
     space = json.dumps([model.dim, model.weights, model.preprocessing]).encode()
     return f"textness/{content_hash(space)}"
-
-
-def _path(failure: Failure) -> Path:
-    return failure.path

@@ -1,7 +1,8 @@
-"""The lock of a local store's file, in the way of Milvus Lite 2.5 and safe among three processes."""
+"""The lock file of a local store, as Milvus Lite 2.5 expects it, safe among several processes."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -12,22 +13,24 @@ from clipsearch.errors import StoreError
 if sys.platform != "win32":
     import fcntl
 
-PATIENCE_SECONDS = 1.0
+WAIT_SECONDS = 1.0
 """How long to wait for a process that is just ending."""
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class FileLock:
-    """Held from creation to `release`, by one process at a time; gone when the process dies.
+    """A lock that one process at a time holds, until `release` or the end of the process.
 
-    `orphan` is the number of the process that the last holder noted, where that one was killed.
+    `orphan` is the id of the child process that the last holder noted, if that holder was killed.
     """
 
     def __init__(self, path: Path, guarded: Path) -> None:
-        """Lock by the file `path`; raise StoreError where another process has it."""
+        """Lock the file `guarded` by the file `path`; raise StoreError if another process does."""
         self.path = path
         self._fd: int | None = None
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (fd := self._attempt(guarded)) is None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (fd := self._try_lock(guarded)) is None:
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"{guarded} is open in another process{self._holder()}: close that one first; "
@@ -35,36 +38,41 @@ class FileLock:
                 )
             time.sleep(0.02)
         self._fd = fd
-        noted = _numbers(
-            os.pread(fd, 64, 0)
-        )  # to open the file again, and close that, would unlock it
-        self.orphan = noted[1] if len(noted) > 1 else None
+        # Opening the file a second time and closing that descriptor would release the lock.
+        process_ids = _process_ids(os.pread(fd, 64, 0))
+        self.orphan = process_ids[1] if len(process_ids) > 1 else None
         self._write(os.getpid())
 
-    def note(self, process: int) -> None:
-        """Tell the next holder of a process that may outlive this one."""
-        self._write(os.getpid(), process)
+    def note_child(self, process_id: int) -> None:
+        """Note a child process that may outlive this one, for the next holder."""
+        self._write(os.getpid(), process_id)
 
     def release(self) -> None:
-        """Give it free; more than once is fine."""
+        """Release the lock; may be called more than once."""
         if self._fd is not None:
-            self.path.unlink(missing_ok=True)  # while it is held, see `_attempt`
+            self.path.unlink(missing_ok=True)  # while it is held, see `_try_lock`
             os.close(self._fd)
             self._fd = None
 
-    def _attempt(self, guarded: Path) -> int | None:
+    def _try_lock(self, guarded: Path) -> int | None:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            # Without following links: writing to the lock file would truncate their target.
+            fd = os.open(self.path, _FLAGS, 0o666)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StoreError(
+                    f"{guarded} cannot be locked: its lock file {self.path} is a symbolic link; "
+                    "delete that link"
+                ) from error
             raise StoreError(f"{guarded} cannot be locked: {error.strerror}") from error
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last holder may have deleted the file between our opening and our locking.
-            if self.path.stat().st_ino == os.fstat(fd).st_ino:
+            # The last holder may have deleted the file after we opened it and before we locked it.
+            if self.path.stat(follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
                 return fd
         except (BlockingIOError, PermissionError, FileNotFoundError):
             pass
-        except OSError as error:  # some network folders have no locks
+        except OSError as error:  # some network file systems have no locks
             os.close(fd)
             raise StoreError(f"{guarded} cannot be locked: {error.strerror}") from error
         os.close(fd)
@@ -72,17 +80,17 @@ class FileLock:
 
     def _holder(self) -> str:
         try:
-            numbers = _numbers(self.path.read_bytes())
+            process_ids = _process_ids(self.path.read_bytes())
         except OSError:
             return ""
-        return f" ({numbers[0]})" if numbers else ""
+        return f" ({process_ids[0]})" if process_ids else ""
 
-    def _write(self, *numbers: int) -> None:
+    def _write(self, *process_ids: int) -> None:
         assert self._fd is not None
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, "".join(f"{number}\n" for number in numbers).encode(), 0)
+        os.pwrite(self._fd, "".join(f"{number}\n" for number in process_ids).encode(), 0)
 
 
-def _numbers(content: bytes) -> list[int]:
+def _process_ids(content: bytes) -> list[int]:
     words = content.split()
     return [int(word) for word in words] if all(map(bytes.isdigit, words)) else []

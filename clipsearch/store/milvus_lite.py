@@ -1,13 +1,16 @@
-"""Milvus Lite as a child process that owns one file: checked, locked, started, ended.
+"""Milvus Lite: the native 2.5 as a child process that owns one file, and the Python version 3.
 
-pymilvus would start it too, but then waits half a second each time, passes on its noise and every
-Ctrl-C of the terminal, and lets the second of three processes delete the lock of the first, so that
-the third writes to the same file. The binary's arguments are those of 2.5.1, the last native one.
+pymilvus can start the native one too, but then waits half a second each time, passes on its output
+and every Ctrl-C of the terminal, and lets the second of three processes delete the lock of the
+first, so that the third writes to the same file. The arguments of the binary are those of 2.5.1,
+the last native version.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -17,30 +20,29 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from clipsearch.errors import DamagedStoreError, StoreError
-from clipsearch.store.error_text import short
+from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
 from clipsearch.store.lock import FileLock
 
-READY_SECONDS = 60.0
-END_SECONDS = 10.0
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
 BUSY_SECONDS = 5.0
-BUSY = "Init milvus failed"
-"""What it says of a file in use: the Milvus Lite of a killed process may be writing its last batch."""
+BUSY_MESSAGE = "Init milvus failed"
+"""Printed for a file in use: the child of a killed process may still write its last batch."""
 
-PARSER = "line "
-"""How the parser of filters begins to say what is wrong: `line 1:5 no viable alternative at …`."""
+PARSER_PREFIX = "line "
+"""Start of a message of its filter parser: `line 1:5 no viable alternative at …`."""
 
-PROCESSES = Path("/proc")
-"""Where Linux tells of processes; macOS has no such folder."""
+PROC = Path("/proc")
+"""Process information on Linux; macOS has no such folder."""
 
 SOCKET_BYTES = 100
-"""A Unix socket's address holds 108 bytes on Linux, 104 on macOS."""
+"""Maximum length of a Unix socket's path: 108 bytes on Linux, 104 on macOS."""
 
 
-def library() -> Path | None:
-    """The folder of the native server; None where only the Python rewrite (3.x) is installed."""
+def native_library() -> Path | None:
+    """Return the folder of the native server; None if only the Python version 3.x is installed."""
     spec = importlib.util.find_spec("milvus_lite")  # importing it would warn about pkg_resources
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(folder) / "lib" / "milvus").is_file():
@@ -48,133 +50,177 @@ def library() -> Path | None:
     return None
 
 
-class LiteServer:
+class NativeServer:
     """A running native Milvus Lite; the file stays locked until `close`."""
 
-    def __init__(self, path: Path, lib: Path) -> None:
-        """Start it on this existing or new file; raise StoreError where that fails."""
+    def __init__(self, path: Path, library: Path) -> None:
+        """Start it on this existing or new file; raise StoreError if that fails."""
         self.path = path
-        self._lib = lib
-        self._heard = 0
+        self._library = library
+        self._log_position = 0
         self._processes: list[subprocess.Popen[bytes]] = []
-        with ExitStack() as ending:  # from its end: without the lock the process goes by itself
-            self._folder = _short_folder()
-            ending.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            self._log: IO[bytes] = ending.enter_context(tempfile.TemporaryFile())
-            ending.callback(self._await_end)
-            self._lock = _locked(path)
-            ending.callback(self._lock.release)
+        with ExitStack() as cleanup:  # in reverse order: without the lock the process ends itself
+            self._folder = _make_short_folder()
+            cleanup.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._log: IO[bytes] = cleanup.enter_context(tempfile.TemporaryFile())
+            cleanup.callback(self._wait_for_processes)
+            self._lock = _lock_file(path)
+            cleanup.callback(self._lock.release)
             self.restart()
-            self._ending = ending.pop_all()
+            self._cleanup = cleanup.pop_all()
 
     @property
     def address(self) -> str:
-        """Where pymilvus connects; another one after each `restart`."""
+        """The address for pymilvus; it changes with each `restart`."""
         return f"unix:{self._socket}"
 
-    def alive(self) -> bool:
-        """Whether the process runs: 2.5.1 dies of some malformed filters."""
+    def is_alive(self) -> bool:
+        """Tell whether the process runs: 2.5.1 crashes on some malformed filters."""
         return bool(self._processes) and self._processes[-1].poll() is None
 
     def restart(self) -> None:
         """Start the process (again) and wait until it listens; raise StoreError or OSError."""
         deadline = time.monotonic() + BUSY_SECONDS
         while (failure := self._start()) is not None:
-            if BUSY not in str(failure) or time.monotonic() > deadline:
+            if BUSY_MESSAGE not in str(failure) or time.monotonic() > deadline:
                 raise failure
             time.sleep(0.1)
 
+    def read_log(self) -> str:
+        """Return the last new line of its log; a message of its filter parser comes first."""
+        size = os.fstat(self._log.fileno()).st_size
+        # Read at an offset: the process writes at the position that this file object shares.
+        text = os.pread(self._log.fileno(), size - self._log_position, self._log_position)
+        self._log_position = size
+        lines = [line.strip() for line in text.decode(errors="replace").split("\n") if line.strip()]
+        parser_lines = [line for line in lines if line.startswith(PARSER_PREFIX)]
+        if parser_lines:
+            return parser_lines[-1]
+        return lines[-1].split("[]", 1)[-1] if lines else ""
+
+    def close(self) -> None:
+        """End the process and unlock the file; may be called more than once."""
+        self._cleanup.close()
+
     def _start(self) -> StoreError | None:
-        """Start the process and wait until it listens; what kept it from that, if anything did."""
-        # A new name: for a second gRPC lets nobody connect to one where that has just failed.
+        """Start the process and wait until it listens; return the error if it does not."""
+        # A new name each time: for a second gRPC refuses an address whose connection just failed.
         self._socket = f"{self._folder}/{len(self._processes)}"
-        search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
-        libraries = os.pathsep.join(filter(None, (str(self._lib), os.environ.get(search))))
-        # It scatters log files over TMPDIR, and needs HOME/.cache, which it clears when it ends.
-        own = {search: libraries, "HOME": self._folder, "TMPDIR": self._folder}
+        search_path = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+        libraries = os.pathsep.join(filter(None, (str(self._library), os.environ.get(search_path))))
+        # It writes log files to TMPDIR, and needs HOME/.cache, which it clears when it ends.
+        variables = {search_path: libraries, "HOME": self._folder, "TMPDIR": self._folder}
         process = subprocess.Popen(
             # It ends by itself once nobody holds the lock, so that a kill leaves no orphan.
-            [self._lib / "milvus", self.path, self.address, "ERROR", self._lock.path],
-            env={**os.environ, **own},
+            [self._library / "milvus", self.path, self.address, "ERROR", self._lock.path],
+            env={**os.environ, **variables},
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            start_new_session=True,  # or Ctrl-C would end it under a batch being written
+            start_new_session=True,  # or Ctrl-C would end it while it writes
         )
         self._processes.append(process)
-        self._lock.note(process.pid)
-        deadline = time.monotonic() + READY_SECONDS
-        while not _listens(self._socket):
-            if not self.alive():
-                return self._failure()
+        self._lock.note_child(process.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_listening(self._socket):
+            if not self.is_alive():
+                return self._start_error()
             if time.monotonic() > deadline:
                 return StoreError(
-                    f"{self.path}: Milvus Lite did not start within {READY_SECONDS:.0f} s"
+                    f"{self.path}: Milvus Lite did not start within {START_SECONDS:.0f} s"
                 )
             time.sleep(0.004)
         return None
 
-    def last_words(self) -> str:
-        """What it last wrote since this was last asked; its filter parser's words come first."""
-        size = os.fstat(self._log.fileno()).st_size
-        # Reading at an offset: the process writes at the position that this file object shares.
-        text = os.pread(self._log.fileno(), size - self._heard, self._heard)
-        self._heard = size
-        lines = [line.strip() for line in text.decode(errors="replace").split("\n") if line.strip()]
-        parser = [line for line in lines if line.startswith(PARSER)]
-        return parser[-1] if parser else lines[-1].split("[]", 1)[-1] if lines else ""
-
-    def close(self) -> None:
-        """End the process and give the file free; more than once is fine."""
-        self._ending.close()
-
-    def _await_end(self) -> None:
+    def _wait_for_processes(self) -> None:
         for process in self._processes:
             try:
-                process.wait(END_SECONDS)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def _failure(self) -> StoreError:
-        said = self.last_words()
-        if "not a database" in said or "malformed" in said:
+    def _start_error(self) -> StoreError:
+        message = self.read_log()
+        if "not a database" in message or "malformed" in message:
             return DamagedStoreError(
-                f"{self.path} is damaged: restore it, or delete it and ingest again"
+                f"{self.path} is damaged: restore a copy, or delete it and ingest again"
             )
-        return StoreError(f"{self.path}: Milvus Lite did not start: {short(said) or 'no reason'}")
+        reason = shorten(message) or "it gave no reason"
+        return StoreError(f"{self.path}: Milvus Lite did not start: {reason}")
 
 
-def _locked(path: Path) -> FileLock:
-    """The lock, once no Milvus Lite of a killed process is at work on the file any more.
+class PythonServer:
+    """Milvus Lite 3: threads of this process that serve a folder on a port of 127.0.0.1."""
 
-    One that is still writing its last batch would let another one start, and find nothing in it.
+    def __init__(self, path: Path) -> None:
+        """Start it on this existing or new folder; raise StoreError if that fails."""
+        try:
+            # Undocumented, but pymilvus starts it in the same way: a test guards the names.
+            manager: Any = importlib.import_module("milvus_lite.server_manager")
+        except ImportError as error:
+            raise StoreError(
+                f"{path} cannot be opened without Milvus Lite: `pip install milvus-lite` "
+                f"({describe_error(error)})"
+            ) from error
+        self.path = path
+        self._manager = manager.server_manager_instance
+        # It logs tracebacks of errors that are translated here.
+        logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
+        address = self._manager.start_and_get_uri(str(path))
+        if address is None:
+            raise StoreError(
+                f"{path} cannot be opened: another process has it open, or it is damaged"
+            )
+        self.address: str = address
+
+    def is_alive(self) -> bool:
+        """Return True: it runs in this process."""
+        return True
+
+    def restart(self) -> None:
+        """Raise StoreError: it cannot be restarted."""
+        raise StoreError(f"{self.path}: Milvus Lite does not answer any more")
+
+    def read_log(self) -> str:
+        """Return nothing: its errors are complete."""
+        return ""
+
+    def close(self) -> None:
+        """Stop its threads and unlock the folder."""
+        self._manager.release_server(str(self.path))
+
+
+def _lock_file(path: Path) -> FileLock:
+    """Lock a file once no Milvus Lite of a killed process works on it.
+
+    While such a process writes its last batch, a second one would start and see an empty file.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"), path)
-    if lock.orphan is None or not _serves(lock.orphan, path):
+    if lock.orphan is None or not _is_serving(lock.orphan, path):
         return lock
     orphan = lock.orphan
-    lock.release()  # while nobody holds it the orphan ends by itself
-    deadline = time.monotonic() + END_SECONDS
-    while _serves(orphan, path) and time.monotonic() < deadline:
+    lock.release()  # the orphan ends by itself while nobody holds the lock
+    deadline = time.monotonic() + STOP_SECONDS
+    while _is_serving(orphan, path) and time.monotonic() < deadline:
         time.sleep(0.02)
     return FileLock(lock.path, path)
 
 
-def _serves(process: int, path: Path) -> bool:
-    """Whether this is the number of a Milvus Lite of this file: numbers are used again."""
+def _is_serving(process_id: int, path: Path) -> bool:
+    """Tell whether this process is a Milvus Lite of this file; process ids are reused."""
     try:
-        if PROCESSES.is_dir():
-            return os.fsencode(path) in (PROCESSES / str(process) / "cmdline").read_bytes()
-        os.kill(process, 0)
+        if PROC.is_dir():
+            return os.fsencode(path) in (PROC / str(process_id) / "cmdline").read_bytes()
+        os.kill(process_id, 0)
     except OSError:
         return False
     return True
 
 
-def _short_folder() -> str:
-    """A private folder whose socket has a short enough name."""
+def _make_short_folder() -> str:
+    """Create a private folder with a path short enough for a socket in it."""
     folder = tempfile.mkdtemp(prefix="clipsearch-")
     if len(os.fsencode(folder)) + 8 > SOCKET_BYTES:
         Path(folder).rmdir()
@@ -182,7 +228,7 @@ def _short_folder() -> str:
     return folder
 
 
-def _listens(address: str) -> bool:
+def _is_listening(address: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(address)

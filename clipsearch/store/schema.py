@@ -1,11 +1,11 @@
-"""Photos as rows of Milvus, and back."""
+"""The fields of a collection, and image records as entities of Milvus and back."""
 
 from __future__ import annotations
 
 import calendar
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,19 +14,21 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 import numpy as np
 
 from clipsearch.errors import StoreError, VectorError
-from clipsearch.store.fields import Layout
 from clipsearch.types import ImageRecord, ImageRow, Vectors
 from clipsearch.vectors import normalize
 
-Row: TypeAlias = dict[str, Any]
-"""One entity as pymilvus takes and gives it: field name to value."""
+Entity: TypeAlias = dict[str, Any]
+"""One row in pymilvus's form: field name to value."""
+
+LIST_TEXT_BYTES = 1_024
+"""Maximum length of each string in a list field."""
 
 ID_LENGTH = 32
 PATH_BYTES = 16_384
-"""What the path field holds: four times PATH_MAX of Linux, since a URI triples a strange byte."""
+"""Size of the path field: four times Linux's PATH_MAX, as a URI triples an escaped byte."""
 
 NO_TIME = -(2**53)
-"""`taken_at` of a photo that does not say: before every date, and exact as a double."""
+"""`taken_at` of an image without a date: earlier than every date, and exact as a double."""
 
 RECORD_FIELDS = (
     "id",
@@ -44,73 +46,103 @@ MAX_TAGS = 64
 TAGS = "tags"
 EMBEDDING = "embedding"
 
-_URI = "file://"
-_EPOCH = datetime(1970, 1, 1)  # the camera's clock has no zone
-_HEX = frozenset("0123456789abcdef")
+_URI_SCHEME = "file://"
+_EPOCH = datetime(1970, 1, 1)  # without a time zone, as the camera's clock has none
+_HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSchema:
+    """The fields and the kind of index of a Milvus collection.
+
+    `strings` are VARCHAR fields with their length in bytes; the first is the primary key.
+    `integers` are INT64 fields. `vector` is a FLOAT_VECTOR of `dim`. `string_lists` are ARRAY
+    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES. `hnsw` requests an HNSW index
+    on servers instead of a flat scan; Milvus Lite always scans.
+    """
+
+    strings: Mapping[str, int]
+    integers: tuple[str, ...]
+    vector: str
+    dim: int
+    hnsw: bool
+    string_lists: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def primary_key(self) -> str:
+        """The name of the primary key."""
+        return next(iter(self.strings))
+
+    @property
+    def field_names(self) -> frozenset[str]:
+        """The names of all fields."""
+        return frozenset([*self.strings, *self.integers, *self.string_lists, self.vector])
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells a changed file from an unchanged one."""
+    """Size, modification time and hash of a stored file, to tell whether it has changed."""
 
     size: int
     mtime_ns: int
     content_hash: str
 
 
-def record_layout(dim: int) -> Layout:
-    """The fields of a collection of photos."""
-    return Layout(
-        texts={"id": ID_LENGTH, "path": PATH_BYTES, "content_hash": 128, "format": 32},
-        numbers=("size", "mtime_ns", "width", "height", "taken_at"),
+def image_schema(dim: int) -> CollectionSchema:
+    """Return the schema of a collection of images."""
+    return CollectionSchema(
+        strings={"id": ID_LENGTH, "path": PATH_BYTES, "content_hash": 128, "format": 32},
+        integers=("size", "mtime_ns", "width", "height", "taken_at"),
         vector=EMBEDDING,
         dim=dim,
-        graph=True,
-        lists={TAGS: MAX_TAGS},
+        hnsw=True,
+        string_lists={TAGS: MAX_TAGS},
     )
 
 
-def path_text(path: Path) -> str:
-    """The path as stored: itself, or a `file://` URI where Milvus cannot hold or compare it.
+def encode_path(path: Path) -> str:
+    """Return the stored form of a path: itself, or a `file://` URI if Milvus cannot hold it.
 
-    File names are bytes on Linux: those that are no UTF-8 cannot be stored, and a line break cannot
-    be written in a filter of Milvus Lite. Absolute paths begin with no scheme, so it is reversible.
+    File names on Linux are bytes: names that are not UTF-8 cannot be stored, and a line break
+    cannot be written in a filter of Milvus Lite. No absolute path starts with a scheme, so
+    `decode_path` is exact.
     """
     text = str(path)
     return as_uri(text) if needs_uri(text) else text
 
 
+def decode_path(text: str) -> Path:
+    """Return the path that `encode_path` encoded."""
+    if text.startswith(_URI_SCHEME):
+        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI_SCHEME))))
+    return Path(text)
+
+
 def needs_uri(text: str) -> bool:
-    """Whether a path holds bytes that are no UTF-8, or control characters."""
+    """Tell whether a path holds bytes that are not UTF-8, or control characters."""
     return any(ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in text)
 
 
 def as_uri(text: str) -> str:
-    """The `file://` URI of a path's bytes."""
-    return _URI + quote_from_bytes(os.fsencode(text))
+    """Return the `file://` URI of a path's bytes."""
+    return _URI_SCHEME + quote_from_bytes(os.fsencode(text))
 
 
-def text_path(text: str) -> Path:
-    """The path that `path_text` stored."""
-    if text.startswith(_URI):
-        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))))
-    return Path(text)
-
-
-def seconds(taken_at: datetime | None) -> int:
-    """Seconds of the camera's clock, read as if it were UTC; NO_TIME for None."""
+def encode_time(taken_at: datetime | None) -> int:
+    """Return the camera's clock in seconds, read as if it were UTC; NO_TIME for None."""
     return NO_TIME if taken_at is None else calendar.timegm(taken_at.timetuple())
 
 
-def to_row(row: ImageRow) -> Row:
-    """The entity of a photo; raise StoreError where a field does not fit."""
+def to_entity(row: ImageRow) -> Entity:
+    """Return the entity of an image; raise StoreError if a field does not fit."""
     record = row.record
-    if len(record.id) != ID_LENGTH or not _HEX.issuperset(record.id):
+    if len(record.id) != ID_LENGTH or not _HEX_DIGITS.issuperset(record.id):
         raise StoreError(f"{record.path}: the id {record.id!r} is not {ID_LENGTH} hex digits")
-    path = path_text(record.path)
-    if not record.path.is_absolute() or len(path.encode()) > PATH_BYTES:
-        what = "is too long to store" if record.path.is_absolute() else "is not an absolute path"
-        raise StoreError(f"{record.path} {what}")
+    path = encode_path(record.path)
+    if not record.path.is_absolute():
+        raise StoreError(f"{record.path} is not an absolute path")
+    if len(path.encode()) > PATH_BYTES:
+        raise StoreError(f"{record.path} is too long to store")
     return {
         "id": record.id,
         "path": path,
@@ -120,38 +152,38 @@ def to_row(row: ImageRow) -> Row:
         "width": record.width,
         "height": record.height,
         "format": record.format,
-        "taken_at": seconds(record.taken_at),
+        "taken_at": encode_time(record.taken_at),
         TAGS: list(record.tags),
         EMBEDDING: row.embedding,
     }
 
 
-def to_record(row: Mapping[str, Any]) -> ImageRecord:
-    """The photo of an entity that has all PHOTO_FIELDS; of one without tags, which old ones are."""
-    taken = int(row["taken_at"])
+def to_record(entity: Mapping[str, Any]) -> ImageRecord:
+    """Return the record of an entity with all RECORD_FIELDS; old entities have no tags."""
+    seconds = int(entity["taken_at"])
     return ImageRecord(
-        id=str(row["id"]),
-        path=text_path(row["path"]),
-        content_hash=str(row["content_hash"]),
-        size=int(row["size"]),
-        mtime_ns=int(row["mtime_ns"]),
-        width=int(row["width"]),
-        height=int(row["height"]),
-        format=str(row["format"]),
-        taken_at=None if taken == NO_TIME else _EPOCH + timedelta(seconds=taken),
-        tags=tuple(map(str, row.get(TAGS, ()))),
+        id=str(entity["id"]),
+        path=decode_path(entity["path"]),
+        content_hash=str(entity["content_hash"]),
+        size=int(entity["size"]),
+        mtime_ns=int(entity["mtime_ns"]),
+        width=int(entity["width"]),
+        height=int(entity["height"]),
+        format=str(entity["format"]),
+        taken_at=None if seconds == NO_TIME else _EPOCH + timedelta(seconds=seconds),
+        tags=tuple(map(str, entity.get(TAGS, ()))),
     )
 
 
-def to_image_row(row: Mapping[str, Any]) -> ImageRow:
-    """The photo and its (d,) float32 embedding."""
-    return ImageRow(to_record(row), np.asarray(row[EMBEDDING], dtype=np.float32))
+def to_image_row(entity: Mapping[str, Any]) -> ImageRow:
+    """Return the record and its (d,) float32 embedding."""
+    return ImageRow(to_record(entity), np.asarray(entity[EMBEDDING], dtype=np.float32))
 
 
 def check_embeddings(rows: Sequence[ImageRow], dim: int) -> None:
-    """Raise VectorError unless every embedding is (dim,) float32, finite, of length 1.
+    """Raise VectorError unless every embedding is (dim,) float32, finite and of length 1.
 
-    Milvus stores NaN and zero vectors without a word, and says little about a wrong dimension.
+    Milvus stores NaN and zero vectors silently, and its error for a wrong dimension is unclear.
     """
     for row in rows:
         vector, path = row.embedding, row.record.path
@@ -168,13 +200,16 @@ def check_embeddings(rows: Sequence[ImageRow], dim: int) -> None:
 
 
 def check_queries(queries: Vectors, dim: int) -> Vectors:
-    """(n, d) or (d,) of any length to (n, dim) float32 of length 1.
+    """Return (n, d) or (d,) query vectors of any length as (n, dim) float32 of length 1.
 
-    Raises VectorError on another shape, NaN or zero rows.
+    Raises VectorError on another shape, or on a zero or non-finite row.
     """
     vectors = np.atleast_2d(np.asarray(queries, dtype=np.float32))
     if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise VectorError(f"this collection has {dim} dimensions, the query {np.shape(queries)}")
+        raise VectorError(
+            f"a query vector must have {dim} dimensions, as this collection has; "
+            f"the shape is {np.shape(queries)}"
+        )
     if not np.all(np.isfinite(vectors)) or not np.all(np.any(vectors, axis=1)):
         raise VectorError("a query vector is zero, NaN or infinite")
     return normalize(vectors)

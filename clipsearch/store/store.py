@@ -1,15 +1,11 @@
-"""A store: the collections at one address."""
+"""A store: the collections at one location."""
 
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from clipsearch.daemon.client import Link
-from clipsearch.daemon.remote_store import RemoteClient
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
@@ -18,29 +14,29 @@ from clipsearch.errors import (
 )
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import local_store
-from clipsearch.store.address import locate
-from clipsearch.store.backend import Connection
+from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.milvus import Client
-from clipsearch.store.schema import record_layout
+from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.schema import image_schema
+from clipsearch.store.uri import parse_uri
 
-LOOKS = 3
-"""Before rows that seem to be missing count as damage."""
+ATTEMPTS = 3
+"""Reads of the row count before rows that seem to be missing count as damage."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 class Store:
-    """Milvus Lite on a file, or a Milvus server. A context manager; for one thread at a time.
+    """The collections of one backend. A context manager; for one thread at a time.
 
     Do not use it in a child made by fork: start threads, or spawn processes.
     """
 
-    def __init__(self, client: Connection) -> None:
-        """Use `Store.open` instead."""
-        self._client = client
-        self._catalog = Catalog(client)
+    def __init__(self, backend: Backend) -> None:
+        """Use an open backend, which `close` closes."""
+        self.backend = backend
+        self._catalog = Catalog(backend)
 
     @classmethod
     def open(
@@ -49,147 +45,118 @@ class Store:
         *,
         token: str | None = None,
         create: bool = True,
-        ahead: str | None = None,
+        preload: str | None = None,
     ) -> Store:
-        """Open `photos.db` (any path that ends in .db) or a server's address.
+        """Open a path that ends in .db, or the URI of a server, without a daemon.
 
-        Where a warm process holds it, through that one (see `clipsearch.warm`). With `create` a
-        missing file and its folder are made. A local store begins at once to load the collection
-        `ahead`, if it is there. Raises UsageError on anything else, StoreError where the file is
-        locked, foreign, read-only or (create=False) missing, or the server silent;
-        DamagedStoreError where the file is broken.
+        `clipsearch.session.open_store` uses a running daemon. `create` makes a missing file and
+        its folder. A local store starts at once to load the collection `preload`, if it exists.
+        Raises UsageError on any other URI; StoreError if the file is locked, foreign, read-only or
+        (create=False) missing, or if the server does not answer; DamagedStoreError if the file is
+        damaged.
         """
-        address = locate(uri)
-        direct = partial(
-            Client, address.text, path=address.path, token=token, create=create, ahead=ahead
-        )
-        find = partial(Link.find, address.key, address.secret(token), create=create)
-        client: Connection
-        if link := find():
-            client = RemoteClient(link, direct, uri=address.shown, path=address.path)
-        else:
-            try:
-                client = direct()
-            except StoreError:
-                link = find()  # one may have started, and taken the file, in between
-                if link is None:
-                    raise
-                client = RemoteClient(link, direct, uri=address.shown, path=address.path)
-        try:
-            return cls(client)
-        except BaseException:
-            client.close()
-            raise
+        return cls(MilvusBackend(parse_uri(uri), token=token, create=create, preload=preload))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
     def uri(self) -> str:
-        """The server's address, or the absolute path of the file."""
-        return self._client.uri
-
-    @property
-    def link(self) -> Link | None:
-        """The link to the warm process that holds it; None where this process does."""
-        return self._client.link if isinstance(self._client, RemoteClient) else None
+        """The server's URI without a password, or the absolute path of the file."""
+        return self.backend.uri
 
     @property
     def is_local(self) -> bool:
         """Whether this is Milvus Lite."""
-        return self._client.path is not None
+        return self.backend.path is not None
 
     def collections(self) -> list[CollectionInfo]:
-        """The collections, by name, damaged ones too.
+        """List the collections by name, including damaged ones.
 
-        Those only half made or half dropped are left out, and those of a newer clipsearch.
+        Those only partly created or dropped are left out, and those of newer versions.
         """
-        there = set(self._client.names())
-        return [info for info in self._catalog.infos() if info.rows or info.name in there]
+        existing = set(self.backend.collection_names())
+        return [info for info in self._catalog.infos() if info.rows or info.name in existing]
 
     def create(self, name: str, model: ModelIdentity) -> Collection:
-        """Make an empty collection for vectors of this model; raise StoreError where it exists."""
+        """Create an empty collection for vectors of this model; raise StoreError if it exists."""
         if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
-        layout = record_layout(model.dim)
-        if name in self._client.names():
-            # Left by a kill between the two steps below, or somebody else's.
-            if self._client.fields(name).keys() != layout.names or self._client.count(name):
+        schema = image_schema(model.dim)
+        if name in self.backend.collection_names():
+            # Either a kill came between the two steps below, or another program made it.
+            is_ours = self.backend.fields(name).keys() == schema.field_names
+            if not is_ours or self.backend.count(name):
                 raise StoreError(_foreign(name))
-            self._client.drop(name)
-        self._catalog.remove(name)  # what a kill in `drop` left
-        self._client.create(name, layout)
-        return Collection(self._client, self._catalog, self._catalog.add(name, model))
+            self.backend.drop(name)
+        self._catalog.remove(name)  # entries that a kill during `drop` left
+        self.backend.create(name, schema)
+        return Collection(self.backend, self._catalog, self._catalog.add(name, model))
 
     def find(self, name: str) -> Collection | None:
-        """Open a collection; None where clipsearch has made none.
+        """Open a collection; return None if clipsearch has not made it.
 
-        Raises StoreError on one of a newer clipsearch; DamagedStoreError where one is gone that had
-        rows, or a local one lost rows.
+        Raises StoreError on a collection of a newer version; DamagedStoreError if a collection
+        with rows has vanished, or a local one lost rows.
         """
         check_name(name)
-        return self._find(name, LOOKS)
+        return self._find(name, ATTEMPTS)
 
     def collection(self, name: str) -> Collection:
-        """Open a collection that must be there.
+        """Open a collection that must exist.
 
-        Raises as `find` does; also MissingCollectionError, naming those there are, and StoreError
-        on one that clipsearch did not make.
+        Raises as `find` does; also MissingCollectionError, with the names of the existing ones,
+        and StoreError on a collection that another program made.
         """
-        if (found := self.find(name)) is not None:
-            return found
-        if name in self._client.names():
+        if (collection := self.find(name)) is not None:
+            return collection
+        if name in self.backend.collection_names():
             raise StoreError(_foreign(name))
-        names = [known.name for known in self.collections()]
-        have = (
-            f"there are {', '.join(map(repr, names))}"
-            if names
-            else "there are none: ingest photos first"
+        names = [repr(info.name) for info in self.collections()]
+        existing = (
+            f"there are {', '.join(names)}" if names else "there are none: ingest images first"
         )
-        raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {have}")
+        raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {existing}")
 
     def drop(self, name: str) -> None:
-        """Delete a collection, its vectors and all that is known of it; the photos stay."""
+        """Delete a collection with its vectors and catalog entries; image files stay."""
         check_name(name)
-        there, known = name in self._client.names(), name in self._catalog.names()
-        if there and not known:
+        exists = name in self.backend.collection_names()
+        is_ours = name in self._catalog.names()
+        if exists and not is_ours:
             raise StoreError(_foreign(name))
-        if not known:
-            self.collection(name)  # says what is missing
+        if not is_ours:
+            self.collection(name)  # raises with the names of those that exist
         self._catalog.set_rows(name, 0)  # or a kill after the next line would look like damage
-        if there:
-            self._client.drop(name)
+        if exists:
+            self.backend.drop(name)
         self._catalog.remove(name)
 
     def disk_bytes(self) -> int | None:
-        """The size of a local store; None for a server."""
-        return local_store.disk_bytes(self._client.path) if self._client.path else None
+        """Return the size of a local store; None for a server."""
+        return local_store.disk_bytes(self.backend.path) if self.backend.path else None
 
     def close(self) -> None:
-        """Disconnect, and end Milvus Lite; more than once is fine."""
-        self._client.close()
+        """Disconnect, and end Milvus Lite; may be called more than once."""
+        self.backend.close()
 
-    def _find(self, name: str, looks: int) -> Collection | None:
+    def _find(self, name: str, attempts: int) -> Collection | None:
         info = self._catalog.info(name)
         if info is None:
             return None
-        there = name in self._client.names()
-        if not there and not info.rows:
+        exists = name in self.backend.collection_names()
+        if not exists and not info.rows:
             return None  # left by a kill in `drop`
-        # Only local files get damaged without a word, and a server may have to load all to count.
-        rows = (self._client.count(name) if self.is_local else info.rows) if there else 0
+        # Only local files can lose rows silently, and a server may have to load all to count.
+        rows = (self.backend.count(name) if self.is_local else info.rows) if exists else 0
         if rows >= info.rows:
-            return Collection(self._client, self._catalog, info)
-        if looks > 1:  # another process may delete through the warm one: it lowers the bound first
-            return self._find(name, looks - 1)
+            return Collection(self.backend, self._catalog, info)
+        if attempts > 1:
+            # Another process may be deleting through the daemon; it lowers the bound first.
+            return self._find(name, attempts - 1)
         raise DamagedStoreError(
             f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
             f"more were written; restore a copy, or `clipsearch drop {name} --yes` and ingest again"
@@ -197,11 +164,11 @@ class Store:
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless Milvus takes it as a collection's name and it is not the catalog."""
+    """Raise UsageError if Milvus does not accept a collection's name, or it is the catalog's."""
     if not _NAME.fullmatch(name) or name == CATALOG:
         raise UsageError(
-            f"{name!r} cannot be a collection: letters, digits and _ only, not a digit first, 255 at "
-            f"most, and not {CATALOG}"
+            f"{name!r} cannot be the name of a collection: use up to 255 letters, digits and "
+            f"underscores, not starting with a digit, and not {CATALOG}"
         )
 
 

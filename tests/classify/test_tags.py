@@ -17,7 +17,7 @@ from clipsearch.files.discover import FileSource
 from clipsearch.query import Query, Term, search
 from clipsearch.store import Collection, Store, filters
 from clipsearch.store import catalog as catalog_module
-from clipsearch.store import schema as rows_module
+from clipsearch.store import schema as schema_module
 from clipsearch.store import store as store_module
 from clipsearch.types import ImageRow, Vectors
 from ingest.pipeline import IngestOptions, ingest
@@ -84,9 +84,11 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
         np.testing.assert_array_equal(r.embedding, before[r.record.id].embedding)
 
     query = np.array([0, 1, 1, 0], dtype=np.float32)
-    [hits] = stored.search(query, limit=5, where=filters.tagged("ねこ"))  # ANN and filter in one
+    [hits] = stored.search(
+        query, limit=5, condition=filters.has_tag("ねこ")
+    )  # ANN and filter in one
     assert [hit.path.name for hit in hits] == ["red.jpg"]
-    assert stored.count(filters.tagged("hot")) == 0  # letter by letter
+    assert stored.count(filters.has_tag("hot")) == 0  # letter by letter
 
     again = tag_images(stored, colors("warm", "cold"), threshold=0.9)
     assert again.changed == 2
@@ -101,7 +103,7 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
 def test_tags_of_any_characters_can_be_filtered(stored: Collection, label: str) -> None:
     fill(stored)
     tag_images(stored, colors(label, "other"), threshold=0.9)
-    [record] = stored.scan(filters.tagged(label))
+    [record] = stored.scan(filters.has_tag(label))
     assert record.tags == (label,)
 
 
@@ -117,7 +119,7 @@ def test_add_keeps_tags_that_are_not_labels_of_the_classifier(stored: Collection
     tag_images(stored, colors("cold", "warm"), threshold=0.9, add=True)
     assert tags_of(stored)["red.jpg"] == ("indoors", "cold")
     assert tags_of(stored)["mixed.jpg"] == ()
-    assert stored.count(filters.every(filters.tagged("indoors"), filters.tagged("cold"))) == 1
+    assert stored.count(filters.all_of(filters.has_tag("indoors"), filters.has_tag("cold"))) == 1
 
 
 def test_only_images_that_pass_the_filters_change(stored: Collection) -> None:
@@ -160,7 +162,7 @@ def test_a_collection_without_a_tag_field_works_and_refuses_tags(
         assert hits[0].record.tags == ()
         assert len(list(opened_again.scan_rows())) == 3
         assert set(opened_again.get([hits[0].id])) == {hits[0].id}
-        assert opened_again.find_content(["hash"])["hash"]
+        assert opened_again.find_by_content(["hash"])["hash"]
         for impossible in (
             lambda: tag_images(opened_again, colors("a", "b")),
             lambda: clear_tags(opened_again),
@@ -193,8 +195,8 @@ def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
             patch.setattr(catalog_module, "SCHEMA_VERSION", 1)
             patch.setattr(
                 store_module,
-                "record_layout",
-                lambda dim: replace(rows_module.record_layout(dim), lists={}),
+                "image_schema",
+                lambda dim: replace(schema_module.image_schema(dim), string_lists={}),
             )
             return store.create(name, MODEL)
 

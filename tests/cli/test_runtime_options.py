@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.daemon import process
-from clipsearch.daemon.endpoint import supported
+from clipsearch.daemon.endpoint import is_supported
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 from tests.helpers.commands import command
@@ -52,7 +52,7 @@ def test_the_reference_model_of_an_agreement_keeps_its_own_runtime(
     assert loads == [("pocket", Runtime(precision="bf16")), ("pocket", Runtime(precision="fp32"))]
 
 
-@pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+@pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 def test_a_daemon_computes_for_each_command_as_that_one_says(uri: Path, loads: Loads) -> None:
     with serving(uri):
         for options in (["--precision", "fp32"], [], ["--precision", "fp32"]):
@@ -61,13 +61,13 @@ def test_a_daemon_computes_for_each_command_as_that_one_says(uri: Path, loads: L
     assert loads == [("pocket", Runtime(precision="fp32")), ("pocket", Runtime())]
 
 
-@pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+@pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 def test_a_daemon_that_a_command_starts_inherits_no_settings_of_it(
     uri: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spawned: list[tuple[Runtime, str | None]] = []
 
-    def spawn(wanted: process.Wanted, *_: object, **__: object) -> None:
+    def spawn(wanted: process.DaemonOptions, *_: object, **__: object) -> None:
         spawned.append((wanted.runtime, os.environ.get("CLIPSEARCH_PRECISION")))
 
     monkeypatch.setattr(process, "_spawn", spawn)

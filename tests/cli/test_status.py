@@ -18,8 +18,8 @@ def damaged(tmp_path: Path) -> str:
         for name in ("birds", "cats"):
             photos = store.create(name, MODEL)
             photos.upsert(many(7))
-            photos.settle()
-        store._client.drop("birds")
+            photos.finish_writes()
+        store.backend.drop("birds")
     return uri
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from clipsearch.daemon import client, protocol, resources
-from clipsearch.daemon.client import Link, LostError
-from clipsearch.daemon.endpoint import Place, existing, made, supported
-from clipsearch.daemon.process import seconds
+from clipsearch.daemon import client, encoder_pool, protocol, shared_backend
+from clipsearch.daemon.client import DaemonClient, DaemonLostError
+from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
+from clipsearch.daemon.process import parse_duration
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.daemon.server import Server
 from clipsearch.errors import (
@@ -35,23 +35,24 @@ from clipsearch.models import registry
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.runtime import Runtime
+from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Store, local_store
-from clipsearch.store.address import locate
+from clipsearch.store.uri import parse_uri
 from clipsearch.types import Failure
 from tests.helpers.daemons import bare_process, serving
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import MODEL, many, row
 
-pytestmark = pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A store with seven rows in `photos`."""
-    with Store.open(tmp_path / "photos.db") as store:
+    with open_store(tmp_path / "photos.db") as store:
         photos = store.create("photos", MODEL)
         photos.upsert(many(7))
-        photos.settle()
+        photos.finish_writes()
     return tmp_path / "photos.db"
 
 
@@ -70,11 +71,11 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
 
 
 def linked(store: Store) -> bool:
-    return store.link is not None
+    return daemon_of(store) is not None
 
 
 def test_two_commands_read_and_write_one_file_at_once(path: Path) -> None:
-    with serving(path), Store.open(path) as first, Store.open(path) as second:
+    with serving(path), open_store(path) as first, open_store(path) as second:
         assert linked(first)
         assert linked(second)
         a, b = first.collection("photos"), second.collection("photos")
@@ -83,18 +84,18 @@ def test_two_commands_read_and_write_one_file_at_once(path: Path) -> None:
             a.upsert([row(f"/new/{number}.jpg", (1, 1, 1, 1))])
             assert b.count() == 8 + number
             assert b.search(query, limit=1)[0][0].path.parent == Path("/new")
-        a.settle()
+        a.finish_writes()
         assert linked(first)
         assert linked(second)
 
 
 def test_it_holds_the_file_between_commands_and_frees_it_at_its_end(path: Path) -> None:
     with serving(path):
-        with Store.open(path) as store:
+        with open_store(path) as store:
             rows = list(store.collection("photos").scan_rows())
         assert path.resolve() in local_store._servers
     assert path.resolve() not in local_store._servers
-    with Store.open(path) as store:
+    with open_store(path) as store:
         assert not linked(store)
         direct = list(store.collection("photos").scan_rows())
     by_id = {row.record.id: row for row in rows}
@@ -105,14 +106,14 @@ def test_it_holds_the_file_between_commands_and_frees_it_at_its_end(path: Path) 
 
 
 def test_errors_cross_as_themselves(path: Path, tmp_path: Path) -> None:
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         with pytest.raises(MissingCollectionError, match="'photos'"):
             store.collection("cats")
         with pytest.raises(UsageError, match="wdth"):
-            store.collection("photos").search(np.ones(4, np.float32), limit=1, where="wdth > 3")
+            store.collection("photos").search(np.ones(4, np.float32), limit=1, condition="wdth > 3")
         with pytest.raises(VectorError):
             store.collection("photos").search(np.zeros(4, np.float32), limit=1)
-        store._client.drop("photos")
+        store.backend.drop("photos")
         with pytest.raises(DamagedStoreError):
             store.find("photos")
         assert linked(store)
@@ -120,7 +121,7 @@ def test_errors_cross_as_themselves(path: Path, tmp_path: Path) -> None:
 
 def test_a_closed_store_says_so(path: Path) -> None:
     with serving(path):
-        store = Store.open(path)
+        store = open_store(path)
         photos = store.collection("photos")
         store.close()
         store.close()
@@ -129,17 +130,17 @@ def test_a_closed_store_says_so(path: Path) -> None:
 
 
 def test_only_one_command_at_a_time_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "PATIENCE_SECONDS", 0.05)
-    with serving(path), Store.open(path) as first, Store.open(path) as second:
+    monkeypatch.setattr(shared_backend, "WRITER_SECONDS", 0.05)
+    with serving(path), open_store(path) as first, open_store(path) as second:
         a, b = first.collection("photos"), second.collection("photos")
         a.upsert(many(1))
         with pytest.raises(StoreError, match=f"written by another process .{os.getpid()}"):
             b.delete([many(1)[0].record.id])
         assert b.count() == 7
-        a.settle()
+        a.finish_writes()
         b.delete([many(1)[0].record.id])
         with pytest.raises(StoreError, match="being written"):
-            a.record_failures([Failure(Path("/a"), "why")])
+            a.add_failures([Failure(Path("/a"), "why")])
         second.close()
         deadline = time.monotonic() + 5
         while True:  # its end is noticed a moment later
@@ -151,16 +152,16 @@ def test_only_one_command_at_a_time_writes(path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_lower_bound_of_rows_stays_true_whoever_writes(path: Path) -> None:
-    with serving(path), Store.open(path) as first, Store.open(path) as second:
+    with serving(path), open_store(path) as first, open_store(path) as second:
         a, b = first.collection("photos"), second.collection("photos")
         everything = many(7)
         a.delete([one.record.id for one in everything[:3]])
-        a.settle()
+        a.finish_writes()
         b.delete([everything[3].record.id])  # b has last heard of seven rows
-        b.settle()
+        b.finish_writes()
         a.upsert(everything[:2])
-        a.settle()
-        found = Store.open(path).find("photos")
+        a.finish_writes()
+        found = open_store(path).find("photos")
         assert found is not None
         assert (found.info.rows, found.count()) == (5, 5)
 
@@ -168,42 +169,42 @@ def test_the_lower_bound_of_rows_stays_true_whoever_writes(path: Path) -> None:
 def test_a_reader_takes_no_deletion_in_progress_for_damage(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(path), Store.open(path) as writer, Store.open(path) as reader:
+    with serving(path), open_store(path) as writer, open_store(path) as reader:
         photos = writer.collection("photos")
-        names = reader._client.names
+        names = reader.backend.collection_names
 
         def meanwhile() -> list[str]:
             photos.delete([many(1)[0].record.id])
             return names()
 
         # Between the reader's look at the lower bound and its count.
-        monkeypatch.setattr(reader._client, "names", meanwhile)
+        monkeypatch.setattr(reader.backend, "collection_names", meanwhile)
         found = reader.find("photos")
         assert found is not None
         assert found.info.rows == 6
 
 
 def test_a_store_that_was_deleted_or_replaced_is_noticed(path: Path, tmp_path: Path) -> None:
-    with Store.open(tmp_path / "other.db") as other:
+    with open_store(tmp_path / "other.db") as other:
         other.create("photos", MODEL).upsert(many(2))
     with serving(path):
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert store.collection("photos").count() == 7
         (tmp_path / "other.db").replace(path)
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert linked(store)
             assert store.collection("photos").count() == 2
         path.write_bytes(b"")  # written by somebody else, under the same name and number
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert store.collections() == []
         path.unlink()
         with (
-            Store.open(path, create=False) as store,
+            open_store(path, create=False) as store,
             pytest.raises(StoreError, match=r"no store at .*photos\.db"),
         ):
             store.collections()
         assert not path.exists()
-        with Store.open(path) as store:
+        with open_store(path) as store:
             store.create("photos", MODEL)
             assert linked(store)
         assert path.exists()
@@ -211,53 +212,53 @@ def test_a_store_that_was_deleted_or_replaced_is_noticed(path: Path, tmp_path: P
 
 def test_what_it_writes_itself_is_no_reason_to_open_the_file_again(path: Path) -> None:
     with serving(path) as server:
-        with Store.open(path) as store:
+        with open_store(path) as store:
             store.collection("photos").upsert(many(2_000))
-            kept = server._store._client
+            kept = server._store._backend
         for _ in range(3):
-            with Store.open(path) as store:
-                store.collection("photos").settle()
-        assert server._store._client is kept
+            with open_store(path) as store:
+                store.collection("photos").finish_writes()
+        assert server._store._backend is kept
 
 
 def test_damage_is_looked_for_before_anything_is_written(path: Path) -> None:
     with serving(path):
-        with Store.open(path, create=False) as store:
+        with open_store(path, create=False) as store:
             assert store.collection("photos").count() == 7
         size = path.stat()
         with path.open("r+b") as file:
             file.seek(size.st_size // 2)
             file.write(b"\xff" * 4096)
         os.utime(path, ns=(size.st_atime_ns, size.st_mtime_ns))
-        with Store.open(path, create=True) as store, pytest.raises(DamagedStoreError):
+        with open_store(path, create=True) as store, pytest.raises(DamagedStoreError):
             store.collections()
 
 
 def test_one_of_other_code_or_installation_ends(path: Path) -> None:
     with serving(path, fingerprint="of last year"):
-        place = existing(locate(path).key)
-        assert place is not None
-        assert client.ask(place, "status") is not None
-        with Store.open(path) as store:
+        endpoint = find_endpoint(parse_uri(path).key)
+        assert endpoint is not None
+        assert client.send_request(endpoint, "status") is not None
+        with open_store(path) as store:
             assert not linked(store)
             assert store.collection("photos").count() == 7
-        assert client.ask(place, "status") is None
+        assert client.send_request(endpoint, "status") is None
 
 
 def test_a_lost_process_is_replaced_by_the_direct_way_in_the_middle(path: Path) -> None:
-    with Store.open(path) as store:  # nothing is held yet
+    with open_store(path) as store:  # nothing is held yet
         assert not linked(store)
     with serving(path) as server:
-        store = Store.open(path)
+        store = open_store(path)
         photos = store.collection("photos")
         photos.upsert(many(9))
         assert linked(store)
-        server.leave()
+        server.stop()
         deadline = time.monotonic() + 10
-        while client.ask(made(locate(path).key), "status") is not None:
+        while client.send_request(create_endpoint(parse_uri(path).key), "status") is not None:
             assert time.monotonic() < deadline
         photos.upsert(many(20))
-        photos.settle()
+        photos.finish_writes()
         assert not linked(store)
         assert (photos.count(), photos.info.rows) == (20, 20)
         store.close()
@@ -266,13 +267,13 @@ def test_a_lost_process_is_replaced_by_the_direct_way_in_the_middle(path: Path) 
 def test_a_failure_that_is_not_ours_is_left_to_the_direct_way(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         photos = store.collection("photos")
 
         def broken(*_: object, **__: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr(resources, "_plain", broken)
+        monkeypatch.setattr(shared_backend, "_to_plain", broken)
         assert photos.count() == 7
         assert not linked(store)
 
@@ -288,19 +289,19 @@ def test_an_interrupted_call_leaves_no_answer_for_the_next(
         monkeypatch.setattr(protocol, "receive", receive)
         raise KeyboardInterrupt
 
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         photos = store.collection("photos")
         photos.upsert(many(8))
         monkeypatch.setattr(protocol, "receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             photos.count("size > 100")
         assert photos.count() == 8
-        photos.settle()  # what a command still does when it is interrupted
+        photos.finish_writes()  # what a command still does when it is interrupted
         assert linked(store)
 
 
 def test_two_threads_share_a_link(path: Path) -> None:
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         photos = store.collection("photos")
         counted: list[int] = []
         wishes = [f"size >= {number}" for number in range(7)]
@@ -318,50 +319,50 @@ def test_two_threads_share_a_link(path: Path) -> None:
 def test_a_server_is_shared_only_by_those_who_know_its_token() -> None:
     address = "http://user:secret@127.0.0.1:9"
     with serving(address, token="one"):
-        where, guess = locate(address), locate(address.replace("secret", "guess"))
+        where, guess = parse_uri(address), parse_uri(address.replace("secret", "guess"))
         assert "secret" not in where.key
         assert guess.key == where.key
-        place = existing(where.key)
-        assert place is not None
-        assert Link.find(where.key, where.secret("one"), create=True)
-        assert Link.find(where.key, where.secret("two"), create=True) is None
-        assert Link.find(where.key, guess.secret("one"), create=True) is None
-        assert client.ask(place, "status") is not None
+        endpoint = find_endpoint(where.key)
+        assert endpoint is not None
+        assert DaemonClient.find(where.key, where.access_key("one"), create=True)
+        assert DaemonClient.find(where.key, where.access_key("two"), create=True) is None
+        assert DaemonClient.find(where.key, guess.access_key("one"), create=True) is None
+        assert client.send_request(endpoint, "status") is not None
 
 
 def test_it_ends_when_it_is_idle_but_not_while_it_is_used(path: Path) -> None:
     with serving(path, idle=0.3):
-        place = made(locate(path).key)
-        with Store.open(path) as store:
+        endpoint = create_endpoint(parse_uri(path).key)
+        with open_store(path) as store:
             time.sleep(0.6)
-            state = client.ask(place, "status")
+            state = client.send_request(endpoint, "status")
             assert state is not None
             assert (state["sessions"], state["left"]) == (1, None)
             assert store.collection("photos").count() == 7
             assert linked(store)
         deadline = time.monotonic() + 10
-        while client.ask(place, "status") is not None:
+        while client.send_request(endpoint, "status") is not None:
             assert time.monotonic() < deadline
-        assert not place.socket.exists()
+        assert not endpoint.socket.exists()
 
 
 def test_there_is_one_for_a_store(path: Path, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(path)
-    place = made(locate(path).key)
-    with serving(path), pytest.raises(StoreError, match="there already"):
-        Server(place, locate(path), None, idle=1)
-    with serving(path), Store.open(tmp_path / "link.db") as store:
+    endpoint = create_endpoint(parse_uri(path).key)
+    with serving(path), pytest.raises(StoreError, match="already has a daemon"):
+        Server(endpoint, parse_uri(path), None, idle=1)
+    with serving(path), open_store(tmp_path / "link.db") as store:
         assert linked(store)
 
 
 def test_a_socket_that_a_dead_process_left_is_in_nobody_s_way(path: Path) -> None:
-    place = made(locate(path).key)
+    endpoint = create_endpoint(parse_uri(path).key)
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(place.socket))
-    with Store.open(path) as store:
+        dead.bind(str(endpoint.socket))
+    with open_store(path) as store:
         assert not linked(store)
         assert store.collection("photos").count() == 7
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         assert linked(store)
 
 
@@ -369,43 +370,45 @@ def test_one_that_has_just_taken_the_file_is_used(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = iter([None])
-    monkeypatch.setattr("clipsearch.daemon.client.existing", lambda key: next(looks, existing(key)))
+    monkeypatch.setattr(
+        "clipsearch.daemon.client.find_endpoint", lambda key: next(looks, find_endpoint(key))
+    )
     with bare_process(path):
-        with Store.open(path) as first:  # the process opens the file for this one
+        with open_store(path) as first:  # the process opens the file for this one
             assert not linked(first)
         looks = iter([])
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert linked(store)
             store.collections()
             looks = iter([None])
-            with Store.open(path) as late:
+            with open_store(path) as late:
                 assert linked(late)
                 assert late.collection("photos").count() == 7
 
 
 def test_its_folder_and_socket_are_the_user_s_alone(path: Path) -> None:
     with serving(path):
-        place = made(locate(path).key)
-        assert place.folder.stat().st_mode & 0o777 == 0o700
-        assert place.socket.stat().st_mode & 0o777 == 0o600
-        place.folder.chmod(0o755)
+        endpoint = create_endpoint(parse_uri(path).key)
+        assert endpoint.folder.stat().st_mode & 0o777 == 0o700
+        assert endpoint.socket.stat().st_mode & 0o777 == 0o600
+        endpoint.folder.chmod(0o755)
         try:
-            assert existing(locate(path).key) is None
+            assert find_endpoint(parse_uri(path).key) is None
         finally:
-            place.folder.chmod(0o700)
+            endpoint.folder.chmod(0o700)
 
 
 def test_whoever_is_somebody_else_is_not_talked_to(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(path):
-        place = made(locate(path).key)
+        endpoint = create_endpoint(parse_uri(path).key)
         monkeypatch.setattr("clipsearch.daemon.server.is_own_peer", lambda connected: False)
-        assert client.ask(place, "status") is None
+        assert client.send_request(endpoint, "status") is None
         monkeypatch.setattr("clipsearch.daemon.server.is_own_peer", lambda connected: True)
         monkeypatch.setattr("clipsearch.daemon.client.is_own_peer", lambda connected: False)
-        assert client.ask(place, "status") is None
-        with Store.open(path) as store:
+        assert client.send_request(endpoint, "status") is None
+        with open_store(path) as store:
             assert not linked(store)
             assert store.collection("photos").count() == 7
 
@@ -414,9 +417,9 @@ def test_whoever_is_somebody_else_is_not_talked_to(
     "noise", [b"", b"\xff" * 9, b"\0\0\0\x02[]", b"\0\0\0\x02{}", b"GET / HTTP/1.1\r\n\r\n"]
 )
 def test_noise_does_not_disturb_it(path: Path, noise: bytes) -> None:
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         with socket.socket(socket.AF_UNIX) as visitor:
-            visitor.connect(str(made(locate(path).key).socket))
+            visitor.connect(str(create_endpoint(parse_uri(path).key).socket))
             visitor.sendall(noise)
         assert store.collection("photos").count() == 7
         assert linked(store)
@@ -425,34 +428,34 @@ def test_noise_does_not_disturb_it(path: Path, noise: bytes) -> None:
 def test_one_that_does_not_answer_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
-    place = made(locate(path).key)
+    monkeypatch.setattr(client, "GREETING_SECONDS", 0.05)
+    endpoint = create_endpoint(parse_uri(path).key)
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(place.socket))
+        silent.bind(str(endpoint.socket))
         silent.listen()
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert not linked(store)
             assert store.collection("photos").count() == 7
-    place.socket.unlink()
+    endpoint.socket.unlink()
     assert "`clipsearch warm --stop`" in caplog.text
 
 
 def test_one_that_falls_silent_in_a_call_is_lost(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.05)
-    with serving(path) as server, Store.open(path) as store:
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.05)
+    with serving(path) as server, open_store(path) as store:
         photos = store.collection("photos")
-        slow = threading.Timer(0.3, server._store._turn.release)
-        server._store._turn.acquire()
+        slow = threading.Timer(0.3, server._store._call_lock.release)
+        server._store._call_lock.acquire()
         slow.start()
         assert photos.count() == 7  # slow, but alive
         assert linked(store)
-        server._store._turn.acquire()
-        monkeypatch.setattr(client, "ask", lambda *_: None)
+        server._store._call_lock.acquire()
+        monkeypatch.setattr(client, "send_request", lambda *_: None)
         assert photos.count() == 7
         assert not linked(store)
-        server._store._turn.release()
+        server._store._call_lock.release()
 
 
 def test_the_model_is_loaded_there_once_for_all(
@@ -477,17 +480,17 @@ def test_the_model_is_loaded_there_once_for_all(
 def test_a_model_there_that_does_not_fit_is_loaded_here(
     path: Path, loads: list[str], encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(path), Store.open(path) as store:
+    with serving(path), open_store(path) as store:
         other = ColorEncoder(weights="0ther").identity
-        assert remote_encoder(store.link, lambda: encoder, MODEL, Runtime("cpu"))
-        assert remote_encoder(store.link, lambda: encoder, other, Runtime("cpu")) is None
+        assert remote_encoder(daemon_of(store), lambda: encoder, MODEL, Runtime("cpu"))
+        assert remote_encoder(daemon_of(store), lambda: encoder, other, Runtime("cpu")) is None
         assert remote_encoder(None, lambda: encoder, MODEL, Runtime()) is None
 
         def missing(name: str, _: Runtime) -> ColorEncoder:
             raise ModelError("no weights")
 
         monkeypatch.setattr(registry, "load", missing)
-        assert remote_encoder(store.link, lambda: encoder, MODEL, Runtime("cuda")) is None
+        assert remote_encoder(daemon_of(store), lambda: encoder, MODEL, Runtime("cuda")) is None
         encoder.identity = other
         monkeypatch.setattr(registry, "load", lambda *_: encoder)
         with Index.open(path, collection="photos") as index, pytest.raises(ModelMismatchError):
@@ -497,9 +500,9 @@ def test_a_model_there_that_does_not_fit_is_loaded_here(
 def test_a_lost_encoder_is_replaced_by_an_own_one(path: Path, loads: list[str]) -> None:
     with serving(path) as server, Index.open(path, collection="photos") as index:
         before = index.embed_texts(["red"])
-        server.leave()
+        server.stop()
         deadline = time.monotonic() + 10
-        while client.ask(made(locate(path).key), "status") is not None:
+        while client.send_request(create_endpoint(parse_uri(path).key), "status") is not None:
             assert time.monotonic() < deadline
         np.testing.assert_array_equal(index.embed_texts(["red"]), before)
         assert len(loads) == 2
@@ -509,26 +512,28 @@ def test_a_lost_encoder_is_replaced_by_an_own_one(path: Path, loads: list[str]) 
 def test_what_the_library_says_there_is_heard_here(
     path: Path, loads: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "clipsearch"), serving(path), Store.open(path) as store:
+    with caplog.at_level(logging.INFO, "clipsearch"), serving(path), open_store(path) as store:
         here = threading.get_ident()
-        remote_encoder(store.link, ColorEncoder, MODEL, Runtime())
+        remote_encoder(daemon_of(store), ColorEncoder, MODEL, Runtime())
     heard = [record for record in caplog.records if record.getMessage() == "loading pocket"]
     assert any(record.thread == here for record in heard)
 
 
 def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
-    with serving(path) as server, Store.open(path) as store:
-        for number in range(resources.MODELS + 2):
+    with serving(path) as server, open_store(path) as store:
+        for number in range(encoder_pool.MAX_ENCODERS + 2):
             identity = ModelIdentity(f"model {number}", 4, "c0105", "mean colour", "fp32")
-            assert remote_encoder(store.link, ColorEncoder, identity, Runtime())
-        assert server._models.names == [f"model {n}" for n in range(2, resources.MODELS + 2)]
+            assert remote_encoder(daemon_of(store), ColorEncoder, identity, Runtime())
+        assert server._encoders.names == [
+            f"model {n}" for n in range(2, encoder_pool.MAX_ENCODERS + 2)
+        ]
 
 
 def test_the_embedded_model_gives_the_same_vectors_from_there(path: Path, photos: Path) -> None:
     direct = registry.load("pocket")
     pictures = [decode(picture).image for picture in sorted(photos.iterdir())]
-    with serving(path), Store.open(path) as store:
-        there = remote_encoder(store.link, lambda: direct, direct.identity, Runtime())
+    with serving(path), open_store(path) as store:
+        there = remote_encoder(daemon_of(store), lambda: direct, direct.identity, Runtime())
         assert there is not None
         assert there.identity == direct.identity
         assert there.logit_scale == direct.logit_scale
@@ -541,11 +546,12 @@ def test_the_embedded_model_gives_the_same_vectors_from_there(path: Path, photos
 
 
 def test_unknown_calls_do_nothing(path: Path) -> None:
-    with serving(path), Store.open(path) as store:
-        assert store.link
+    with serving(path), open_store(path) as store:
+        daemon = daemon_of(store)
+        assert daemon
         for target, method in (("store", "close"), ("store", "__init__"), ("encoder", "x")):
-            with pytest.raises(LostError):
-                store.link.call(target, method)
+            with pytest.raises(DaemonLostError):
+                daemon.call(target, method)
 
 
 VALUES = st.recursive(
@@ -580,22 +586,22 @@ def test_values_come_out_as_they_went_in(values: list[object]) -> None:
     [("30m", 1800), ("30", 1800), ("90s", 90), ("2h", 7200), ("1d", 86400), (" 1.5H ", 5400)],
 )
 def test_spans_of_time_are_read(text: str, expected: float) -> None:
-    assert seconds(text) == expected
+    assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "m", "-3m", "0", "0s", "3 weeks", "1000d", "nan", "1e9"])
 def test_other_spans_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="30m"):
-        seconds(text)
+        parse_duration(text)
 
 
 def test_a_place_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("x" * 90)
     deep.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
-    place = made("somewhere")
-    assert isinstance(place, Place)
-    assert len(os.fsencode(place.socket)) <= 100
+    endpoint = create_endpoint("somewhere")
+    assert isinstance(endpoint, Endpoint)
+    assert len(os.fsencode(endpoint.socket)) <= 100
 
 
 @pytest.fixture(autouse=True)

@@ -16,27 +16,27 @@ import pytest
 from clipsearch.cli.main import main
 from clipsearch.daemon import client
 from clipsearch.daemon import process as daemon_process
-from clipsearch.daemon.endpoint import existing, made, supported
-from clipsearch.daemon.process import Wanted
+from clipsearch.daemon.endpoint import create_endpoint, find_endpoint, is_supported
+from clipsearch.daemon.process import DaemonOptions
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.models.runtime import Runtime
-from clipsearch.store import Store
-from clipsearch.store.address import locate
+from clipsearch.session import daemon_of, open_store
+from clipsearch.store.uri import parse_uri
 from tests.helpers.commands import command
 from tests.helpers.daemons import ROOT, bare_process
 from tests.helpers.fakes import draw
 from tests.helpers.records import MODEL, many
 
-pytestmark = pytest.mark.skipif(not supported(), reason="needs Unix sockets")
+pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A store with seven rows in `photos`."""
-    with Store.open(tmp_path / "photos.db") as store:
+    with open_store(tmp_path / "photos.db") as store:
         photos = store.create("photos", MODEL)
         photos.upsert(many(7))
-        photos.settle()
+        photos.finish_writes()
     return tmp_path / "photos.db"
 
 
@@ -68,7 +68,7 @@ def test_a_query_through_it_imports_neither_the_store_s_client_nor_a_runtime(war
     )
     assert len(run.stdout.splitlines()) == 4
     loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
-    assert "clipsearch.daemon.remote_store" in loaded
+    assert "clipsearch.daemon.remote_backend" in loaded
     heavy = {"pymilvus", "grpc", "openvino", "tokenizers", "torch", "transformers", "open_clip"}
     assert not loaded & heavy
 
@@ -76,7 +76,7 @@ def test_a_query_through_it_imports_neither_the_store_s_client_nor_a_runtime(war
 def test_commands_give_the_same_through_it(warmed: Path) -> None:
     for arguments in (["query", "red"], ["query", "green", "--min-width", "9", "-n", "2"]):
         through = command(*arguments, "--json", "--uri", warmed)
-        client.stop(made(locate(str(warmed)).key))
+        client.stop(create_endpoint(parse_uri(str(warmed)).key))
         direct = command(*arguments, "--json", "--uri", warmed)
         assert through.stdout == direct.stdout != ""
         assert command("warm", "--uri", warmed, "--idle-timeout", "5m").returncode == 0
@@ -85,7 +85,7 @@ def test_commands_give_the_same_through_it(warmed: Path) -> None:
 def test_every_command_works_while_it_runs(warmed: Path) -> None:
     photos = warmed.parent / "photos"
     extra = draw(photos / "grey.png", (90, 90, 90))
-    pid = daemon_process.status(str(warmed))
+    pid = daemon_process.read_status(str(warmed))
     assert "1 stored" in command("ingest", photos, "--uri", warmed).stderr
     assert "red.png" in command("similar", extra, "--uri", warmed).stdout
     assert "4 images" in command("status", "--uri", warmed).stdout
@@ -95,14 +95,14 @@ def test_every_command_works_while_it_runs(warmed: Path) -> None:
     assert command("drop", "nothing", "--yes", "--uri", warmed).returncode == 1
     wrong = command("query", "dog", "--filter", "wdth>", "--uri", warmed)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    now = daemon_process.status(str(warmed))
+    now = daemon_process.read_status(str(warmed))
     assert pid
     assert now
     assert now.pid == pid.pid
 
 
 def test_it_can_be_asked_for_again_and_stays_as_long_as_asked(warmed: Path) -> None:
-    before = daemon_process.status(str(warmed))
+    before = daemon_process.read_status(str(warmed))
     assert before
     again = command("warm", "--uri", warmed, "--idle-timeout", "2h", "--json")
     state = json.loads(again.stdout)
@@ -120,7 +120,7 @@ def _status(uri: Path) -> dict[str, Any]:
 
 
 def test_ctrl_c_in_a_command_does_not_reach_it(warmed: Path) -> None:
-    state = daemon_process.status(str(warmed))
+    state = daemon_process.read_status(str(warmed))
     assert state
     assert os.getpgid(state.pid) != os.getpgid(0)
     assert os.getsid(state.pid) == state.pid
@@ -128,58 +128,58 @@ def test_ctrl_c_in_a_command_does_not_reach_it(warmed: Path) -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_it_well(path: Path, end: signal.Signals) -> None:
-    with bare_process(path) as process, Store.open(path) as store:
-        assert store.link
+    with bare_process(path) as process, open_store(path) as store:
+        assert daemon_of(store)
         photos = store.collection("photos")
         photos.upsert(many(9))
         process.send_signal(end)
         assert process.wait(20) == 0
-        assert not made(locate(path).key).socket.exists()
+        assert not create_endpoint(parse_uri(path).key).socket.exists()
         photos.upsert(many(11))  # goes on by itself
-        photos.settle()
+        photos.finish_writes()
         assert photos.count() == 11
 
 
 def test_a_killed_one_is_replaced_by_the_direct_way(path: Path) -> None:
     with bare_process(path) as process:
-        with Store.open(path) as store:
+        with open_store(path) as store:
             photos = store.collection("photos")
-            assert store.link
+            assert daemon_of(store)
             process.kill()
             process.wait()
             photos.upsert(many(9))
-            photos.settle()
+            photos.finish_writes()
             assert photos.count() == 9
-            assert not store.link
-        with Store.open(path) as store:
+            assert not daemon_of(store)
+        with open_store(path) as store:
             assert store.collection("photos").count() == 9
-        assert daemon_process.status(str(path)) is None
+        assert daemon_process.read_status(str(path)) is None
         assert daemon_process.stop(str(path)) is False
 
 
 def test_one_that_hangs_is_told_of_and_ended_by_force(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(client, "GREETING_SECONDS", 0.2)
     with bare_process(path) as process:
-        with Store.open(path) as store:
+        with open_store(path) as store:
             store.collections()
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(StoreError, match=f"open in another process .{process.pid}"):
-            Store.open(path)
+            open_store(path)
         assert "`clipsearch warm --stop` ends it" in caplog.text
         with pytest.raises(StoreError, match=f"{process.pid}. does not answer"):
-            daemon_process.status(str(path))
-        monkeypatch.setattr(daemon_process, "TERM_SECONDS", 0.2)
+            daemon_process.read_status(str(path))
+        monkeypatch.setattr(daemon_process, "TERMINATE_SECONDS", 0.2)
         assert daemon_process.stop(str(path))
-        with Store.open(path) as store:
+        with open_store(path) as store:
             assert store.collection("photos").count() == 7
 
 
 def test_an_idle_one_ends_and_leaves_nothing(path: Path) -> None:
     with bare_process(path, idle=0.2) as process:
         assert process.wait(20) == 0
-    assert existing(locate(path).key) is None
+    assert find_endpoint(parse_uri(path).key) is None
 
 
 def test_a_store_that_cannot_be_opened_is_said_at_once(
@@ -189,7 +189,7 @@ def test_a_store_that_cannot_be_opened_is_said_at_once(
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert "no store at" in missing.stderr
     assert not (tmp_path / "nowhere.db").exists()
-    with Store.open(path):
+    with open_store(path):
         taken = command("warm", "--uri", path)
     assert taken.returncode == 1
     assert f"open in another process ({os.getpid()})" in taken.stderr
@@ -203,7 +203,7 @@ def test_a_store_that_cannot_be_opened_is_said_at_once(
 def test_a_password_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
     done = command("warm", "--uri", "http://me:pa55word@127.0.0.1:9", CLIPSEARCH_TOKEN="t0ken")
     assert done.returncode == 1
-    written = "".join(file.read_text() for file in made("x").folder.glob("*.log"))
+    written = "".join(file.read_text() for file in create_endpoint("x").folder.glob("*.log"))
     for secret in ("pa55word", "t0ken"):
         assert secret not in done.stderr + written
 
@@ -215,11 +215,11 @@ def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> 
     assert warmly("ingest", tmp_path / "photos", "--uri", uri).returncode == 0
     try:
         deadline = time.monotonic() + 60
-        while (state := daemon_process.status(str(uri))) is None or state.models != ["pocket"]:
+        while (state := daemon_process.read_status(str(uri))) is None or state.models != ["pocket"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert warmly("query", "red", "--uri", uri).returncode == 0
-        now = daemon_process.status(str(uri))
+        now = daemon_process.read_status(str(uri))
         assert now
         assert now.pid == state.pid
     finally:
@@ -227,13 +227,13 @@ def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> 
     odd = command("query", "red", "--uri", uri, CLIPSEARCH_WARM="often")
     assert (odd.returncode, "CLIPSEARCH_WARM=often" in odd.stderr) == (0, True)
     assert command("query", "red", "--uri", uri, CLIPSEARCH_WARM="off").stderr == ""
-    assert daemon_process.status(str(uri)) is None
+    assert daemon_process.read_status(str(uri)) is None
 
 
 def test_without_unix_sockets_it_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("endpoint", "process"):
-        monkeypatch.setattr(f"clipsearch.daemon.{module}.supported", lambda: False)
+        monkeypatch.setattr(f"clipsearch.daemon.{module}.is_supported", lambda: False)
     with pytest.raises((StoreError, UsageError), match="Unix sockets"):
-        daemon_process.start(Wanted(str(path), None, "photos", Runtime()))
-    with Store.open(path) as store:
-        assert store.link is None
+        daemon_process.start(DaemonOptions(str(path), None, "photos", Runtime()))
+    with open_store(path) as store:
+        assert daemon_of(store) is None

@@ -34,7 +34,7 @@ def test_an_index_that_misses_half_has_half_the_recall(
     def every_second(
         self: Collection, queries: Vectors, *, limit: int, where: str = ""
     ) -> list[Vectors]:
-        return [scores[::2] for scores in all_scores(self, queries, limit=limit, where=where)]
+        return [scores[::2] for scores in all_scores(self, queries, limit=limit, condition=where)]
 
     monkeypatch.setattr(Collection, "scores", every_second)
     evaluation = evaluate_ann_recall(collection)

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsearch.daemon.endpoint import made
+from clipsearch.daemon.endpoint import create_endpoint
 from clipsearch.daemon.server import Server
-from clipsearch.store.address import locate
+from clipsearch.store.uri import parse_uri
 
 ROOT = Path(__file__).parents[2]
 
 BARE = """
 import json, sys
-from clipsearch.store.address import locate
-from clipsearch.daemon.endpoint import made
+from clipsearch.store.uri import parse_uri
+from clipsearch.daemon.endpoint import create_endpoint
 from clipsearch.daemon.server import Server, handle_signals
 uri, idle = json.loads(sys.argv[1])
-address = locate(uri)
-server = Server(made(address.key), address, None, idle=idle)
+address = parse_uri(uri)
+server = Server(create_endpoint(address.key), address, None, idle=idle)
 handle_signals(server)
 print("listens", flush=True)
 server.run()
@@ -33,8 +33,8 @@ def serving(
     uri: str | Path, *, token: str | None = None, idle: float = 60, fingerprint: str = ""
 ) -> Iterator[Server]:
     """A warm process in a thread of this one; `fingerprint` makes it one of other code."""
-    address = locate(uri)
-    server = Server(made(address.key), address, token, idle=idle)
+    address = parse_uri(uri)
+    server = Server(create_endpoint(address.key), address, token, idle=idle)
     if fingerprint:
         server._fingerprint = fingerprint
     thread = threading.Thread(target=server.run)
@@ -42,7 +42,7 @@ def serving(
     try:
         yield server
     finally:
-        server.leave()
+        server.stop()
         thread.join()
 
 

@@ -85,7 +85,9 @@ def test_a_new_date_alone_embeds_nothing_and_is_noted(
     assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 3}
     assert encoder.embedded_images == 3
     assert (
-        collection.stamps([image_id(photos / "red.png")])[image_id(photos / "red.png")].mtime_ns
+        collection.file_states([image_id(photos / "red.png")])[
+            image_id(photos / "red.png")
+        ].mtime_ns
         == 1
     )
 
@@ -291,8 +293,8 @@ def test_the_error_of_a_failing_store_reaches_the_caller_and_nothing_counts_as_s
         return method
 
     monkeypatch.setattr(collection, "upsert", fail("disk full"))
-    monkeypatch.setattr(collection, "record_failures", fail("cannot record failures"))
-    monkeypatch.setattr(collection, "settle", fail("cannot settle"))
+    monkeypatch.setattr(collection, "add_failures", fail("cannot record failures"))
+    monkeypatch.setattr(collection, "finish_writes", fail("cannot settle"))
     with pytest.raises(StoreError, match="disk full"):
         ingest(FileSource([photos]), collection, encoder, DEFAULT)
     assert "stopped with 0 stored" in caplog.text

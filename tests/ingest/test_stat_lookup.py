@@ -35,9 +35,9 @@ def test_many_questions_are_answered_from_one_reading(collection: Collection) ->
     asked: list[str] = []
 
     class Counting(Collection):
-        def stamps(self, ids: Sequence[str]) -> dict[str, FileState]:
+        def file_states(self, ids: Sequence[str]) -> dict[str, FileState]:
             asked.extend(ids)
-            return super().stamps(ids)
+            return super().file_states(ids)
 
     collection.__class__ = Counting
     known = StatLookup(collection)

@@ -34,25 +34,25 @@ def path(tmp_path: Path) -> Path:
     with Store.open(tmp_path / "photos.db") as store:
         photos = store.create("photos", MODEL)
         photos.upsert(many(30))
-        photos.settle()
+        photos.finish_writes()
     return tmp_path / "photos.db"
 
 
 @pytest.mark.parametrize("ahead", ["photos", "cats", "no name", "x" * 400, "ü" * 100, ""])
 def test_whatever_is_loaded_ahead_the_rows_are_the_same(path: Path, ahead: str) -> None:
     for create in (True, False):
-        with Store.open(path, ahead=ahead, create=create) as store:
+        with Store.open(path, preload=ahead, create=create) as store:
             photos = store.collection("photos")
             assert photos.count() == 30
             assert len(list(photos.scan())) == 30
             photos.upsert(many(31))
             assert photos.count() == 31
             photos.delete([many(31)[30].record.id])
-            photos.settle()
+            photos.finish_writes()
 
 
 def test_a_new_store_has_nothing_to_load_ahead(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "new.db", ahead="photos") as store:
+    with Store.open(tmp_path / "new.db", preload="photos") as store:
         assert store.collections() == []
         store.create("photos", MODEL).upsert(many(3))
         assert store.collection("photos").count() == 3

@@ -57,19 +57,19 @@ def test_a_glob_matches(glob: str, matches: bool, monkeypatch: pytest.MonkeyPatc
 def test_an_anchored_glob_matches_only_in_its_folder(tmp_path: Path) -> None:
     real = tmp_path.resolve() / "[real]"
     real.mkdir()
-    assert Filters(glob="/data/*.jpg").where() == where.under(Path("/data"))
+    assert Filters(glob="/data/*.jpg").where() == where.in_folder(Path("/data"))
     assert Filters(glob="2023/*.jpg").where() == ""
     (tmp_path / "link").symlink_to(real)
     filters = Filters(glob=f"{tmp_path}/link/*.jpg")
     assert filters.matches_glob(replace(RECORD, path=real / "a.jpg"))
     assert not filters.matches_glob(replace(RECORD, path=tmp_path / "r" / "a.jpg"))
-    assert Filters(under=tmp_path / "link").where() == where.under(real)
+    assert Filters(under=tmp_path / "link").where() == where.in_folder(real)
 
 
 def test_a_folder_with_an_unusual_name_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     for name in ("~$x", "~nosuch", "x" * 300):
-        assert Filters(under=Path(name)).where() == where.under(Path("/", name))
+        assert Filters(under=Path(name)).where() == where.in_folder(Path("/", name))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_folder_with_an_unusual_name_is_accepted(monkeypatch: pytest.MonkeyPat
 )
 def test_a_format_has_several_names(name: str, known: str) -> None:
     assert Filters(formats=(name,)) == Filters(formats=(known,))
-    assert Filters(formats=(name,)).where() == where.format_is_one_of([known])
+    assert Filters(formats=(name,)).where() == where.format_in([known])
 
 
 def test_every_suffix_and_every_format_is_accepted() -> None:

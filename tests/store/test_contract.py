@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from clipsearch.daemon.endpoint import supported
+from clipsearch.daemon.endpoint import is_supported
 from clipsearch.errors import (
     MissingCollectionError,
     StoreError,
@@ -19,6 +19,7 @@ from clipsearch.errors import (
     VectorError,
 )
 from clipsearch.images.hashing import image_id
+from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, FileState, Store, filters
 from clipsearch.types import Failure, ImageRow
 from tests.helpers.daemons import serving
@@ -35,7 +36,7 @@ def address(
     if request.param == "server":
         yield str(request.getfixturevalue("milvus_server"))
         return
-    if request.param == "warm" and not supported():
+    if request.param == "warm" and not is_supported():
         pytest.skip("a warm process needs Unix sockets")
     path = tmp_path_factory.mktemp("store") / "photos.db"
     with serving(path) if request.param == "warm" else nullcontext():
@@ -45,10 +46,10 @@ def address(
 @pytest.fixture(scope="module")
 def store(address: str) -> Iterator[Store]:
     """A store whose collections of this run are dropped in the end."""
-    with Store.open(address) as opened:
-        warm = opened.link is not None
+    with open_store(address) as opened:
+        warm = daemon_of(opened) is not None
         yield opened
-        assert (opened.link is not None) == warm  # nothing went the direct way instead
+        assert (daemon_of(opened) is not None) == warm  # nothing went the direct way instead
         for info in opened.collections():
             if info.name.startswith(RUN):
                 opened.drop(info.name)
@@ -75,9 +76,9 @@ def reused(store: Store) -> Collection:
 def photos(reused: Collection) -> Collection:
     """An empty collection, the same every time: a server needs seconds to make one."""
     reused.delete([photo.id for photo in reused.scan()])
-    reused.clear_failures([failure.path for failure in reused.failures()])
+    reused.remove_failures([failure.path for failure in reused.failures()])
     reused.remove_roots(reused.info.roots)
-    reused.settle()
+    reused.finish_writes()
     return reused
 
 
@@ -98,10 +99,10 @@ def full(store: Store) -> Collection:
 def test_scores_are_the_same_whether_milvus_or_kept_vectors_give_them(full: Collection) -> None:
     queries = np.stack([MANY[3].embedding, 5 * MANY[4].embedding])
     for where, most in (("size < 700", 900), ("size < 700", 30), ("", 3_000), ("size < 0", 9)):
-        asked = full.search(queries, limit=most, where=where)
+        asked = full.search(queries, limit=most, condition=where)
         for _ in range(3):
             for scores, hits in zip(
-                full.scores(queries, limit=most, where=where), asked, strict=True
+                full.scores(queries, limit=most, condition=where), asked, strict=True
             ):
                 assert scores.dtype == np.float32
                 np.testing.assert_allclose(scores, [hit.score for hit in hits], atol=1e-5)
@@ -134,7 +135,7 @@ def test_writing_a_row_again_replaces_it(photos: Collection) -> None:
     photos.upsert([row("/a.jpg", size=1), row("/b.jpg", size=1)])
     photos.upsert([row("/a.jpg", size=2)])
     assert photos.count() == 2
-    assert photos.stamps([image_id(Path("/a.jpg"))]) == {
+    assert photos.file_states([image_id(Path("/a.jpg"))]) == {
         image_id(Path("/a.jpg")): FileState(2, 1_700_000_000_000_000_000, "hash")
     }
 
@@ -147,22 +148,22 @@ def test_of_two_rows_with_one_id_the_last_wins(photos: Collection) -> None:
 def test_writing_nothing_is_fine(photos: Collection) -> None:
     photos.upsert([])
     photos.delete([])
-    photos.settle()
+    photos.finish_writes()
     assert photos.count() == 0
-    assert (photos.get([]), photos.stamps([]), photos.find_content([])) == ({}, {}, {})
+    assert (photos.get([]), photos.file_states([]), photos.find_by_content([])) == ({}, {}, {})
     assert list(photos.scan()) == []
     assert photos.search(MANY[0].embedding, limit=3) == [[]]
 
 
 def test_stamps_of_any_number_of_ids_leave_out_the_unknown(full: Collection) -> None:
     ids = [r.record.id for r in MANY]
-    stamps = full.stamps([*ids, image_id(Path("/unknown.jpg"))])
+    stamps = full.file_states([*ids, image_id(Path("/unknown.jpg"))])
     assert stamps.keys() == set(ids)
     assert all(stamps[r.record.id].size == r.record.size for r in MANY)
 
 
 def test_photos_are_found_by_content(full: Collection) -> None:
-    found = full.find_content(["hash 3", "hash 4", "no such hash"])
+    found = full.find_by_content(["hash 3", "hash 4", "no such hash"])
     assert {k: sorted(p.size for p in v) for k, v in found.items()} == {
         "hash 3": [6, 7],
         "hash 4": [8, 9],
@@ -178,7 +179,7 @@ def test_a_scan_gives_every_row_once(full: Collection) -> None:
 def test_a_scan_gives_every_row_once_in_small_pages(
     full: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.collection.PAGE_BYTES", 4 * DIM * 900)
+    monkeypatch.setattr("clipsearch.store.scan.PAGE_BYTES", 4 * DIM * 900)
     rows = list(full.scan_rows())  # 714 a page
     found = {r.record.id: r.embedding for r in rows}
     assert len(found) == len(rows) == len(MANY)
@@ -194,7 +195,7 @@ def test_a_scan_gives_every_row_once_where_ids_are_uneven(
         for n, r in enumerate(MANY[:90])
     ]
     photos.upsert(rows)
-    monkeypatch.setattr("clipsearch.store.collection.PAGE_BYTES", 4 * DIM * 80)
+    monkeypatch.setattr("clipsearch.store.scan.PAGE_BYTES", 4 * DIM * 80)
     assert sorted(r.record.id for r in photos.scan_rows()) == [r.record.id for r in rows]
 
 
@@ -240,8 +241,8 @@ def test_pages_of_a_search_are_the_search_in_pieces(full: Collection) -> None:
 def test_scores_are_those_of_the_search(full: Collection) -> None:
     queries = np.stack([r.embedding for r in MANY[:3]])
     where = filters.at_least("size", 100)
-    hits = full.search(queries, limit=50, where=where)
-    scores = full.scores(queries, limit=50, where=where)
+    hits = full.search(queries, limit=50, condition=where)
+    scores = full.scores(queries, limit=50, condition=where)
     assert [s.dtype for s in scores] == [np.float32] * 3
     for found, only in zip(hits, scores, strict=True):
         np.testing.assert_allclose([hit.score for hit in found], only, atol=1e-6)
@@ -306,7 +307,7 @@ def test_a_malformed_filter_is_the_callers_mistake_and_harms_nothing(
     full: Collection, where: str
 ) -> None:
     for read in (
-        lambda: full.search(MANY[0].embedding, limit=3, where=where),
+        lambda: full.search(MANY[0].embedding, limit=3, condition=where),
         lambda: full.count(where),
         lambda: list(full.scan(where)),
     ):
@@ -322,7 +323,7 @@ def test_the_catalog_knows_the_collection(store: Store, photos: Collection) -> N
     photos.upsert(MANY[:7])
     photos.add_roots([Path("/b"), Path("/a")])
     photos.add_roots([Path("/a")])
-    photos.settle()
+    photos.finish_writes()
     again = store.collection(name)
     assert again.info == photos.info
     assert again.info.model == MODEL
@@ -336,31 +337,31 @@ def test_the_catalog_knows_the_collection(store: Store, photos: Collection) -> N
 
 def test_failures_are_remembered_once_a_path(photos: Collection) -> None:
     odd = Path("/odd\n\udcff.jpg")
-    photos.record_failures([Failure(Path("/b.jpg"), "truncated"), Failure(odd, "no picture")])
-    photos.record_failures([Failure(Path("/b.jpg"), "empty " * 1000)])
-    photos.clear_failures([Path("/never.jpg")])
+    photos.add_failures([Failure(Path("/b.jpg"), "truncated"), Failure(odd, "no picture")])
+    photos.add_failures([Failure(Path("/b.jpg"), "empty " * 1000)])
+    photos.remove_failures([Path("/never.jpg")])
     assert [failure.path for failure in photos.failures()] == [Path("/b.jpg"), odd]
     assert photos.failures()[0].reason.startswith("empty ")
-    photos.clear_failures([odd])
+    photos.remove_failures([odd])
     assert [failure.path for failure in photos.failures()] == [Path("/b.jpg")]
 
 
 def test_thousands_of_failures_are_remembered(photos: Collection) -> None:
     failures = [Failure(Path(f"/{n:05}.jpg"), "empty") for n in range(2_500)]
-    photos.record_failures(failures)
+    photos.add_failures(failures)
     assert photos.failures() == failures
 
 
 def test_the_row_count_is_a_lower_bound_at_every_moment(photos: Collection, store: Store) -> None:
     name = photos.info.name
     photos.upsert(MANY[:100])
-    photos.settle()
+    photos.finish_writes()
     assert store.collection(name).info.rows == 100
     photos.upsert(MANY[50:150])
     assert store.collection(name).info.rows <= 150
     photos.delete([r.record.id for r in MANY[:30]])
     assert store.collection(name).info.rows <= 120
-    photos.settle()
+    photos.finish_writes()
     assert store.collection(name).info.rows == 120
 
 
@@ -368,13 +369,13 @@ def test_settling_flushes_what_was_written_before_a_deletion(
     photos: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[str] = []
-    monkeypatch.setattr(photos._client, "flush", flushed.append)
+    monkeypatch.setattr(photos._backend, "flush", flushed.append)
     photos.upsert(MANY[:10])
     photos.delete([MANY[0].record.id])
-    photos.settle()
+    photos.finish_writes()
     assert flushed == [photos.info.name]
     photos.delete([MANY[1].record.id])
-    photos.settle()
+    photos.finish_writes()
     assert flushed == [photos.info.name]
 
 
@@ -396,8 +397,8 @@ def test_a_dropped_collection_is_gone_with_all_that_was_known(
 ) -> None:
     own.upsert(MANY[:10])
     own.add_roots([Path("/a")])
-    own.record_failures([Failure(Path("/a/b.jpg"), "empty")])
-    own.settle()
+    own.add_failures([Failure(Path("/a/b.jpg"), "empty")])
+    own.finish_writes()
     store.drop(name)
     assert name not in [info.name for info in store.collections()]
     fresh = store.create(name, replace(MODEL, dim=8))
@@ -409,9 +410,9 @@ def test_a_dropped_collection_is_gone_with_all_that_was_known(
 
 @pytest.mark.parametrize("bad", ["", "a-b", "1a", "a b", "ä", "x" * 256, "clipsearch_catalog"])
 def test_a_name_that_milvus_refuses_is_refused_first(store: Store, bad: str) -> None:
-    with pytest.raises(UsageError, match="cannot be a collection"):
+    with pytest.raises(UsageError, match="cannot be the name of a collection"):
         store.create(bad, MODEL)
-    with pytest.raises(UsageError, match="cannot be a collection"):
+    with pytest.raises(UsageError, match="cannot be the name of a collection"):
         store.collection(bad)
 
 
@@ -441,9 +442,9 @@ def test_a_kill_while_dropping_a_collection_does_no_harm(
     store: Store, own: Collection, name: str
 ) -> None:
     own.upsert(MANY[:3])
-    own.settle()
+    own.finish_writes()
     store._catalog.set_rows(name, 0)
-    store._client.drop(name)  # as if killed before the catalog was written
+    store.backend.drop(name)  # as if killed before the catalog was written
     assert name not in [info.name for info in store.collections()]
     with pytest.raises(MissingCollectionError):
         store.collection(name)
@@ -458,14 +459,14 @@ def test_a_collection_of_a_newer_clipsearch_is_refused(
         patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", 0)
         assert store.collections() == []
         for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
-            with pytest.raises(StoreError, match="newer clipsearch"):
+            with pytest.raises(StoreError, match="newer version"):
                 look(name)
 
 
 def test_a_store_opened_again_has_everything(address: str, store: Store, name: str) -> None:
     written = store.create(name, MODEL)
     written.upsert(MANY[:50])
-    written.settle()
+    written.finish_writes()
     with Store.open(address, create=False) as second:
         again = second.collection(name)
         assert again.info == written.info

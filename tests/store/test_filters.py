@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clipsearch.errors import UsageError
 from clipsearch.images.hashing import image_id
 from clipsearch.store import Collection, Store, filters
-from clipsearch.store.schema import path_text, text_path
+from clipsearch.store.schema import decode_path, encode_path
 from tests.helpers.records import MODEL, row
 
 ODD = "aA0 '\"\\%_-.:~*?[]{}()$#@!,;=<>&|^`\t\n\r\x01\x7fé日😀\u2028\ufeff\U0010ffff"
@@ -42,8 +42,8 @@ def fill(photos: Collection, *rows: object) -> None:
 
 @given(PATHS)
 def test_any_path_survives_being_stored(path: Path) -> None:
-    text = path_text(path)
-    assert text_path(text) == path
+    text = encode_path(path)
+    assert decode_path(text) == path
     assert text.isprintable() or text.encode()
     assert not any(ch < " " for ch in text)
 
@@ -56,18 +56,18 @@ def test_any_path_is_found_alone_and_by_its_folders(photos: Collection, given: l
     fill(photos, *(row(path) for path in given))
     assert paths(photos, "") == set(given)
     for path in given[:3]:
-        assert paths(photos, filters.path_is(path)) == {path}
+        assert paths(photos, filters.path_equals(path)) == {path}
         for folder in path.parents:
             inside = {p for p in given if folder in p.parents}
-            assert paths(photos, filters.under(folder)) == inside
+            assert paths(photos, filters.in_folder(folder)) == inside
 
 
 def test_a_folder_is_not_its_namesakes(photos: Collection) -> None:
     inside = [Path("/a_b/x.jpg"), Path("/a_b/c/y.jpg"), Path("/a_b/\udcff.jpg"), Path("/a_b/\n")]
     outside = [Path("/axb/x.jpg"), Path("/a_bc/x.jpg"), Path("/a_b"), Path("/a_b0"), Path("/A_B/x")]
     fill(photos, *map(row, inside + outside))
-    assert paths(photos, filters.under(Path("/a_b"))) == set(inside)
-    assert paths(photos, filters.under(Path("/"))) == {*inside, *outside}
+    assert paths(photos, filters.in_folder(Path("/a_b"))) == set(inside)
+    assert paths(photos, filters.in_folder(Path("/"))) == {*inside, *outside}
 
 
 def test_dates_leave_out_photos_without_one(photos: Collection) -> None:
@@ -87,22 +87,22 @@ def test_the_other_fields(photos: Collection) -> None:
         row("/c", format="gif", size=2**50, content='"; \\'),
     )
     a, b, c = map(Path, ("/a", "/b", "/c"))
-    assert paths(photos, filters.format_is_one_of(["JPEG", "png"])) == {a, b}
+    assert paths(photos, filters.format_in(["JPEG", "png"])) == {a, b}
     assert paths(photos, filters.at_least("size", 2)) == {b, c}
     assert paths(photos, filters.at_most("size", 2)) == {a, b}
-    assert paths(photos, filters.not_content('"; \\')) == {a, b}
-    assert paths(photos, filters.content_is_one_of(['"; \\', "two"])) == {b, c}
-    assert paths(photos, filters.id_is_one_of([image_id(a), image_id(c)])) == {a, c}
-    assert a in paths(photos, filters.id_prefix(image_id(a)[:5].upper()))
-    assert paths(photos, filters.id_prefix(image_id(a))) == {a}
+    assert paths(photos, filters.content_not('"; \\')) == {a, b}
+    assert paths(photos, filters.content_in(['"; \\', "two"])) == {b, c}
+    assert paths(photos, filters.id_in([image_id(a), image_id(c)])) == {a, c}
+    assert a in paths(photos, filters.id_starts_with(image_id(a)[:5].upper()))
+    assert paths(photos, filters.id_starts_with(image_id(a))) == {a}
 
 
 def test_conditions_are_joined_whole(photos: Collection) -> None:
     fill(photos, row("/a", size=1), row("/b", size=2), row("/c", size=3))
     either = "size == 1 or size == 2"
-    assert paths(photos, filters.every(either, "", "size >= 2", "  ")) == {Path("/b")}
-    assert filters.every("", " ") == ""
-    assert filters.every(either, "") == either
+    assert paths(photos, filters.all_of(either, "", "size >= 2", "  ")) == {Path("/b")}
+    assert filters.all_of("", " ") == ""
+    assert filters.all_of(either, "") == either
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_conditions_are_joined_whole(photos: Collection) -> None:
     [
         lambda: filters.quote("a\nb"),
         lambda: filters.quote("a\udcffb"),
-        lambda: filters.id_prefix(""),
-        lambda: filters.id_prefix("xyz"),
-        lambda: filters.id_prefix("a" * 33),
+        lambda: filters.id_starts_with(""),
+        lambda: filters.id_starts_with("xyz"),
+        lambda: filters.id_starts_with("a" * 33),
         lambda: filters.at_least("path", 3),
-        lambda: filters.format_is_one_of([]),
+        lambda: filters.format_in([]),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(make: object) -> None:

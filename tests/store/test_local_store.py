@@ -17,11 +17,11 @@ import pytest
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError
 from clipsearch.index import Index
 from clipsearch.store import Store, local_store
-from clipsearch.store.milvus_lite import LiteServer, library
+from clipsearch.store.milvus_lite import NativeServer, native_library
 from tests.helpers.records import MODEL, many
 
 ROOT = Path(__file__).parents[2]
-native = pytest.mark.skipif(library() is None, reason="needs the native Milvus Lite 2.5")
+native = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
 
 HOLD = """
 import sys
@@ -57,7 +57,7 @@ def filled(path: Path, rows: int = 300) -> Path:
     with Store.open(path) as store:
         photos = store.create("photos", MODEL)
         photos.upsert(many(rows))
-        photos.settle()
+        photos.finish_writes()
     return path
 
 
@@ -120,7 +120,7 @@ def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text.db"
     text.write_text("dear diary")
-    refuses(text, reason="no Milvus Lite database")
+    refuses(text, reason="not a Milvus Lite database")
     other = tmp_path / "other.db"
     with closing(sqlite3.connect(other)) as connection:
         connection.execute("CREATE TABLE songs (name)")
@@ -171,7 +171,7 @@ def test_a_file_with_a_broken_schema_is_damaged(tmp_path: Path) -> None:
 def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with Store.open(path) as store:
-        store._client.delete("photos", [row.record.id for row in many(300)[:5]])
+        store.backend.delete("photos", [row.record.id for row in many(300)[:5]])
     with Store.open(path) as store:
         with pytest.raises(
             DamagedStoreError, match=r"295 rows, but 300.*clipsearch drop photos --yes"
@@ -184,7 +184,7 @@ def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
 def test_a_collection_that_vanished_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with Store.open(path) as store:
-        store._client.drop("photos")
+        store.backend.drop("photos")
         for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
             with pytest.raises(DamagedStoreError, match="0 rows, but 300"):
                 look("photos")
@@ -230,7 +230,7 @@ def test_a_milvus_lite_that_cannot_run_is_named_and_leaves_no_lock(
 ) -> None:
     (tmp_path / "milvus").touch(mode=0o600)
     with monkeypatch.context() as patch:
-        patch.setattr("clipsearch.store.local_store.library", lambda: tmp_path)
+        patch.setattr("clipsearch.store.local_store.native_library", lambda: tmp_path)
         refuses(tmp_path / "photos.db", reason=r"Permission denied.*milvus")
     filled(tmp_path / "photos.db", rows=3)
 
@@ -320,7 +320,7 @@ def test_all_stores_on_a_file_go_on_when_its_process_died(tmp_path: Path) -> Non
     with Store.open(path) as first, Store.open(path) as second:
         collections = [store.collection("photos") for store in (first, second)]
         server = local_store._servers[path.resolve()]
-        assert isinstance(server, LiteServer)
+        assert isinstance(server, NativeServer)
         for _ in range(3):
             server._processes[-1].kill()
             server._processes[-1].wait()
@@ -334,10 +334,10 @@ def test_nothing_is_left_running_or_lying_about(tmp_path: Path, end: str) -> Non
 import os, sys
 os.environ["TMPDIR"] = os.environ["HOME"] = sys.argv[2]
 from clipsearch.store import Store
-from tests.rows import MODEL
+from tests.helpers.records import MODEL
 store = Store.open(sys.argv[1])
 store.create("photos", MODEL)
-print(store._client._server._processes[0].pid, flush=True)
+print(store.backend._connection._server._processes[0].pid, flush=True)
 {end}
 """
     path, temporary = tmp_path / "photos.db", tmp_path / "temporary"
@@ -412,7 +412,7 @@ def test_a_kill_loses_no_row_that_was_counted(tmp_path: Path) -> None:
     code = """
 import sys
 from clipsearch.store import Store
-from tests.rows import many
+from tests.helpers.records import many
 photos = Store.open(sys.argv[1]).collection("photos")
 print("open", flush=True)
 while True:
@@ -428,7 +428,7 @@ while True:
             photos = store.collection("photos")
             assert photos.count() >= photos.info.rows
             photos.upsert(many(300))
-            photos.settle()
+            photos.finish_writes()
 
 
 def test_a_full_disk_is_noticed_before_writing(
@@ -449,7 +449,7 @@ def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
         photos.upsert(many(3))
         for where in ("size >", "path like 3", "nothing == 1"):
             with pytest.raises(UsageError):
-                photos.search(many(1)[0].embedding, limit=1, where=where)
+                photos.search(many(1)[0].embedding, limit=1, condition=where)
         assert photos.count() == 3
     assert capfd.readouterr() == ("", "")
 
@@ -476,7 +476,7 @@ def test_importing_the_store_imports_no_pymilvus() -> None:
 def test_a_collection_of_the_older_metric_is_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.client.METRIC", "COSINE")
+    monkeypatch.setattr("clipsearch.store.milvus.METRIC", "COSINE")
     rows = many(5)
     with Store.open(tmp_path / "old.db") as store:
         store.create("images", MODEL).upsert(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipsearch.store import Collection, Store
-from clipsearch.store.milvus import Client
+from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.schema import EMBEDDING
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
@@ -34,8 +34,8 @@ def store(milvus_server: str) -> Iterator[Store]:
 
 def milvus_of(store: Store) -> Any:
     """What pymilvus calls the client."""
-    assert isinstance(store._client, Client)
-    return store._client._milvus
+    assert isinstance(store.backend, MilvusBackend)
+    return store.backend._connection.client()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def photos(store: Store, vectors: Vectors) -> Iterator[Collection]:
     name = f"test_{uuid4().hex}"
     photos = store.create(name, replace(MODEL, dim=DIM))
     photos.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
-    photos.settle()
+    photos.finish_writes()
     deadline = time.monotonic() + INDEX_SECONDS
     milvus = milvus_of(store)
     while milvus.describe_index(name, EMBEDDING)["indexed_rows"] < len(vectors):
@@ -89,7 +89,7 @@ def test_opening_a_collection_loads_it_into_no_memory(
     milvus_of(store).release_collection(name)
     with Store.open(milvus_server) as second:
         again = second.collection(name)
-        assert again.known_count() == again.info.rows == 5_000
-        assert not second._client.is_loaded(name)
+        assert again.estimate_count() == again.info.rows == 5_000
+        assert not second.backend.is_loaded(name)
         assert again.count() == 5_000
-        assert second._client.is_loaded(name)
+        assert second.backend.is_loaded(name)

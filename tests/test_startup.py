@@ -7,7 +7,7 @@ import pytest
 
 SPARED = """
 import logging, sys, threading
-from clipsearch.store.pymilvus_import import pymilvus
+from clipsearch.startup import import_pymilvus
 
 elsewhere = []
 
@@ -19,7 +19,7 @@ def get_logger(name=None):  # another thread wants the same module while pymilvu
     return usual(name)
 
 usual, logging.getLogger = logging.getLogger, get_logger
-client = pymilvus().MilvusClient
+client = import_pymilvus().MilvusClient
 assert {another} or not {{"pandas", "requests", "scipy"}} & sys.modules.keys()
 import pandas, requests
 assert pandas.DataFrame([1]).shape == (1, 1)

@@ -1,0 +1,89 @@
+"""The encoders that the daemon holds for its sessions."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
+
+MAX_ENCODERS = 3
+"""Encoders to keep; the least recently used idle one is dropped first."""
+
+PROPERTIES = frozenset(
+    {"identity", "logit_scale", "input_size", "center_crop", "preprocessing", "has_patches"}
+)
+"""Properties of an encoder; None if it lacks one, as some have no `preprocessing` to send."""
+
+METHODS = frozenset({"preprocess", "encode_images", "encode_texts"})
+
+ModelKey: TypeAlias = tuple[str, Runtime]
+
+
+@dataclass
+class _PooledEncoder:
+    key: ModelKey
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    encoder: Encoder | None = None
+    users: int = 0
+
+    def load(self) -> Encoder:
+        if self.encoder is None:
+            self.encoder = registry.load(*self.key)
+        return self.encoder
+
+
+class EncoderPool:
+    """Encoders by name and runtime, each loaded at its first use.
+
+    An encoder that is in use stays, so that no model is loaded twice at once.
+    """
+
+    def __init__(self) -> None:
+        self._encoders: OrderedDict[ModelKey, _PooledEncoder] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the loaded models."""
+        with self._lock:
+            return [name for (name, _), pooled in self._encoders.items() if pooled.encoder]
+
+    def call(self, key: ModelKey, name: str, *arguments: Any) -> Any:
+        """Return a property or call a method of an Encoder; raise AttributeError on other names."""
+        with self._borrow(key) as pooled, pooled.lock:
+            encoder = pooled.load()
+            if name in PROPERTIES:
+                return getattr(encoder, name, None)
+            if name not in METHODS:
+                raise AttributeError(name)
+            if name == "preprocess":
+                from PIL import Image
+
+                arguments = (Image.fromarray(*arguments),)
+            return getattr(encoder, name)(*arguments)
+
+    @contextmanager
+    def _borrow(self, key: ModelKey) -> Iterator[_PooledEncoder]:
+        with self._lock:
+            pooled = self._encoders.setdefault(key, _PooledEncoder(key))
+            self._encoders.move_to_end(key)
+            pooled.users += 1
+            self._drop_idle()
+        try:
+            yield pooled
+        finally:
+            with self._lock:
+                pooled.users -= 1
+                self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Drop idle encoders beyond MAX_ENCODERS, the least recently used first."""
+        excess = len(self._encoders) - MAX_ENCODERS
+        idle = [key for key, pooled in self._encoders.items() if not pooled.users]
+        for key in idle[: max(0, excess)]:
+            del self._encoders[key]

@@ -1,0 +1,227 @@
+"""Opening a store, and the model of one of its collections, here or in a running daemon."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from clipsearch import config
+from clipsearch.daemon.client import DaemonClient
+from clipsearch.daemon.endpoint import find_endpoint
+from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.remote_encoder import remote_encoder
+from clipsearch.errors import ModelMismatchError, StoreError, UnknownModelError
+from clipsearch.models import registry
+from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.model_name import is_custom_name
+from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
+from clipsearch.models.runtime import Runtime
+from clipsearch.startup import ignore_milvus_uri
+from clipsearch.store import Collection, Store
+from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.uri import parse_uri
+
+log = logging.getLogger("clipsearch")
+
+
+def open_store(
+    uri: str | Path, *, token: str | None = None, create: bool = True, preload: str | None = None
+) -> Store:
+    """Open a store through its daemon if one runs, else in this process; see `Store.open`."""
+    location = parse_uri(uri)
+    open_direct = partial(MilvusBackend, location, token=token, create=create, preload=preload)
+    find_daemon = partial(
+        DaemonClient.find, location.key, location.access_key(token), create=create
+    )
+    client = find_daemon()
+    if client is None:
+        try:
+            return Store(open_direct())
+        except StoreError:
+            client = find_daemon()  # one may just have started and locked the file
+            if client is None:
+                raise
+    return Store(RemoteBackend(client, open_direct, uri=location.display, path=location.path))
+
+
+def daemon_of(store: Store) -> DaemonClient | None:
+    """Return the session with the daemon that a store uses, if any."""
+    backend = store.backend
+    return backend.client if isinstance(backend, RemoteBackend) else None
+
+
+class Session:
+    """An open store, one of its collections, and the model of that collection.
+
+    Use it from one thread at a time, and close it, best with `with`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        model: str | Encoder | None = None,
+        runtime: Runtime | None = None,
+        preloaded: PreloadedEncoder | None = None,
+    ) -> None:
+        """Use an open store, which `close` closes; `open` opens one.
+
+        The collection `name` need not exist. Raises ModelMismatchError if another model made it.
+        """
+        self.store = store
+        self.name = name
+        self._model = model
+        self._runtime = runtime or Runtime()
+        self._preloaded = preloaded
+        self._encoder: Encoder | None = None
+        self._collection = store.find(name)
+        self._check_model()
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | Path | None = None,
+        *,
+        collection: str | None = None,
+        model: str | Encoder | None = None,
+        device: str = "auto",
+        runtime: str | None = None,
+        precision: str | None = None,
+        token: str | None = None,
+        create: bool = True,
+        preload: bool = False,
+    ) -> Self:
+        """Open a collection of a store: a file ending in `.db`, or the URI of a Milvus server.
+
+        `uri` defaults to `CLIPSEARCH_URI`, else to a file in the user's data folder; `collection`
+        to `CLIPSEARCH_COLLECTION`, else "images". The first `ingest` creates a missing collection
+        with `model` (None and "auto" choose one; see `clipsearch models`). An existing collection
+        knows its model: naming another raises ModelMismatchError. `model` may also be an `Encoder`
+        of your own, which is then needed each time the collection is opened. `device` is auto,
+        cpu, cuda or mps; `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
+        `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8). With create=False a missing file is a
+        StoreError. `preload` loads the model for text queries while the store opens. The user's
+        config.toml sets these defaults too (`uri`, `collection`, …), after the variables.
+        """
+        ignore_milvus_uri()  # before the thread that loads the model
+        model_runtime = Runtime.from_options(device, runtime, precision)
+        location = parse_uri(config.default_uri() if uri is None else uri)
+        name = collection or config.default_collection()
+        preloaded = None
+        if preload and find_endpoint(location.key) is None:  # a daemon has the model already
+            preloaded = start_preload(location.display, name, model_runtime)
+        store = open_store(location.text, token=token, create=create, preload=name)
+        try:
+            return cls(store, name, model, model_runtime, preloaded)
+        except BaseException:
+            store.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store, so that another process can open a local one."""
+        self.store.close()
+
+    @property
+    def collection(self) -> Collection:
+        """The collection; raises MissingCollectionError if it does not exist yet."""
+        if self._collection is None:
+            self._collection = self.store.collection(self.name)  # the error names the others
+        return self._collection
+
+    def find_collection(self) -> Collection | None:
+        """Return the collection, or None if it does not exist."""
+        return self._collection
+
+    def create_collection(self) -> Collection:
+        """Return the collection; create it, for the vectors of the model, if it does not exist."""
+        if self._collection is None:
+            self._collection = self.store.create(self.name, self.encoder.identity)
+            remember_model(self.store.uri, self.name, self._collection.info.model.name)
+        return self._collection
+
+    @property
+    def encoder(self) -> Encoder:
+        """The collection's model, loaded at its first use."""
+        return self.load()
+
+    @property
+    def model(self) -> ModelIdentity | None:
+        """The model of the collection; None if the collection does not exist."""
+        return None if self._collection is None else self._collection.info.model
+
+    def load(self) -> Encoder:
+        """Load the model, unless it is loaded; the log names the one for a new collection.
+
+        Raises ModelMismatchError if the collection was made with other weights.
+        """
+        if self._encoder is None:
+            encoder = self._load_encoder()
+            self._check_comparable(encoder)
+            self._encoder = encoder
+        return self._encoder
+
+    def _load_encoder(self) -> Encoder:
+        """Return the caller's encoder, the preloaded one, the daemon's, or one in this process."""
+        if not (self._model is None or isinstance(self._model, str)):
+            return self._model
+        name = self._model_name()
+        load = partial(registry.load, name, self._runtime)
+        if self._collection is None:
+            return load()  # here, as it may be downloaded with a progress bar
+        remember_model(self.store.uri, self.name, name)
+        if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
+            return encoder
+        expected = self._collection.info.model
+        try:
+            return remote_encoder(daemon_of(self.store), load, expected, self._runtime) or load()
+        except UnknownModelError as error:
+            if not is_custom_name(name):
+                raise
+            raise UnknownModelError(
+                f"the collection {self.name!r} was made by the custom model {name!r}: open it with "
+                "Index.open(model=…) and that encoder, or install the package that registers it"
+            ) from error
+
+    def _model_name(self) -> str:
+        if self._collection is not None:
+            return self._collection.info.model.name
+        if isinstance(self._model, str) and self._model != "auto":
+            return self._model
+        name, reason = registry.choose_default()
+        log.info("model %s: %s", name, reason)
+        return name
+
+    def _check_model(self) -> None:
+        """Raise ModelMismatchError if a model other than the given one made the collection."""
+        if self._model in (None, "auto"):
+            return
+        if not isinstance(self._model, str):
+            registry.check_custom_encoder(self._model)
+            self._check_comparable(self._model)
+            return
+        if self._collection is None:
+            return
+        made_by = self._collection.info.model.name
+        name = registry.parse_model_name(self._model).name
+        if name != made_by:
+            raise ModelMismatchError(
+                f"the collection {self.name!r} was made by {made_by}, and vectors of {name} cannot "
+                "be compared with its vectors: leave the model out, or name another collection"
+            )
+
+    def _check_comparable(self, encoder: Encoder) -> None:
+        if self._collection is None:
+            return
+        expected, actual = self._collection.info.model, encoder.identity
+        if not actual.is_comparable(expected):
+            raise ModelMismatchError(
+                f"the collection {self.name!r} was made by {expected.name} with other weights or "
+                f"preprocessing ({expected.weights[:12]}, now {actual.weights[:12]}): restore that "
+                "model, or ingest into a new collection"
+            )

@@ -1,0 +1,165 @@
+"""A connection of pymilvus: opened, reopened when Milvus Lite restarts, its errors translated."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from clipsearch.errors import StoreError, UsageError, describe_error, shorten
+from clipsearch.startup import begin_loading, import_pymilvus
+from clipsearch.store import local_store
+from clipsearch.store.local_store import LiteServer
+from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
+from clipsearch.store.schema import RECORD_FIELDS
+from clipsearch.store.uri import StoreURI
+
+CONNECT_SECONDS = 5.0
+CALL_SECONDS = 300.0
+"""Without a limit pymilvus retries a dead server for minutes."""
+
+STRONG = {"consistency_level": "Strong", "timeout": CALL_SECONDS}
+"""Options of reads that return everything written before them."""
+
+
+class MilvusConnection:
+    """One client of pymilvus. Not for several threads at once, nor across a fork."""
+
+    def __init__(
+        self, uri: StoreURI, *, token: str | None, create: bool, preload: str | None = None
+    ) -> None:
+        """Connect to the server at `uri`, or start Milvus Lite on its path.
+
+        Milvus Lite starts at once to load the collection `preload`, if it exists.
+        """
+        self.uri = uri.display
+        self.path = uri.path
+        # pymilvus would misread a password with `@` or `/`, and show parts of it in its messages.
+        self._token = token or uri.credentials
+        self._address = uri.display  # replaced by that of the Milvus Lite in use
+        self._client: Any = None
+        self._loaded: set[str] = set()
+        self._server: LiteServer | None = None
+        self._preload_channel: Any = None
+        if uri.path is None or native_library() is None:
+            import_pymilvus()  # before Milvus Lite 3, which imports it too
+        if uri.path is not None:
+            self._server = local_store.acquire(uri.path, create=create)
+            # A store that was never closed unlocks the file with its last reference.
+            self._release = weakref.finalize(
+                self, local_store.release, self._server.path, os.getpid()
+            )
+        try:
+            if preload is not None and native_library() is not None and self._server:
+                self._preload_channel = begin_loading(self._server.address, preload)
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect, and end Milvus Lite after its last user; may be called more than once."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._preload_channel is not None:
+            self._preload_channel.close()
+            self._preload_channel = None
+        if self._server is not None:
+            self._release()
+
+    def client(self) -> Any:
+        """Return the pymilvus client, connected; raise StoreError after `close`."""
+        if self._client is None:
+            raise StoreError(f"the store {self.uri} is closed")
+        if self._server is not None:
+            if not self._server.is_alive():
+                self._server.restart()
+            if self._address != self._server.address:  # restarted by this connection or another
+                self._client.close()
+                self._connect()
+        return self._client
+
+    def client_for(self, collection: str) -> Any:
+        """Return the client with a collection loaded; a new process must load before it reads."""
+        client = self.client()
+        if collection not in self._loaded:
+            client.load_collection(collection, timeout=CALL_SECONDS)
+            self._loaded.add(collection)
+        return client
+
+    def forget(self, collection: str) -> None:
+        """Note that a collection is not loaded any more."""
+        self._loaded.discard(collection)
+
+    @contextmanager
+    def translating(self, collection: str = "", condition: str = "") -> Iterator[None]:
+        """Translate the errors of pymilvus into StoreError.
+
+        Raises UsageError if the caller's `condition` on this collection is to blame.
+        """
+        try:
+            yield
+        except _foreign_errors() as error:
+            died = self._server is not None and not self._server.is_alive()
+            logged = self._server.read_log() if self._server is not None else ""
+            use_log = died or logged.startswith(PARSER_PREFIX)
+            reason = shorten(logged) if use_log else describe_error(error)
+            if condition and self._works_without_condition(collection):
+                raise UsageError(
+                    f"Milvus cannot read the filter {shorten(condition)!r}: {reason} "
+                    f"(fields: {', '.join(RECORD_FIELDS)})"
+                ) from error
+            if died:
+                raise StoreError(
+                    f"{self.uri}: Milvus Lite ended: {reason}; run the command again"
+                ) from error
+            raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
+
+    def _connect(self) -> None:
+        address = self._server.address if self._server else self._address
+        options: dict[str, Any] = {"token": self._token} if self._token else {}
+        if self._server is not None:
+            # Lite disconnects clients that send a keepalive every ten seconds.
+            options["grpc_options"] = {"grpc.keepalive_time_ms": 2**31 - 1}
+        try:
+            self._client = import_pymilvus().MilvusClient(
+                address, timeout=CONNECT_SECONDS, dedicated=True, **options
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"{self.uri} is not the URI of a server: {describe_error(error)}"
+            ) from error
+        except _foreign_errors() as error:
+            raise StoreError(f"no Milvus answers at {self.uri}: {describe_error(error)}") from error
+        self._address = address
+        self._loaded.clear()
+
+    def _works_without_condition(self, collection: str) -> bool:
+        """Tell whether a count works without the filter.
+
+        Every version of Milvus has another error for each kind of malformed filter.
+        """
+        # The first call may reach a Milvus Lite that the filter is just crashing.
+        for pause in (0, 0.1) if self._server else (0,):
+            time.sleep(pause)
+            with suppress(StoreError, *_foreign_errors()):
+                self.client_for(collection).query(
+                    collection, filter="", output_fields=["count(*)"], **STRONG
+                )
+                return True
+        return False
+
+
+def _foreign_errors() -> tuple[type[Exception], ...]:
+    """Return what a call may raise besides our errors.
+
+    pymilvus's own errors, those of gRPC that it does not wrap, and those of a disk or of starting
+    Milvus Lite again.
+    """
+    grpc: Any = importlib.import_module("grpc")
+    return (import_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError)

@@ -1,0 +1,78 @@
+"""Reading many entities of a collection, in pages that each backend can return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from clipsearch.batching import batches
+from clipsearch.store import filters
+from clipsearch.store.backend import MAX_RESULTS, Backend
+from clipsearch.store.schema import ID_LENGTH, Entity
+
+KEYS = 4_000
+"""Keys in one filter: any number of them takes 0.2 s on a server, 11 ms a thousand on Lite."""
+
+PAGE_BYTES = 16 << 20
+"""Vectors of one page; a message of a server holds 64 MB."""
+
+LOCAL_PAGE_BYTES = 512 << 10
+"""The same for Milvus Lite 2.5.1: 256 rows of 512 dimensions take 0.05 s, 3,500 rows 17 s."""
+
+ID_SPACE = 16**ID_LENGTH
+"""Ids, read as numbers, are below this."""
+
+
+class Scanner:
+    """Reads the entities of one collection."""
+
+    def __init__(self, backend: Backend, name: str, dim: int) -> None:
+        self._backend = backend
+        self._name = name
+        self._dim = dim
+
+    def by_ids(
+        self, ids: Sequence[str], fields: Sequence[str], *, vectors: bool
+    ) -> Iterator[Entity]:
+        """Yield the entities with these ids; unknown ids are skipped."""
+        for batch in batches(list(dict.fromkeys(ids)), min(KEYS, self._page_rows(vectors=vectors))):
+            yield from self._backend.query(self._name, filters.id_in(batch), fields, len(batch))
+
+    def scan(self, condition: str, fields: Sequence[str], *, vectors: bool) -> Iterator[Entity]:
+        """Yield every matching entity once, in no defined order, one page in memory at a time.
+
+        Pages are ranges of ids. Ids are hashes, so equal ranges hold about equally many. Pages
+        with a limit and an offset would need an order, which Milvus does not promise.
+        """
+        matching = self._backend.count(self._name, condition)  # also rejects a malformed filter
+        ranges = 1 + int(matching / (0.8 * self._page_rows(vectors=vectors)))
+        bounds = [ID_SPACE * number // ranges for number in range(ranges + 1)]
+        for low, high in pairwise(bounds):
+            yield from self.read_range(condition, fields, vectors=vectors, low=low, high=high)
+
+    def read_range(
+        self,
+        condition: str,
+        fields: Sequence[str],
+        *,
+        vectors: bool,
+        low: int = 0,
+        high: int = ID_SPACE,
+    ) -> Iterator[Entity]:
+        """Yield the matching entities with low <= id < high; a range with too many is halved."""
+        page_rows = self._page_rows(vectors=vectors)
+        in_range = filters.all_of(condition, filters.id_range(low, high))
+        entities = self._backend.query(self._name, in_range, fields, page_rows)
+        if len(entities) < page_rows:
+            yield from entities
+            return
+        middle = (low + high) // 2
+        yield from self.read_range(condition, fields, vectors=vectors, low=low, high=middle)
+        yield from self.read_range(condition, fields, vectors=vectors, low=middle, high=high)
+
+    def _page_rows(self, *, vectors: bool) -> int:
+        if not vectors:
+            return MAX_RESULTS
+        is_local = self._backend.path is not None
+        page_bytes = min(PAGE_BYTES, LOCAL_PAGE_BYTES) if is_local else PAGE_BYTES
+        return max(1, min(MAX_RESULTS, page_bytes // (4 * self._dim)))

@@ -1,0 +1,103 @@
+"""Writing to one collection, with a lower bound of its rows in the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clipsearch.batching import batches
+from clipsearch.errors import StoreError
+from clipsearch.store import filters
+from clipsearch.store.backend import Backend
+from clipsearch.store.catalog import Catalog, CollectionInfo
+from clipsearch.store.scan import KEYS
+from clipsearch.store.schema import Entity
+
+COUNT_ROWS = 10_000
+"""Rows to write before the lower bound in the catalog is raised."""
+
+
+class CollectionWriter:
+    """Writes the rows of one collection and keeps `info`, its entry in the catalog.
+
+    The lower bound is lowered before rows may vanish, and raised after rows were written, so that
+    fewer rows than that mean damage.
+    """
+
+    def __init__(self, backend: Backend, catalog: Catalog, info: CollectionInfo) -> None:
+        self.info = info
+        self._backend = backend
+        self._catalog = catalog
+        self._uncounted = 0  # rows written since the lower bound was last raised
+        self._flushed = True
+        self._turn = 0  # see `begin`
+
+    def begin(self) -> None:
+        """Become the only writer until `finish`; reload what others may have changed."""
+        turn = self._backend.begin_writes()
+        if turn != self._turn:
+            info = self._catalog.info(self.info.name)
+            if info is None:
+                raise StoreError(
+                    f"the collection {self.info.name!r} was dropped by another process"
+                )
+            self.info, self._turn = info, turn
+
+    def upsert(self, entities: Sequence[Entity]) -> None:
+        """Write entities with different ids, replacing those with the same id."""
+        self.begin()
+        # An upsert deletes a row before it writes it again, and a kill may come in between.
+        at_risk = entities if self._backend.path and self.info.rows else []
+        replaced = sum(
+            self._count(filters.id_in([entity["id"] for entity in batch]))
+            for batch in batches(at_risk, KEYS)
+        )
+        if replaced:
+            self._set_lower_bound(max(0, self.info.rows - replaced))
+        self._backend.upsert(self.info.name, entities)
+        self._flushed = False
+        self._uncounted += len(entities)
+        if replaced or self._uncounted >= COUNT_ROWS:
+            self._raise_lower_bound()
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete the entities with these different ids."""
+        if ids:
+            self.begin()
+            self._set_lower_bound(max(0, self.info.rows - len(ids)))
+            self._backend.delete(self.info.name, ids)
+
+    def add_roots(self, roots: Sequence[Path]) -> None:
+        """Remember folders that were ingested."""
+        self.begin()
+        self._catalog.add_roots(self.info.name, roots)
+        self.info = replace(self.info, roots=tuple(sorted({*self.info.roots, *roots})))
+
+    def remove_roots(self, roots: Sequence[Path]) -> None:
+        """Forget folders."""
+        self.begin()
+        self._catalog.remove_roots(self.info.name, roots)
+        remaining = tuple(root for root in self.info.roots if root not in set(roots))
+        self.info = replace(self.info, roots=remaining)
+
+    def finish(self) -> None:
+        """Note the row count, let a server index what was written, and let others write."""
+        if not self._flushed:
+            self._backend.flush(self.info.name)
+            self._flushed = True
+        self.begin()
+        self._raise_lower_bound()
+        self._backend.end_writes()
+
+    def _count(self, condition: str = "") -> int:
+        return self._backend.count(self.info.name, condition)
+
+    def _raise_lower_bound(self) -> None:
+        self._set_lower_bound(self._count())
+        self._uncounted = 0
+
+    def _set_lower_bound(self, rows: int) -> None:
+        if rows != self.info.rows:
+            self._catalog.set_rows(self.info.name, rows)
+            self.info = replace(self.info, rows=rows)

@@ -1,0 +1,32 @@
+"""Removing images from a collection without touching their files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipsearch.files.paths import canonical
+from clipsearch.images.hashing import image_id
+from clipsearch.store import Collection, filters
+
+
+def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
+    """Remove the images at some paths or under folders, stored or failed; return how many.
+
+    The files need not exist any more.
+    """
+    locations = [canonical(path) for path in paths]
+    conditions = [
+        filters.any_of(filters.path_equals(path), filters.in_folder(path)) for path in locations
+    ]
+    ids = {record.id for condition in conditions for record in collection.scan(condition)}
+    collection.delete(list(ids))
+    roots = collection.info.roots
+    collection.remove_roots([root for root in roots if _is_within(root, locations)])
+    paths_failed = [failure.path for failure in collection.failures()]
+    removed = [path for path in paths_failed if _is_within(path, locations)]
+    collection.remove_failures(removed)
+    collection.finish_writes()
+    return len(ids | {image_id(path) for path in removed})
+
+
+def _is_within(path: Path, locations: Sequence[Path]) -> bool:
+    return any(location in (path, *path.parents) for location in locations)
