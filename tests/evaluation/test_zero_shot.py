@@ -52,3 +52,10 @@ def test_class_names_are_read_from_lines(tmp_path: Path) -> None:
     path.write_text("n01\n")
     with pytest.raises(UsageError, match="line 1: no label follows 'n01'"):
         read_class_names(path)
+
+
+def test_an_image_in_two_class_folders_is_an_error(classes: Path, encoder: ColorEncoder) -> None:
+    (classes / "green" / "red.png").symlink_to(classes / "red" / "0.png")
+    with pytest.raises(UsageError, match=r"0\.png is in two class folders"):
+        evaluate_zero_shot(classes, model=encoder)
+    assert encoder.embedded_images == 0
