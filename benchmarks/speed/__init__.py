@@ -1,1 +1,1 @@
-"""Speed and memory: each command measures both sides in one run."""
+"""Benchmarks of speed and memory; each measures all sides by turns in one run."""

@@ -1,10 +1,12 @@
-"""Which decoder, at which scale: `python -m benchmarks.speed.decode FOLDER` of large JPEGs.
+"""Compare JPEG decoders and decoding scales: `python -m benchmarks.speed.decode FOLDER`.
 
-For each way from a file's bytes to a picture that the embedded model takes: seconds of one core, and
-the cosine of the vector to that of the full decode. simplejpeg and pyvips take part where they are
-installed. The ways take turns on each file, so that the ratios hold on a machine whose speed drifts.
+For each way to turn a file's bytes into an image for the embedded model: the seconds of one core,
+and the cosine of the embedding to that of the full decode. simplejpeg and pyvips are included if
+they are installed. The decoders take turns on each file, so that the ratios hold on a machine
+whose speed drifts.
 """
 
+import argparse
 import importlib.util
 import json
 import platform
@@ -22,66 +24,71 @@ from clipsearch.images.decode import decode
 from clipsearch.models import registry
 from clipsearch.models.embedding import embed_images
 
-LARGE = 6_000_000  # pixels: from here a file takes part
-FILES = 40
-SIDES = {"short side ≥ 1 x": 1.0, "short side ≥ 1.4 x": 1.4, "short side ≥ 2 x": 2.0}
+MIN_PIXELS = 6_000_000
+"""Smaller images are left out."""
+MAX_FILES = 40
+SCALES = {"short side ≥ 1 x": 1.0, "short side ≥ 1.4 x": 1.4, "short side ≥ 2 x": 2.0}
 
-Way: TypeAlias = Callable[[bytes], Image.Image]
+Decoder: TypeAlias = Callable[[bytes], Image.Image]
 
 
-def ways(side: int) -> dict[str, Way]:
-    """The decoders by name; `side` is what the model needs of a picture's shorter side, in pixels."""
+def decoders(input_size: int) -> dict[str, Decoder]:
+    """The decoders by name; `input_size` is the shorter side, in pixels, that the model takes."""
 
-    def scaled(min_side: int | None) -> Way:
+    def pillow(min_side: int | None) -> Decoder:
         return lambda data: decode(data, min_side=min_side).image
 
-    found: dict[str, Way] = {"Pillow, full": scaled(None)}
-    for name, factor in SIDES.items():
-        found[f"Pillow, {name}"] = scaled(round(factor * side))
+    decoders: dict[str, Decoder] = {"Pillow, full": pillow(None)}
+    for name, factor in SCALES.items():
+        decoders[f"Pillow, {name}"] = pillow(round(factor * input_size))
+    min_side = 2 * input_size
     if importlib.util.find_spec("simplejpeg"):
         simplejpeg: Any = importlib.import_module("simplejpeg")
-        found["simplejpeg, short side ≥ 2 x"] = lambda data: Image.fromarray(
-            simplejpeg.decode_jpeg(data, min_height=2 * side, min_width=2 * side)
+        decoders["simplejpeg, short side ≥ 2 x"] = lambda data: Image.fromarray(
+            simplejpeg.decode_jpeg(data, min_height=min_side, min_width=min_side)
         )
     if importlib.util.find_spec("pyvips"):
         pyvips: Any = importlib.import_module("pyvips")
-        found["libvips, thumbnail 2 x"] = lambda data: Image.fromarray(
-            pyvips.Image.thumbnail_buffer(data, 16 * side, height=2 * side).numpy()
+        decoders["libvips, thumbnail 2 x"] = lambda data: Image.fromarray(
+            pyvips.Image.thumbnail_buffer(data, 8 * min_side, height=min_side).numpy()
         )
-    return found
+    return decoders
 
 
-def main(folder: Path) -> None:
-    """Print a table and write it as JSON."""
+def main() -> None:
+    """Print a table and write it to benchmark-decode.json."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help=f"JPEGs of {MIN_PIXELS:,} pixels or more")
+    folder = parser.parse_args().folder
     encoder = registry.load("pocket")
-    files = [path for path in sorted(folder.rglob("*.jp*g")) if _is_large(path)][:FILES]
+    files = [path for path in sorted(folder.rglob("*.jp*g")) if _is_large(path)][:MAX_FILES]
     if not files:
-        sys.exit(f"no JPEG of {LARGE:,} pixels or more in {folder}")
+        sys.exit(f"no JPEG of {MIN_PIXELS:,} pixels or more in {folder}")
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     cosines: defaultdict[str, list[float]] = defaultdict(list)
     for path in files:
         data = path.read_bytes()
-        [whole] = embed_images(encoder, [decode(data).image])
-        for name, way in ways(encoder.input_size).items():
+        [reference] = embed_images(encoder, [decode(data).image])
+        for name, decoder in decoders(encoder.input_size).items():
             started = time.process_time()
-            picture = way(data)
-            encoder.preprocess(picture)
+            image = decoder(data)
+            encoder.preprocess(image)
             seconds[name].append(time.process_time() - started)
-            [vector] = embed_images(encoder, [picture])
-            cosines[name].append(float(vector @ whole))
-    full = np.mean(seconds["Pillow, full"])
+            [vector] = embed_images(encoder, [image])
+            cosines[name].append(float(vector @ reference))
+    full_decode = np.mean(seconds["Pillow, full"])
     table = [
         {
             "decoder": name,
-            "ms a picture": round(1000 * float(np.mean(seconds[name])), 1),
-            "times as fast": round(float(full / np.mean(seconds[name])), 2),
-            "cosine, mean": round(float(np.mean(cosines[name])), 5),
-            "cosine, least": round(float(np.min(cosines[name])), 5),
+            "ms per image": round(1000 * float(np.mean(seconds[name])), 1),
+            "speed-up": round(float(full_decode / np.mean(seconds[name])), 2),
+            "mean cosine": round(float(np.mean(cosines[name])), 5),
+            "lowest cosine": round(float(np.min(cosines[name])), 5),
         }
         for name in seconds
     ]
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    print(f"{len(files)} JPEGs of {LARGE:,} pixels or more; {machine}")
+    print(f"{len(files)} JPEGs of {MIN_PIXELS:,} pixels or more; {machine}")
     for row in table:
         print(
             "  ".join(
@@ -89,14 +96,14 @@ def main(folder: Path) -> None:
                 for value in row.values()
             )
         )
-    result = {"machine": machine, "pictures": len(files), "table": table}
+    result = {"machine": machine, "images": len(files), "table": table}
     Path("benchmark-decode.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 def _is_large(path: Path) -> bool:
     with Image.open(path) as image:
-        return image.width * image.height >= LARGE
+        return image.width * image.height >= MIN_PIXELS
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

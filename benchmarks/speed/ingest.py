@@ -1,9 +1,9 @@
-"""How quickly photographs are ingested: `python -m benchmarks.speed.ingest [--peers NAME...] [--model NAME]`.
+"""Measure ingestion: `python -m benchmarks.speed.ingest [--peers NAME...] [--model NAME]`.
 
-Large and small photographs, each against the bound that the machine sets: `1 / (1/encode + 1/decode)`
-pictures a second, from two bare loops that keep all cores busy. With `--peers` also against rclip and
-clip-retrieval, whole commands each, with the same architecture and the same weights. All take turns
-in one run, so that the ratios hold on a machine whose speed drifts; of each the best run counts.
+Large and small images, each compared with the bound of the machine: `1 / (1/encode + 1/decode)`
+images a second, from two bare loops that keep all cores busy. With `--peers`, also compared with
+rclip and clip-retrieval, as whole commands, with the same architecture and weights. All take turns
+in one run, so that the ratios hold on a machine whose speed drifts; the best run of each counts.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.speed.peers import Peer, clip_retrieval, rclip
-from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, WEIGHTS, checkpoint
-from benchmarks.speed.synthetic_images import LARGE, SMALL, make
+from benchmarks.speed.peers import Peer, install_clip_retrieval, install_rclip
+from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, WEIGHTS, make_checkpoint
+from benchmarks.speed.synthetic_images import LARGE, SMALL, make_images
 from clipsearch import cpu
 from clipsearch.batching import batches
 from clipsearch.files.load import DRAFT_SCALE
@@ -33,16 +33,16 @@ from clipsearch.models.embedding import BATCH, encode_pixels
 from clipsearch.types import Pixels
 
 
-def bare(encoder: Encoder, photos: Sequence[Path]) -> float:
-    """Seconds if decoding and encoding shared the cores and nothing else cost anything."""
+def time_bare_loops(encoder: Encoder, paths: Sequence[Path]) -> float:
+    """Seconds to decode and then encode, on all cores, without anything else."""
 
-    def pixels(path: Path) -> Pixels:
-        side = round(DRAFT_SCALE * encoder.input_size)
-        return encoder.preprocess(decode(path.read_bytes(), min_side=side).image)
+    def load(path: Path) -> Pixels:
+        min_side = round(DRAFT_SCALE * encoder.input_size)
+        return encoder.preprocess(decode(path.read_bytes(), min_side=min_side).image)
 
     with Pool(threads=cpu.available(), most=cpu.available()) as pool:
         started = time.perf_counter()
-        decoded = list(ordered(pool, pixels, photos, ahead=2 * BATCH))
+        decoded = list(ordered(pool, load, paths, ahead=2 * BATCH))
         decoding = time.perf_counter() - started
     encode_pixels(encoder, decoded[:2])  # compiles the model
     started = time.perf_counter()
@@ -51,10 +51,10 @@ def bare(encoder: Encoder, photos: Sequence[Path]) -> float:
     return decoding + time.perf_counter() - started
 
 
-def ours(photos: Path, model: str, *, again: bool = False) -> float:
-    """Seconds of `clipsearch ingest`, from start to end."""
+def time_clipsearch(folder: Path, model: str, *, again: bool = False) -> float:
+    """Seconds of the command `clipsearch ingest`, or of a second one if `again`."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "clipsearch", "ingest", str(photos), "--model", model]
+        command = [sys.executable, "-m", "clipsearch", "ingest", str(folder), "--model", model]
         command += ["--uri", str(Path(scratch, "benchmark.db"))]
         for _ in range(2 if again else 1):
             started = time.perf_counter()
@@ -63,22 +63,22 @@ def ours(photos: Path, model: str, *, again: bool = False) -> float:
         return seconds
 
 
-def rclips(photos: Path, peer: Peer) -> float:
-    """Seconds of rclip: it indexes a folder before its first query."""
+def time_rclip(folder: Path, peer: Peer) -> float:
+    """Seconds of rclip's first query in a folder, which indexes it."""
     for database in Path(peer.environment["RCLIP_DATADIR"]).glob("db.sqlite3*"):
         database.unlink()
     started = time.perf_counter()
-    peer.run("-m", "rclip", "--filepath-only", "a dog", folder=photos)
+    peer.run("-m", "rclip", "--filepath-only", "a dog", folder=folder)
     return time.perf_counter() - started
 
 
-def clip_retrievals(photos: Path, peer: Peer) -> float:
-    """Seconds of clip-retrieval's inference, with a worker process a core."""
+def time_clip_retrieval(folder: Path, peer: Peer) -> float:
+    """Seconds of clip-retrieval's inference, with one worker process per core."""
     with tempfile.TemporaryDirectory() as scratch:
         arguments = {
-            "input_dataset": str(photos),
+            "input_dataset": str(folder),
             "output_folder": scratch,
-            "clip_model": f"open_clip:{ARCHITECTURE}/{checkpoint() / WEIGHTS}",
+            "clip_model": f"open_clip:{ARCHITECTURE}/{make_checkpoint() / WEIGHTS}",
             "use_jit": False,
             "enable_text": False,
             "batch_size": BATCH,
@@ -91,42 +91,43 @@ def clip_retrievals(photos: Path, peer: Peer) -> float:
 
 
 def main() -> None:
-    """Print a table and write it as JSON."""
+    """Print a table and write it to benchmark-ingest.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--large", type=int, default=100, help="photographs of 12 megapixels")
-    parser.add_argument("--small", type=int, default=1000, help="photographs of 500 x 375")
-    parser.add_argument("--model", default="", help=f"{ARCHITECTURE} with random weights if none")
-    parser.add_argument("--peers", nargs="+", choices=["rclip", "clip-retrieval"], default=[])
+    parser.add_argument("--large", type=int, default=100, help="number of images of 12 megapixels")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="runs of each, of which the best counts"
+        "--small", type=int, default=1000, help="number of images of 500 x 375 pixels"
     )
-    wanted = parser.parse_args()
+    parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if not given")
+    parser.add_argument("--peers", nargs="+", choices=["rclip", "clip-retrieval"], default=[])
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each; the best counts")
+    options = parser.parse_args()
     os.environ["CLIPSEARCH_WARM"] = ""
 
-    model = wanted.model or f"local-dir:{checkpoint()}"
+    model = options.model or f"local-dir:{make_checkpoint()}"
     encoder = registry.load(model)
     rows = []
-    for kind, count, size in (("large", wanted.large, LARGE), ("small", wanted.small, SMALL)):
+    for kind, count, size in (("large", options.large, LARGE), ("small", options.small, SMALL)):
         if not count:
             continue
-        folder = make(CACHE / f"{kind}-{count}", count, size)
-        sides: dict[str, Callable[[], float]] = {
-            "bound": partial(bare, encoder, sorted(folder.iterdir())),
-            "clipsearch": partial(ours, folder, model),
-            "clipsearch again": partial(ours, folder, model, again=True),
+        folder = make_images(CACHE / f"{kind}-{count}", count, size)
+        tools: dict[str, Callable[[], float]] = {
+            "bound": partial(time_bare_loops, encoder, sorted(folder.iterdir())),
+            "clipsearch": partial(time_clipsearch, folder, model),
+            "clipsearch again": partial(time_clipsearch, folder, model, again=True),
         }
-        if "rclip" in wanted.peers:
-            sides["rclip"] = partial(rclips, folder, rclip())
-        if "clip-retrieval" in wanted.peers:
-            sides["clip-retrieval"] = partial(clip_retrievals, folder, clip_retrieval())
+        if "rclip" in options.peers:
+            tools["rclip"] = partial(time_rclip, folder, install_rclip())
+        if "clip-retrieval" in options.peers:
+            peer = install_clip_retrieval()
+            tools["clip-retrieval"] = partial(time_clip_retrieval, folder, peer)
         seconds = defaultdict(list)
-        for _ in range(wanted.rounds):
-            for name, run in sides.items():
+        for _ in range(options.rounds):
+            for name, run in tools.items():
                 seconds[name].append(run())
         for name, runs in seconds.items():
             ratio = min(runs) / min(seconds["clipsearch"])
             row = {
-                "photos": f"{count} {kind}",
+                "images": f"{count} {kind}",
                 "tool": name,
                 "seconds": round(min(runs), 2),
                 "images/s": round(count / min(runs), 1),
@@ -135,7 +136,7 @@ def main() -> None:
             rows.append(row)
             print("  ".join(f"{value:>18}" for value in row.values()), flush=True)
     machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
-    result = {"machine": machine, "model": wanted.model or ARCHITECTURE, "table": rows}
+    result = {"machine": machine, "model": options.model or ARCHITECTURE, "table": rows}
     Path("benchmark-ingest.json").write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -1,9 +1,11 @@
-"""Peak memory as a collection grows: `python -m benchmarks.speed.memory [COUNT ...]`, on Linux.
+"""Measure peak memory as a collection grows: `python -m benchmarks.speed.memory [COUNT ...]`.
 
-Ingests so many small pictures, each count into a store of its own, and asks one query, as commands of
-their own. Milvus Lite is a process beside: it keeps the vectors in memory, and so grows with them.
+Ingests small images, each count into a store of its own, and runs one query, each as a command.
+Milvus Lite is a separate process: it keeps the vectors in memory, and so it grows with them. Needs
+Linux.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -14,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.speed.synthetic_images import make
+from benchmarks.speed.synthetic_images import make_images
 
 SIZE = (64, 48)
 COUNTS = (10_000, 100_000)
@@ -23,7 +25,7 @@ CACHE = Path(".cache/benchmarks")
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Most memory that a command and its Milvus Lite ever held, in MB, and how long it took."""
+    """The peak memory of a command and of its Milvus Lite, in MB, and its time in seconds."""
 
     command: float
     milvus: float
@@ -31,7 +33,7 @@ class Peak:
 
 
 def measure(*arguments: str) -> Peak:
-    """Run clipsearch with these arguments."""
+    """Run clipsearch with these arguments; exits if it fails."""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "clipsearch", *arguments],
@@ -40,46 +42,52 @@ def measure(*arguments: str) -> Peak:
     )
     command = milvus = 0.0
     while process.poll() is None:
-        command = max(command, _peak(process.pid))
-        milvus = max([milvus, *map(_peak, _children(process.pid))])
+        command = max(command, _peak_memory(process.pid))
+        milvus = max([milvus, *map(_peak_memory, _child_processes(process.pid))])
         time.sleep(0.02)
     if process.returncode:
         sys.exit(f"clipsearch {' '.join(arguments)} ended with {process.returncode}")
     return Peak(command, milvus, time.monotonic() - started)
 
 
-def main(counts: list[int]) -> None:
-    """Print a table and write it as JSON."""
+def main() -> None:
+    """Print a table and write it to benchmark-memory.json."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("counts", type=int, nargs="*", default=COUNTS, help="numbers of images")
+    counts = parser.parse_args().counts
+    os.environ["CLIPSEARCH_WARM"] = ""  # measure the commands themselves, not the daemon
     table: list[dict[str, str | int | float]] = []
-    ingested: list[float] = []
+    ingest_peaks: list[float] = []
     for count in counts:
-        folder = make(CACHE / f"tiny-{count}", count, SIZE)
+        folder = make_images(CACHE / f"tiny-{count}", count, SIZE)
         with tempfile.TemporaryDirectory() as scratch:
             store = ["--uri", str(Path(scratch, "benchmark.db"))]
-            ingest = measure("ingest", str(folder), "--model", "pocket", *store)
-            again = measure("ingest", str(folder), *store)
-            query = measure("query", "a dog", *store)
-        ingested.append(ingest.command)
-        for name, peak in (("ingest", ingest), ("ingest again", again), ("query", query)):
+            peaks = {
+                "ingest": measure("ingest", str(folder), "--model", "pocket", *store),
+                "ingest again": measure("ingest", str(folder), *store),
+                "query": measure("query", "a dog", *store),
+            }
+        ingest_peaks.append(peaks["ingest"].command)
+        for name, peak in peaks.items():
             table.append(
                 {
                     "command": name,
-                    "pictures": count,
+                    "images": count,
                     "MB": round(peak.command),
                     "MB, Milvus Lite": round(peak.milvus),
                     "seconds": round(peak.seconds, 1),
                 }
             )
             print("  ".join(f"{key}: {value:<12}" for key, value in table[-1].items()), flush=True)
-    ratio = ingested[-1] / ingested[0]
-    print(f"ingest, {counts[-1]:,} pictures to {counts[0]:,}: {ratio:.2f} times the memory")
+    ratio = ingest_peaks[-1] / ingest_peaks[0]
+    print(f"ingest, {counts[-1]:,} images to {counts[0]:,}: {ratio:.2f} times the memory")
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
     result = {"machine": machine, "table": table, "ratio": round(ratio, 3)}
     Path("benchmark-memory.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _peak(process: int) -> float:
-    """The largest resident size so far, in MB; 0 where the process has gone."""
+def _peak_memory(process: int) -> float:
+    """The largest resident size so far, in MB; 0 if the process has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text("ascii", "replace")
     except OSError:
@@ -88,13 +96,13 @@ def _peak(process: int) -> float:
     return next((int(line[1]) / 1024 for line in lines), 0.0)
 
 
-def _children(process: int) -> list[int]:
+def _child_processes(process: int) -> list[int]:
     try:
-        return [*map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+        children = Path(f"/proc/{process}/task/{process}/children").read_text()
     except OSError:
         return []
+    return [int(child) for child in children.split()]
 
 
 if __name__ == "__main__":
-    os.environ["CLIPSEARCH_WARM"] = ""  # the commands themselves are what is measured
-    main([int(argument) for argument in sys.argv[1:]] or list(COUNTS))
+    main()

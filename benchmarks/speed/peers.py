@@ -1,6 +1,6 @@
-"""Other search tools on the same machine with the same weights: environments and models for them.
+"""Other search tools, with the same weights, each in an environment of its own.
 
-Everything is made once, under `.cache/benchmarks`.
+Environments and models are made once, under `.cache/benchmarks`.
 """
 
 import os
@@ -20,14 +20,14 @@ CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "setuptools<81")  # it imports pkg_r
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool in an environment of its own."""
+    """A tool: the interpreter of its environment, and the environment variables that it needs."""
 
     python: Path
     environment: Mapping[str, str]
 
     def run(self, *arguments: str, folder: Path | None = None) -> str:
-        """What it prints, run in a folder; ends the benchmark with its last words if it fails."""
-        done = subprocess.run(
+        """Run in a folder and return the output; exits with the end of stderr if it fails."""
+        process = subprocess.run(
             [str(self.python), *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": "", **self.environment},
@@ -35,37 +35,39 @@ class Peer:
             text=True,
             check=False,
         )
-        if done.returncode:
-            sys.exit(f"{arguments} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        return done.stdout
+        if process.returncode:
+            sys.exit(f"{arguments} ended with {process.returncode}:\n{process.stderr[-2000:]}")
+        return process.stdout
 
 
-def rclip() -> Peer:
-    """Give rclip these weights: it reads ONNX graphs from its data folder, and so never asks a hub."""
+def install_rclip() -> Peer:
+    """Install rclip with our weights: it loads ONNX models from its data folder, not from a hub.
+
+    Exits with the command to run if the package onnx is missing.
+    """
     data = CACHE / "rclip-data"
-    export_onnx(data / "ViT-B-32-256-datacomp_s34b_b86k")
+    model = data / "ViT-B-32-256-datacomp_s34b_b86k"
+    export_onnx(model)
     # Newer versions look for the vocabulary here.
-    shutil.copytree(
-        data / "ViT-B-32-256-datacomp_s34b_b86k" / "tokenizer",
-        data / "tokenizer",
-        dirs_exist_ok=True,
-    )
-    return Peer(_environment("rclip", RCLIP), {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"})
+    shutil.copytree(model / "tokenizer", data / "tokenizer", dirs_exist_ok=True)
+    environment = {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"}
+    return Peer(_install("rclip", RCLIP), environment)
 
 
-def clip_retrieval() -> Peer:
-    """clip-retrieval, which takes a file of weights as the name of a checkpoint."""
-    return Peer(_environment("clip-retrieval", *CLIP_RETRIEVAL), {"HF_HUB_OFFLINE": "1"})
+def install_clip_retrieval() -> Peer:
+    """Install clip-retrieval, which takes a file of weights as the name of a checkpoint."""
+    return Peer(_install("clip-retrieval", *CLIP_RETRIEVAL), {"HF_HUB_OFFLINE": "1"})
 
 
-def _environment(name: str, *requirements: str) -> Path:
+def _install(name: str, *requirements: str) -> Path:
+    """Install into a new virtual environment, once; returns its interpreter."""
     folder = CACHE / f"env-{name}"
     python = folder / "bin" / "python"
     if not (folder / "done").is_file():
         print(f"installing {requirements[0]} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
-        # What this process finds elsewhere would count as installed there.
+        # Without it, pip would count the packages on this process's path as installed.
         subprocess.run(install, check=True, env={**os.environ, "PYTHONPATH": ""})
         (folder / "done").touch()
     return python

@@ -1,9 +1,9 @@
-"""Pictures a second of the embedded model against a ViT-B/32: `python -m benchmarks.speed.pocket [FOLDER]`.
+"""Compare the embedded model with a ViT-B/32: `python -m benchmarks.speed.pocket [FOLDER]`.
 
-FOLDER holds the files of another embedded model, as `training/` makes them. Both run on OpenVINO, on
-arrays from memory, by turns in one run; of pocket most runs in int8, the precision is that of its rest
-and of ViT-B/32. The ratio of each round is that of two neighbours in time, and
-of all rounds the median counts.
+Measures images a second. FOLDER holds another embedded model, as `training/` makes it. Both models
+run on OpenVINO, on arrays in memory, by turns in one run. Most of pocket runs in int8; the
+precision is that of its other layers and of ViT-B/32. The ratio of each round compares two
+neighboring runs, and the median of all rounds counts.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.speed.random_checkpoint import checkpoint
+from benchmarks.speed.random_checkpoint import make_checkpoint
 from clipsearch import cpu
 from clipsearch.models.base import Encoder
 from clipsearch.models.export_check import synthetic_images
@@ -24,37 +24,35 @@ from clipsearch.models.registry import load
 from clipsearch.models.runtime import Runtime
 
 ARCHITECTURE = "ViT-B-32"
-IMAGE_SUFFIXES = 64
+IMAGES = 64
 ROUNDS = 12
 PRECISIONS = ("bf16", "fp32")
 
 
 def main() -> None:
-    """Print a table and write it as JSON."""
+    """Print a table and write it to benchmark-pocket.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, nargs="?", default=WEIGHTS)
+    parser.add_argument("folder", type=Path, nargs="?", default=WEIGHTS, help="another model")
     folder = parser.parse_args().folder
-    vit = f"local-dir:{checkpoint(ARCHITECTURE)}"
+    vit_b_32 = f"local-dir:{make_checkpoint(ARCHITECTURE)}"
     table: list[dict[str, str | float]] = []
     for precision in PRECISIONS:
         encoders = (
             _pocket(folder, precision),
-            load(vit, Runtime(device="cpu", runtime="openvino", precision=precision)),
+            load(vit_b_32, Runtime(device="cpu", runtime="openvino", precision=precision)),
         )
-        seconds = _seconds(encoders)
+        seconds = _time_rounds(encoders)
         table.append(
             {
                 "precision": precision,
-                "pocket, a second": round(IMAGE_SUFFIXES / median(own for own, _ in seconds), 1),
-                f"{ARCHITECTURE}, a second": round(
-                    IMAGE_SUFFIXES / median(its for _, its in seconds), 1
-                ),
-                "times": round(median(its / own for own, its in seconds), 2),
+                "pocket, images/s": round(IMAGES / median(pocket for pocket, _ in seconds), 1),
+                f"{ARCHITECTURE}, images/s": round(IMAGES / median(vit for _, vit in seconds), 1),
+                "ratio": round(median(vit / pocket for pocket, vit in seconds), 2),
             }
         )
         print("  ".join(f"{key}: {value:<8}" for key, value in table[-1].items()), flush=True)
     machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
-    result = {"machine": machine, "pictures": IMAGE_SUFFIXES, "rounds": ROUNDS, "table": table}
+    result = {"machine": machine, "images": IMAGES, "rounds": ROUNDS, "table": table}
     Path("benchmark-pocket.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
@@ -66,17 +64,17 @@ def _pocket(folder: Path, precision: str) -> PocketEncoder:
     return encoder
 
 
-def _seconds(encoders: Sequence[Encoder]) -> list[tuple[float, ...]]:
+def _time_rounds(encoders: Sequence[Encoder]) -> list[tuple[float, ...]]:
     """The seconds of each encoder in each round."""
-    arrays = [[one.preprocess(synthetic_images()[0])] * IMAGE_SUFFIXES for one in encoders]
+    inputs = [[encoder.preprocess(synthetic_images()[0])] * IMAGES for encoder in encoders]
     rounds = []
-    for turn in range(ROUNDS + 1):
+    for number in range(ROUNDS + 1):
         times = []
-        for encoder, pictures in zip(encoders, arrays, strict=True):
+        for encoder, pixels in zip(encoders, inputs, strict=True):
             started = time.perf_counter()
-            encoder.encode_images(pictures)
+            encoder.encode_images(pixels)
             times.append(time.perf_counter() - started)
-        if turn:  # the first one compiles
+        if number:  # the first round compiles the models
             rounds.append(tuple(times))
     return rounds
 

@@ -1,17 +1,15 @@
-"""How quickly a query is answered: `python -m benchmarks.speed.query [--rows N ...] [--peers]`.
+"""Measure queries: `python -m benchmarks.speed.query [--rows N ...] [--peers]`.
 
-Two tables for each number of rows, which all take turns in one run, so that the ratios hold on a
-machine whose speed drifts:
-- one search in a process that has everything open, against numpy's exact one, and FAISS where it is
-  installed (flat and HNSW), with the recall of the ten nearest;
-- a whole command, cold and with a warm process, and with `--peers` rclip's on the same vectors.
+Prints two tables for each number of rows. All sides take turns in one run, so that the ratios hold
+on a machine whose speed drifts:
+- a search in a process that has everything open, compared with numpy's exact one, and with FAISS
+  if it is installed (flat and HNSW), with the recall of the ten nearest;
+- a whole command, cold and with the daemon, and with `--peers` rclip's on the same vectors.
 
-The vectors are random, of unit length and in clusters; a million rows ask for 16 GB of memory.
+The vectors are random, of unit length and in clusters. A million rows need 16 GB of memory.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -24,30 +22,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.speed.peers import Peer, rclip
-from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, checkpoint
+from benchmarks.speed.peers import Peer, install_rclip
+from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, make_checkpoint
+from benchmarks.speed.search import (
+    TEXT,
+    Row,
+    clustered_vectors,
+    make_store,
+    summarize,
+    time_searches,
+)
 from clipsearch import Index, cpu
-from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
-from clipsearch.models.base import ModelIdentity
-from clipsearch.store import Store
-from clipsearch.types import ImageRecord, ImageRow, Vectors
+from clipsearch.types import Vectors
 
 ROWS = (1_000, 10_000, 100_000)
-SEARCHES = 60
-COMMANDS = 7
-TOP = 10
-CLUSTERS = 300
-SPREAD = 0.6  # length of the noise around a cluster's middle, whose length is 1
-TEXT = "two dogs on a beach"
-PHOTOS = Path("/photos")
-
-Side: TypeAlias = Callable[[Vectors], list[int]]
-Row: TypeAlias = dict[str, str | int | float]
+ROUNDS = 7
 
 FILL_RCLIP = """
 import sys
@@ -60,136 +53,63 @@ for number, vector in enumerate(vectors):
         modified_at=0.0, size=1, vector=vector.tobytes(), hash=str(number)), commit=False)
 database.close()
 """
+"""A program for rclip's environment: vectors.npy, database, folder."""
 
 
-def clustered(count: int, dim: int, seed: int) -> Vectors:
-    """(count, dim) float32 of length 1, around CLUSTERS middles that are the same for every seed."""
-    middles = np.random.default_rng(0).standard_normal((CLUSTERS, dim)).astype(np.float32)
-    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
-    random = np.random.default_rng(seed)
-    vectors = random.standard_normal((count, dim), dtype=np.float32) * np.float32(SPREAD / dim**0.5)
-    vectors += middles[random.integers(0, CLUSTERS, count)]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
-
-
-def path_of(number: int) -> Path:
-    """Where the photograph of a vector would lie."""
-    return PHOTOS / f"{number // 500:04}" / f"{number:07}.jpg"
-
-
-def fill(file: Path, vectors: Vectors, model: ModelIdentity) -> None:
-    """A store of these vectors, made once."""
-    if file.exists():
-        return
-    unfinished = file.with_name(f"part-{file.name}")
-    unfinished.unlink(missing_ok=True)
-    with Store.open(unfinished) as store:
-        images = store.create("images", model)
-        for start in range(0, len(vectors), 2_000):
-            part = vectors[start : start + 2_000]
-            images.upsert([_row(start + place, vector) for place, vector in enumerate(part)])
-        images.finish_writes()
-    unfinished.rename(file)
-
-
-def _row(number: int, vector: Vectors) -> ImageRow:
-    path, content = path_of(number), f"{number:032x}"
-    photo = ImageRecord(image_id(path), path, content, 3_000_000, 0, 4000, 3000, "jpeg", None)
-    return ImageRow(photo, vector)
-
-
-def in_process(vectors: Vectors, index: Index) -> dict[str, Side]:
-    """Each way to find the TOP rows nearest to a query, by their numbers."""
-
-    def exact(query: Vectors) -> list[int]:
-        scores = vectors @ query
-        best = np.argpartition(-scores, TOP)[:TOP]
-        return [int(number) for number in best[np.argsort(-scores[best])]]
-
-    def stored(query: Vectors) -> list[int]:
-        [hits] = index.collection.search(query, limit=TOP)
-        return [int(hit.path.stem) for hit in hits]
-
-    def by_text(_: Vectors) -> list[int]:
-        return [int(hit.path.stem) for hit in index.search(TEXT, limit=TOP)]
-
-    def text(_: Vectors) -> list[int]:
-        index.embed_texts([TEXT])
-        return []
-
-    sides: dict[str, Side] = {"numpy": exact, "Milvus Lite": stored}
-    if importlib.util.find_spec("faiss"):
-        faiss: Any = importlib.import_module("faiss")
-        flat = faiss.IndexFlatIP(vectors.shape[1])
-        graph = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction, graph.hnsw.efSearch = 200, 128
-        for name, made in (("FAISS flat", flat), ("FAISS HNSW", graph)):
-            made.add(vectors)
-            sides[name] = lambda query, made=made: made.search(query[None], TOP)[1][0].tolist()  # type: ignore[misc]
-    return sides | {"Index.search(text)": by_text, "the encoder alone": text}
-
-
-def time_searches(vectors: Vectors, index: Index) -> Iterator[Row]:
-    """A row for each side, on queries near rows."""
-    queries = clustered(SEARCHES, vectors.shape[1], seed=2)
-    sides = in_process(vectors, index)
-    for side in sides.values():
-        side(queries[0]), side(queries[1])
-    seconds, found = defaultdict(list), defaultdict(list)
-    for query in queries:
-        for name, side in sides.items():
-            started = time.perf_counter()
-            found[name].append(side(query))
-            seconds[name].append(time.perf_counter() - started)
-    reference = float(np.median(seconds["numpy"]))
+def time_commands(vectors: Vectors, file: Path, *, peers: bool, rounds: int) -> Iterator[Row]:
+    """Yield a row for each command."""
+    seconds = defaultdict(list)
+    with _commands(vectors, file, peers=peers) as commands:
+        for number in range(rounds + 1):
+            for name, run in commands.items():
+                started = time.perf_counter()
+                run()
+                if number:  # the first round fills the file cache
+                    seconds[name].append(time.perf_counter() - started)
+    reference = float(np.median(seconds["rclip" if peers else "clipsearch, cold"]))
     for name, times in seconds.items():
-        right = [len({*a} & {*b}) / TOP for a, b in zip(found[name], found["numpy"], strict=True)]
-        asked = name not in ("Index.search(text)", "the encoder alone")
-        row = _measured(len(vectors), name, times, "x numpy", reference)
-        if asked:
-            row["recall@10"] = round(float(np.mean(right)), 3)
-        yield row
+        yield summarize(len(vectors), name, times, "x rclip" if peers else "x cold", reference)
 
 
 @contextmanager
-def commands(
+def _commands(
     vectors: Vectors, file: Path, *, peers: bool
 ) -> Iterator[Mapping[str, Callable[[], object]]]:
-    """Each whole command that answers one text."""
+    """Start the daemon and yield the commands that answer one text query, by name."""
     with tempfile.TemporaryDirectory() as scratch:
-        held = Path(shutil.copy(file, Path(scratch, "warm.db")))
-        ours = [sys.executable, "-m", "clipsearch"]
+        daemon_file = Path(shutil.copy(file, Path(scratch, "warm.db")))
 
         def run(*arguments: str) -> None:
-            subprocess.run([*ours, *arguments], check=True, capture_output=True)
+            command = [sys.executable, "-m", "clipsearch", *arguments]
+            subprocess.run(command, check=True, capture_output=True)
 
-        sides: dict[str, Callable[[], object]] = {
+        commands: dict[str, Callable[[], object]] = {
             "clipsearch, cold": lambda: run("query", TEXT, "--uri", str(file)),
-            "clipsearch, warm": lambda: run("query", TEXT, "--uri", str(held)),
+            "clipsearch, warm": lambda: run("query", TEXT, "--uri", str(daemon_file)),
         }
         if peers:
-            peer, folder = _filled_rclip(vectors, Path(scratch))
-            sides["rclip"] = lambda: peer.run(
+            peer, folder = _fill_rclip(vectors, Path(scratch))
+            commands["rclip"] = lambda: peer.run(
                 "-m", "rclip", "--no-indexing", "--filepath-only", TEXT, folder=folder
             )
-        run("warm", "--uri", str(held), "--for", "1h")
+        run("warm", "--uri", str(daemon_file), "--idle-timeout", "1h")
         try:
-            yield sides
-            run("warm", "--status", "--uri", str(held))  # it is an error if it was not there
+            yield commands
+            run("warm", "--status", "--uri", str(daemon_file))  # fails if the daemon has ended
         finally:
-            run("warm", "--stop", "--uri", str(held))
+            run("warm", "--stop", "--uri", str(daemon_file))
 
 
-def _filled_rclip(vectors: Vectors, scratch: Path) -> tuple[Peer, Path]:
-    """Rclip with these vectors in a database of its own, and the folder that it thinks they are of."""
-    peer = rclip()
-    made, data, folder = Path(peer.environment["RCLIP_DATADIR"]), scratch / "rclip", scratch / "in"
+def _fill_rclip(vectors: Vectors, scratch: Path) -> tuple[Peer, Path]:
+    """Put the vectors into a database of rclip; returns the tool and the folder to query."""
+    peer = install_rclip()
+    shared_data = Path(peer.environment["RCLIP_DATADIR"])
+    data, folder = scratch / "rclip", scratch / "in"
     data.mkdir()
     folder.mkdir()
-    for part in made.iterdir():
-        if part.is_dir():
-            (data / part.name).symlink_to(part)
+    for path in shared_data.iterdir():
+        if path.is_dir():
+            (data / path.name).symlink_to(path)
     peer = Peer(peer.python, {**peer.environment, "RCLIP_DATADIR": str(data)})
     np.save(scratch / "vectors.npy", vectors)
     arguments = (scratch / "vectors.npy", data / "db.sqlite3", folder)
@@ -197,61 +117,35 @@ def _filled_rclip(vectors: Vectors, scratch: Path) -> tuple[Peer, Path]:
     return peer, folder
 
 
-def time_commands(vectors: Vectors, file: Path, *, peers: bool, rounds: int) -> Iterator[Row]:
-    """A row for each command."""
-    seconds = defaultdict(list)
-    with commands(vectors, file, peers=peers) as sides:
-        for number in range(rounds + 1):
-            for name, side in sides.items():
-                started = time.perf_counter()
-                side()
-                if number:  # the first round fills caches of files
-                    seconds[name].append(time.perf_counter() - started)
-    reference = float(np.median(seconds["rclip" if peers else "clipsearch, cold"]))
-    for name, times in seconds.items():
-        yield _measured(len(vectors), name, times, "x rclip" if peers else "x cold", reference)
-
-
-def _measured(rows: int, name: str, seconds: list[float], ratio: str, reference: float) -> Row:
-    middle, slow = np.percentile(seconds, (50, 95))
-    return {
-        "rows": rows,
-        "what": name,
-        "p50 ms": round(float(middle) * 1e3, 1),
-        "p95 ms": round(float(slow) * 1e3, 1),
-        ratio: round(float(middle) / reference, 2),
-    }
-
-
 def main() -> None:
-    """Print the tables and write them as JSON."""
+    """Print the tables and write them to benchmark-query.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
-    parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if none")
-    parser.add_argument("--peers", action="store_true", help="also rclip")
-    parser.add_argument("--rounds", type=int, default=COMMANDS, help="of whole commands")
-    wanted = parser.parse_args()
+    parser.add_argument("--rows", type=int, nargs="+", default=ROWS, help="sizes of collections")
+    parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if not given")
+    parser.add_argument("--peers", action="store_true", help="also measure rclip")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of each command")
+    options = parser.parse_args()
 
-    model = wanted.model or f"local-dir:{checkpoint()}"
+    model = options.model or f"local-dir:{make_checkpoint()}"
     identity = registry.load(model).identity
     folder = CACHE / "query"
     folder.mkdir(parents=True, exist_ok=True)
     table = []
-    with tempfile.TemporaryDirectory() as runtime:
-        os.environ |= {"XDG_RUNTIME_DIR": runtime, "CLIPSEARCH_WARM": ""}
-        for rows in wanted.rows:
-            vectors = clustered(rows, identity.dim, seed=1)
+    with tempfile.TemporaryDirectory() as runtime_folder:
+        os.environ |= {"XDG_RUNTIME_DIR": runtime_folder, "CLIPSEARCH_WARM": ""}
+        for rows in options.rows:
+            vectors = clustered_vectors(rows, identity.dim, seed=1)
             file = folder / f"{identity.weights[:12]}-{rows}.db"
-            fill(file, vectors, identity)
+            make_store(file, vectors, identity)
             with Index.open(file) as index:
                 measured = list(time_searches(vectors, index))
-            measured += time_commands(vectors, file, peers=wanted.peers, rounds=wanted.rounds)
+            measured += time_commands(vectors, file, peers=options.peers, rounds=options.rounds)
             for row in measured:
                 print("  ".join(f"{name} {value!s:<20}" for name, value in row.items()), flush=True)
             table += measured
     machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
     print(machine)
-    result = {"machine": machine, "model": wanted.model or ARCHITECTURE, "table": table}
+    result = {"machine": machine, "model": options.model or ARCHITECTURE, "table": table}
     Path("benchmark-query.json").write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -1,6 +1,6 @@
-"""A model for all tools: an architecture that each of them takes, with random weights.
+"""A model for all tools: an architecture that each of them supports, with random weights.
 
-Nobody's speed depends on the values of weights. Everything is made once, under `.cache/benchmarks`.
+Speed does not depend on the values of weights. Everything is made once, under `.cache/benchmarks`.
 """
 
 import importlib.util
@@ -19,13 +19,13 @@ CONFIG = "open_clip_config.json"
 OPSET = 17
 
 
-def checkpoint(architecture: str = ARCHITECTURE) -> Path:
-    """A folder for `local-dir:`."""
+def make_checkpoint(architecture: str = ARCHITECTURE) -> Path:
+    """Create a model folder for `local-dir:`, once."""
     folder = CACHE / architecture
     if not folder.is_dir():
         torch.manual_seed(0)
         model = open_clip.create_model(architecture)
-        unfinished = _empty(folder)
+        unfinished = _new_folder(folder)
         torch.save(model.state_dict(), unfinished / WEIGHTS)
         config = {
             "model_cfg": open_clip.get_model_config(architecture),
@@ -37,20 +37,19 @@ def checkpoint(architecture: str = ARCHITECTURE) -> Path:
 
 
 def export_onnx(folder: Path) -> None:
-    """Write both towers as ONNX, input `input` and output `output`, and the vocabulary."""
+    """Export both towers to ONNX, with input `input` and output `output`, and the vocabulary."""
     if folder.is_dir():
         return
     if not importlib.util.find_spec("onnx"):
-        sys.exit("this makes ONNX graphs, which needs a package: pip install onnx")
+        sys.exit("the ONNX export needs the package onnx: pip install 'clipsearch[bench]'")
     model = open_clip.create_model(ARCHITECTURE)
-    model.load_state_dict(torch.load(checkpoint() / WEIGHTS, weights_only=True))
-    side = model.visual.image_size[0]
-    unfinished = _empty(folder)
-    _export(
-        _Tower(model, "encode_image"), torch.zeros(2, 3, side, side), unfinished / "visual.onnx"
-    )
+    model.load_state_dict(torch.load(make_checkpoint() / WEIGHTS, weights_only=True))
+    size = model.visual.image_size[0]
+    unfinished = _new_folder(folder)
+    image_tower, text_tower = _Tower(model, "encode_image"), _Tower(model, "encode_text")
+    _export(image_tower, torch.zeros(2, 3, size, size), unfinished / "visual.onnx")
     tokens = open_clip.get_tokenizer(ARCHITECTURE)(["a", "b"])
-    _export(_Tower(model, "encode_text"), tokens, unfinished / "textual.onnx")
+    _export(text_tower, tokens, unfinished / "textual.onnx")
     (unfinished / "tokenizer").mkdir()
     vocabulary = Path(open_clip.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
     shutil.copy(vocabulary, unfinished / "tokenizer")
@@ -58,7 +57,7 @@ def export_onnx(folder: Path) -> None:
 
 
 class _Tower(torch.nn.Module):  # type: ignore[misc]
-    """One of a model's two encoders as a module of its own: its parameters are exported with it."""
+    """One of a model's towers as a module, so that its parameters are exported with it."""
 
     def __init__(self, model: torch.nn.Module, method: str) -> None:
         super().__init__()
@@ -85,8 +84,8 @@ def _export(tower: _Tower, example: torch.Tensor, path: Path) -> None:
         )
 
 
-def _empty(folder: Path) -> Path:
-    """A new folder beside, to be renamed when it is complete."""
+def _new_folder(folder: Path) -> Path:
+    """Create an empty folder next to this one, to be renamed when it is complete."""
     unfinished = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
