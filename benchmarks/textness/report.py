@@ -87,7 +87,7 @@ def format_result(result: Result) -> str:
         header = f"{'scale':>6}  {'street scenes in top 10':>24}  {'rank of a word’s image':>25}"
         lines += ["", header]
         lines += [
-            f"{_format_scale(row.scale):>6}  {row.signs:24.1%}  {row.found:25.1f}"
+            f"{_format_scale(row.scale):>6}  {row.street_share:24.1%}  {row.word_rank:25.1f}"
             for row in result.streets
         ]
     return "\n".join(lines)

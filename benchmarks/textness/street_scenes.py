@@ -48,13 +48,13 @@ MAX_WORDS = 100
 class StreetMetrics:
     """Averages at one textness scale.
 
-    `signs` is the share of street scenes in the top 10 for objects that they do not show; `found`
-    is the mean rank of the first image with a word when that word is the query.
+    `street_share` is the share of street scenes in the top 10 for objects that they do not show.
+    `word_rank` is the mean rank of the first image with a word when that word is the query.
     """
 
     scale: TextnessScale
-    signs: float
-    found: float
+    street_share: float
+    word_rank: float
 
 
 def readable_words(folder: Path) -> dict[str, set[str]]:
