@@ -116,7 +116,7 @@ class Ingestion:
             with (
                 Pool(threads=1) as hashing,
                 Pool() as decoding,
-                Pool(threads=1, most=1) as encoding,
+                Pool(threads=1, max_threads=1) as encoding,
             ):
                 files = self._changes.hashed(hashing, max_pixels=self._max_pixels)
                 self._store(self._accept(files), decoding, encoding)

@@ -40,7 +40,7 @@ def time_bare_loops(encoder: Encoder, paths: Sequence[Path]) -> float:
         min_side = round(DRAFT_SCALE * encoder.input_size)
         return encoder.preprocess(decode(path.read_bytes(), min_side=min_side).image)
 
-    with Pool(threads=cpu.available(), most=cpu.available()) as pool:
+    with Pool(threads=cpu.available(), max_threads=cpu.available()) as pool:
         started = time.perf_counter()
         decoded = list(ordered(pool, load, paths, ahead=2 * BATCH))
         decoding = time.perf_counter() - started

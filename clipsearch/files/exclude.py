@@ -1,42 +1,49 @@
-"""Which names a walk leaves out, by globs in the manner of .gitignore."""
+"""Exclude files and folders by gitignore-style patterns."""
 
 import os
+import re
 from collections.abc import Sequence
-from fnmatch import fnmatch
-from glob import escape
-from pathlib import Path
+
+from pathspec import GitIgnoreSpec
 
 from clipsearch.files.paths import anchored
 
+# Windows file names are case-insensitive.
+_fold = str.lower if os.name == "nt" else str
 
-class Excluded:
-    """Whether a file or folder matches one of the globs, as `FileSelection` says; false without any."""
 
-    def __init__(self, globs: Sequence[str]) -> None:
-        cleaned = [glob.replace(os.sep, "/").rstrip("/") for glob in globs]
-        self._names = [glob for glob in cleaned if glob and "/" not in glob]
-        self._paths = [glob.strip("/").split("/") for glob in cleaned if "/" in glob]
-        self._places = [  # with all below: a walk may also begin there
-            [*map(escape, folder.parts), *rest.split("/"), "**"]
-            for folder, rest in filter(None, map(anchored, cleaned))
-        ]
+class Exclusion:
+    """Matches paths against the patterns of `FileSelection.exclude`; false if there are none."""
 
-    def __bool__(self) -> bool:
-        return bool(self._names or self._paths or self._places)
-
-    def __call__(self, path: str, relative: str) -> bool:
-        """By its absolute path and by the one relative to where the walk began."""
-        parts = relative.split("/")
-        return (
-            any(fnmatch(parts[-1], glob) for glob in self._names)
-            or any(_matches(parts, glob) for glob in self._paths)
-            or any(_matches(Path(path).parts, glob) for glob in self._places)
+    def __init__(self, patterns: Sequence[str]) -> None:
+        cleaned = [pattern.replace(os.sep, "/").rstrip("/") for pattern in patterns]
+        self._relative = _spec([_quote_syntax(pattern) for pattern in cleaned if pattern])
+        self._absolute = _spec(
+            [
+                f"{_quote(folder.as_posix().rstrip('/'))}/{_quote_syntax(rest)}"
+                for folder, rest in filter(None, map(anchored, cleaned))
+            ]
         )
 
+    def __bool__(self) -> bool:
+        return len(self._relative) > 0
 
-def _matches(parts: Sequence[str], globs: Sequence[str]) -> bool:
-    if not globs:
-        return not parts
-    if globs[0] == "**":
-        return any(_matches(parts[start:], globs[1:]) for start in range(len(parts) + 1))
-    return bool(parts) and fnmatch(parts[0], globs[0]) and _matches(parts[1:], globs[1:])
+    def matches(self, path: str, relative: str) -> bool:
+        """Whether a pattern matches a path, absolute or relative to the folder being walked."""
+        if self._relative.match_file(_fold(relative)):
+            return True
+        return len(self._absolute) > 0 and self._absolute.match_file(_fold(path))
+
+
+def _spec(lines: list[str]) -> GitIgnoreSpec:
+    return GitIgnoreSpec.from_lines(map(_fold, lines), backend="simple")
+
+
+def _quote_syntax(pattern: str) -> str:
+    """Quote what is not part of a pattern: a leading "!" or "#", end spaces, an unclosed "["."""
+    return re.sub(r"^(?=[!#])|(?= +$)|(?=\[(?![^/]*\]))", r"\\", pattern)
+
+
+def _quote(text: str) -> str:
+    """Quote every character that has a meaning in a pattern."""
+    return re.sub(r"(?=[*?\[\]\\!# ])", r"\\", text)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.files.exclude import Excluded
+from clipsearch.files.exclude import Exclusion
 from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff
 from clipsearch.types import Failure
 
@@ -45,7 +45,7 @@ class FileSelection:
 
 def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
     """Yield candidate files below a folder: in each folder its files by name, then its folders."""
-    excluded = Excluded(selection.exclude)
+    exclusion = Exclusion(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
     pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
     while pending:
@@ -66,7 +66,7 @@ def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
             if name.startswith(".") and not selection.everything:
                 continue
             path = os.path.join(folder, name)  # noqa: PTH118 - Path is too slow here
-            if excluded and excluded(path, relative + name):
+            if exclusion and exclusion.matches(path, relative + name):
                 continue
             entry = special.get(name)
             try:

@@ -138,6 +138,16 @@ def test_globs_exclude(root: Path, glob: str, left: list[str]) -> None:
     assert names(root, FileSelection(exclude=("unused", glob))) == left
 
 
+@pytest.mark.parametrize("name", ["#recycled.jpg", "!important.jpg", "[draft.jpg", "x.jpg "])
+def test_names_with_characters_that_gitignore_interprets_can_be_excluded(
+    root: Path, name: str
+) -> None:
+    plant(root, "a.jpg", f"{name}/b.jpg")
+    assert len(names(root)) == 2
+    for pattern in (name, f"{name}/b.jpg", f"{root}/{name}"):
+        assert names(root, FileSelection(exclude=(pattern,))) == ["a.jpg"]
+
+
 def test_overlapping_paths_yield_each_file_once(root: Path) -> None:
     plant(root, "a.jpg", "sub/b.jpg", "sub/c.jpg")
     paths = [root / "sub" / "c.jpg", root, root / "sub", root, root / "sub" / ".." / "a.jpg"]

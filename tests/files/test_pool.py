@@ -70,7 +70,7 @@ def test_a_closed_pool_drops_what_has_not_begun() -> None:
         go.wait()
         served.append(number)
 
-    pool = Pool(threads=1, most=4)
+    pool = Pool(threads=1, max_threads=4)
     for number in range(10):
         pool.submit(step, number)
     begun.wait()
@@ -120,7 +120,7 @@ def test_threads_that_wait_for_a_slow_disk_get_company(pool: Pool) -> None:
 
 
 def test_a_pool_of_fixed_size_keeps_it() -> None:
-    with Pool(threads=1, most=1) as one:
+    with Pool(threads=1, max_threads=1) as one:
         for _ in ordered(one, lambda _: time.sleep(0.01), range(10), ahead=5):
             pass
         assert one.running == 1
