@@ -41,7 +41,7 @@ def test_a_setting_comes_from_the_environment_then_from_config_toml(
 
 def test_the_built_in_defaults_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLIPSEARCH_CONFIG")
-    monkeypatch.setattr(config.platformdirs, "user_config_path", lambda _: Path("nowhere"))
+    monkeypatch.setattr("platformdirs.user_config_path", lambda _: Path("nowhere"))
     assert config.config_path() == Path("nowhere", "config.toml")
     assert config.read_config() == {}
     assert config.default_collection() == "images"

@@ -1,4 +1,4 @@
-"""`clipsearch distill` as a user meets it."""
+"""`clipsearch distill` on the command line."""
 
 import json
 from collections.abc import Callable
@@ -38,8 +38,11 @@ def teacher(tmp_path: Path) -> str:
     config = {
         "embed_dim": 16,
         "vision_cfg": {"image_size": 16, "layers": 2, "width": 64, "patch_size": 8},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
-    }  # fmt: skip
+        "text_cfg": {
+            **{"context_length": 77, "vocab_size": 49408},
+            **{"width": 16, "heads": 1, "layers": 1},
+        },
+    }
     folder = tmp_path / "teacher"
     return f"local-dir:{checkpoints.save_open_clip(folder, config, checkpoints.CLIP_PREPROCESSING)}"
 
@@ -105,7 +108,7 @@ def test_json_is_one_object_and_bad_files_are_named(
         (("--teacher", "pocket", "--batch-size", "500"), "less than a batch of 500"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_errors_of_distill_are_one_line(
     arguments: tuple[str, ...], words: str, run: Run, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "student"

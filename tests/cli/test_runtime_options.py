@@ -1,4 +1,4 @@
-"""--device, --runtime and --precision reach the model that they are for, and no other one."""
+"""--device, --runtime and --precision apply to the intended model only."""
 
 import os
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_reference_model_of_an_agreement_keeps_its_own_runtime(
 
 
 @pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
-def test_a_daemon_computes_for_each_command_as_that_one_says(uri: Path, loads: Loads) -> None:
+def test_a_daemon_uses_the_runtime_of_each_command(uri: Path, loads: Loads) -> None:
     with serving(uri):
         for options in (["--precision", "fp32"], [], ["--precision", "fp32"]):
             done = command("query", "red", "--uri", uri, *options)
@@ -62,13 +62,13 @@ def test_a_daemon_computes_for_each_command_as_that_one_says(uri: Path, loads: L
 
 
 @pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
-def test_a_daemon_that_a_command_starts_inherits_no_settings_of_it(
+def test_a_daemon_does_not_inherit_the_environment_of_its_command(
     uri: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spawned: list[tuple[Runtime, str | None]] = []
 
-    def spawn(wanted: process.DaemonOptions, *_: object, **__: object) -> None:
-        spawned.append((wanted.runtime, os.environ.get("CLIPSEARCH_PRECISION")))
+    def spawn(options: process.DaemonOptions, *_: object, **__: object) -> None:
+        spawned.append((options.runtime, os.environ.get("CLIPSEARCH_PRECISION")))
 
     monkeypatch.setattr(process, "_spawn", spawn)
     command("query", "red", "--uri", uri, "--precision", "fp32", CLIPSEARCH_WARM="1m")

@@ -1,4 +1,4 @@
-"""What `clipsearch status` shows of a store that is not in order."""
+"""`clipsearch status` on a damaged store."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.helpers.records import MODEL, many
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> str:
-    """A store that lost one of its two collections."""
+    """A store that lost the rows of one of its two collections."""
     uri = str(tmp_path / "photos.db")
     with Store.open(uri) as store:
         for name in ("birds", "cats"):
@@ -30,7 +30,7 @@ def status(uri: str, *options: str) -> object:
     return end.value.code
 
 
-def test_a_damaged_collection_is_shown_with_the_reason_among_the_others(
+def test_a_damaged_collection_is_listed_with_the_reason(
     damaged: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert status(damaged) == 1
@@ -50,7 +50,9 @@ def test_a_damaged_collection_has_an_error_in_json(
     assert (cats["name"], cats["images"], "error" in cats) == ("cats", 7, False)
 
 
-def test_the_advice_mends_it(damaged: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_recommended_command_removes_the_damaged_collection(
+    damaged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(["drop", "birds", "--yes", "--uri", damaged])
     assert end.value.code == 0

@@ -1,4 +1,4 @@
-"""`clipsearch textness` and `--textness`, with the embedded model on drawn pictures."""
+"""`clipsearch textness` and `--textness` with the embedded model, on drawn images."""
 
 import json
 import shutil
@@ -10,18 +10,15 @@ from PIL import Image
 
 from clipsearch import Index
 from clipsearch.textness import collection_textness, self_supervised
-from tests.cli.test_cli import environ, one_line, run
-from tests.helpers.commands import Run
+from tests.helpers.commands import Run, one_line
 from tests.helpers.text_encoder import draw_images
-
-__all__ = ["environ", "run"]
 
 IMAGES_PER_CLASS = 40
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fewer pictures than users get, and no bias that comes with the package."""
+    """Use smaller samples than the defaults, and no bundled probe."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(self_supervised, "IMAGES_PER_CLASS", IMAGES_PER_CLASS)
         patch.setattr(
@@ -33,34 +30,36 @@ def small_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def made(small_fits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of photos, plain.db with them, and fitted.db, which knows of text too."""
-    made = tmp_path_factory.mktemp("made")
-    draw_images(made / "photos" / "with", 12, text=True)
-    draw_images(made / "photos" / "without", 12, text=False)
-    with Index.open(made / "plain.db", model="pocket") as index:
-        index.ingest(made / "photos")
-    shutil.copy(made / "plain.db", made / "fitted.db")
-    with Index.open(made / "fitted.db") as index:
+def dataset(small_fits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images, plain.db with them, and fitted.db with a probe too."""
+    folder = tmp_path_factory.mktemp("dataset")
+    draw_images(folder / "photos" / "with", 12, text=True)
+    draw_images(folder / "photos" / "without", 12, text=False)
+    with Index.open(folder / "plain.db", model="pocket") as index:
+        index.ingest(folder / "photos")
+    shutil.copy(folder / "plain.db", folder / "fitted.db")
+    with Index.open(folder / "fitted.db") as index:
         index.textness.fit()
-    return made
+    return folder
 
 
 @pytest.fixture
-def ingested(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def ingested(run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line on a copy of plain.db."""
-    monkeypatch.setenv("CLIPSEARCH_URI", str(shutil.copy(made / "plain.db", tmp_path / "plain.db")))
+    monkeypatch.setenv(
+        "CLIPSEARCH_URI", str(shutil.copy(dataset / "plain.db", tmp_path / "plain.db"))
+    )
     return run
 
 
 @pytest.fixture
-def fitted(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def fitted(run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line on a copy of fitted.db."""
-    monkeypatch.setenv("CLIPSEARCH_URI", str(shutil.copy(made / "fitted.db", tmp_path / "f.db")))
+    monkeypatch.setenv("CLIPSEARCH_URI", str(shutil.copy(dataset / "fitted.db", tmp_path / "f.db")))
     return run
 
 
-def test_the_first_query_fits_and_later_ones_do_not(ingested: Run) -> None:
+def test_the_first_query_fits_a_probe_for_later_ones(ingested: Run) -> None:
     plain = ingested("query", "a", "sign", "--json")
     assert all("textness" not in json.loads(line) for line in plain.stdout.splitlines())
     first = ingested("query", "a", "sign", "--textness", "-1", "--json")
@@ -72,11 +71,11 @@ def test_the_first_query_fits_and_later_ones_do_not(ingested: Run) -> None:
     assert (again.stdout, again.stderr) == (first.stdout, "")
 
 
-def test_every_way_to_ask(fitted: Run, made: Path) -> None:
-    picture = made / "photos" / "with" / "003.png"
+def test_query_and_similar_take_a_scale(fitted: Run, dataset: Path) -> None:
+    image = dataset / "photos" / "with" / "003.png"
     for scale in ("-2", "0", "1e1", "OFF"):
-        assert fitted("query", "blue", "+", picture, "--textness", scale).returncode == 0
-        assert fitted("similar", picture, "--textness", scale, "-n", "3").returncode == 0
+        assert fitted("query", "blue", "+", image, "--textness", scale).returncode == 0
+        assert fitted("similar", image, "--textness", scale, "-n", "3").returncode == 0
     table = fitted("query", "blue", "--max-textness", "0.5", "-n", "5").stdout.splitlines()
     assert table[0].split()[-2:] == ["text", "path"]
     assert all(float(line.split()[-2]) <= 0.5 for line in table[1:])
@@ -85,19 +84,19 @@ def test_every_way_to_ask(fitted: Run, made: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "much", ""])
-def test_a_scale_that_is_none_is_a_usage_error(run: Run, wrong: str) -> None:
+def test_an_invalid_scale_is_a_usage_error(run: Run, wrong: str) -> None:
     done = run("query", "dog", "--textness", wrong)
     assert done.returncode == 2
     assert "finite number" in one_line(done.stderr)
 
 
-def test_a_bound_that_is_none_is_a_usage_error(run: Run) -> None:
+def test_an_invalid_bound_is_a_usage_error(run: Run) -> None:
     done = run("query", "dog", "--max-textness", "nan")
     assert done.returncode == 2
     assert "textness must be a finite number" in one_line(done.stderr)
 
 
-def test_what_was_learnt_is_shown(ingested: Run) -> None:
+def test_show_prints_the_fitted_probe(ingested: Run) -> None:
     before = ingested("textness", "show")
     assert before.returncode == 2
     assert "clipsearch textness fit" in one_line(before.stderr)
@@ -106,8 +105,8 @@ def test_what_was_learnt_is_shown(ingested: Run) -> None:
     assert "x>=10" in one_line(refused.stderr)
     few = ingested("textness", "fit", "--per-class", "20", "--json")
     assert json.loads(few.stdout)["with_text"] == 20
-    told = ingested("textness", "fit", "--json")
-    fitted = json.loads(told.stdout)
+    done = ingested("textness", "fit", "--json")
+    fitted = json.loads(done.stdout)
     assert fitted["with_text"] == IMAGES_PER_CLASS
     shown = json.loads(ingested("textness", "show", "--json").stdout)
     assert {name: shown[name] for name in fitted} == fitted
@@ -117,11 +116,11 @@ def test_what_was_learnt_is_shown(ingested: Run) -> None:
     assert "AUC" in text
 
 
-def test_own_folders_can_teach_it(ingested: Run, made: Path) -> None:
-    photos = made / "photos"
+def test_a_probe_is_fitted_on_folders(ingested: Run, dataset: Path) -> None:
+    photos = dataset / "photos"
     folders = "--with-text", photos / "with", "--without-text", photos / "without"
-    told = json.loads(ingested("textness", "fit", *folders, "--json").stdout)
-    assert (told["with_text"], told["without_text"]) == (12, 12)
+    probe = json.loads(ingested("textness", "fit", *folders, "--json").stdout)
+    assert (probe["with_text"], probe["without_text"]) == (12, 12)
     for wrong, why in (
         (folders[:2], "without"),
         (("--with-text", photos / "nowhere", *folders[2:]), "nowhere"),
@@ -132,7 +131,7 @@ def test_own_folders_can_teach_it(ingested: Run, made: Path) -> None:
         assert why in one_line(done.stderr)
 
 
-def test_pictures_are_ranked(fitted: Run) -> None:
+def test_images_are_ranked_by_text(fitted: Run) -> None:
     lines = fitted("textness", "rank", "-n", "24", "--json").stdout.splitlines()
     values = [json.loads(line)["textness"] for line in lines]
     assert len(values) == 24

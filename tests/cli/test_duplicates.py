@@ -1,0 +1,19 @@
+"""`clipsearch duplicates`."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.helpers.commands import Run
+
+
+def test_duplicates_are_listed(ingested: Run, photos: Path) -> None:
+    assert "no duplicates" in ingested("duplicates", "--threshold", "1").stderr
+    shutil.copy(photos / "red.png", photos / "copy.png")
+    ingested("ingest", photos)
+    [group] = map(
+        json.loads, ingested("duplicates", "--threshold", "1", "--json").stdout.splitlines()
+    )
+    assert group["identical"]
+    assert {Path(file["path"]).name for file in group["files"]} == {"red.png", "copy.png"}
+    assert "identical files" in ingested("duplicates", "--threshold", "1").stdout

@@ -1,0 +1,71 @@
+"""`clipsearch explain` with the embedded model, on drawn images."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.helpers.commands import Done, Run, command
+from tests.helpers.fakes import draw
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, with the embedded model."""
+    monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "store" / "eval.db"))
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("clipsearch.explain.occlusion.WINDOW_SIZES", (1 / 2,))  # seconds, for tests
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        done = command(*arguments)
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def test_explain_draws_a_heat_map_and_prints_scores(run: Run, tmp_path: Path) -> None:
+    draw(tmp_path / "photo.jpg", "red", size=(120, 40))
+    done = run("explain", "a red wall", "photo.jpg", "-o", "map.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("score ")
+    assert [line.split()[0] for line in done.stdout.splitlines()[3:]] == ["a", "red", "wall"]
+    assert "heat map: map.png" in done.stderr
+    with Image.open(tmp_path / "map.png") as image:
+        assert min(image.size) > 100
+    found = json.loads(run("explain", "red", "photo.jpg", "--json").stdout)
+    assert (found["model"], found["method"], found["map"]) == ("pocket", "occlusion", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["red", "nowhere.jpg"], "no such image: nowhere.jpg"),
+        (["", "photo.jpg"], "empty"),
+        (["red", "photo.jpg", "-o", "map.pdf"], "must end in"),
+        (["red", "photo.jpg", "--method", "patches"], "has no patch embeddings"),
+        (
+            ["red", "photo.jpg", "--model", "pocket", "-c", "mine"],
+            "leave --model or --collection out",
+        ),
+    ],
+)
+def test_usage_errors_of_explain_are_one_line(
+    run: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    draw(tmp_path / "photo.jpg", "red")
+    done = run("explain", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def test_explain_uses_the_model_of_the_collection(run: Run, photos: Path) -> None:
+    assert run("ingest", photos, "--quiet").returncode == 0
+    done = run("explain", "red", photos / "red.png", "-c", "images")
+    assert done.returncode == 0, done.stderr
+    missing = run("explain", "red", photos / "red.png", "-c", "nothing")
+    assert missing.returncode == 1
+    assert "nothing" in missing.stderr

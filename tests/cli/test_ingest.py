@@ -1,0 +1,105 @@
+"""`clipsearch ingest` with the embedded model, on drawn images."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.commands import Run, one_line
+from tests.helpers.fakes import draw
+
+COMMAND = [sys.executable, "-m", "clipsearch"]
+
+
+def test_paths_come_from_standard_input(run: Run, photos: Path) -> None:
+    paths = b"\0".join(os.fsencode(path) for path in sorted(photos.iterdir()))
+    assert "3 stored" in run("ingest", "-", stdin=paths).stderr
+    assert "3 unchanged" in run("ingest", "-", stdin=paths.replace(b"\0", b"\n")).stderr
+    nothing = run("ingest", "-")
+    assert nothing.returncode == 2
+    assert "contains no paths" in one_line(nothing.stderr)
+
+
+def test_failures_have_reasons_and_an_exit_code(run: Run, photos: Path) -> None:
+    (photos / "evil\x1b[2J.png").write_bytes(b"")
+    done = run("ingest", photos)
+    assert done.returncode == 3
+    assert r"evil\x1b[2J.png: the file is empty" in done.stderr
+    assert "3 stored, 1 failed" in done.stderr
+    status = run("status")
+    assert r"evil\x1b[2J.png: the file is empty" in status.stdout
+    assert "images: 3 images" in status.stdout
+
+
+def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
+    done = run("ingest", photos, "--dry-run")
+    assert (done.returncode, "3 would be stored" in done.stderr) == (0, True)
+    assert not (tmp_path / "store").exists()
+
+
+def test_prune_refuses_to_empty_a_collection(ingested: Run, photos: Path) -> None:
+    for path in photos.iterdir():
+        path.unlink()
+    refused = ingested("ingest", photos, "--prune")
+    assert refused.returncode == 1
+    assert "not mounted" in refused.stderr
+    assert "3 removed" in ingested("ingest", photos, "--prune", "--force").stderr
+
+
+def test_an_empty_folder_creates_no_store(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("ingest", "empty")
+    assert done.returncode == 2
+    assert "no images in empty: looked for avif, bmp," in one_line(done.stderr)
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_empty_folder_is_not_an_error_for_an_existing_collection(
+    ingested: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = ingested("ingest", "empty")
+    assert (done.returncode, "no images found" in done.stderr) == (0, True)
+
+
+def start_ingesting(tmp_path: Path) -> subprocess.Popen[str]:
+    """Start to ingest 1,000 images; return when some are written."""
+    for number in range(1000):
+        draw(tmp_path / "many" / f"{number:04}.png", (number % 256, number // 256, 77), size=(8, 8))
+    process = subprocess.Popen([*COMMAND, "ingest", "many"], stderr=subprocess.PIPE, text=True)
+    store = tmp_path / "store" / "cli.db"
+    deadline = time.monotonic() + 120
+    while not store.exists() or store.stat().st_size < 1_000_000:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def test_a_killed_ingestion_resumes(run: Run, tmp_path: Path) -> None:
+    process = start_ingesting(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    report = json.loads(run("ingest", "many", "--json", "--quiet").stdout)
+    assert report["stored"] + report["unchanged"] == 1000
+    assert min(report["stored"], report["unchanged"]) > 0
+    assert json.loads(run("status", "--json").stdout)["collections"][0]["images"] == 1000
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_finished_work_and_exits_with_130(
+    run: Run, tmp_path: Path, end: signal.Signals
+) -> None:
+    process = start_ingesting(tmp_path)
+    process.send_signal(end)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the next run continues from there" in stderr
+    assert stderr.splitlines()[-1] == "clipsearch: interrupted"
+    assert "Traceback" not in stderr
+    assert json.loads(run("status", "--json").stdout)["collections"][0]["images"] > 0

@@ -1,0 +1,60 @@
+"""`clipsearch query` and `similar` with the embedded model, on drawn images."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.commands import Run, one_line
+
+
+def test_images_are_ingested_and_searched(run: Run, photos: Path) -> None:
+    first = run("ingest", photos)
+    assert first.returncode == 0
+    assert first.stdout == ""
+    assert "model pocket: CLIPSEARCH_MODEL names it" in first.stderr
+    assert "3 stored" in first.stderr
+    again = run("ingest", photos, "--json", "--quiet")
+    assert json.loads(again.stdout)["unchanged"] == 3
+    assert again.stderr == ""
+
+    found = run("query", "a", "red", "wall")
+    assert found.returncode == 0, found.stderr
+    assert len(found.stdout.splitlines()) == 4
+    assert "photos/red.png" in found.stdout
+
+    lines = run("query", photos / "red.png", "--json", "-n", "2").stdout.splitlines()
+    hits = [json.loads(line) for line in lines]
+    assert hits[0]["path"] == str(photos / "red.png")
+    assert hits[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert (
+        run("query", f"id:{hits[0]['id'][:8]}", "--paths", "-n", "1").stdout
+        == hits[0]["path"] + "\n"
+    )
+    rest = run("query", "./photos/red.png", "--no-self", "-0").stdout
+    assert set(rest.split("\0")) == {str(photos / "green.png"), str(photos / "blue.png"), ""}
+    table = list(csv.DictReader(io.StringIO(run("similar", photos / "red.png", "--csv").stdout)))
+    assert {row["path"] for row in table} == {str(photos / "green.png"), str(photos / "blue.png")}
+
+
+def test_image_and_text_terms_add_up(ingested: Run, photos: Path) -> None:
+    both = ingested("query", "green", "+", "./photos/red.png", "-", "blue", "--json")
+    assert json.loads(both.stdout.splitlines()[0])["path"] == str(photos / "red.png")
+    weighed = ingested("query", "red", "--image", f"9:{photos / 'blue.png'}", "--json", "-n", "1")
+    assert json.loads(weighed.stdout)["path"] == str(photos / "blue.png")
+
+
+def test_contact_sheets_are_written(ingested: Run, tmp_path: Path) -> None:
+    for name in ("sheet.png", "sheet.html"):
+        done = ingested("query", "red", "--sheet", name)
+        assert done.returncode == 0, done.stderr
+        assert f"contact sheet: {name}" in done.stderr
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_a_query_without_a_collection_recommends_ingest(run: Run) -> None:
+    done = run("query", "dog")
+    assert done.returncode == 1
+    assert "clipsearch ingest" in one_line(done.stderr)
