@@ -39,8 +39,11 @@ def teacher(tmp_path: Path) -> str:
         "embed_dim": 16,
         "vision_cfg": {"image_size": 16, "layers": 2, "width": 64, "patch_size": 8},
         "text_cfg": {
-            **{"context_length": 77, "vocab_size": 49408},
-            **{"width": 16, "heads": 1, "layers": 1},
+            "context_length": 77,
+            "vocab_size": 49408,
+            "width": 16,
+            "heads": 1,
+            "layers": 1,
         },
     }
     folder = tmp_path / "teacher"
