@@ -204,13 +204,13 @@ def _source_files(ref: ModelRef) -> list[Path]:
 
 
 def _describe(config: Mapping[str, Any]) -> str:
-    """One line on the steps of an EfficientNet image processor, in order."""
+    """One line on the steps of an image processor, in order; stored, so never reword it."""
     steps = []
     if config["do_resize"]:
         steps.append("resized to {width}x{height} px".format(**config["size"]))
         steps.append(PILImageResampling(config["resample"]).name.lower())
     if config["do_center_crop"]:
-        steps.append("center {width}x{height}".format(**config["crop_size"]))
+        steps.append("centre {width}x{height}".format(**config["crop_size"]))
     if config["do_rescale"]:
         offset = " - 1" if config["rescale_offset"] else ""
         steps.append(f"x * {config['rescale_factor']:.6g}{offset}")

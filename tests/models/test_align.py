@@ -116,7 +116,7 @@ def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Enc
     assert hashlib.sha256(content).hexdigest().startswith(identity.weights)
     assert (identity.name, identity.dim) == (f"align:{folder}", 40)
     assert identity.preprocessing == (
-        "resized to 96x96 px, bilinear, center 80x80, x * 0.00784314 - 1"
+        "resized to 96x96 px, bilinear, centre 80x80, x * 0.00784314 - 1"
     )
 
 
