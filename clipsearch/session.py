@@ -98,10 +98,11 @@ class Session:
         with `model` (None and "auto" choose one; see `clipsearch models`). An existing collection
         knows its model: naming another raises ModelMismatchError. `model` may also be an `Encoder`
         of your own, which is then needed each time the collection is opened. `device` is auto,
-        cpu, cuda or mps; `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch, openvino) and
-        `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8). With create=False a missing file is a
-        StoreError. `preload` loads the model for text queries while the store opens. The user's
-        config.toml sets these defaults too (`uri`, `collection`, …), after the variables.
+        cpu, cuda or mps; `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch,
+        openvino) and `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8). The user's config.toml sets
+        these defaults too (`uri`, `collection`, …), after the variables. With create=False a
+        missing file is a StoreError. `preload` loads the model for text queries while the store
+        opens.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)

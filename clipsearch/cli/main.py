@@ -1,7 +1,5 @@
 """The group of commands, which imports them lazily, and the exit codes of errors."""
 
-import atexit
-import gc
 import io
 import logging
 import os
@@ -20,6 +18,7 @@ from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.escape import escape_control
+from clipsearch.startup import reduce_garbage_collection
 
 # The list that --help shows stands here, because the modules of the commands import numpy and more.
 COMMANDS = {
@@ -104,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> Never:
     130 if interrupted.
     """
     if arguments is None:  # a process of its own
-        _collect_less_garbage()
+        reduce_garbage_collection()
     for name in ("SIGTERM", "SIGHUP"):  # like Ctrl-C: finished work is written before the exit
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -136,13 +135,6 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         _fail(f"{error.strerror or error}{file}", EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
-
-
-def _collect_less_garbage() -> None:
-    """Spare a quarter of a short command's time: what it imports is none, and at its end all is."""
-    gc.set_threshold(200_000, 20, 20)
-    # torch's compiler counts its objects at the end, and complains on stderr of those never freed.
-    atexit.register(lambda: None if "torch" in sys.modules else gc.freeze())
 
 
 def _fail(message: str, code: int) -> Never:

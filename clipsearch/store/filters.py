@@ -50,7 +50,7 @@ def raw_condition(expression: str) -> str:
             literal = _STRING.match(expression, position)
             if literal is None:
                 raise UsageError(
-                    f"the filter {expression!r} has an unfinished string or an unknown escape in it, "
+                    f"the filter {expression!r} has an unfinished string or an unknown escape "
                     f"at character {position + 1}: close the quote, and write a backslash as \\\\"
                 )
             position = literal.end()

@@ -245,6 +245,21 @@ def test_one_of_other_code_or_installation_ends(path: Path) -> None:
         assert client.send_request(endpoint, "status") is None
 
 
+def test_one_of_another_version_does_not_end_under_a_writer(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(path) as server, open_store(path) as writer:
+        photos = writer.collection("photos")
+        photos.upsert(many(8))
+        server._fingerprint = "of another version"
+        uri = parse_uri(path)
+        assert DaemonClient.find(uri.key, uri.access_key(None), create=True) is None
+        assert f"process {os.getpid()} is writing through it" in caplog.text
+        assert linked(writer)
+        photos.upsert(many(9))
+        assert photos.count() == 9
+
+
 def test_a_lost_process_is_replaced_by_the_direct_way_in_the_middle(path: Path) -> None:
     with open_store(path) as store:  # nothing is held yet
         assert not linked(store)
@@ -522,7 +537,7 @@ def test_what_the_library_says_there_is_heard_here(
 def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
     with serving(path) as server, open_store(path) as store:
         for number in range(encoder_pool.MAX_ENCODERS + 2):
-            identity = ModelIdentity(f"model {number}", 4, "c0105", "mean colour", "fp32")
+            identity = ModelIdentity(f"model {number}", 4, "c0105", "mean color", "fp32")
             assert remote_encoder(daemon_of(store), ColorEncoder, identity, Runtime())
         assert server._encoders.names == [
             f"model {n}" for n in range(2, encoder_pool.MAX_ENCODERS + 2)
@@ -554,12 +569,14 @@ def test_unknown_calls_do_nothing(path: Path) -> None:
                 daemon.call(target, method)
 
 
+ARRAYS = arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, min_side=0, max_side=5))
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.binary(max_size=20)
-    | arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, min_side=0, max_side=5)),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text() | st.binary(max_size=20) | ARRAYS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=3))

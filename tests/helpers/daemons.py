@@ -1,4 +1,4 @@
-"""Warm processes for tests: as a thread of this process, or as a process that loads nothing ahead."""
+"""Daemons for tests: in a thread of this process, or in a process without a model."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ server.run()
 def serving(
     uri: str | Path, *, token: str | None = None, idle: float = 60, fingerprint: str = ""
 ) -> Iterator[Server]:
-    """A warm process in a thread of this one; `fingerprint` makes it one of other code."""
+    """Run a daemon in a thread; `fingerprint` makes it one of another version."""
     address = parse_uri(uri)
     server = Server(create_endpoint(address.key), address, token, idle=idle)
     if fingerprint:
@@ -48,7 +48,7 @@ def serving(
 
 @contextmanager
 def bare_process(uri: str | Path, *, idle: float = 60) -> Iterator[subprocess.Popen[str]]:
-    """A warm process without a model; the caller may do to it what happens to processes."""
+    """Run a daemon without a model in a process, which the caller may signal or kill."""
     arguments = [sys.executable, "-c", BARE, json.dumps([str(uri), idle])]
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

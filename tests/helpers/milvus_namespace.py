@@ -54,7 +54,7 @@ async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None
 
 
 async def serve(listener: socket.socket, port: int, command: list[str]) -> int:
-    """Run the command and carry connections to its port, until stdin closes or it ends by itself."""
+    """Run the command and forward connections to its port, until stdin closes or it ends."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -12,7 +12,7 @@ from clipsearch.types import ImageRecord, ImageRow
 
 DIM = 4
 MODEL = ModelIdentity(
-    name="pocket", dim=DIM, weights="c0105", preprocessing="mean colour", precision="fp32"
+    name="pocket", dim=DIM, weights="c0105", preprocessing="mean color", precision="fp32"
 )
 
 

@@ -468,7 +468,10 @@ def test_settings_of_pymilvus_do_not_matter(tmp_path: Path) -> None:
 
 
 def test_importing_the_store_imports_no_pymilvus() -> None:
-    code = "import sys, clipsearch.store; print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))"
+    code = """
+import sys, clipsearch.store
+print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))
+"""
     with python(code) as process:
         assert process.communicate()[0] == "set()\n"
 
