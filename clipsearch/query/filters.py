@@ -66,8 +66,11 @@ class Filters:
         if self.glob is not None:
             object.__setattr__(self, "glob", _anchor_glob(self.glob))
 
-    def where(self) -> str:
-        """The Milvus filter expression, "" for no condition; of the glob only its folder."""
+    def condition(self) -> str:
+        """The Milvus filter expression, "" for no condition; of the glob only its folder.
+
+        Raises UsageError if `expression` has unbalanced quotes or brackets.
+        """
         conditions = [store_filters.raw_condition(self.expression)]
         if self.under is not None:
             conditions.append(store_filters.in_folder(canonical(self.under)))
@@ -107,5 +110,5 @@ def select_rows(collection: Collection, filters: Filters = NO_FILTERS) -> Iterat
     if filters.tags:
         collection.require_tags()
     return filter(
-        lambda row: filters.matches_glob(row.record), collection.scan_rows(filters.where())
+        lambda row: filters.matches_glob(row.record), collection.scan_rows(filters.condition())
     )

@@ -96,7 +96,9 @@ def rank_by_text(
     The query is the bias itself, so only the hits are held in memory.
     """
     direction = normalize(textness.probe().bias)[None]
-    [hits] = _search(textness.collection, direction, limit, offset, filters.where(), filters.glob)
+    [hits] = _search(
+        textness.collection, direction, limit, offset, filters.condition(), filters.glob
+    )
     return textness.score_hits(hits)
 
 
@@ -153,7 +155,7 @@ def _condition(query: Query, collection: Collection) -> str:
     exclusion = exclude_query_images(query.terms, collection) if query.exclude_images else ""
     if query.filters.tags:
         collection.require_tags()
-    return store_filters.all_of(query.filters.where(), exclusion)
+    return store_filters.all_of(query.filters.condition(), exclusion)
 
 
 def _search(

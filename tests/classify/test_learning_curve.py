@@ -42,9 +42,8 @@ def test_zero_shot_is_tested_on_the_same_images_and_compared_in_examples() -> No
         return LearningCurvePoint(shots, 1, mean, mean, mean, 1)
 
     curve = LearningCurve((point(1, 0.4), point(4, 0.8), point(None, 0.9)), point(0, 0.6), 10, 1)
-    assert curve.zero_shot_equivalent == pytest.approx(
-        2
-    )  # half way between 1 and 4 on the logarithm
+    # Half way between 1 and 4 on the logarithm.
+    assert curve.zero_shot_equivalent == pytest.approx(2)
     for outside in (0.3, 0.85, 1.0):
         assert replace(curve, zero_shot=point(0, outside)).zero_shot_equivalent is None
 

@@ -84,9 +84,8 @@ def test_tags_are_stored_filtered_by_and_replaced(stored: Collection) -> None:
         np.testing.assert_array_equal(r.embedding, before[r.record.id].embedding)
 
     query = np.array([0, 1, 1, 0], dtype=np.float32)
-    [hits] = stored.search(
-        query, limit=5, condition=filters.has_tag("ねこ")
-    )  # ANN and filter in one
+    # One request with ANN search and filter.
+    [hits] = stored.search(query, limit=5, condition=filters.has_tag("ねこ"))
     assert [hit.path.name for hit in hits] == ["red.jpg"]
     assert stored.count(filters.has_tag("hot")) == 0  # letter by letter
 
@@ -131,6 +130,20 @@ def test_only_images_that_pass_the_filters_change(stored: Collection) -> None:
     report = tag_images(stored, colors("x", "y"), threshold=0, filters=Filters(tags=("a",)))
     assert tags_of(stored)["red.jpg"] == ("x",)
     assert clear_tags(stored, filters=Filters(tags=("cold",))) == 1
+
+
+def test_an_expression_cannot_reach_images_outside_the_other_filters(stored: Collection) -> None:
+    fill(stored)
+    tag_images(stored, colors("warm", "cold"), threshold=0)
+    escaping = Filters(expression="width > 0) or (width > 0", tags=("cold",))
+    for attempt in (
+        lambda: clear_tags(stored, filters=escaping),
+        lambda: tag_images(stored, colors("a", "b"), filters=escaping),
+        lambda: search([Query((Term("red"),), filters=escaping)], ColorEncoder, stored),
+    ):
+        with pytest.raises(UsageError, match="closes a bracket that is not open"):
+            attempt()
+    assert stored.tags() == {"warm": 2, "cold": 1}
 
 
 def test_a_search_needs_all_tags_of_its_filters(stored: Collection) -> None:
