@@ -62,10 +62,11 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(snippets(page))], ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, home: Path, shell: pytest.MonkeyPatch) -> None:
+    namespace: dict[str, object] = {}
     for snippet in snippets(page):
         if snippet.language == "python":
             code = "\n" * snippet.line + snippet.code  # so that a traceback has the page's lines
-            exec(compile(code, name_of(page), "exec"), {})
+            exec(compile(code, name_of(page), "exec"), namespace)
         elif snippet.language == "toml":
             (home / "config.toml").write_text(snippet.code)
             shell.setenv("CLIPSEARCH_CONFIG", str(home / "config.toml"))
