@@ -14,7 +14,8 @@ that work on image files without an index:
     Query, Term, StoredImage    a query, its weighted terms, and a stored image as a term
     Filters                     conditions on the images that a query may return
     Hit, Hits, ImageRecord      a search result, a list of them, and the metadata of a stored image
-    FileSelection               which files of a folder are taken
+    DuplicateGroup              images that are identical or nearly so
+    FileSource, FileSelection   the image files in some paths, and which of a folder are taken
     IngestOptions, IngestReport the options and the outcome of an ingestion
     Failure                     a file that could not be used, and the reason
     classify_images             assign labels to image files; returns a ClassifyReport
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from clipsearch.models.crop import CenterCrop
     from clipsearch.models.runtime import Runtime
     from clipsearch.query import Filters, Query, StoredImage, Term
+    from clipsearch.query.near_duplicates import DuplicateGroup
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Failure, Hit, ImageRecord
@@ -65,6 +67,7 @@ __all__ = [
     "ClassifyReport",
     "ClipsearchError",
     "DistillReport",
+    "DuplicateGroup",
     "Encoder",
     "Evaluation",
     "Explanation",
@@ -102,6 +105,7 @@ _MODULES = {
     "ClassifyReport": "clipsearch.classify",
     "ClipsearchError": "clipsearch.errors",
     "DistillReport": "clipsearch.distill",
+    "DuplicateGroup": "clipsearch.query.near_duplicates",
     "Encoder": "clipsearch.models.base",
     "Evaluation": "clipsearch.evaluation.results",
     "Explanation": "clipsearch.explain",

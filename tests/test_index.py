@@ -50,6 +50,8 @@ def test_the_public_names_are_all_there_and_documented() -> None:
     for name in clipsearch.__all__:
         public = getattr(clipsearch, name)
         assert inspect.getdoc(public), name
+        assert name in str(clipsearch.__doc__)
+    assert clipsearch.__all__ == sorted(clipsearch.__all__)
     assert set(clipsearch.__all__) <= set(dir(clipsearch))
     with pytest.raises(AttributeError, match="nonsense"):
         clipsearch.nonsense  # noqa: B018

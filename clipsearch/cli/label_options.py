@@ -82,8 +82,8 @@ def all_templates(template_texts: Sequence[str], template_sets: Sequence[str]) -
     for template in template_texts:
         if PLACEHOLDER not in template:
             raise UsageError(
-                f"the template {template!r} has no {PLACEHOLDER}: write {PLACEHOLDER} for the label, or choose a "
-                "built-in set with --template-set"
+                f"the template {template!r} has no {PLACEHOLDER}: write {PLACEHOLDER} for the "
+                "label, or choose a built-in set with --template-set"
             )
     return [*template_texts, *template_sets] or DEFAULT_TEMPLATES
 
