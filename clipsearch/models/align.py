@@ -204,7 +204,10 @@ def _source_files(ref: ModelRef) -> list[Path]:
 
 
 def _describe(config: Mapping[str, Any]) -> str:
-    """One line on the steps of an image processor, in order; stored, so never reword it."""
+    """One line on the steps of an EfficientNet image processor, in order.
+
+    Collections store it and compare it: a changed wording would make them unusable.
+    """
     steps = []
     if config["do_resize"]:
         steps.append("resized to {width}x{height} px".format(**config["size"]))

@@ -1,4 +1,4 @@
-"""From pictures and texts to unit vectors: batching and checking, once for every model."""
+"""From images and texts to unit vectors: batching and checks, once for all models."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -18,15 +18,15 @@ BATCH = 64
 
 
 def encode_pixels(encoder: Encoder, pixels: Sequence[Pixels]) -> Vectors:
-    """One batch of preprocessed pictures as (n, d) float32, not yet normalized.
+    """Encode one batch of preprocessed images as (n, d) float32, not normalized.
 
-    Raises VectorError unless the model returns exactly one row a picture.
+    Raises VectorError unless the model returns exactly one row per image.
     """
-    return _checked(encoder.encode_images(pixels), len(pixels), encoder.identity.dim)
+    return _check_shape(encoder.encode_images(pixels), len(pixels), encoder.identity.dim)
 
 
 def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
-    """Upright RGB pictures as (n, d) float32 of length 1, in order."""
+    """Embed upright RGB images as (n, d) float32 of length 1, in order."""
 
     def encode(batch: Sequence[Image]) -> Vectors:
         return encode_pixels(encoder, [encoder.preprocess(image) for image in batch])
@@ -35,12 +35,12 @@ def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """Texts as (n, d) float32 of length 1, in order; raises UsageError on a single str."""
+    """Embed texts as (n, d) float32 of length 1, in order; raise UsageError on a single str."""
     if isinstance(texts, str):
-        raise UsageError("give a list of texts, not one text")
+        raise UsageError("texts must be a list of strings, not one string")
 
     def encode(batch: Sequence[str]) -> Vectors:
-        return _checked(encoder.encode_texts(batch), len(batch), encoder.identity.dim)
+        return _check_shape(encoder.encode_texts(batch), len(batch), encoder.identity.dim)
 
     return _embed(encode, texts, encoder.identity.dim)
 
@@ -51,9 +51,10 @@ def _embed(encode: Callable[[Sequence[T]], Vectors], items: Sequence[T], dim: in
     return normalize(np.concatenate([encode(batch) for batch in batches(items, BATCH)]))
 
 
-def _checked(vectors: Vectors, count: int, dim: int) -> Vectors:
+def _check_shape(vectors: Vectors, count: int, dim: int) -> Vectors:
     if vectors.shape != (count, dim):
         raise VectorError(
-            f"the model returned {vectors.shape} for {count} inputs of {dim} dimensions"
+            f"the model returned an array of shape {vectors.shape} for {count} inputs of "
+            f"{dim} dimensions"
         )
     return vectors

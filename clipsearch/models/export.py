@@ -1,4 +1,4 @@
-"""Converts a model for OpenVINO once per user, verifies the result, and opens it from the cache."""
+"""Converts a model for OpenVINO once, verifies the result, and opens it from the cache."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ COSINES = {"fp32": 0.99999, "bf16": 0.999, "int8": 0.99}
 def open_or_export(
     ref: ModelRef, precision: str, load: Callable[[Runtime], ExportableEncoder]
 ) -> Encoder:
-    """Open a model on OpenVINO, converting it first if needed; on torch if it cannot be converted.
+    """Open a model on OpenVINO, converting it if needed; on torch if that fails.
 
     `load` loads the model on torch, which a converted model does not need. The log reports the
     conversion, and why a model cannot be converted.

@@ -1,4 +1,4 @@
-"""Converted models in the user's cache folder, and records of the files they were made from."""
+"""Converted models in the user's cache folder, and records of their source files."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ def key(*parts: str) -> str:
 
 
 def load_record(name: str) -> ExportRecord | None:
-    """The record of a model, unless one of its files or an installed library has changed since.
+    """The record of a model, unless its files or an installed library have changed since.
 
     A library that was uninstalled does not count: a conversion runs without torch.
     """
@@ -178,7 +178,7 @@ def _record_file(name: str) -> Path:
 
 
 def _stamps(paths: Sequence[Path]) -> list[list[Any]]:
-    """Path, size and times of each file, which change with its content; a missing one has none."""
+    """Path, size and times of each file, which change with it; a missing one has none."""
     stamps: list[list[Any]] = []
     for path in paths:
         try:

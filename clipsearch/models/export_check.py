@@ -1,4 +1,4 @@
-"""Pictures and texts that a model's two forms are compared on: made up, so that they are always there."""
+"""Synthetic images and texts on which a converted model is compared with the original."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ PROMPTS = (
 
 @cache
 def synthetic_images(count: int = 4) -> "tuple[Image, ...]":
-    """Upright RGB pictures of several shapes, with detail from a few pixels to the whole width."""
+    """Upright RGB images of several shapes, with detail from a few pixels to the whole width."""
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -30,12 +30,12 @@ def synthetic_images(count: int = 4) -> "tuple[Image, ...]":
         height, width = (301, 427) if number % 2 else (320, 240)
         y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
         canvas = np.zeros((height, width, 3), np.float32)
-        for octave in range(7):  # as in photographs, the amplitude falls as the frequency rises
+        for octave in range(7):  # as in natural images, the amplitude falls with the frequency
             fx, fy = random.normal(size=2) * 2.0**octave
             phase = random.uniform(0, 2 * np.pi, 3).astype(np.float32)
             wave = np.sin(2 * np.pi * (fx * x + fy * y)[..., None] + phase)
             canvas += wave * np.float32(random.uniform(0.3, 1) / 1.6**octave)
-        for _ in range(number * 3):  # things with edges
+        for _ in range(number * 3):  # objects with edges
             cx, cy, radius = random.uniform(0, 1, 3) * (1, 1, 0.3)
             canvas[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = random.normal(size=3)
         images.append(Image.fromarray(np.uint8(np.clip(128 + 60 * canvas, 0, 255))))

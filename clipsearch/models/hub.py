@@ -92,7 +92,7 @@ def offers(repo: str, *, seconds: float = DEFAULT_SECONDS) -> bool:
 
 
 def require(model: str, repo: str, names: Sequence[str]) -> None:
-    """Raise ModelError if none of the files is cached and the hub does not offer the repository.
+    """Raise ModelError if no file is cached and the hub does not offer the repository.
 
     huggingface_hub would retry for half a minute, and its error would not name the model.
     """

@@ -22,7 +22,7 @@ _restore = ExitStack()
 
 @contextmanager
 def loading(model: str, *, hint: str) -> Iterator[None]:
-    """Silence the library, and turn any error into a ModelError on one line that ends in `hint`."""
+    """Silence the library, and turn errors into a one-line ModelError that ends in `hint`."""
     try:
         with quiet():
             yield

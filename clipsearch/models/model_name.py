@@ -36,10 +36,11 @@ class ModelRef:
 
 
 def parse_model_name(name: str) -> ModelRef:
-    """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]`, `pocket` or a plug-in.
+    """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]`, or a name.
 
-    `ARCH__TAG` is another spelling of `ARCH/TAG`. Whether a built-in model exists is only known
-    after loading it. Raises ModelError on a name of another form, with the nearest known one.
+    A name is "pocket", an alias, or a plug-in. `ARCH__TAG` is another spelling of `ARCH/TAG`.
+    Whether a built-in model exists is only known after loading it. Raises ModelError on a name of
+    another form, with the nearest known one.
     """
     text = ALIASES.get(name.strip(), name.strip())
     scheme, _, rest = text.partition(":")
@@ -52,7 +53,7 @@ def parse_model_name(name: str) -> ModelRef:
         return ModelRef(f"hf-hub:{_repo(rest, name)}", "open_clip", repo=rest)
     if scheme == "align":
         return _parse_align(rest, name) if ":" in text else _parse_align(ALIGN_REPO, name)
-    # The last slash separates the tag: in ViT-B/32/openai the first one belongs to the architecture.
+    # The last slash separates the tag: ViT-B/32/openai has the architecture ViT-B/32.
     arch, _, tag = text.rpartition("/" if "/" in text else "__")
     if not arch or not tag:
         if is_custom_name(text) and text in plugins.find_plugins():

@@ -81,7 +81,7 @@ class OpenClipEncoder:
 
     @property
     def logit_scale(self) -> float:
-        """The trained scale of cosines; SigLIP's bias is left out, as it is equal for all labels."""
+        """The trained scale of cosines; SigLIP's bias is equal for all labels and left out."""
         return float(self._model.logit_scale.detach().exp())
 
     @property
@@ -135,7 +135,7 @@ class OpenClipEncoder:
         return has_patches(self._model.visual)
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed the patches of n preprocessed images: (n, rows, columns, d) float32, of any length."""
+        """Embed the patches of n images as (n, rows, columns, d) float32, of any length."""
         return self._torch.infer(partial(encode_patches, self._model.visual), stack(pixels))
 
     @property
@@ -161,7 +161,7 @@ class OpenClipEncoder:
 def _describe(config: Mapping[str, Any], *, quick_gelu: bool) -> str:
     """One line on everything that determines the vectors besides the weights.
 
-    Collections store it as part of the model's identity: never reword it.
+    Collections store it and compare it: a changed wording would make them unusable.
     """
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size

@@ -1,4 +1,4 @@
-"""The checkpoint of an open_clip model: its config, and the files that its weights come from."""
+"""The checkpoint of an open_clip model: its config and the files of its weights."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The text side of open_clip's models: towers that run at a text's own length, and tokenizers."""
+"""The text tower of open_clip models: running without padding, saving the tokenizer."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,28 +17,28 @@ Function = Callable[[Any], Any]
 
 
 def own_length(model: Any, tokenizer: Any) -> Function | None:
-    """The text tower as a function of (n, length) token numbers for any length that holds them.
+    """The text tower as a function of (n, length) token ids, for any sufficient length.
 
-    None where padding changes the result: where it is attended to (SigLIP, MobileCLIP), and where a
-    last position is appended to it (CoCa).
+    Returns None if padding changes the result: if the tower attends to it (SigLIP, MobileCLIP), or
+    appends a position after it (CoCa).
     """
     text = model if isinstance(model, CLIP) else getattr(model, "text", None)
     if isinstance(text, HFTextEncoder):
         inner = getattr(tokenizer, "tokenizer", None)
-        same = getattr(inner, "pad_token_id", None) == text.config.pad_token_id
-        masked = same and getattr(inner, "padding_side", "right") == "right"
-        return model.encode_text if masked else None
+        is_same_id = getattr(inner, "pad_token_id", None) == text.config.pad_token_id
+        is_masked = is_same_id and getattr(inner, "padding_side", "right") == "right"
+        return model.encode_text if is_masked else None
     if not isinstance(text, CLIP | TextTransformer):
         return None
     pool = getattr(text, "text_pool_type", None) or getattr(text, "pool_type", None)
-    causal = text.attn_mask is not None and getattr(text, "cls_emb", None) is None
-    return _causal(text, pool) if causal and pool in ("first", "argmax", "eos") else None
+    is_causal = text.attn_mask is not None and getattr(text, "cls_emb", None) is None
+    return _causal(text, pool) if is_causal and pool in ("first", "argmax", "eos") else None
 
 
 def _causal(text: Any, pool: str) -> Function:
-    """CLIP's text tower with no more positions than its input has.
+    """CLIP's text tower with as many positions as its input has.
 
-    Attention looks only back, so that what follows a text's end cannot change what it ends with.
+    Attention is causal: tokens after the end of a text do not change its last token.
     """
     end = getattr(text, "text_eos_id", None) or getattr(text, "eos_id", None)
     project = text.text_projection
@@ -56,26 +56,29 @@ def _causal(text: Any, pool: str) -> Function:
 
 
 def padding_of(tokenizer: Any) -> int:
-    """The number that fills a row of token numbers."""
+    """The token id that pads texts."""
     inner = getattr(tokenizer, "tokenizer", None)
     return 0 if inner is None else int(inner.pad_token_id)
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> Mapping[str, Any]:
-    """Write a tokenizer's tables and say how to read them; raises NotExportableError."""
+    """Write a tokenizer's tables and return the fields for `tokenizers.open_tokenizer`.
+
+    Raises NotExportableError if the tokenizer is of an unknown kind.
+    """
     kinds = ("lower", "whitespace", "canonicalize")
     cleaning = next(
         (k for k in kinds if get_clean_fn(k) is getattr(tokenizer, "clean_fn", 0)), None
     )
     if cleaning is None:
         raise NotExportableError(
-            f"its tokenizer ({type(tokenizer).__name__}) cleans in its own way"
+            f"its tokenizer ({type(tokenizer).__name__}) cleans texts in an unknown way"
         )
     if isinstance(tokenizer, SimpleTokenizer):
         return _save_byte_pairs(tokenizer, folder, cleaning)
     inner = tokenizer.tokenizer
     if not isinstance(tokenizer, HFTokenizer) or tokenizer.tokenizer_mode:
-        raise NotExportableError("its tokenizer works in a way of its own")
+        raise NotExportableError("its tokenizer has an unknown mode")
     zeroed = inner.sep_token_id if tokenizer.strip_sep_token else None
     return save_fast_tokenizer(inner, folder, tokenizer.context_length) | {
         "cleaning": cleaning,
@@ -89,11 +92,11 @@ def _save_byte_pairs(tokenizer: Any, folder: Path, cleaning: str) -> Mapping[str
     ranks: Mapping[tuple[str, str], int] = tokenizer.bpe_ranks
     merges = [" ".join(pair) for pair in sorted(ranks, key=ranks.__getitem__)]
     (folder / "merges.json").write_text(json.dumps(merges, ensure_ascii=False), encoding="utf-8")
-    numbers: Mapping[str, int] = tokenizer.encoder
-    first = len(numbers) - len(tokenizer.all_special_ids)
-    special = [piece for piece, number in numbers.items() if number >= first]
+    ids: Mapping[str, int] = tokenizer.encoder
+    first = len(ids) - len(tokenizer.all_special_ids)
+    special = [piece for piece, number in ids.items() if number >= first]
     if special[:2] != [START, END]:
-        raise NotExportableError("its tokenizer begins and ends texts in its own way")
+        raise NotExportableError("its tokenizer has unknown start and end tokens")
     return {
         "kind": "bytes",
         "cleaning": cleaning,

@@ -1,4 +1,4 @@
-"""A converted model: OpenVINO graphs, a tokenizer and a preprocessing table, without torch."""
+"""A converted model: OpenVINO graphs, a tokenizer and preprocessing, without torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -110,7 +110,7 @@ class OpenVinoEncoder:
         )
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed the patches of n preprocessed images: (n, rows, columns, d) float32, of any length.
+        """Embed the patches of n images as (n, rows, columns, d) float32, of any length.
 
         Loads the model on torch, which takes seconds.
         """
@@ -123,7 +123,7 @@ class OpenVinoEncoder:
         return self._load_on_torch()
 
     def save_compiled(self, texts: Sequence[str]) -> None:
-        """Cache the compiled text tower for later processes, if it gives equal vectors for `texts`.
+        """Cache the compiled text tower for later processes, if `texts` give equal vectors.
 
         The first text of a process is then faster.
         """
@@ -136,7 +136,7 @@ class OpenVinoEncoder:
     def _inputs(
         self, rows: Sequence[Row], group: Sequence[int], length: int
     ) -> Sequence[NDArray[np.int64]]:
-        """The inputs of the text graph for some of the rows: token ids, and a mask if it has one."""
+        """The inputs of the text graph for some rows: token ids, and a mask if it has one."""
         arrays = padded([rows[index] for index in group], length, self._manifest["padding"])
         return arrays if self._manifest["masked"] else arrays[:1]
 

@@ -1,4 +1,4 @@
-"""A model that begins to load before the store has said which one it is."""
+"""Loads the model of a collection in a thread while the store opens, guessing its name."""
 
 import contextlib
 import json
@@ -15,51 +15,51 @@ from clipsearch.models.runtime import Runtime
 
 
 class PreloadedEncoder:
-    """The text half of a model, being loaded in a thread since it is going to be needed.
+    """The text tower of a model, loading in a thread.
 
-    Which one is only a guess: `encoder` gives it out for the right name and options alone.
+    The name of the model is a guess: `encoder` returns it only for the same name and runtime.
     """
 
     def __init__(self, name: str, runtime: Runtime) -> None:
-        """Begin."""
-        self._wanted = (name, runtime)
+        """Start loading."""
+        self._request = (name, runtime)
         self._encoder: Encoder | None = None
-        self._thread = threading.Thread(target=self._load, name="model-ahead")  # see `_load`
+        # Not a daemon thread: a process that ends while native code runs may crash.
+        self._thread = threading.Thread(target=self._load, name="model-preload")
         self._thread.start()
 
     def encoder(self, name: str, runtime: Runtime) -> Encoder | None:
-        """The model once it is loaded; None where it is another, or whoever loads it shall say why not."""
-        if self._wanted != (name, runtime):
+        """Wait for the model; return None if it is another one or could not be loaded."""
+        if self._request != (name, runtime):
             return None
         self._thread.join()
         return self._encoder
 
     def _load(self) -> None:
-        # No daemon: a process that ends in the middle of native code may crash.
-        name, runtime = self._wanted
+        name, runtime = self._request
         with contextlib.suppress(ClipsearchError, OSError):
             encoder = registry.load(name, runtime)
-            encoder.encode_texts(["a"])  # compiles it
+            encoder.encode_texts(["a"])  # compiles the text tower
             self._encoder = encoder
 
 
 def start_preload(store: str, collection: str, runtime: Runtime) -> PreloadedEncoder | None:
-    """Begin with the model that a collection had when it was last used; None if nobody knows it."""
+    """Start loading the model that a collection had when it was last used; None if unknown."""
     name = recall_model(store, collection)
     return PreloadedEncoder(name, runtime) if name else None
 
 
 def recall_model(store: str, collection: str) -> str | None:
-    """The model that a collection had when it was last searched by text; None if nobody knows."""
+    """The model that a collection had when its model was last loaded; None if unknown."""
     try:
-        found = json.loads(_file(store, collection).read_text("utf-8"))
-        return str(found["model"])
+        saved = json.loads(_file(store, collection).read_text("utf-8"))
+        return str(saved["model"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def remember_model(store: str, collection: str, name: str) -> None:
-    """Note a collection's model for the next process; where that cannot be, it goes without."""
+    """Save the name of a collection's model for later processes; ignore a read-only cache."""
     if recall_model(store, collection) == name:
         return
     file = _file(store, collection)

@@ -1,4 +1,4 @@
-"""What happens to a picture before a model sees it, with Pillow and numpy alone."""
+"""Preprocessing of images for converted models, with Pillow and numpy alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ Levels = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Resize, crop to the centre or pad, and give each of the 256 levels its value.
+    """Resize, crop the center or pad, and map each of the 256 levels to its value.
 
-    `size` is what `resize` aims at and `crop` what comes out, both (height, width). `levels` are 256
-    values for each of red, green and blue: scaling, mean and standard deviation in one table, with
-    the very digits of the library's own arithmetic. `fill` is the level of a margin; with `floor` an
-    odd rest is cut off below and right, else the half pixel is rounded as Python does.
+    `size` is the target of `resize` and `crop` the size of the result, both (height, width).
+    `levels` has 256 values for each of red, green and blue: scaling, mean and standard deviation in
+    one table, identical in all digits to the library's own arithmetic. `fill` is the level of
+    padding. With `floor`, the offset of an odd crop is rounded down; else half pixels are rounded
+    as in Python.
     """
 
     resize: Resize
@@ -37,17 +38,17 @@ class Preprocessing:
 
     @classmethod
     def from_open_clip(cls, config: Mapping[str, Any]) -> Self:
-        """From a model's `preprocess_cfg`, for what `open_clip.image_transform` makes of it."""
-        wanted = config["size"]
-        height, width = (wanted, wanted) if isinstance(wanted, int) else wanted
-        oblong = config["resize_mode"] == "shortest" and height != width
+        """Build from a model's `preprocess_cfg`, equivalent to `open_clip.image_transform`."""
+        size = config["size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        is_oblong = config["resize_mode"] == "shortest" and height != width
         return cls(
             resize=config["resize_mode"],
             size=(height, width),
             crop=(height, width),
-            # The library forgets the filter where it keeps the proportions of an oblong target.
+            # open_clip ignores the filter if it keeps the aspect ratio for an oblong target.
             interpolation="bilinear"
-            if config["interpolation"] == "bilinear" and not oblong
+            if config["interpolation"] == "bilinear" and not is_oblong
             else "bicubic",
             levels=_levels(mean=_triple(config["mean"]), std=_triple(config["std"])),
             fill=int(config.get("fill_color") or 0),
@@ -55,7 +56,7 @@ class Preprocessing:
 
     @classmethod
     def from_efficientnet(cls, config: Mapping[str, Any]) -> Self:
-        """From the configuration of ALIGN's image processor, in transformers."""
+        """Build from the configuration of ALIGN's image processor in transformers."""
         from PIL.Image import Resampling
 
         size = (config["size"]["height"], config["size"]["width"])
@@ -81,40 +82,40 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """The reverse of `dataclasses.asdict` through JSON."""
+        """Build from the fields of `dataclasses.asdict`, read from JSON."""
         return cls(**{**saved, "size": tuple(saved["size"]), "crop": tuple(saved["crop"])})
 
     @property
     def center_crop(self) -> CenterCrop:
-        """What is left of a picture; of one that is not resized that depends on it, so all counts."""
+        """The part of an image that is kept; the whole one without resizing, as it then varies."""
         shares = (crop / size for crop, size in zip(self.crop, self.size, strict=True))
         share = 1.0 if self.resize == "keep" else min(1.0, *shares)
         return CenterCrop(square=self.resize == "shortest", share=share)
 
     def __call__(self, image: "Image") -> Pixels:
-        """An upright RGB picture as (3, H, W) float32; safe in threads."""
+        """Convert an upright RGB image to (3, H, W) float32; thread-safe."""
         from PIL.Image import Resampling
 
-        picture = image if image.mode == "RGB" else image.convert("RGB")
-        size = self._resized(*picture.size)
-        if size != picture.size:
-            picture = picture.resize(size, Resampling[self.interpolation.upper()])
-        values = self._centre(np.asarray(picture, dtype=np.uint8))
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        size = self._target_size(*rgb.size)
+        if size != rgb.size:
+            rgb = rgb.resize(size, Resampling[self.interpolation.upper()])
+        values = self._crop_or_pad(np.asarray(rgb, dtype=np.uint8))
         table = np.asarray(self.levels, dtype=np.float32)
         pixels: Vectors = np.empty((3, *self.crop), np.float32)
         for channel in range(3):
             np.take(table[channel], values[..., channel], out=pixels[channel], mode="clip")
         return pixels
 
-    def _resized(self, width: int, height: int) -> tuple[int, int]:
-        """The (width, height) that a picture is resized to."""
+    def _target_size(self, width: int, height: int) -> tuple[int, int]:
+        """The (width, height) that an image is resized to."""
         target_height, target_width = self.size
         if self.resize == "keep":
             return width, height
         if self.resize == "squash":
             return target_width, target_height
         if self.resize == "shortest" and target_height == target_width:
-            # torchvision.transforms.Resize cuts the longer side's fraction off, not the nearest.
+            # torchvision.transforms.Resize rounds the longer side down.
             if width <= height:
                 return target_width, int(target_width * height / width)
             return int(target_height * width / height), target_height
@@ -122,28 +123,28 @@ class Preprocessing:
         ratio = min(ratios) if self.resize == "shortest" else max(ratios)
         return round(width / ratio), round(height / ratio)
 
-    def _centre(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The middle of an (H, W, 3) array, with a margin where that has less."""
+    def _crop_or_pad(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The center of an (H, W, 3) array, padded if it is too small."""
         margins = []
-        for have, want in zip(values.shape, self.crop, strict=False):
-            missing = max(want - have, 0)
+        for length, target in zip(values.shape, self.crop, strict=False):
+            missing = max(target - length, 0)
             margins.append((missing // 2, (missing + 1) // 2))
         if any(sum(margin) for margin in margins):
             values = np.pad(values, (*margins, (0, 0)), constant_values=self.fill)
-        whole = int if self.floor else round
-        top = whole((values.shape[0] - self.crop[0]) / 2)
-        left = whole((values.shape[1] - self.crop[1]) / 2)
+        to_integer = int if self.floor else round
+        top = to_integer((values.shape[0] - self.crop[0]) / 2)
+        left = to_integer((values.shape[1] - self.crop[1]) / 2)
         return values[top : top + self.crop[0], left : left + self.crop[1]]
 
 
 def _levels(*, mean: Pixels, std: Pixels) -> Levels:
-    """(3, 256): x / 255, minus the mean, by the deviation; in float32, in torchvision's order."""
+    """(3, 256): (x / 255 - mean) / std in float32, in torchvision's order of operations."""
     ramp = np.arange(256, dtype=np.float32) / np.float32(255)
     levels: Levels = ((ramp - mean) / std).tolist()
     return levels
 
 
 def _triple(value: float | Sequence[float]) -> Pixels:
-    """(3, 1) float32; a single number counts for every channel."""
+    """(3, 1) float32; a single number is used for every channel."""
     row = np.broadcast_to(np.asarray(value, dtype=np.float32), (3,))
     return row[:, None]

@@ -76,7 +76,7 @@ def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
 
 
 def choose_default() -> tuple[str, str]:
-    """The model for a new collection if the user names none, and the reason as half a sentence.
+    """The model for a new collection if none is named, and the reason as half a sentence.
 
     CLIPSEARCH_MODEL or `model` of config.toml; else "clip" if its weights are on this machine, or
     if the hub offers them within seconds; else "pocket", which is also the default without torch.
@@ -100,7 +100,7 @@ def choose_default() -> tuple[str, str]:
 
 
 def check_custom_encoder(encoder: Encoder) -> None:
-    """Raise UsageError if an encoder that is not ours has a name that a built-in model may have."""
+    """Raise UsageError if a user's encoder has a name that a built-in model may have."""
     name = encoder.identity.name
     if not is_custom_name(name) and not type(encoder).__module__.startswith("clipsearch."):
         raise UsageError(

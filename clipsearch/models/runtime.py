@@ -1,4 +1,4 @@
-"""Where a model computes, with which library and in which precision; imports no model library."""
+"""Where a model computes, with which library and precision; imports no model library."""
 
 import ctypes
 import platform
@@ -96,7 +96,7 @@ def require_torch(what: str) -> None:
 
 @cache
 def has_gpu() -> bool:
-    """Whether torch would compute on CUDA or MPS; avoids the seconds that importing torch takes."""
+    """Whether torch would use CUDA or MPS; avoids importing torch, which takes seconds."""
     package = find_spec("torch")
     if package is None or not package.submodule_search_locations:
         return False

@@ -1,4 +1,4 @@
-"""From texts to token numbers, without the libraries that the models come from."""
+"""Tokenizers of converted models, without transformers and open_clip."""
 
 import json
 import string
@@ -20,21 +20,21 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class Tokenizer(Protocol):
-    """Texts in, one row of token numbers each out: cut to the model's context, not padded."""
+    """Converts each text to a row of token ids, cut to the model's context and not padded."""
 
     def __call__(self, texts: Sequence[str]) -> list[Row]: ...
 
 
 def clean(text: str, kind: Cleaning) -> str:
-    """What open_clip does to a text before it looks for tokens.
+    """Clean a text as open_clip does before it tokenizes.
 
-    Mends wrongly decoded letters and HTML escapes, then makes blanks single; "lower" drops the case,
-    "canonicalize" punctuation as well.
+    Repairs wrongly decoded characters and HTML escapes, then collapses whitespace. "lower" also
+    lowercases, and "canonicalize" lowercases and removes punctuation.
     """
     if kind == "none":
         return text
-    # Plain text, as nearly every query is, has nothing to mend: ftfy takes longer to import than
-    # the whole rest.
+    # Plain ASCII, as nearly every query is, needs no repair; importing ftfy takes longer than
+    # everything else here.
     if not (text.isascii() and text.isprintable() and "&" not in text):
         import html
 
@@ -49,11 +49,11 @@ def clean(text: str, kind: Cleaning) -> str:
 
 
 class BytePairs:
-    """CLIP's tokenizer: words of bytes, whose most frequent neighbours were merged (Sennrich et al.
-    2016, "Neural Machine Translation of Rare Words with Subword Units"; Radford et al. 2021, 2.4).
+    """CLIP's tokenizer: byte-pair encoding of words.
 
-    In Python, because its splitting follows the `regex` module's idea of letters and its ignorance
-    of case to the last character, and because it is ready sooner than a library that parses JSON.
+    Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units"; Radford et
+    al. 2021, section 2.4. In Python, because words are split exactly as by the `regex` module, with
+    its definition of letters and case, and because it loads faster than the JSON of a library.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class BytePairs:
 
         self._context = context
         self._cleaning = cleaning
-        self._letters = _letters_of_bytes()
+        self._letters = _byte_letters()
         self._ranks = {merge: rank for rank, merge in enumerate(merges)}
         pieces = [*self._letters.values()]
         pieces += [f"{letter}</w>" for letter in pieces]
         pieces += [merge.replace(" ", "") for merge in merges]
         pieces += special
-        self.numbers = {piece: number for number, piece in enumerate(pieces)}
-        self._start, self._end = self.numbers[special[0]], self.numbers[special[1]]
-        self._special = {piece: [self.numbers[piece]] for piece in special}
+        self.ids = {piece: number for number, piece in enumerate(pieces)}
+        self._start, self._end = self.ids[special[0]], self.ids[special[1]]
+        self._special = {piece: [self.ids[piece]] for piece in special}
         self._words = regex.compile(
             "|".join(special) + r"|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
             regex.IGNORECASE,
@@ -90,7 +90,7 @@ class BytePairs:
         return rows
 
     def _word(self, word: str) -> Row:
-        """The numbers of one word: its pieces, the earliest learnt merge first."""
+        """The token ids of one word, applying the earliest learned merge first."""
         spelled = "".join(self._letters[byte] for byte in word.encode())
         if spelled in self._special:
             return self._special[spelled]
@@ -101,11 +101,11 @@ class BytePairs:
             if first not in self._ranks:
                 break
             pieces = _merged(pieces, first)
-        return [self.numbers[piece] for piece in pieces]
+        return [self.ids[piece] for piece in pieces]
 
 
 def _merged(pieces: Sequence[str], pair: str) -> list[str]:
-    """Join the two pieces of "left right" wherever they are neighbours, from the left."""
+    """Join the two pieces of "left right" wherever they are adjacent, from the left."""
     left, right = pair.split(" ")
     result: list[str] = []
     position = 0
@@ -119,24 +119,25 @@ def _merged(pieces: Sequence[str], pair: str) -> list[str]:
     return result
 
 
-def _letters_of_bytes() -> dict[int, str]:
-    """A printable letter for each byte: its own where Latin-1 has one, else one from 256 upwards.
+def _byte_letters() -> dict[int, str]:
+    """A printable letter for each byte: its Latin-1 character, or one from 256 upwards.
 
-    The order decides the numbers: printable bytes first.
+    The order determines the token ids: printable bytes come first.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {
-        byte: chr(256 + place) for place, byte in enumerate(others)
+        byte: chr(256 + index) for index, byte in enumerate(others)
     }
 
 
 class SavedTokenizer:
-    """A tokenizer.json of the `tokenizers` library: SentencePiece, WordPiece and their kin."""
+    """A tokenizer.json of the `tokenizers` library: SentencePiece, WordPiece and others."""
 
     def __init__(self, file: Path, *, cleaning: Cleaning, zeroed: int | None = None) -> None:
-        """`file` has the truncation in it; the number `zeroed` becomes 0 (open_clip's
-        strip_sep_token).
+        """Open a file, which includes the truncation.
+
+        The token id `zeroed` is replaced by 0, as open_clip's `strip_sep_token` does.
         """
         from tokenizers import Tokenizer
 
@@ -148,21 +149,19 @@ class SavedTokenizer:
         self._zeroed = zeroed
 
     def __call__(self, texts: Sequence[str]) -> list[Row]:
-        found = self._tokenizer.encode_batch([clean(text, self._cleaning) for text in texts])
-        rows: list[Row] = [encoding.ids for encoding in found]
+        encodings = self._tokenizer.encode_batch([clean(text, self._cleaning) for text in texts])
+        rows: list[Row] = [encoding.ids for encoding in encodings]
         if self._zeroed is not None:
             rows = [[0 if number == self._zeroed else number for number in row] for row in rows]
         return rows
 
 
-def open_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer that a conversion left in its folder; `described` is what its manifest says."""
-    cleaning: Cleaning = described["cleaning"]
-    if described["kind"] == "saved":
-        return SavedTokenizer(
-            folder / "tokenizer.json", cleaning=cleaning, zeroed=described["zeroed"]
-        )
+def open_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
+    """Open the tokenizer in the folder of a conversion; `fields` come from its manifest."""
+    cleaning: Cleaning = fields["cleaning"]
+    if fields["kind"] == "saved":
+        return SavedTokenizer(folder / "tokenizer.json", cleaning=cleaning, zeroed=fields["zeroed"])
     merges = json.loads((folder / "merges.json").read_text("utf-8"))
     return BytePairs(
-        merges, context=described["context"], cleaning=cleaning, special=described["special"]
+        merges, context=fields["context"], cleaning=cleaning, special=fields["special"]
     )

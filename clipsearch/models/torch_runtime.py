@@ -21,7 +21,7 @@ class TorchRuntime:
     """A device and a precision, on which functions of a model run without gradients."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Choose them; raise ModelError without such a device, UsageError on an unknown precision."""
+        """Raises ModelError without such a device, UsageError if torch has no such precision."""
         self.device = pick_device(runtime.device)
         self.dtype = _pick_precision(runtime.precision, self.device)
         if torch.get_num_threads() > cpu.available():  # torch ignores a container's quota

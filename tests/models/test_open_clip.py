@@ -15,6 +15,7 @@ from PIL import Image
 from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
 from clipsearch.models.crop import CenterCrop
+from clipsearch.models.open_clip_checkpoint import find_weights
 from clipsearch.models.registry import load
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Vectors
@@ -302,3 +303,35 @@ def test_loading_says_nothing_and_leaves_logging_alone(
     assert capfd.readouterr() == ("", "")
     assert logging.root.handlers == handlers
     assert logging.root.manager.disable == disabled
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["a.txt"],
+        ["model.pth", "pytorch_model.bin"],
+        ["b.safetensors", "a.safetensors", "a.bin"],
+        ["a.bin", "z.safetensors"],
+        ["model.safetensors", "open_clip_pytorch_model.bin", "a.safetensors"],
+        ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"],
+        ["open_clip_pytorch_model.pth", "pytorch_model.pth", "c.safetensors"],
+    ],
+)
+def test_the_weights_in_a_folder_are_those_that_open_clip_loads(
+    names: list[str], tmp_path: Path
+) -> None:
+    from open_clip import factory
+
+    for name in names:
+        (tmp_path / name).touch()
+    open_clips_own = getattr(factory, "_find_checkpoint_in_dir", None)
+    assert open_clips_own, (
+        "open_clip.factory._find_checkpoint_in_dir is gone. Look in open_clip.factory for the code "
+        "that finds the weights of local-dir:, compare it with open_clip_checkpoint.find_weights, "
+        "and call the new function here."
+    )
+    expected = open_clips_own(tmp_path)
+    assert find_weights(tmp_path) == (Path(expected) if expected else None), (
+        "open_clip now prefers another file: change open_clip_checkpoint.find_weights to agree"
+    )

@@ -1,1 +1,1 @@
-"""The embedded model: small enough to be part of the package, no download, no torch."""
+"""The embedded model: part of the package, without a download and without torch."""

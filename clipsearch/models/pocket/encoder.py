@@ -1,8 +1,8 @@
-"""The embedded model: small enough to travel with the package, no download, no torch.
+"""The embedded model: part of the package, without a download and without torch.
 
-A miniature ALIGN (Jia et al. 2021): an image tower and a text tower, each with a projection into a
-common space, folded into one OpenVINO graph a side by `training/build_pocket.py`. What it can and
-cannot do is in `weights/MODEL_CARD.md`.
+A small version of ALIGN (Jia et al. 2021): an image tower and a text tower, each with a projection
+into a common space, saved as OpenVINO graphs by `training.packing.build`. `weights/MODEL_CARD.md`
+describes its quality and limits.
 """
 
 import json
@@ -28,27 +28,27 @@ INPUT_SIZE = 224
 INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
 PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
 """Stored with every collection and textness probe of this model: never reword it."""
-CHUNK_SIZE = 8  # pictures at most that a core computes at once
+CHUNK_SIZE = 8  # images per inference request, which runs on one core
 LOGIT_SCALE = 21.0
-"""Where the manifest has none."""
+"""Used if the manifest has none."""
 
 PRECISION = "images in int8, their heads in bfloat16 or float32; texts in float32"
 
 
 class PocketEncoder:
-    """Encoder over the files of `folder`; each half loads when it is first used."""
+    """Encoder over the files of `folder`; each tower loads when it is first used."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._folder = folder
         self._image = Graph(folder / "image.xml", bf16=True, chunk=CHUNK_SIZE)
-        # What follows the tower is large matrices: a whole batch reads them once.
+        # The head consists of large matrices, which a whole batch reads only once.
         self._head = Graph(folder / "head.xml", bf16=True)
-        # A query is one text: float32 costs it nothing that one would notice.
+        # A query is a single text, for which float32 takes no noticeable time.
         self._text = Graph(folder / "text.xml")
 
     @cached_property
     def identity(self) -> ModelIdentity:
-        """What made the vectors; raises ModelError where the package's files are missing."""
+        """The identity of the model; raises ModelError if the package's files are missing."""
         manifest = self._manifest
         return ModelIdentity(
             name="pocket",
@@ -60,32 +60,32 @@ class PocketEncoder:
 
     @property
     def logit_scale(self) -> float:
-        """The scale of cosines at which probabilities come true, as `training/scale.py` finds it."""
+        """The scale of cosines that calibrates probabilities (`training.heads.temperature`)."""
         return float(self._manifest.get("logit_scale", LOGIT_SCALE))
 
     @property
     def input_size(self) -> int:
-        """Pixels a side of what the model sees."""
+        """Pixels of each side of the model's input."""
         return INPUT_SIZE
 
     @property
     def center_crop(self) -> CenterCrop:
-        """All of a picture."""
+        """The whole image."""
         return CenterCrop()
 
     def preprocess(self, image: "Image") -> Pixels:
-        """Turn one upright RGB picture into (224, 224, 3) uint8; safe in threads.
+        """Convert one upright RGB image to (224, 224, 3) uint8; thread-safe.
 
-        The whole picture, squashed to a square: nothing at its sides is lost.
+        The whole image is squashed to a square, so that nothing at its edges is lost.
         """
         from PIL.Image import Resampling
 
-        # The gap lets Pillow average whole pixels first: several times faster on large pictures.
+        # With the gap, Pillow first averages whole pixels: several times faster on large images.
         view = image.resize((INPUT_SIZE, INPUT_SIZE), Resampling.BICUBIC, reducing_gap=3.0)
         return np.asarray(view, dtype=np.uint8)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed n arrays of `preprocess` as (n, 512) float32; raise VectorError on others."""
+        """Embed n arrays of `preprocess` as (n, 512) float32; raise VectorError on other arrays."""
         if not pixels:
             return np.empty((0, self.identity.dim), dtype=np.float32)
         for array in pixels:
@@ -97,7 +97,7 @@ class PocketEncoder:
         return self._head(self._image(np.stack(pixels)))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed n texts as (n, 512) float32; what a text has beyond its first 256 tokens is cut."""
+        """Embed n texts as (n, 512) float32; text beyond 256 tokens is cut off."""
         if not texts:
             return np.empty((0, self.identity.dim), dtype=np.float32)
         encodings = self._tokenizer.encode_batch(list(texts))

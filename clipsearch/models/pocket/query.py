@@ -1,7 +1,7 @@
-"""What a query asks to read on a picture: the words, and how much of the query they are.
+"""The words that a text query asks to find written in images, and their weights.
 
-'the word love' asks for letters; 'a dog on the beach' does not; a bare 'coffee' may mean a cup or
-a sign, and asks a little.
+'the word love' asks for written words and 'a dog on the beach' does not. A bare 'coffee' may mean a
+cup or a sign, so reading gets a small weight.
 """
 
 import re
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-MAX_LETTERS = 16  # letters of a word that count
-MAX_WORDS = 6  # words that count
-BARE_SHARE = 0.1  # share of reading in a plain noun
+MAX_LETTERS = 16  # of a word; more are ignored
+MAX_WORDS = 6  # of a query; more are ignored
+BARE_SHARE = 0.1  # weight of reading in a query of one or two bare words
 
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?:^|(?<=\s))['‘]([^'‘’]+)['’](?!\w)")
 _ONE_WORD = re.compile(r"\b(?:word (\S+)|number (\d\S*))", re.IGNORECASE)
@@ -25,7 +25,7 @@ _SAYING = re.compile(
     r"|(?:sign|poster|banner|label|text|words) reading)\b:?\s*(.+)",
     re.IGNORECASE,
 )
-_AFTER = re.compile(r"\s(?:on|in|at|above|below|under|over|behind|near|beside|painted)\s.*")
+_LOCATION = re.compile(r"\s(?:on|in|at|above|below|under|over|behind|near|beside|painted)\s.*")
 _WRITING = re.compile(
     r"\b(?:text|words?|writing|written|letters|lettering|sign|signs|caption|label|inscription"
     r"|screenshot|receipt|document|poster|banner)\b",
@@ -35,9 +35,9 @@ _WRITING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """Words to be read, in plain letters; `share` of the query for them, 0..1.
+    """The written words that a query asks for, normalized, and their share of the query, 0..1.
 
-    `writing` is how much the query wants any text at all, 0..1.
+    `writing` is the share for writing of any kind, 0..1.
     """
 
     words: tuple[str, ...]
@@ -46,10 +46,10 @@ class TextRequest:
 
 
 def parse_query(query: str) -> TextRequest:
-    """Find what a query wants to read: quoted words, what "says", or the query itself if bare."""
-    for said in (_either(_QUOTED, query), _either(_ONE_WORD, query)[:1], _said(query)):
+    """Find the words of a query that are to be read: quoted, after "says" or "word", or bare."""
+    for texts in (_either(_QUOTED, query), _either(_ONE_WORD, query)[:1], _after_says(query)):
         words = tuple(
-            word for text in said for part in text.split() if (word := normalize_word(part))
+            word for text in texts for part in text.split() if (word := normalize_word(part))
         )
         if words:
             return TextRequest(words[:MAX_WORDS], 1.0, 1.0)
@@ -61,43 +61,42 @@ def parse_query(query: str) -> TextRequest:
 
 
 def normalize_word(word: str) -> str:
-    """Reduce a word to what a reader tells apart: a–z and 0–9, without case and accents."""
+    """Reduce a word to ALPHABET: drop case, accents and all other characters."""
     flat = unicodedata.normalize("NFKD", word.casefold())
     return "".join(character for character in flat if character in ALPHABET)
 
 
 def letter_ids(words: Sequence[str]) -> NDArray[np.int64]:
-    """Number the letters of words, (n, 16) int64: 0 is none, 1 is "a"."""
+    """Encode words as (n, 16) int64: 1 is "a", 0 is padding."""
     rows = np.zeros((len(words), MAX_LETTERS), np.int64)
     for row, word in zip(rows, words, strict=True):
-        letters = [
-            ALPHABET.index(character) + 1 for character in normalize_word(word)[:MAX_LETTERS]
-        ]
+        letters = [ALPHABET.index(letter) + 1 for letter in normalize_word(word)[:MAX_LETTERS]]
         row[: len(letters)] = letters
     return rows
 
 
 def query_arrays(queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Put queries into the arrays that a text graph takes: letters (n, 6, 16), shares (n, 7).
+    """Encode queries for the text graph: letters (n, 6, 16) and shares (n, 7).
 
-    The shares are those of the six words, of equal length together, and of any writing.
+    The first six shares are those of the words, as a vector whose length is `TextRequest.share`;
+    the last one is `TextRequest.writing`.
     """
     letters = np.zeros((len(queries), MAX_WORDS, MAX_LETTERS), np.int64)
     shares = np.zeros((len(queries), MAX_WORDS + 1), np.float32)
     for row, query in enumerate(queries):
-        wish = parse_query(query)
-        count = len(wish.words)
+        request = parse_query(query)
+        count = len(request.words)
         if count:
-            letters[row, :count] = letter_ids(wish.words)
-            shares[row, :count] = wish.share / count**0.5
-        shares[row, MAX_WORDS] = wish.writing
+            letters[row, :count] = letter_ids(request.words)
+            shares[row, :count] = request.share / count**0.5
+        shares[row, MAX_WORDS] = request.writing
     return letters, shares
 
 
 def _either(pattern: re.Pattern[str], query: str) -> list[str]:
-    return [one or other for one, other in pattern.findall(query)]
+    return [first or second for first, second in pattern.findall(query)]
 
 
-def _said(query: str) -> list[str]:
-    found = _SAYING.search(query)
-    return [_AFTER.sub("", f"{found[1]} ")] if found else []
+def _after_says(query: str) -> list[str]:
+    match = _SAYING.search(query)
+    return [_LOCATION.sub("", f"{match[1]} ")] if match else []
