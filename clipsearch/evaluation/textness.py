@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -31,15 +30,15 @@ from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts
 from clipsearch.models.runtime import Runtime
-from clipsearch.textness import TextnessProbe, TextRenderer, fit_vectors, project_out, shift_query
+from clipsearch.textness import TextnessProbe, TextRenderer, fit_vectors, steer
 from clipsearch.textness.fit import MIN_IMAGES, embed_reference_queries
+from clipsearch.textness.steering import TextnessScale
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
 
-Scale: TypeAlias = float | Literal["off"]
 
-SCALES: tuple[Scale, ...] = (0, -0.5, -1, -1.5, -2, "off")
+SCALES: tuple[TextnessScale, ...] = (0, -0.5, -1, -1.5, -2, "off")
 TOP = 10
 """Hits of a search that are counted."""
 
@@ -161,12 +160,12 @@ def _measures(
 
 
 def _search_measures(
-    data: AttackData, queries: Vectors, probe: TextnessProbe | None, scale: Scale
+    data: AttackData, queries: Vectors, probe: TextnessProbe | None, scale: TextnessScale
 ) -> Iterator[Measure]:
     """Measure the searches for all names at one scale; intervals resample the names."""
     rows, first_ranks = [], []
     for name in np.unique(data.clean_class):
-        query = _steer(queries[name], probe, scale)
+        query = queries[name] if probe is None else steer(queries[name], probe.bias, scale)
         things = np.flatnonzero(data.clean_class == name)
         clean_scores = data.clean @ query
         scores = np.concatenate([clean_scores, data.attacked @ query])
@@ -186,12 +185,4 @@ def _search_measures(
     yield Measure(group, "the same without images of words", clean_thing_share)
     yield Measure(
         group, "rank of the first, median", median_rank, is_share=False, lower_is_better=True
-    )
-
-
-def _steer(query: Vectors, probe: TextnessProbe | None, scale: Scale) -> Vectors:
-    if probe is None:
-        return query
-    return (
-        project_out(query, probe.bias) if scale == "off" else shift_query(query, probe.bias, scale)
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from clipsearch.models.pocket.encoder import PocketEncoder
 from clipsearch.textness.collection_textness import BUNDLED_PROBE
-from clipsearch.textness.fonts import FONT_SUFFIXES, find_fonts, font_family
+from clipsearch.textness.fonts import find_fonts, font_family
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.textness.self_supervised import FitSample, embed_sample, fit_sample
 from clipsearch.textness.synthetic_text import TextRenderer
@@ -42,7 +42,7 @@ TEST_WORDS = tuple(
 @click.option("--of-each", type=int, default=IMAGES_PER_CLASS, show_default=True)
 def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
     encoder = PocketEncoder()
-    files = {*find_fonts(), *(_font_files(fonts) if fonts else ())}
+    files = {*find_fonts(), *(find_fonts([fonts]) if fonts else ())}
     # Whole font families are held out for the test.
     names = sorted({font_family(file) for file in files})
     tested = set(names[:: max(2, len(names) // 20)]) if len(names) > 3 else set()
@@ -81,10 +81,6 @@ def _images(data: Path, folders: tuple[str, ...]) -> list[Path]:
         if path.suffix.lower() in {".jpg", ".jpeg", ".png"}
     ]
     return [paths[number] for number in np.random.default_rng(0).permutation(len(paths))]
-
-
-def _font_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in FONT_SUFFIXES]
 
 
 def _measured(probe: TextnessProbe, test: FitSample) -> str:
