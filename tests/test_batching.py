@@ -1,4 +1,4 @@
-"""Cutting a stream into lists."""
+"""Splitting a stream into batches."""
 
 from itertools import count, islice
 
@@ -9,7 +9,7 @@ from clipsearch.batching import batches
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 20), st.integers(1, 20) | st.none())
-def test_every_item_is_in_one_list_that_its_weight_does_not_overfill(
+def test_every_item_is_in_one_batch_of_limited_weight(
     items: list[int], size: int, first: int | None
 ) -> None:
     found = list(batches(items, size, first=first, weigh=lambda item: item))
@@ -21,13 +21,13 @@ def test_every_item_is_in_one_list_that_its_weight_does_not_overfill(
         assert sum(batch) >= limit or place == len(found) - 1
 
 
-def test_unweighed_items_are_counted() -> None:
+def test_items_without_weights_are_counted() -> None:
     assert list(batches("abcde", 2)) == [["a", "b"], ["c", "d"], ["e"]]
     assert list(batches("abcde", 2, first=1)) == [["a"], ["b", "c"], ["d", "e"]]
     assert list(batches("", 2, first=1)) == []
 
 
-def test_no_further_is_read_than_one_list() -> None:
+def test_at_most_one_batch_is_read_ahead() -> None:
     numbers = count()
     assert list(islice(batches(numbers, 3), 2)) == [[0, 1, 2], [3, 4, 5]]
     assert next(numbers) == 6

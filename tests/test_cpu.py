@@ -1,4 +1,4 @@
-"""How many cores a process is taken to have."""
+"""The number of cores available to a process."""
 
 import os
 from pathlib import Path
@@ -10,13 +10,13 @@ from clipsearch import cpu
 
 @pytest.fixture
 def cgroup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A control group of the test's own, on a machine of eight cores."""
+    """A fake control group on a machine with eight cores."""
     monkeypatch.setattr(cpu, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     return tmp_path
 
 
-def test_without_a_limit_all_cores_of_the_affinity_count(cgroup: Path) -> None:
+def test_without_a_limit_the_cores_of_the_affinity_count(cgroup: Path) -> None:
     assert cpu.available() == 8
 
 

@@ -30,7 +30,7 @@ def test_rows_get_length_one_and_keep_their_direction(rows: Vectors) -> None:
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
-def test_a_row_without_direction_is_refused_and_named(bad: float) -> None:
+def test_a_zero_or_non_finite_row_is_rejected_and_named(bad: float) -> None:
     rows = np.array([[1, 2], [bad, 0]], dtype=np.float32)
     with pytest.raises(ZeroVectorError, match="row 1 of 2"):
         normalize(rows)
@@ -55,7 +55,7 @@ def test_terms_that_cancel_out_are_an_error() -> None:
     np.testing.assert_array_equal(weighted_sum([dog, -dog], [1, 0]), dog)
 
 
-def test_weights_must_be_finite_and_one_a_vector() -> None:
+def test_weights_must_be_finite_and_one_per_vector() -> None:
     dog = np.ones(4, np.float32)
     with pytest.raises(UsageError, match="finite"):
         weighted_sum([dog], [float("nan")])

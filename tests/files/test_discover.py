@@ -1,4 +1,4 @@
-"""Walking finds every picture once, in order, and names what it could not read."""
+"""Walking finds every image once, in order, and reports what cannot be read."""
 
 import io
 import os
@@ -27,7 +27,7 @@ bytes_names = pytest.mark.skipif(sys.platform != "linux", reason="names are byte
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return tmp_path.resolve() / "photos"
+    return tmp_path.resolve() / "images"
 
 
 def plant(root: Path, *names: str, content: bytes = b"x") -> None:
@@ -38,7 +38,7 @@ def plant(root: Path, *names: str, content: bytes = b"x") -> None:
 
 
 def names(root: Path, selection: FileSelection = PLAIN, paths: Sequence[Path] = ()) -> list[str]:
-    """What is found, relative to the root; nothing may go wrong, and `count` must agree."""
+    """The paths found, relative to the root; asserts that nothing fails and `count` agrees."""
     source = FileSource(paths or [root], selection)
     items = list(source)
     assert all(isinstance(item, ImageFile) for item in items), items
@@ -46,10 +46,10 @@ def names(root: Path, selection: FileSelection = PLAIN, paths: Sequence[Path] = 
     return [item.path.relative_to(root).as_posix() for item in items]
 
 
-def problems(
+def failures(
     paths: Sequence[Path], selection: FileSelection = PLAIN, *, strict: bool = True
 ) -> list[tuple[str, str]]:
-    """What could not be read, by name; `count` must count it too."""
+    """The failures by file name; asserts that `count` includes them."""
     source = FileSource(paths, selection, strict=strict)
     items = list(source)
     assert source.count() == len(items)
@@ -64,7 +64,7 @@ def test_folders_are_walked_in_order_files_before_folders(root: Path) -> None:
     ]
 
 
-def test_a_find_tells_size_and_time_and_an_absolute_path(
+def test_an_image_file_has_size_mtime_and_absolute_path(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(root, "sub/a.jpg", content=b"12345")
@@ -78,12 +78,12 @@ def test_a_find_tells_size_and_time_and_an_absolute_path(
         assert abs(item.mtime_ns - 1_700_000_000_123_456_000) < 1000
 
 
-def test_suffixes_count_in_any_case_and_others_not_at_all(root: Path) -> None:
+def test_known_suffixes_match_in_any_case_and_others_are_ignored(root: Path) -> None:
     plant(root, "A.JPG", "b.JpEg", "c.Tiff", "d.jpg.txt", "e.pdf", "f.mp4", "jpg", "g.", "h.jpg~")
     assert names(root) == ["A.JPG", "b.JpEg", "c.Tiff"]
 
 
-def test_files_without_a_suffix_are_known_by_their_first_bytes(root: Path) -> None:
+def test_files_without_a_suffix_are_recognized_by_their_first_bytes(root: Path) -> None:
     plant(root, "IMG_1", "folder.d/IMG_2", "IMG_3.", content=PNG_HEAD)
     plant(root, "README", "Makefile", content=b"all: nothing")
     plant(root, "empty", content=b"")
@@ -95,19 +95,19 @@ JUNK = ["@eaDir", ".git", "node_modules", "__MACOSX", "$RECYCLE.BIN", "System Vo
 JUNK += ["lost+found", "#recycle", ".Trash-1000", ".thumbnails", "Thumbnails", "thumbs", ".hidden"]
 
 
-def test_junk_is_skipped_unless_everything_is_asked_for(root: Path) -> None:
+def test_junk_is_skipped_unless_everything_is_selected(root: Path) -> None:
     plant(root, *(f"{name}/a.jpg" for name in JUNK), "sub/._a.jpg", "sub/.b.jpg", "sub/c.jpg")
     assert names(root) == ["sub/c.jpg"]
     assert len(names(root, FileSelection(everything=True))) == len(JUNK) + 3
 
 
 @pytest.mark.parametrize("name", JUNK)
-def test_a_junk_folder_that_is_asked_for_is_walked(root: Path, name: str) -> None:
+def test_a_junk_folder_that_is_named_is_walked(root: Path, name: str) -> None:
     plant(root, f"{name}/a.jpg", f"{name}/@eaDir/b.jpg")
     assert names(root / name) == ["a.jpg"]
 
 
-def test_a_file_that_is_named_is_taken_whatever_it_is_called(root: Path) -> None:
+def test_a_file_that_is_named_is_included_whatever_its_name(root: Path) -> None:
     plant(root, "notes.txt", ".hidden", "@eaDir/x", "skip.jpg")
     paths = [root / name for name in ("notes.txt", ".hidden", "@eaDir/x", "skip.jpg")]
     found = names(root, FileSelection(exclude=("skip*",)), paths)
@@ -130,7 +130,7 @@ def test_a_file_that_is_named_is_taken_whatever_it_is_called(root: Path) -> None
         ("20[0-9]9/?.jpg", ["a.jpg", "2019/c.png", "2019/trip/d.jpg"]),
         ("", ["a.jpg", "2019/b.jpg", "2019/c.png", "2019/trip/d.jpg"]),
         ("/", ["a.jpg", "2019/b.jpg", "2019/c.png", "2019/trip/d.jpg"]),
-        ("photos", ["a.jpg", "2019/b.jpg", "2019/c.png", "2019/trip/d.jpg"]),
+        ("images", ["a.jpg", "2019/b.jpg", "2019/c.png", "2019/trip/d.jpg"]),
     ],
 )
 def test_globs_exclude(root: Path, glob: str, left: list[str]) -> None:
@@ -154,13 +154,13 @@ def test_overlapping_paths_yield_each_file_once(root: Path) -> None:
     assert names(root, PLAIN, paths) == ["sub/c.jpg", "a.jpg", "sub/b.jpg"]
 
 
-def test_what_one_root_excludes_another_may_hold(root: Path) -> None:
+def test_a_file_excluded_in_one_root_can_be_found_in_another(root: Path) -> None:
     plant(root, "a.jpg", "sub/b.jpg")
     selection = FileSelection(exclude=("sub/*",))
     assert names(root, selection, [root, root / "sub"]) == ["a.jpg", "sub/b.jpg"]
 
 
-def test_missing_paths_are_refused_before_anything_is_found(root: Path) -> None:
+def test_missing_paths_are_rejected_before_anything_is_found(root: Path) -> None:
     plant(root, "Holiday/beach.jpg")
     for path in (root / "holidy", root / "Holiday" / "Beach.jgp", root / "holidays" / "x" / "y"):
         with pytest.raises(UsageError, match=r"no such file or folder: .*did you mean") as caught:
@@ -174,14 +174,14 @@ def test_missing_paths_are_refused_before_anything_is_found(root: Path) -> None:
         FileSource([Path("a\0b")])
 
 
-def test_missing_paths_of_a_list_are_problems_and_the_rest_goes_on(
+def test_missing_paths_of_a_list_are_failures_and_the_rest_goes_on(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(root, "a.jpg", "b.jpg")
     paths = [root / "gone.jpg", root / "a.jpg", root / "a.jpg" / "x", root / "gone.jpg"]
     paths += [Path("a\0b"), root / ("x" * 300), Path("~$x.jpg"), root / "b.jpg"]
     monkeypatch.chdir(root)
-    assert problems(paths, strict=False) == [
+    assert failures(paths, strict=False) == [
         ("gone.jpg", "no such file"),
         ("x", "no such file"),
         ("a\0b", "not a path"),
@@ -190,42 +190,44 @@ def test_missing_paths_of_a_list_are_problems_and_the_rest_goes_on(
     ]
     found = [item.path for item in FileSource(paths, strict=False) if isinstance(item, ImageFile)]
     assert found == [root / "a.jpg", root / "b.jpg"]
-    (missing, *_) = FileSource([root / ".." / "photos" / "gone.jpg"], strict=False)
+    (missing, *_) = FileSource([root / ".." / "images" / "gone.jpg"], strict=False)
     assert missing == Failure(root / "gone.jpg", "no such file", "missing")
     with pytest.raises(UsageError, match=r"no such file or folder: ~\$x\.jpg$"):
         FileSource([Path("~$x.jpg")])
 
 
-def test_paths_out_of_sight_are_problems(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_that_cannot_be_examined_are_failures(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plant(root, "a.jpg", "locked/b.jpg")
     monkeypatch.setattr(os, "stat", denying(os.stat))
     monkeypatch.setattr(Path, "stat", denying(Path.stat))
     paths = [root / "a.jpg", root / "locked"]
-    assert problems(paths) == [("locked", "permission denied")]
+    assert failures(paths) == [("locked", "permission denied")]
     assert FileSource(paths).roots == []
 
 
-def denying(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+def denying(stat: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
     def deny(path: Path | str, *args: object, **options: object) -> os.stat_result:
         if "locked" in str(path):
             raise PermissionError(13, "Permission denied", str(path))
-        return look(path, *args, **options)
+        return stat(path, *args, **options)
 
     return deny
 
 
-def test_a_home_folder_may_be_written_with_a_tilde(
+def test_a_tilde_is_expanded_to_the_home_folder(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(root, "a.jpg")
     monkeypatch.setenv("HOME", str(root.parent))
     monkeypatch.setenv("USERPROFILE", str(root.parent))
-    assert names(root, PLAIN, [Path("~/photos")]) == ["a.jpg"]
-    assert names(root, PLAIN, [Path("~/photos/a.jpg")]) == ["a.jpg"]
-    assert FileSource([Path("~/photos/a.jpg"), Path("~/photos")]).roots == [root]
+    assert names(root, PLAIN, [Path("~/images")]) == ["a.jpg"]
+    assert names(root, PLAIN, [Path("~/images/a.jpg")]) == ["a.jpg"]
+    assert FileSource([Path("~/images/a.jpg"), Path("~/images")]).roots == [root]
 
 
-def test_no_paths_and_empty_folders_are_no_error(root: Path) -> None:
+def test_no_paths_and_empty_folders_are_not_an_error(root: Path) -> None:
     root.mkdir()
     assert names(root) == []
     assert list(FileSource([])) == []
@@ -233,7 +235,7 @@ def test_no_paths_and_empty_folders_are_no_error(root: Path) -> None:
 
 
 @posix
-def test_links_to_files_are_taken_where_they_lie(root: Path, tmp_path: Path) -> None:
+def test_links_to_files_keep_their_own_path(root: Path, tmp_path: Path) -> None:
     plant(tmp_path / "elsewhere", "real.jpg", content=b"123")
     plant(root, "a.jpg")
     (root / "link.jpg").symlink_to(tmp_path / "elsewhere" / "real.jpg")
@@ -295,16 +297,16 @@ def test_a_folder_may_be_excluded_by_its_absolute_path(
 
 
 @posix
-def test_broken_links_are_problems_where_they_look_like_pictures(root: Path) -> None:
+def test_broken_links_are_failures_if_they_are_named_like_images(root: Path) -> None:
     plant(root, "a.jpg")
     (root / "gone.jpg").symlink_to("nowhere")
     (root / "lock").symlink_to("nowhere")
     (root / "gone.txt").symlink_to("nowhere")
     (root / "round.jpg").symlink_to("round.jpg")
-    listed = dict(problems([root]))
+    listed = dict(failures([root]))
     assert set(listed) == {"gone.jpg", "round.jpg"}
     assert listed["gone.jpg"] == "the link points to nothing"
-    assert problems([root / "gone.jpg"]) == [("gone.jpg", "the link points to nothing")]
+    assert failures([root / "gone.jpg"]) == [("gone.jpg", "the link points to nothing")]
     assert FileSource([root, root / "gone.jpg"]).count() == 3
 
 
@@ -323,7 +325,7 @@ def test_pipes_sockets_and_devices_are_never_opened(root: Path) -> None:
         finally:
             os.chdir(here)
         assert names(root) == ["a.jpg"]
-    assert problems([root / "pipe.jpg"]) == [("pipe.jpg", "not a regular file")]
+    assert failures([root / "pipe.jpg"]) == [("pipe.jpg", "not a regular file")]
 
 
 @bytes_names
@@ -337,7 +339,7 @@ def test_names_that_are_not_utf8_survive(root: Path) -> None:
         FileSource([root / os.fsdecode(b"caf\xe8")])
 
 
-def test_an_unreadable_folder_is_a_problem_and_the_rest_goes_on(
+def test_an_unreadable_folder_is_a_failure_and_the_rest_goes_on(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(root, "a/1.jpg", "locked/2.jpg", "z/3.jpg")
@@ -349,12 +351,12 @@ def test_an_unreadable_folder_is_a_problem_and_the_rest_goes_on(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", denying)
-    assert problems([root]) == [("locked", "cannot list the folder: permission denied")]
-    assert problems([root / "locked"]) == [("locked", "cannot list the folder: permission denied")]
+    assert failures([root]) == [("locked", "cannot list the folder: permission denied")]
+    assert failures([root / "locked"]) == [("locked", "cannot list the folder: permission denied")]
     assert len(list(FileSource([root]))) == 3
 
 
-def test_files_and_folders_that_vanish_meanwhile_are_problems(root: Path) -> None:
+def test_files_and_folders_that_are_deleted_during_the_walk_are_failures(root: Path) -> None:
     plant(root, "a.jpg", "b.jpg", "sub/c.jpg")
     items = iter(FileSource([root]))
     assert isinstance(next(items), ImageFile)
@@ -385,7 +387,7 @@ def test_path_lists_keep_any_bytes() -> None:
 
 
 def naive(root: Path, selection: FileSelection) -> set[Path]:
-    """The same rules, written plainly, for trees without links."""
+    """The same rules in a naive form, for trees without links."""
     found = set()
     for path in root.rglob("*"):
         parts = path.relative_to(root).parts

@@ -1,4 +1,4 @@
-"""Hashing and loading one file, and what a file that fails is reported as."""
+"""Hashing and loading one file, and the failures of both."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One file has one identity, however it is reached."""
+"""One file has one canonical path, however it is given."""
 
 import os
 import sys
@@ -15,7 +15,9 @@ links = pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links
 
 
 @pytest.mark.parametrize("path", ODD, ids=lambda path: str(path)[:9])
-def test_odd_names_are_names(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_odd_names_are_accepted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert canonical(path) == tmp_path.resolve() / path
     assert not is_file(path)
@@ -44,7 +46,7 @@ def test_a_link_to_a_folder_is_the_folder_and_one_to_a_file_is_itself(tmp_path: 
         assert canonical(tmp_path / "link" / name) == real / name
 
 
-def test_what_may_not_be_looked_at_keeps_its_name(
+def test_a_path_that_cannot_be_examined_keeps_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(*_: object, **__: object) -> os.stat_result:
@@ -56,7 +58,7 @@ def test_what_may_not_be_looked_at_keeps_its_name(
     assert not is_folder(tmp_path)
 
 
-def test_only_a_users_name_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_user_name_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert expand_user(Path("~/a/~")) == tmp_path / "a" / "~"

@@ -19,7 +19,7 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-def test_results_come_in_order_whatever_takes_longest(pool: Pool) -> None:
+def test_results_are_in_order_whatever_their_duration(pool: Pool) -> None:
     def step(number: int) -> int:
         time.sleep(0.02 if number % 3 == 0 else 0)
         return number
@@ -27,7 +27,7 @@ def test_results_come_in_order_whatever_takes_longest(pool: Pool) -> None:
     assert list(ordered(pool, step, range(20), ahead=5)) == list(range(20))
 
 
-def test_never_more_than_a_few_items_are_taken_ahead(pool: Pool) -> None:
+def test_at_most_ahead_items_are_read_in_advance(pool: Pool) -> None:
     taken: list[int] = []
 
     def numbers() -> Iterator[int]:
@@ -40,7 +40,7 @@ def test_never_more_than_a_few_items_are_taken_ahead(pool: Pool) -> None:
     assert len(taken) == 13
 
 
-def test_what_is_done_does_not_wait_for_what_is_not_there_yet(pool: Pool) -> None:
+def test_a_finished_result_is_yielded_before_further_items_exist(pool: Pool) -> None:
     used = threading.Event()
 
     def numbers() -> Iterator[int]:
@@ -55,14 +55,14 @@ def test_what_is_done_does_not_wait_for_what_is_not_there_yet(pool: Pool) -> Non
     assert used.is_set()
 
 
-def test_the_first_come_is_the_first_served() -> None:
+def test_steps_run_in_the_order_of_submission() -> None:
     served: list[int] = []
     with Pool(threads=1) as pool:
         list(ordered(pool, served.append, range(500), ahead=100))
     assert served == list(range(500))
 
 
-def test_a_closed_pool_drops_what_has_not_begun() -> None:
+def test_a_closed_pool_discards_steps_that_have_not_started() -> None:
     begun, go, served = threading.Event(), threading.Event(), []
 
     def step(number: int) -> None:
@@ -79,7 +79,7 @@ def test_a_closed_pool_drops_what_has_not_begun() -> None:
     assert served == [0]
 
 
-def test_a_stream_that_nobody_reads_to_its_end_lets_python_end() -> None:
+def test_an_abandoned_stream_lets_python_exit() -> None:
     program = """
 from clipsearch.files.pool import Pool, ordered
 
@@ -87,21 +87,21 @@ def numbers():
     with Pool() as pool:
         yield from ordered(pool, str, range(1000), ahead=8)
 
-kept = numbers()
-print(next(kept))
+stream = numbers()
+print(next(stream))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"0", b"")
 
 
-def test_an_exception_reaches_the_one_who_asks(pool: Pool) -> None:
+def test_an_exception_is_raised_with_the_result(pool: Pool) -> None:
     stream = ordered(pool, lambda number: 1 // number, [1, 0], ahead=8)
     assert next(stream) == 1
     with pytest.raises(ZeroDivisionError):
         next(stream)
 
 
-def test_threads_that_wait_for_a_slow_disk_get_company(pool: Pool) -> None:
+def test_threads_are_added_while_steps_wait_for_a_slow_disk(pool: Pool) -> None:
     running, most = 0, 0
     lock = threading.Lock()
 
@@ -120,7 +120,7 @@ def test_threads_that_wait_for_a_slow_disk_get_company(pool: Pool) -> None:
 
 
 def test_a_pool_of_fixed_size_keeps_it() -> None:
-    with Pool(threads=1, max_threads=1) as one:
-        for _ in ordered(one, lambda _: time.sleep(0.01), range(10), ahead=5):
+    with Pool(threads=1, max_threads=1) as pool:
+        for _ in ordered(pool, lambda _: time.sleep(0.01), range(10), ahead=5):
             pass
-        assert one.running == 1
+        assert pool.running == 1

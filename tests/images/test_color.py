@@ -1,4 +1,4 @@
-"""Pixels of every mode, depth and colour space become 8-bit sRGB without transparency."""
+"""Pixels of every mode, depth and color space become 8-bit sRGB without transparency."""
 
 import io
 import struct
@@ -46,21 +46,21 @@ def test_clear_parts_are_white_and_half_clear_ones_half_white(kind: str) -> None
     assert near(tuple(row[80]), (127, 127, 127), 4)
 
 
-def test_clear_greys_are_white() -> None:
+def test_clear_grays_are_white() -> None:
     assert one_pixel(encoded(Image.new("LA", (4, 4), (10, 0)), "PNG")) == (255, 255, 255)
     assert one_pixel(encoded(Image.new("LA", (4, 4), (10, 255)), "PNG")) == (10, 10, 10)
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "other"),
+    ("mode", "color", "other"),
     [("RGB", (10, 20, 30), (10, 20, 31)), ("L", 77, 78), ("1", 0, 1), ("I;16", 70, 65535)],
 )
-def test_a_colour_declared_clear_is_white_and_its_neighbour_is_not(
-    mode: str, colour: int | tuple[int, ...], other: int | tuple[int, ...]
+def test_a_color_declared_clear_is_white_and_its_neighbor_is_not(
+    mode: str, color: int | tuple[int, ...], other: int | tuple[int, ...]
 ) -> None:
-    image = Image.new(mode, (4, 4), colour)
+    image = Image.new(mode, (4, 4), color)
     image.putpixel((1, 0), other)
-    decoded = decode(encoded(image, "PNG", transparency=colour)).image
+    decoded = decode(encoded(image, "PNG", transparency=color)).image
     plain = decode(encoded(image, "PNG")).image
     assert decoded.getpixel((0, 0)) == (255, 255, 255)
     assert decoded.getpixel((1, 0)) == plain.getpixel((1, 0))
@@ -86,8 +86,8 @@ def test_palettes_with_an_alpha_for_each_entry_blend_without_a_warning() -> None
 
 @pytest.mark.parametrize("mode", ["RGBa", "La", "PA", "RGBX", "YCbCr", "HSV"])
 def test_modes_that_only_callers_make_are_understood(mode: str) -> None:
-    grey = Image.new("LA", (4, 4), (200, 255)) if mode == "La" else None
-    source = grey or Image.new("RGBA", (4, 4), (200, 200, 200, 255))
+    gray = Image.new("LA", (4, 4), (200, 255)) if mode == "La" else None
+    source = gray or Image.new("RGBA", (4, 4), (200, 200, 200, 255))
     if mode == "PA":
         made = Image.new("PA", (4, 4), (1, 255))
         made.putpalette([0, 0, 0, 200, 200, 200])
@@ -101,11 +101,11 @@ def test_modes_that_only_callers_make_are_understood(mode: str) -> None:
 
 
 def ramp(image: Image.Image) -> NDArray[np.int16]:
-    """The grey levels of the first row; the picture must be grey."""
+    """The gray levels of the first row; the image must be gray."""
     row = pixels(image)[0]
     assert (row == row[:, :1]).all()
-    grey: NDArray[np.int16] = row[:, 0]
-    return grey
+    gray: NDArray[np.int16] = row[:, 0]
+    return gray
 
 
 STEPS = np.linspace(0, 1, 256)
@@ -133,7 +133,7 @@ def test_a_tiff_with_a_sensors_bits_in_sixteen_is_not_black(bits: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG2000"])
-def test_where_the_format_says_what_white_is_a_dark_picture_stays_dark(kind: str) -> None:
+def test_where_the_format_says_what_white_is_a_dark_image_stays_dark(kind: str) -> None:
     dark = Image.fromarray(np.full((8, 8), 20 * 257, np.uint16))
     assert near(one_pixel(encoded(dark, kind)), (20, 20, 20), 1)
 
@@ -160,38 +160,38 @@ def test_floats_that_are_no_numbers_do_no_harm() -> None:
         upright(Image.fromarray(np.full((2, 2), value, np.float32)))
 
 
-def test_a_dim_float_picture_is_not_brightened() -> None:
+def test_a_dim_float_image_is_not_brightened() -> None:
     assert upright(Image.fromarray(np.full((2, 2), 0.5, np.float32))).getpixel((0, 0)) == (128,) * 3
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_colours_of_sixteen_bits_keep_their_upper_half(order: str) -> None:
+def test_colors_of_sixteen_bits_keep_their_upper_half(order: str) -> None:
     values = np.array([65535, 32768, 256] * 16, f"{order}u2")
     data = tiff([(258, 16), (262, 2), (277, 3)], values.tobytes(), 4, 4, order=order)
     assert near(one_pixel(data), (255, 128, 1), 1)
 
 
-def test_one_bit_and_grey_pictures_become_colours() -> None:
+def test_one_bit_and_gray_images_become_rgb() -> None:
     for kind in ("PNG", "TIFF", "BMP", "PPM", "GIF"):
         assert one_pixel(encoded(Image.new("1", (9, 9), 1), kind)) == (255, 255, 255)
         assert one_pixel(encoded(Image.new("L", (9, 9), 99), kind)) == (99, 99, 99)
 
 
-# Colour
+# Color
 
 
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 180, 20)]
 
 
-@pytest.mark.parametrize("colour", COLORS)
+@pytest.mark.parametrize("color", COLORS)
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_cmyk_comes_near_the_right_colours(kind: str, colour: tuple[int, int, int]) -> None:
-    data = encoded(Image.new("RGB", (16, 16), colour).convert("CMYK"), kind)
-    assert near(one_pixel(data), colour, 4)
+def test_cmyk_comes_near_the_right_colors(kind: str, color: tuple[int, int, int]) -> None:
+    data = encoded(Image.new("RGB", (16, 16), color).convert("CMYK"), kind)
+    assert near(one_pixel(data), color, 4)
 
 
 def test_ycck_as_photoshop_writes_it_is_not_inverted() -> None:
-    # Same JPEG components, but declared YCCK: converted back by hand, the colour must come out.
+    # Same JPEG components, but declared YCCK: converted back by hand, the color must come out.
     cmyk = (40, 200, 90, 30)
     c, m, y, _ = cmyk  # libjpeg and Adobe invert once each
     luma = 0.299 * c + 0.587 * m + 0.114 * y
@@ -206,7 +206,7 @@ def test_ycck_as_photoshop_writes_it_is_not_inverted() -> None:
     assert near(one_pixel(data), tuple(int(value) for value in expected), 5)
 
 
-def test_lab_comes_near_the_right_colours() -> None:
+def test_lab_comes_near_the_right_colors() -> None:
     # CIE L*a*b* of sRGB red at D50 is about (54.3, 80.8, 69.9).
     lab = Image.new("LAB", (8, 8), (round(54.3 * 2.55), 128 + 81, 128 + 70))
     assert near(one_pixel(encoded(lab, "TIFF")), (255, 0, 0), 6)
@@ -221,7 +221,7 @@ def test_a_wide_gamut_profile_changes_pixels_towards_srgb() -> None:
         assert near(one_pixel(encoded(image, kind, quality=100)), (219, 0, 0), 4), kind
 
 
-def test_profiles_count_for_palettes_greys_and_transparent_pictures_too() -> None:
+def test_profiles_count_for_palettes_grays_and_transparent_images_too() -> None:
     palette = Image.new("RGB", (8, 8), (219, 0, 0)).quantize(4)
     assert near(one_pixel(encoded(palette, "PNG", icc_profile=ADOBE_RGB)), (255, 0, 0))
     clear = Image.new("RGBA", (8, 8), (219, 0, 0, 255))
@@ -230,8 +230,8 @@ def test_profiles_count_for_palettes_greys_and_transparent_pictures_too() -> Non
     assert near(decoded.getpixel((0, 0)), (255, 255, 255))  # type: ignore[arg-type]
     assert near(decoded.getpixel((5, 5)), (255, 0, 0))  # type: ignore[arg-type]
     linear = profile("GRAY", {"kTRC": curve(1.0)})
-    for grey in (Image.new("L", (8, 8), 55), Image.new("LA", (8, 8), (55, 255))):
-        assert near(one_pixel(encoded(grey, "PNG", icc_profile=linear)), (128, 128, 128))
+    for gray in (Image.new("L", (8, 8), 55), Image.new("LA", (8, 8), (55, 255))):
+        assert near(one_pixel(encoded(gray, "PNG", icc_profile=linear)), (128, 128, 128))
     deep = Image.fromarray(np.full((8, 8), 55 * 257, np.uint16))
     assert near(one_pixel(encoded(deep, "PNG", icc_profile=linear)), (128, 128, 128))
 
@@ -243,7 +243,7 @@ def test_a_cmyk_profile_is_used() -> None:
         encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 0)), "JPEG", icc_profile=CMYK, quality=100)
     )
     assert near(plain, (0, 255, 255), 4)
-    assert near(with_profile, (119, 119, 119), 4)  # the profile calls every full coloured ink L* 50
+    assert near(with_profile, (119, 119, 119), 4)  # the profile calls every full colored ink L* 50
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -257,8 +257,8 @@ def test_an_srgb_profile_changes_nothing() -> None:
 
 def test_broken_and_unfitting_profiles_are_ignored() -> None:
     for bad in (b"no profile", SRGB[:200], SRGB[:128] + bytes(400), CMYK):
-        for mode, colour in (("RGB", (219, 0, 0)), ("L", 55)):
-            image = Image.new(mode, (8, 8), colour)
+        for mode, color in (("RGB", (219, 0, 0)), ("L", 55)):
+            image = Image.new(mode, (8, 8), color)
             expected = image.convert("RGB").getpixel((0, 0))
             assert one_pixel(encoded(image, "PNG", icc_profile=bad)) == expected
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))

@@ -26,7 +26,7 @@ DEFAULT = IngestOptions()
 
 
 def names(collection: Collection) -> set[str]:
-    return {photo.path.name for photo in collection.scan()}
+    return {record.path.name for record in collection.scan()}
 
 
 def embedding(collection: Collection, path: Path) -> list[float]:
@@ -42,7 +42,7 @@ def counts(report: IngestReport) -> dict[str, int]:
     return {kind: count for kind, count in found.items() if count}
 
 
-def test_every_picture_gets_its_own_vector_and_facts(
+def test_every_image_gets_its_own_vector_and_metadata(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -77,7 +77,7 @@ def test_changed_content_is_embedded_again(
     assert collection.count() == 3
 
 
-def test_a_new_date_alone_embeds_nothing_and_is_noted(
+def test_a_new_mtime_alone_embeds_nothing_and_is_stored(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -145,7 +145,7 @@ def test_copies_within_one_run_are_embedded_once(
     assert all(embedding(collection, photos / f"red{n}.png") == [1, 0, 0, 0] for n in range(5))
 
 
-def test_a_file_on_an_unplugged_disk_is_not_taken_for_moved(
+def test_a_file_on_an_unplugged_disk_does_not_count_as_moved(
     photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     disk = draw(tmp_path / "disk" / "camera" / "a.png", (9, 8, 7)).parent.parent
@@ -175,7 +175,7 @@ def test_bad_files_fail_alone_with_their_reasons(
     assert {failure.path.name for failure in collection.failures()} == set(reasons)
 
 
-def test_a_failure_is_forgotten_once_the_file_is_right_or_gone(
+def test_a_failure_is_forgotten_once_the_file_is_valid_or_deleted(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     (photos / "bad.png").write_bytes(b"")
@@ -187,7 +187,7 @@ def test_a_failure_is_forgotten_once_the_file_is_right_or_gone(
     assert collection.failures() == []
 
 
-def test_a_picture_that_became_unreadable_loses_its_outdated_vector(
+def test_an_image_that_became_unreadable_loses_its_outdated_vector(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -203,7 +203,7 @@ def test_pixels_are_limited(photos: Path, collection: Collection, encoder: Color
     assert [(f.path.name, "10,000" in f.reason) for f in report.failed] == [("huge.png", True)]
 
 
-def test_prune_forgets_files_that_are_gone_and_only_under_these_roots(
+def test_prune_removes_rows_of_deleted_files_under_the_given_roots_only(
     photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
@@ -216,7 +216,7 @@ def test_prune_forgets_files_that_are_gone_and_only_under_these_roots(
     assert names(collection) == {"green.png", "blue.png", "x.png"}
 
 
-def test_prune_doubts_a_root_that_is_suddenly_empty(
+def test_prune_refuses_a_root_that_is_suddenly_empty(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     ingest(FileSource([photos]), collection, encoder, DEFAULT)
@@ -233,7 +233,7 @@ def test_prune_doubts_a_root_that_is_suddenly_empty(
     assert collection.count() == 0
 
 
-def test_prune_keeps_what_it_cannot_see(
+def test_prune_keeps_files_that_cannot_be_examined(
     photos: Path,
     collection: Collection,
     encoder: ColorEncoder,
@@ -255,7 +255,7 @@ def test_prune_keeps_what_it_cannot_see(
     assert collection.count() == 3
 
 
-def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
+def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
     photos: Path, collection: Collection, tmp_path: Path
 ) -> None:
     for number in range(100):
@@ -269,8 +269,8 @@ def test_an_interrupted_run_keeps_what_it_stored_and_the_next_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         ingest(FileSource([photos]), collection, Interrupted(), DEFAULT)
-    kept = collection.count()
-    assert kept == 65  # a batch of one and a whole one
+    stored = collection.count()
+    assert stored == 65  # a batch of one and a full one
     encoder = ColorEncoder()
     assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
         "stored": 38,
@@ -342,7 +342,7 @@ def test_a_file_of_no_known_format_is_not_hashed_and_its_failure_is_remembered(
     assert names(collection) == {"green.png", "blue.png"}
 
 
-@pytest.mark.parametrize("old", [True, False], ids=["old file", "file of this moment"])
+@pytest.mark.parametrize("old", [True, False], ids=["old file", "new file"])
 def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
     old: bool,
     photos: Path,
@@ -357,7 +357,9 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
 
     def shifting(self: Path, *arguments: Any, **options: Any) -> BinaryIO:
         seen.append(self.name)
-        if self.name == "red.png" and seen.count(self.name) == 2:  # identified; now to be decoded
+        if (
+            self.name == "red.png" and seen.count(self.name) == 2
+        ):  # hashed before, now to be decoded
             draw(self, "green", size=(50, 50))
         return opened(self, *arguments, **options)
 
@@ -366,12 +368,17 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
     assert [(f.path.name, "changed while" in f.reason) for f in report.failed] == [
         ("red.png", True)
     ]
-    assert embedding(collection, photos / "twin.png") == [1, 0, 0, 0]  # it waited for red.png
+    assert embedding(collection, photos / "twin.png") == [
+        1,
+        0,
+        0,
+        0,
+    ]  # it waited for the vector of red.png
     assert names(collection) == {"green.png", "blue.png", "twin.png"}
 
 
 @pytest.mark.parametrize(("settled_ns", "hashed"), [(-1, 0), (1 << 60, 3)])
-def test_a_file_is_hashed_again_only_where_its_dates_could_hide_a_change(
+def test_a_file_is_hashed_again_only_if_its_timestamps_could_hide_a_change(
     settled_ns: int,
     hashed: int,
     photos: Path,
@@ -409,7 +416,7 @@ def test_a_preview_counts_and_writes_nothing(
     assert counts(real) == counts(report)
 
 
-def test_progress_tells_every_file_and_the_total(
+def test_progress_counts_every_file_and_sets_the_total(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     class Bar:
@@ -428,7 +435,7 @@ def test_progress_tells_every_file_and_the_total(
         assert bar.total == 5
 
 
-def test_selection_reaches_the_walk(
+def test_the_selection_of_the_source_is_used(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     source = FileSource([photos], FileSelection(exclude=("red*",)))
@@ -440,19 +447,19 @@ def test_vectors_of_a_thousand_files_stay_with_their_files(
     collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
-    colours = {
+    colors = {
         draw(tmp_path / "many" / f"{n}.png", (r, g, b), size=(4, 4)): (r, g, b)
         for n, (r, g, b) in enumerate(rng.integers(1, 256, (1000, 3)).tolist())
     }
-    for path in list(colours)[::50]:
+    for path in list(colors)[::50]:
         path.write_bytes(b"broken")
-        del colours[path]
+        del colors[path]
     report = ingest(FileSource([tmp_path / "many"]), collection, encoder, DEFAULT)
     assert len(report.failed) == 20
     for row in collection.scan_rows():
-        expected = np.array([*colours.pop(row.record.path), 0], float)
+        expected = np.array([*colors.pop(row.record.path), 0], float)
         np.testing.assert_allclose(row.embedding, expected / np.linalg.norm(expected), atol=1e-5)
-    assert not colours
+    assert not colors
 
 
 def test_a_copy_far_from_its_original_is_not_embedded_again(
@@ -470,10 +477,10 @@ def test_a_copy_far_from_its_original_is_not_embedded_again(
     assert encoder.embedded_images == 450
 
 
-def test_a_linked_root_is_the_folder_that_it_leads_to(
+def test_a_linked_root_is_stored_as_its_target(
     photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
-    link = tmp_path / "Pictures"
+    link = tmp_path / "linked"
     link.symlink_to(photos)
     ingest(FileSource([link]), collection, encoder, DEFAULT)
     assert collection.info.roots == (photos,)
@@ -482,12 +489,12 @@ def test_a_linked_root_is_the_folder_that_it_leads_to(
     assert counts(report) == {"unchanged": 2, "removed": 1}
 
 
-def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
+def test_prune_keeps_rows_of_a_disk_that_is_not_mounted(
     collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
-    for disk, pictures in (("nas1", 20), ("nas2", 12)):
-        for number in range(pictures):
-            draw(tmp_path / "p" / disk / f"{number}.png", (number + 1, 9, pictures))
+    for disk, images in (("nas1", 20), ("nas2", 12)):
+        for number in range(images):
+            draw(tmp_path / "p" / disk / f"{number}.png", (number + 1, 9, images))
     draw(tmp_path / "p" / "album" / "one.png", "red")
     ingest(FileSource([tmp_path / "p"]), collection, encoder, DEFAULT)
     before = collection.count()
@@ -495,7 +502,7 @@ def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
     (tmp_path / "p" / "nas2").mkdir()
     shutil.rmtree(tmp_path / "p" / "album")
     report = ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True))
-    assert report.removed == 1  # an album that somebody deleted leaves no empty folder
+    assert report.removed == 1  # a deleted album leaves no empty folder
     assert "nas2" in report.refused[0]
     assert collection.count() == before - 1
     forced = ingest(
@@ -504,7 +511,7 @@ def test_prune_keeps_what_was_on_a_disk_that_is_not_mounted(
     assert (forced.removed, forced.refused) == (12, ())
 
 
-def test_an_empty_mount_point_is_not_where_a_copy_moved_from(
+def test_an_empty_mount_point_is_not_the_origin_of_a_moved_file(
     photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     original = draw(tmp_path / "disk" / "a.png", (9, 8, 7))
@@ -515,7 +522,7 @@ def test_an_empty_mount_point_is_not_where_a_copy_moved_from(
     assert (report.copied, report.moved) == (1, 0)
 
 
-def test_a_picture_that_the_model_cannot_take_fails_alone(
+def test_an_image_that_the_model_cannot_preprocess_fails_alone(
     photos: Path, collection: Collection
 ) -> None:
     class Picky(ColorEncoder):
@@ -542,7 +549,7 @@ def test_a_failure_is_not_forgotten_by_a_run_over_another_folder(
     assert [failure.path.name for failure in collection.failures()] == ["bad.png"]
 
 
-def test_many_copies_cost_no_more_than_many_pictures(
+def test_many_copies_cost_no_more_than_many_images(
     photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Path] = []
