@@ -7,20 +7,14 @@ from pathlib import Path
 from PIL.Image import Image
 
 from clipsearch.classify import LinearProbe
-from clipsearch.classify.class_matrix import build_class_matrix
-from clipsearch.classify.predictions import (
-    Classification,
-    Classifier,
-    check_top_and_threshold,
-    classify_rows,
-)
+from clipsearch.classify.classifier import to_classifier
+from clipsearch.classify.predictions import Classification, check_top_and_threshold, classify_rows
 from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, tag_images
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
-from clipsearch.images.decode import upright
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.query import Filters, Query, StoredImage, Term, search
 from clipsearch.query.embed import open_image
@@ -30,7 +24,7 @@ from clipsearch.query.near_duplicates import (
     DuplicateGroup,
     find_near_duplicates,
 )
-from clipsearch.query.parser import Content
+from clipsearch.query.parser import image_content
 from clipsearch.query.search import rank_by_text
 from clipsearch.render.notebook import Hits
 from clipsearch.session import Session
@@ -117,7 +111,7 @@ class Index(Session):
         if text is not None:
             terms.append(Term(text, weights[0]))
         if image is not None:
-            terms.append(Term(_to_content(image), weights[1]))
+            terms.append(Term(image_content(image), weights[1]))
         query = Query(
             tuple(terms),
             limit=limit,
@@ -134,7 +128,7 @@ class Index(Session):
     def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
         """Return the hits of each query, in order; much faster than one call each."""
         parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in queries]
-        return [Hits(hits) for hits in search(parsed, lambda: self.encoder, self.collection)]
+        return [Hits(hits) for hits in search(parsed, self.load, self.collection)]
 
     def similar(
         self,
@@ -145,7 +139,7 @@ class Index(Session):
         max_textness: float | None = None,
     ) -> Hits:
         """Find the images most similar to one, without it and its copies; see `Query`."""
-        terms = (Term(_to_content(image)),)
+        terms = (Term(image_content(image)),)
         query = Query(
             terms, limit=limit, exclude_images=True, textness=textness, max_textness=max_textness
         )
@@ -183,7 +177,9 @@ class Index(Session):
         See `clipsearch.classify_images`, which does the same for files, for the other options and
         the errors.
         """
-        classifier = self._classifier(labels, templates)
+        classifier = to_classifier(
+            labels, templates, model=self.collection.info.model, encoder=self.load
+        )
         check_top_and_threshold(top=top, threshold=threshold)
         rows = select_rows(self.collection, filters or Filters())
         classifications = classify_rows(rows, classifier, top=top, threshold=threshold)
@@ -205,7 +201,9 @@ class Index(Session):
         """
         collection = self.collection
         collection.require_tags()  # before a model is loaded
-        classifier = self._classifier(labels, templates)
+        classifier = to_classifier(
+            labels, templates, model=self.collection.info.model, encoder=self.load
+        )
         filters = filters or Filters()
         return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
 
@@ -230,12 +228,12 @@ class Index(Session):
 
         Raises ImageError naming a file that cannot be read.
         """
-        return embed_images(self.encoder, [_to_image(image) for image in images])
+        return embed_images(self.encoder, [open_image(image) for image in images])
 
     @property
     def textness(self) -> Textness:
         """How much text the images contain: the probe, its fit, and a ranking by it."""
-        return Textness(self.collection, lambda: self.encoder)
+        return Textness(self.collection, self.load)
 
     def __repr__(self) -> str:
         """Return store, collection, and the number of images and their model."""
@@ -246,23 +244,3 @@ class Index(Session):
         """Return the number of images in the collection."""
         collection = self.find_collection()
         return 0 if collection is None else collection.count()
-
-    def _classifier(
-        self, labels: Sequence[str] | LinearProbe, templates: Sequence[str]
-    ) -> Classifier:
-        model = self.collection.info.model
-        if isinstance(labels, LinearProbe):
-            labels.check_model(model)
-            return labels
-        return build_class_matrix(labels, templates, model=model, encoder=lambda: self.encoder)
-
-
-def _to_content(image: ImageQuery) -> Content:
-    """Return a query term's content; a str is a file, or `id:…` an image of the collection."""
-    if isinstance(image, str):
-        return StoredImage(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
-    return image
-
-
-def _to_image(image: str | Path | Image) -> Image:
-    return upright(image) if isinstance(image, Image) else open_image(Path(image))

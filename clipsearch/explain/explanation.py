@@ -12,7 +12,6 @@ from clipsearch.explain.occlusion import HeatMap, occlusion_map
 from clipsearch.explain.patches import PatchEncoder, patch_map
 from clipsearch.explain.scoring import RelevanceScorer
 from clipsearch.explain.words import Contribution, word_contributions
-from clipsearch.images.decode import upright
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
@@ -94,7 +93,7 @@ def explain_match(
     Term(query)  # raises UsageError on an invalid text query
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-    pixels = upright(image) if isinstance(image, Image.Image) else open_image(Path(image))
+    pixels = open_image(image)
     if min(pixels.size) < SMALLEST_SIDE:
         raise UsageError(
             f"an image of {pixels.width} x {pixels.height} pixels is too small to explain: each "

@@ -64,9 +64,14 @@ def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
     return filters.all_of(*conditions)
 
 
-def open_image(path: Path) -> Image:
-    """Decode an image file as upright RGB; raise UsageError or ImageError naming the file."""
-    path = expand_user(path)
+def open_image(image: str | Path | Image) -> Image:
+    """Return an image file or an image in memory as upright RGB.
+
+    Raises UsageError or ImageError naming the file.
+    """
+    if isinstance(image, Image):
+        return upright(image)
+    path = expand_user(Path(image))
     try:
         return decode(path).image
     except ImageError as error:

@@ -30,6 +30,13 @@ Content: TypeAlias = str | Path | Image | StoredImage
 """A text, an image file, an image in memory, or an image of the collection."""
 
 
+def image_content(image: Content) -> Content:
+    """Return an image query's content; a str is a file, or `id:…` an image of the collection."""
+    if isinstance(image, str):
+        return StoredImage(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
+    return image
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A weighted part of a query: a text, an image file or an image.
