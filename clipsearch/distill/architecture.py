@@ -1,4 +1,4 @@
-"""The architecture of a student, in the form of open_clip's config, derived from its teacher."""
+"""The architecture of a student, as a config of open_clip, derived from its teacher."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Distill a teacher into a student: read the examples, train, write the model, evaluate it."""
+"""Distill a teacher into a student: read examples, train, write the model, evaluate."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ from clipsearch.evaluation.results import Evaluation
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
-from clipsearch.models.runtime import Runtime
+from clipsearch.models.runtime import Runtime, require_torch
 
 if TYPE_CHECKING:
     from clipsearch.distill.student import Student
@@ -61,9 +61,10 @@ def distill_model(
 
     The folder `output` is then the model `local-dir:OUTPUT`. An interrupt leaves a checkpoint and a
     model of the last epoch there, and the same call continues. Raises UsageError on invalid values,
-    fewer examples than a batch, and an output folder that holds something else; ModelError if the
-    teacher cannot be loaded.
+    fewer examples than a batch, and an output folder that holds something else; ModelError if torch
+    is not installed or the teacher cannot be loaded.
     """
+    require_torch("distillation")
     started = time.monotonic()
     runtime = runtime or Runtime.from_options()
     config = TrainingConfig(epochs, batch_size, seed, heads, held_out)

@@ -18,10 +18,10 @@ KEY_FILE = "pixels.key"
 
 
 def create_pixels(folder: Path, shape: tuple[int, ...]) -> Any:
-    """Create a file of pixels and map it for writing; it is incomplete until `complete_pixels`.
+    """Create a file of pixels and map it for writing.
 
-    Raises UsageError if the disk has too little space: writing to a mapped file on a full disk ends
-    the process.
+    It counts as incomplete until `complete_pixels`. Raises UsageError if the disk has too little
+    space: writing to a mapped file on a full disk ends the process.
     """
     old, size = folder / PIXELS_FILE, math.prod(shape)
     free = shutil.disk_usage(folder).free + (old.stat().st_size if old.exists() else 0)

@@ -11,7 +11,7 @@ from clipsearch.types import Failure
 
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
-    """The metrics of a tower after an epoch, on held-out examples; epoch 0 is the untrained tower.
+    """The metrics of a tower on held-out examples after an epoch; epoch 0 is untrained.
 
     `tower` is "image" or "text". `loss` is the mean over the epoch's batches, None for epoch 0.
     `cosine` is the mean cosine with the teacher's vectors. `agreement` is the mAP@10-20 of

@@ -1,4 +1,4 @@
-"""The state of a run in its output folder: the settings, and whether the student is finished."""
+"""The state of a run in its output folder: its settings, and whether it is finished."""
 
 import json
 from collections.abc import Mapping

@@ -45,7 +45,7 @@ def train_tower(
     checkpoint: Path,
     open_progress: OpenProgress,
 ) -> tuple[EpochMetrics, ...]:
-    """Train a tower in place and return its metrics; continue from its checkpoint if there is one.
+    """Train a tower in place, from its checkpoint if there is one, and return its metrics.
 
     The optimizer is AdamW (Loshchilov & Hutter 2019). Only the order of an epoch's examples and the
     choice of mirrored ones are random; both depend on seed and epoch alone. On a CPU, a run that is

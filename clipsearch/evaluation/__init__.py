@@ -1,4 +1,4 @@
-"""Measure the quality of a model on the user's data; see the commands of `clipsearch eval`."""
+"""Measure the quality of a model on the user's data, as `clipsearch eval` does."""
 
 from clipsearch.evaluation.agreement import evaluate_agreement, read_queries
 from clipsearch.evaluation.ann_recall import evaluate_ann_recall

@@ -1,4 +1,4 @@
-"""Recall of an approximate index: compare its results with an exact search of every vector."""
+"""Recall of an approximate index: compare its results with an exact search."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ def evaluate_ann_recall(
     queries: Vectors | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure recall@1, 10 and 100 of a collection's search: the share of true neighbors found.
+    """Measure recall@1, 10 and 100 of a collection's search: the share of neighbors found.
 
     `queries` is (n, d) float32 of length 1; None takes 200 images of the collection. Each vector of
     the collection is read once, and memory holds a few thousand. A hit that scores as high as the

@@ -45,7 +45,7 @@ def rank_query(scores: ArrayLike, relevant: ArrayLike) -> QueryRanking:
 
 
 def rank_targets(scores: ArrayLike, targets: ArrayLike) -> Indices:
-    """Rank, from 1, the one right item of each row of (n, m) scores; `targets` (n,) are indices."""
+    """Rank, from 1, the item at `targets` (n,) in each row of (n, m) scores."""
     table = np.asarray(scores)
     target_scores = table[np.arange(len(table)), np.asarray(targets, dtype=np.intp)]
     return np.asarray((table >= target_scores[:, None]).sum(axis=1), dtype=np.intp)
@@ -60,7 +60,7 @@ def top_k(scores: ArrayLike, k: int) -> Indices:
 
 
 def average_precision_at_k(results: ArrayLike, relevant: ArrayLike) -> NDArray[np.float64]:
-    """The average precision (n,) of lists of k results, if the k items in `relevant` are right.
+    """The average precision (n,) of k results each, if the k items in `relevant` are right.
 
     Both are (n, k) indices; the order of `relevant` does not matter. The value is the sum of the
     precision at the position of each relevant result, divided by k.
@@ -73,9 +73,9 @@ def average_precision_at_k(results: ArrayLike, relevant: ArrayLike) -> NDArray[n
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's correlation of two (m,) arrays of scores, -1..1; equal scores share their rank.
+    """Spearman's correlation, -1..1, of two (m,) arrays of scores.
 
-    Returns 0 if one of the arrays is constant.
+    Equal scores share their mean rank. Returns 0 if one of the arrays is constant.
     """
     from scipy.stats import spearmanr
 

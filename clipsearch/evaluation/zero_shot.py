@@ -1,4 +1,4 @@
-"""Zero-shot classification: how often the name of an image's folder is the best label for it."""
+"""Zero-shot classification: how often an image's folder name is its best label."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def evaluate_zero_shot(
     runtime: Runtime | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure top-1 and top-5 accuracy on class folders, with one template and with an ensemble.
+    """Measure top-1 and top-5 accuracy on class folders, with one template and an ensemble.
 
     The label of a class is the name of its folder as words, or its value in `labels`. `ensemble`
     holds templates and names of built-in sets (see `chosen_templates`). `per_class` takes only the

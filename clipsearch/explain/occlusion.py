@@ -51,13 +51,16 @@ class Window:
         return left, upper, max(right, left + 1), max(lower, upper + 1)
 
     def mask(self, width: int, height: int) -> HeatMap:
-        """(height, width) float32: 1 inside, 0 outside, with a soft edge; a hard one is a feature."""
+        """The window's mask, (height, width) float32: 1 inside, 0 outside.
+
+        The edge is soft, because the model would take a hard edge for a feature.
+        """
         rows = _box_profile(height, self.y, self.side)
         columns = _box_profile(width, self.x, self.side)
         return rows[:, None] * columns[None, :]
 
     def weights(self, width: int, height: int) -> HeatMap:
-        """(height, width) float32: 1 at the center, falling to 0.14 at the middle of each edge."""
+        """(height, width) float32: 1 at the center, 0.14 at the middle of each edge."""
         rows = _gaussian(height, self.y, self.side)
         columns = _gaussian(width, self.x, self.side)
         return rows[:, None] * columns[None, :]
@@ -105,7 +108,7 @@ def make_windows(width: int, height: int) -> list[list[Window]]:
 
 
 def spread_scores(shape: tuple[int, int], windows: Sequence[Window], scores: ArrayLike) -> HeatMap:
-    """Average the scores of the windows near each point of a (height, width) image; standardize.
+    """Average the scores of the windows near each point of a (height, width) image.
 
     A window counts most at its center. Where few windows reach, at the borders of the image, the
     map is drawn towards its mean. The result has mean 0 and standard deviation 1, so that windows

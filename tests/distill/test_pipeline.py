@@ -261,7 +261,7 @@ def test_invalid_values_raise_usage_error(
 
 def test_unusable_folders_are_rejected(teacher: str, images: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"no (images|pictures) in"):
+    with pytest.raises(UsageError, match="no images in"):
         clipsearch.distill_model(teacher, tmp_path / "empty", tmp_path / "student", **SMALL)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
@@ -298,3 +298,13 @@ def test_a_run_that_failed_before_training_may_restart_with_other_settings(
             teacher, images, tmp_path / "student", **{**SMALL, "batch_size": 48}
         )
     clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
+
+
+def test_a_missing_torch_names_the_extra_before_any_work(
+    teacher: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsearch.models.runtime.has_torch", lambda: False)
+    with pytest.raises(ModelError, match=r"pip install 'clipsearch\[torch\]'"):
+        clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
+    assert not (tmp_path / "student").exists()
+    assert not (tmp_path / "cache").exists()
