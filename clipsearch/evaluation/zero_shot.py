@@ -60,7 +60,7 @@ def evaluate_zero_shot(
     """Measure top-1 and top-5 accuracy on class folders, with one template and an ensemble.
 
     The label of a class is the name of its folder as words, or its value in `labels`. `ensemble`
-    holds templates and names of built-in sets (see `chosen_templates`). `per_class` takes only the
+    holds templates and names of built-in sets (see `resolve_templates`). `per_class` takes only the
     first images of each class. Images that cannot be read are skipped with a warning. Raises
     UsageError on fewer than two classes, two classes with one label, an image in two classes, and
     a template without {}.
