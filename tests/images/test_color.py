@@ -1,6 +1,5 @@
 """Pixels of every mode, depth and color space become 8-bit sRGB without transparency."""
 
-import io
 import struct
 import warnings
 
@@ -10,16 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from clipsearch.images.decode import decode, upright
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def pixels(image: Image.Image) -> NDArray[np.int16]:
-    return np.asarray(image, np.int16)
+from tests.helpers.image_files import encoded, pixels
 
 
 def one_pixel(data: bytes) -> tuple[int, ...]:

@@ -6,60 +6,24 @@ import struct
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.errors import ImageError
 from clipsearch.images.decode import decode, upright
 from clipsearch.images.formats import sniff
+from tests.helpers.image_files import SIZE, distance, encoded, rotated, scene
 
-pillow_heif = pytest.importorskip("pillow_heif")
-
-SIZE = (48, 32)
-
-
-def scene() -> Image.Image:
-    """An image without any symmetry: each corner has its own color."""
-    image = Image.new("RGB", SIZE, "black")
-    for box, color in (
-        ((0, 0, 24, 16), (250, 30, 30)),
-        ((24, 0, 48, 16), (30, 250, 30)),
-        ((0, 16, 24, 32), (30, 30, 250)),
-        ((24, 16, 48, 32), (250, 250, 30)),
-    ):
-        image.paste(color, box)
-    return image
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    if kind == "HEIF":
-        heif = pillow_heif.from_pillow(image)
-        heif.save(out, **options)
-    else:
-        image.save(out, kind, **options)
-    return out.getvalue()
+pytest.importorskip("pillow_heif")
 
 
 def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
-
-
-def pixels(image: Image.Image) -> NDArray[np.int16]:
-    return np.asarray(image, np.int16)
-
-
-def distance(one: Image.Image, other: Image.Image) -> float:
-    """The mean absolute difference of two images of one size."""
-    assert one.size == other.size
-    return float(np.abs(pixels(one) - pixels(other)).mean())
 
 
 SAVED = {
@@ -75,28 +39,6 @@ SAVED = {
     "avif": encoded(scene(), "AVIF", quality=95, subsampling="4:4:4"),
 }
 
-# What must be done to the stored pixels for each EXIF orientation, by EXIF 2.32, section 4.6.4.
-STORED = {
-    1: (),
-    2: (Image.Transpose.FLIP_LEFT_RIGHT,),
-    3: (Image.Transpose.ROTATE_180,),
-    4: (Image.Transpose.FLIP_TOP_BOTTOM,),
-    5: (Image.Transpose.ROTATE_90, Image.Transpose.FLIP_TOP_BOTTOM),
-    6: (Image.Transpose.ROTATE_90,),
-    7: (Image.Transpose.ROTATE_90, Image.Transpose.FLIP_LEFT_RIGHT),
-    8: (Image.Transpose.ROTATE_270,),
-}
-
-
-def rotated(orientation: int) -> tuple[Image.Image, Image.Exif]:
-    """The scene as stored with an EXIF orientation, and that EXIF."""
-    image = scene()
-    for step in STORED[orientation]:
-        image = image.transpose(step)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return image, exif
-
 
 @pytest.mark.parametrize("name", SAVED)
 def test_every_format_is_sniffed_and_read_from_bytes_and_files(name: str, tmp_path: Path) -> None:
@@ -111,29 +53,6 @@ def test_every_format_is_sniffed_and_read_from_bytes_and_files(name: str, tmp_pa
     assert sniff(SAVED[name][:32]) == name
 
 
-@pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-def test_images_are_decoded_upright(kind: str, orientation: int) -> None:
-    stored, exif = rotated(orientation)
-    decoded = decode(encoded(stored, kind, exif=exif.tobytes(), quality=95))
-    assert (decoded.width, decoded.height) == decoded.image.size
-    assert distance(decoded.image, scene()) < 12
-    assert decoded.image.getexif().get(0x0112, 1) == 1, "it would be rotated again"
-
-
-def test_orientation_in_xmp_is_used_without_exif() -> None:
-    stored, _ = rotated(6)
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
-    assert distance(decode(encoded(stored, "JPEG", xmp=xmp, quality=95)).image, scene()) < 6
-
-
-@pytest.mark.parametrize("value", [0, 9, 65535])
-def test_an_impossible_orientation_changes_nothing(value: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = value
-    assert distance(decode(encoded(scene(), "JPEG", exif=exif, quality=95)).image, scene()) < 6
-
-
 def test_an_open_image_is_copied_upright_and_stays_unchanged() -> None:
     stored, exif = rotated(8)
     with Image.open(io.BytesIO(encoded(stored, "JPEG", exif=exif, quality=95))) as image:
@@ -143,45 +62,6 @@ def test_an_open_image_is_copied_upright_and_stays_unchanged() -> None:
     cut = encoded(noise(), "JPEG")[:-2000]
     with Image.open(io.BytesIO(cut)) as image, pytest.raises(ImageError, match="truncated"):
         upright(image)
-
-
-@pytest.mark.parametrize(
-    ("original", "digitized", "expected"),
-    [
-        ("2019:05:01 12:30:59", "2020:01:01 00:00:00", datetime(2019, 5, 1, 12, 30, 59)),
-        ("2019-05-01T12:30:59", None, datetime(2019, 5, 1, 12, 30, 59)),
-        (None, "2020:01:01 00:00:00", datetime(2020, 1, 1)),
-        ("0000:00:00 00:00:00", "2020:01:01 00:00:00", datetime(2020, 1, 1)),
-        ("0000:00:00 00:00:00", None, None),
-        ("2019:02:30 12:00:00", None, None),
-        ("    :  :     :  :  ", None, None),
-        ("yesterday", None, None),
-        (None, None, None),
-    ],
-)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF"])
-def test_the_capture_time_is_read_from_exif(
-    kind: str, original: str | None, digitized: str | None, expected: datetime | None
-) -> None:
-    exif = Image.Exif()
-    exif[0x0132] = "2001:01:01 00:00:00"  # when the file was edited: not the capture time
-    for tag, text in ((0x9003, original), (0x9004, digitized)):
-        if text is not None:
-            exif.get_ifd(0x8769)[tag] = text
-    assert decode(encoded(scene(), kind, exif=exif.tobytes())).taken_at == expected
-
-
-def test_broken_exif_is_ignored() -> None:
-    for junk in (
-        b"Exif\0\0",
-        b"Exif\0\0II*\0\xff\xff\xff\xff",
-        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff1",
-    ):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about it
-            decoded = decode(encoded(scene(), "JPEG", exif=junk, quality=95))
-        assert decoded.taken_at is None
-        assert distance(decoded.image, scene()) < 6
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
