@@ -4,8 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,12 +26,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     On an exception the temporary file is removed and an existing `path` stays unchanged. Raises
     OSError if the folder does not exist or cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".clipsearch-", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".clipsearch-{secrets.token_hex(8)}.part")
+    temporary.touch(exist_ok=False)  # unlike a file of tempfile, with the user's usual permissions
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
         temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -76,9 +73,3 @@ class ArrayCache:
                 np.savez(file, **dict[str, Any](arrays))
         except OSError as error:
             log.info("not cached in %s: %s", self.folder, error.strerror or error)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
