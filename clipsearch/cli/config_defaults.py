@@ -20,9 +20,9 @@ OPTIONS = ("token", "device")
 def default_map(context: click.Context) -> dict[str, Any]:
     """Return the defaults of the invoked command, by its name.
 
-    Top-level keys are for every command that has the option; the table of a command is for this
-    command. The settings that the library reads itself are not in the result (see
-    `config.SETTINGS`). Raises UsageError on an unknown key or a value that the option refuses.
+    Top-level keys apply to every command that has the option, the table of a command to this
+    command. Top-level settings that the library reads itself (`config.SETTINGS`) are checked, and
+    not in the result. Raises UsageError on an unknown key or an invalid value.
     """
     tables = config.read_config()
     group, name = context.command, context.invoked_subcommand
@@ -40,7 +40,7 @@ def default_map(context: click.Context) -> dict[str, Any]:
     command = group.get_command(context, name) if name else None
     if not tables or name is None or command is None:
         return {}
-    shared = {key: tables[key] for key in OPTIONS if key in tables}
+    shared = {key: value for key, value in tables.items() if value and key not in names}
     return {name: _command_defaults(command, name, tables.get(name, {}), shared)}
 
 
@@ -53,7 +53,9 @@ def _command_defaults(
     tables: dict[str, Mapping[str, Any]] = {}
     defaults: dict[str, Any] = {}
     for name in shared.keys() & options.keys():
-        defaults |= _default("", options[name], name, shared[name])
+        default = _default("", options[name], name, shared[name])
+        if name not in config.SETTINGS:  # the library reads the others, which are only checked here
+            defaults |= default
     for key, value in table.items():
         name = key.replace("_", "-")
         if name in options:
@@ -89,7 +91,7 @@ def _default(section: str, option: click.Option, name: str, value: Any) -> dict[
     except click.BadParameter as error:
         raise _error(section, name, error.message) from error
     # click prefers the environment variables that it knows; the library reads the others.
-    if name in config.SETTINGS and os.environ.get(f"CLIPSEARCH_{name.upper()}"):
+    if name in config.SETTINGS and os.environ.get(f"CLIPSEARCH_{name.upper()}", "").strip():
         return {}
     return {str(option.name): items if option.multiple else items[0]}
 

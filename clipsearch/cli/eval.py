@@ -15,7 +15,7 @@ from clipsearch.cli.label_options import template_sets
 from clipsearch.cli.progress import progress_bar
 
 
-@click.group("eval", no_args_is_help=False)  # report a missing command in one line
+@click.group("eval")
 def eval_group() -> None:
     """Measure the quality of a model on your own images.
 

@@ -32,7 +32,10 @@ from ingest.report import IngestReport
     "--exclude", multiple=True, metavar="GLOB", help="Skip matching names or paths. Repeatable."
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Include hidden files, and folders of thumbnails."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Include hidden files and junk folders, such as thumbnails.",
 )
 @click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")

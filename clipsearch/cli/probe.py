@@ -26,7 +26,7 @@ from clipsearch.render.learning_curve import SUFFIXES, write_curve
 from clipsearch.render.output_file import require_suffix
 
 
-@click.group(no_args_is_help=False)  # report a missing command in one line
+@click.group()
 def probe() -> None:
     """Train a linear probe on folders of example images, and apply it.
 

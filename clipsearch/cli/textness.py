@@ -28,17 +28,14 @@ SCALES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 NOTES = ("much less text", "less text", "unchanged", "more text", "much more text")
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def textness(context: click.Context) -> None:
+@click.group()
+def textness() -> None:
     """Measure how much text images show, and adjust queries by it.
 
     Models rank an image that shows the word "apple" above an image of an apple. `query apple
     --textness -1` prefers images with less text, 1 with more. The first such query fits a textness
     probe.
     """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @textness.command()

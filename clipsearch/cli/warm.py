@@ -58,10 +58,10 @@ def warm(
     if status:
         state = process.read_status(uri)
     else:
-        settings = DaemonOptions(
+        daemon_options = DaemonOptions(
             uri, token, collection, runtime, process.parse_duration(idle_timeout)
         )
-        state = process.start(settings)
+        state = process.start(daemon_options)
     _show(state, as_json=as_json)
     return 0 if state else EXIT_ERROR
 

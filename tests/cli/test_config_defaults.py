@@ -102,6 +102,7 @@ def test_help_shows_the_defaults_of_config_toml(
         ("query = 3", "config.toml: query: must be a table: write [query]"),
         ("device = 3", "config.toml: device: must be a string, not 3"),
         ('device = "gpu"', "config.toml: device: 'gpu' is not one of"),
+        ('runtime = "gpu"', "config.toml: runtime: 'gpu' is not one of"),
         ("[query]\nlimits = 3", "config.toml: [query] limits: no option of `clipsearch query`"),
         ("[query]\nlimit = 0", "config.toml: [query] limit: 0 is not in the range"),
         ('[query]\nlimit = "3"', "config.toml: [query] limit: must be a whole number, not '3'"),
