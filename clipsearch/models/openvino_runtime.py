@@ -215,8 +215,8 @@ def compress(source: Path, target: Path) -> None:
 
 
 def _openvino() -> Any:
-    # openvino sends a usage report over the network when it is imported, if this package exists.
-    # Hiding the package also saves its import.
+    # If this package exists, openvino imports it and sends a usage report over the network. Hiding
+    # it saves about 0.5 s of a cold query (measured in alternation).
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
