@@ -75,7 +75,7 @@ def test_the_text_tower_is_the_teachers(kind: str, tmp_path: Path) -> None:
     assert loaded.logit_scale == pytest.approx(teacher.logit_scale)
     quick = "QuickGELU" in teacher.identity.preprocessing
     assert ("QuickGELU" in loaded.identity.preprocessing) == quick
-    image = checkpoints.drawn_photo()
+    image = checkpoints.synthetic_image()
     np.testing.assert_allclose(loaded.preprocess(image), teacher.preprocess(image), atol=1e-6)
 
 

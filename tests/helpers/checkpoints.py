@@ -1,8 +1,8 @@
-"""Small checkpoints with random weights, in the formats that the published models have.
+"""Small checkpoints with random weights, in the formats of the published models.
 
 The architectures are the published ones with fewer and narrower layers: ViT-B-32 (ViT, causal text
 transformer, CLIP's tokenizer), RN50 (ModifiedResNet, QuickGELU), SigLIP (a timm ViT with attention
-pooling, a bidirectional text tower, squashed pictures, a tokenizer of its own) and ALIGN.
+pooling, a bidirectional text tower, squashed images, its own tokenizer) and ALIGN.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# The hub's library reads this when it is imported, which a fixture may be too late for.
+# huggingface_hub reads this when it is imported, which may be before any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 PROMPTS = (
@@ -39,8 +39,8 @@ SIGLIP_PREPROCESSING = {
 }
 
 
-def drawn_photo() -> Image.Image:
-    """A picture with shapes at every scale, neither square nor symmetric."""
+def synthetic_image() -> Image.Image:
+    """An image with shapes at every scale, neither square nor symmetric."""
     y, x = np.mgrid[0:301, 0:427].astype(np.float64)
     waves = [np.sin(x / 9 + y / 31), np.cos(x * y / 4000), np.sin(y / 5) * np.cos(x / 50)]
     return Image.fromarray(np.uint8(127.5 + 127.5 * np.stack(waves, axis=-1)))
@@ -69,7 +69,7 @@ def siglip() -> dict[str, Any]:
 
 
 def mobile_clip() -> dict[str, Any]:
-    """open_clip's own config of MobileCLIP-S1 on a convolutional tower: its texts look both ways."""
+    """open_clip's config of MobileCLIP-S1: convolutional, with a bidirectional text tower."""
     config = _config("MobileCLIP-S1", 64)
     config["vision_cfg"] |= {"timm_model_name": "fastvit_t8", "image_size": 64}
     return config
@@ -90,9 +90,14 @@ def xlm_roberta(folder: Path) -> dict[str, Any]:
     config = _config("xlm-roberta-base-ViT-B-32", 64)
     config["vision_cfg"] |= {"layers": 2, "width": 128}
     XLMRobertaConfig(
-        vocab_size=300, hidden_size=64, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=128, max_position_embeddings=90, pad_token_id=0,
-    ).save_pretrained(folder)  # fmt: skip
+        vocab_size=300,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=90,
+        pad_token_id=0,
+    ).save_pretrained(folder)
     names = {"hf_model_name": str(folder), "hf_tokenizer_name": str(folder)}
     config["text_cfg"] = {"hf_pooler_type": "mean_pooler", "hf_model_pretrained": False, **names}
     return config
@@ -112,8 +117,8 @@ def save_open_clip(
 ) -> Path:
     """Write a folder for `local-dir:` as open_clip itself publishes models."""
     folder.mkdir(parents=True)
-    described = {"model_cfg": config, "preprocess_cfg": preprocessing}
-    (folder / "open_clip_config.json").write_text(json.dumps(described), encoding="utf-8")
+    content = json.dumps({"model_cfg": config, "preprocess_cfg": preprocessing})
+    (folder / "open_clip_config.json").write_text(content, encoding="utf-8")
     save_weights(folder / "open_clip_model.safetensors", config, seed=seed)
     if "hf_tokenizer_name" in config["text_cfg"]:
         save_tokenizer(folder)
@@ -134,7 +139,7 @@ def save_weights(file: Path, config: dict[str, Any], *, seed: int = 0) -> None:
 
 
 def save_tokenizer(folder: Path) -> None:
-    """Write a small SentencePiece tokenizer that knows the prompts' characters, and ends with </s>."""
+    """Write a small SentencePiece tokenizer for the prompts' characters, which appends </s>."""
     from tokenizers import SentencePieceUnigramTokenizer
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
@@ -208,7 +213,7 @@ def save_align(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     model = AlignModel(config)
     for weight in model.parameters():
-        if weight.ndim > 1:  # the library's own initial values make all texts and pictures alike
+        if weight.ndim > 1:  # the library's own initial values make all texts and images alike
             torch.nn.init.xavier_normal_(weight, gain=2.0)
     model.save_pretrained(folder)
     return folder

@@ -1,4 +1,4 @@
-"""ALIGN against AlignModel.forward, and what may be wrong with its files."""
+"""ALIGN compared with AlignModel.forward, and errors about its files."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
 def reference(
     folder: Path, photos: list[Image.Image], prompts: list[str]
 ) -> tuple[Vectors, Vectors]:
-    """(n, d) pictures and (m, d) texts, of length 1, as `AlignModel.forward` compares them."""
+    """(n, d) images and (m, d) texts, of length 1, as `AlignModel.forward` compares them."""
     import torch
     from transformers import AlignModel, AlignProcessor
 
@@ -57,8 +57,8 @@ def assert_same(ours: Vectors, theirs: Vectors, *, atol: float = 1e-4) -> None:
 
 def check(folder: Path, encoder: Encoder, photos: list[Image.Image]) -> None:
     image_rows, text_rows = reference(folder, photos, list(PROMPTS))
-    pixels = [encoder.preprocess(photo) for photo in photos]
-    # Pillow's resizing, which ALIGN was made with, is at times a level off from torchvision's, which
+    pixels = [encoder.preprocess(image) for image in photos]
+    # Pillow's resizing, which ALIGN was trained with, may be a level off from torchvision's, which
     # transformers prefers now.
     atol = 1e-3 if "OpenVINO" in encoder.identity.precision else 1e-4
     assert_same(encoder.encode_images(pixels), image_rows, atol=atol)
@@ -69,15 +69,15 @@ def check(folder: Path, encoder: Encoder, photos: list[Image.Image]) -> None:
 
 
 def test_vectors_are_those_that_the_model_compares(folder: Path, encoder: Encoder) -> None:
-    photo = checkpoints.drawn_photo()
-    photos = [photo, photo.transpose(Image.Transpose.ROTATE_90)]
+    image = checkpoints.synthetic_image()
+    photos = [image, image.transpose(Image.Transpose.ROTATE_90)]
     check(folder, encoder, photos)
     image_rows, text_rows = reference(folder, photos, list(PROMPTS))
-    assert (image_rows @ image_rows.T).min() < 0.999  # the check can tell pictures apart
+    assert (image_rows @ image_rows.T).min() < 0.999  # the check distinguishes images
     assert (text_rows @ text_rows.T).min() < 0.999
 
 
-def test_vectors_of_real_photos_are_those_that_the_model_compares(
+def test_vectors_of_real_images_are_those_that_the_model_compares(
     folder: Path, encoder: Encoder, shared_data: Path
 ) -> None:
     files = sorted((shared_data / "coco" / "images").glob("*.jpg"))[:3]
@@ -96,13 +96,13 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
     assert encoder.encode_texts([]).shape == (0, 40)
 
 
-def test_a_frame_around_the_picture_is_cut_off(encoder: Encoder) -> None:
+def test_a_frame_around_the_image_is_cut_off(encoder: Encoder) -> None:
     assert encoder.center_crop == CenterCrop(share=80 / 96)
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    photos = [checkpoints.drawn_photo().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(photo) for photo in photos]
+    photos = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
+    alone = [encoder.preprocess(image) for image in photos]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(encoder.preprocess, photos * 4))
     assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
@@ -172,7 +172,7 @@ def test_missing_weights_offline_say_what_to_try(
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_loading_says_nothing(
+def test_loading_prints_nothing(
     runtime: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load(f"align:{folder}", Runtime(runtime=runtime)).encode_texts(["quiet"])

@@ -26,7 +26,7 @@ def test_nothing_in_nothing_out(encoder: ColorEncoder) -> None:
     assert embed_images(encoder, []).shape == (0, 4)
 
 
-def test_a_model_that_returns_too_few_rows_is_refused(encoder: ColorEncoder) -> None:
+def test_too_few_rows_of_a_model_are_an_error(encoder: ColorEncoder) -> None:
     class Forgetful(ColorEncoder):
         def encode_texts(self, texts: Sequence[str]) -> Vectors:
             return super().encode_texts(texts)[1:]
@@ -35,7 +35,7 @@ def test_a_model_that_returns_too_few_rows_is_refused(encoder: ColorEncoder) -> 
         embed_texts(Forgetful(), ["red", "green"])
 
 
-def test_a_vector_without_direction_is_refused(encoder: ColorEncoder) -> None:
+def test_a_zero_vector_is_an_error(encoder: ColorEncoder) -> None:
     with pytest.raises(ZeroVectorError):
         embed_images(encoder, [Image.new("RGB", (4, 4), "black")])
     assert encode_pixels(encoder, [encoder.preprocess(Image.new("RGB", (4, 4)))]).shape == (1, 4)

@@ -1,4 +1,4 @@
-"""Choosing a runtime, and converting a model once: what it keeps, notices and imports."""
+"""The choice of a runtime, and the conversion of a model: its cache, checks and imports."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "huggingfa
 
 
 @pytest.fixture(autouse=True)
-def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="clipsearch")
     return caplog
 
@@ -70,14 +70,14 @@ def tiny() -> dict[str, Any]:
         (Runtime(precision="bf16"), True, False),
     ],
 )
-def test_openvino_computes_where_there_are_no_graphics(
+def test_openvino_is_used_without_a_gpu(
     words: Runtime, graphics: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "has_gpu", lambda: graphics)
     assert words.on_openvino is expected
 
 
-def test_it_agrees_with_torch_on_what_graphics_there_are() -> None:
+def test_has_gpu_agrees_with_torch() -> None:
     import torch
 
     assert runtime.has_gpu() is (torch.cuda.is_available() or torch.backends.mps.is_available())
@@ -98,7 +98,7 @@ def test_contradictions_are_errors(words: dict[str, str], message: str) -> None:
         Runtime(**words)
 
 
-def test_the_users_settings_count_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_settings_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPSEARCH_RUNTIME", "torch")
     monkeypatch.setenv("CLIPSEARCH_PRECISION", "bf16")
     assert Runtime.from_options("cpu", None, None) == Runtime("cpu", "torch", "bf16")
@@ -110,16 +110,16 @@ def test_the_users_settings_count_where_nothing_is_said(monkeypatch: pytest.Monk
     }
 
 
-def test_a_model_is_converted_once_and_says_so(
-    vit: Path, own_cache: Path, told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_model_is_converted_once_and_logs_it(
+    vit: Path, own_cache: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load(f"local-dir:{vit}", Runtime(device="cpu"))
-    assert "converting model local-dir:" in told.text
-    assert str(own_cache) in told.text
-    told.clear()
+    assert "converting model local-dir:" in log.text
+    assert str(own_cache) in log.text
+    log.clear()
     monkeypatch.delattr(export, "_build")
     again = load(f"local-dir:{vit}", Runtime(device="cpu"))
-    assert told.text == ""
+    assert log.text == ""
     assert again.identity == first.identity
     np.testing.assert_array_equal(again.encode_texts(PROMPTS), first.encode_texts(PROMPTS))
 
@@ -136,7 +136,7 @@ print(*sys.modules)
 
 
 @pytest.mark.parametrize("kind", ["CLIP", "SigLIP", "ALIGN"])
-def test_a_converted_model_needs_none_of_the_libraries_it_came_from(
+def test_a_converted_model_imports_none_of_its_original_libraries(
     kind: str, vit: Path, tmp_path: Path
 ) -> None:
     folder = vit
@@ -155,7 +155,7 @@ def test_a_converted_model_needs_none_of_the_libraries_it_came_from(
     assert not loaded & HEAVY
 
 
-def test_a_query_needs_none_of_them_either(vit: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_query_imports_none_of_them(vit: Path, photos: Path, tmp_path: Path) -> None:
     def clipsearch(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-X", "importtime", "-m", "clipsearch", *words]
         return subprocess.run(command, capture_output=True, text=True, check=True)
@@ -199,8 +199,8 @@ load(sys.argv[1], Runtime("cpu"))
 """
 
 
-def test_a_kill_in_the_middle_leaves_nothing_that_would_be_used(
-    vit: Path, own_cache: Path, told: pytest.LogCaptureFixture
+def test_a_killed_conversion_is_not_used(
+    vit: Path, own_cache: Path, log: pytest.LogCaptureFixture
 ) -> None:
     name = f"local-dir:{vit}"
     assert subprocess.run([sys.executable, "-c", KILLED, name], check=False).returncode == 9
@@ -208,12 +208,12 @@ def test_a_kill_in_the_middle_leaves_nothing_that_would_be_used(
     assert left.name.startswith(".new-")
     os.utime(left, (0, 0))
     encoder = load(name, Runtime(device="cpu", precision="fp32"))
-    assert "converted in" in told.text
+    assert "converted in" in log.text
     assert encoder.encode_texts(["a dog"]).shape == (1, 32)
-    assert not left.exists()  # old enough to be nobody's
+    assert not left.exists()  # old enough to be abandoned
 
 
-def test_two_conversions_at_once_both_end_well(own_cache: Path) -> None:
+def test_concurrent_conversions_succeed(own_cache: Path) -> None:
     barrier = threading.Barrier(4)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -242,13 +242,16 @@ def test_changed_weights_are_another_model(tmp_path: Path, own_cache: Path) -> N
 
 
 @pytest.mark.parametrize("change", ["lost bytes", "a library is newer", "files were touched"])
-def test_what_no_longer_fits_is_made_again(
-    change: str, vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch,
-    told: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+def test_an_outdated_conversion_is_made_again(
+    change: str,
+    vit: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
     name = f"local-dir:{vit}"
     expected = load(name, Runtime(device="cpu")).encode_texts(PROMPTS)
-    told.clear()
+    log.clear()
     if change == "lost bytes":
         [graph] = own_cache.glob("*/text.bin")
         graph.write_bytes(graph.read_bytes()[:1000])
@@ -259,11 +262,11 @@ def test_what_no_longer_fits_is_made_again(
         os.utime(vit / "open_clip_config.json", (1, 1))
     np.testing.assert_array_equal(load(name, Runtime(device="cpu")).encode_texts(PROMPTS), expected)
     # What was only touched is read again, found to be the same, and not converted again.
-    assert ("converted in" in told.text) is (change != "files were touched")
+    assert ("converted in" in log.text) is (change != "files were touched")
 
 
-def test_a_model_that_cannot_be_converted_runs_on_torch_and_says_so(
-    vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
+def test_a_model_that_cannot_be_converted_runs_on_torch_and_logs_why(
+    vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     def build(*_: object) -> dict[str, Any]:
         raise NotExportableError("it dreams")
@@ -271,33 +274,33 @@ def test_a_model_that_cannot_be_converted_runs_on_torch_and_says_so(
     monkeypatch.setattr(export, "_build", build)
     name = f"local-dir:{vit}"
     for _ in range(2):  # the second time without trying
-        told.clear()
+        log.clear()
         assert load(name, Runtime(device="cpu")).identity.precision == "float32"
-        [line] = [record.getMessage() for record in told.records if "torch" in record.getMessage()]
+        [line] = [record.getMessage() for record in log.records if "torch" in record.getMessage()]
         assert line == f"model {name} runs on torch, which is slower: it dreams"
         monkeypatch.delattr(export, "_export", raising=False)
     assert load(name, Runtime(device="cpu", precision="bf16")).identity.precision == "bfloat16"
 
 
-def test_without_a_place_to_keep_it_a_model_runs_on_torch(
-    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
+def test_a_model_runs_on_torch_if_the_conversion_cannot_be_saved(
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
     encoder = load(f"local-dir:{vit}", Runtime(device="cpu"))
     assert encoder.identity.precision == "float32"
-    assert "the conversion cannot be saved" in told.text
+    assert "the conversion cannot be saved" in log.text
 
 
-def test_a_conversion_that_turns_vectors_is_not_used(
-    vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
+def test_a_conversion_that_changes_vectors_is_not_used(
+    vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(export, "_min_cosine", lambda *_: 0.97)
     assert load(f"local-dir:{vit}", Runtime(device="cpu")).identity.precision == "float32"
-    assert "the converted model's vectors differ (cosine 0.97" in told.text
+    assert "the converted model's vectors differ (cosine 0.97" in log.text
 
 
-def test_nobody_reads_half_a_record(own_cache: Path, tmp_path: Path) -> None:
+def test_a_truncated_record_is_ignored(own_cache: Path, tmp_path: Path) -> None:
     source = tmp_path / "weights"
     source.write_bytes(b"1")
     export_cache.save_record(
@@ -316,7 +319,7 @@ def test_nobody_reads_half_a_record(own_cache: Path, tmp_path: Path) -> None:
 
 
 @given(lengths=st.lists(st.integers(0, 77), max_size=80))
-def test_groups_hold_every_text_once_and_waste_little(lengths: list[int]) -> None:
+def test_buckets_hold_every_text_once_with_little_padding(lengths: list[int]) -> None:
     groups = list(length_buckets(lengths))
     assert sorted(place for group, _ in groups for place in group) == list(range(len(lengths)))
     for group, length in groups:
@@ -325,7 +328,7 @@ def test_groups_hold_every_text_once_and_waste_little(lengths: list[int]) -> Non
     assert cost <= (max([*lengths, 1]) * len(lengths) + RUN_COST if lengths else 0)
 
 
-def test_the_command_line_takes_all_three(vit: Path, photos: Path, tmp_path: Path) -> None:
+def test_the_command_line_has_all_three_options(vit: Path, photos: Path, tmp_path: Path) -> None:
     words = shlex.split("--device cpu --runtime torch --precision bf16 --json")
     command = [sys.executable, "-m", "clipsearch", "ingest", str(photos)]
     store = ["--uri", str(tmp_path / "photos.db")]
@@ -337,8 +340,10 @@ def test_the_command_line_takes_all_three(vit: Path, photos: Path, tmp_path: Pat
     assert '"precision": "bfloat16"' in shown, run.stderr
     refused = subprocess.run(
         [*command, *store, "--precision", "int8", "--runtime", "torch"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert refused.returncode == 2
     assert refused.stderr == textwrap.dedent(
         """\

@@ -1,4 +1,4 @@
-"""open_clip models against the library's own pipeline, and what may be wrong with their files."""
+"""open_clip models compared with the library itself, and errors about their files."""
 
 import hashlib
 import json
@@ -66,7 +66,7 @@ class Reference:
         import torch
 
         with torch.no_grad():
-            batch = torch.stack([self.preprocess(photo) for photo in photos])
+            batch = torch.stack([self.preprocess(image) for image in photos])
             rows: Vectors = self.model.encode_image(batch).numpy()
         return rows
 
@@ -94,20 +94,20 @@ def assert_same(ours: Vectors, theirs: Vectors) -> None:
 
 def check_images(encoder: Encoder, reference: Reference, photos: list[Image.Image]) -> None:
     expected = reference.images(photos)
-    pixels = [encoder.preprocess(photo) for photo in photos]
+    pixels = [encoder.preprocess(image) for image in photos]
     assert_same(encoder.encode_images(pixels), expected)
     assert_same(np.concatenate([encoder.encode_images([each]) for each in pixels]), expected)
 
 
-def test_pictures_get_the_vectors_of_the_librarys_own_pipeline(
+def test_images_get_the_vectors_of_open_clips_own_pipeline(
     reference: Reference, encoder: Encoder
 ) -> None:
-    photo = checkpoints.drawn_photo()
-    check_images(encoder, reference, [photo, photo.transpose(Image.Transpose.ROTATE_90)])
-    np.testing.assert_array_equal(encoder.preprocess(photo), reference.preprocess(photo).numpy())
+    image = checkpoints.synthetic_image()
+    check_images(encoder, reference, [image, image.transpose(Image.Transpose.ROTATE_90)])
+    np.testing.assert_array_equal(encoder.preprocess(image), reference.preprocess(image).numpy())
 
 
-def test_real_photos_get_the_vectors_of_the_librarys_own_pipeline(
+def test_real_images_get_the_vectors_of_open_clips_own_pipeline(
     reference: Reference, encoder: Encoder, shared_data: Path
 ) -> None:
     files = sorted((shared_data / "coco" / "images").glob("*.jpg"))[:3]
@@ -115,7 +115,7 @@ def test_real_photos_get_the_vectors_of_the_librarys_own_pipeline(
     check_images(encoder, reference, photos)
 
 
-def test_texts_get_the_vectors_of_the_librarys_own_pipeline(
+def test_texts_get_the_vectors_of_open_clips_own_pipeline(
     reference: Reference, encoder: Encoder
 ) -> None:
     expected = reference.texts(list(PROMPTS))
@@ -129,8 +129,8 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    photos = [checkpoints.drawn_photo().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(photo) for photo in photos]
+    photos = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
+    alone = [encoder.preprocess(image) for image in photos]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(encoder.preprocess, photos * 4))
     assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
@@ -190,14 +190,14 @@ def openai_in_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_openai_weights_get_the_activation_that_they_were_trained_with(
+def test_openai_weights_get_the_activation_of_their_training(
     runtime: str, openai_in_cache: str, tmp_path: Path
 ) -> None:
     encoder = load("ViT-B-32/openai", Runtime(runtime=runtime, precision="fp32"))
     hub = str(tmp_path / "hub")
     right = Reference("ViT-B-32", pretrained="openai", force_quick_gelu=True, cache_dir=hub)
     assert_same(encoder.encode_texts(PROMPTS), right.texts(list(PROMPTS)))
-    check_images(encoder, right, [checkpoints.drawn_photo()])
+    check_images(encoder, right, [checkpoints.synthetic_image()])
     with pytest.warns(UserWarning, match="QuickGELU mismatch"):
         wrong = Reference("ViT-B-32", pretrained="openai", cache_dir=hub)
     assert not np.allclose(encoder.encode_texts(PROMPTS), wrong.texts(list(PROMPTS)), atol=1e-3)
@@ -216,7 +216,7 @@ def test_missing_weights_offline_say_what_to_try(
             load(name, Runtime(device="cpu"))
 
 
-def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
+def test_the_error_for_an_unknown_tag_names_the_nearest_one() -> None:
     with pytest.raises(ModelError, match=r"did you mean ViT-B-32/laion2b_s34b_b79k"):
         load("ViT-B-32/laion2b_s34b_b97k")
     with pytest.raises(ModelError, match=r"there are RN101/openai, RN101/yfcc15m; "):
@@ -225,7 +225,7 @@ def test_an_unknown_tag_is_told_with_the_nearest_known_one() -> None:
         load("ViT-S-32/openai")
 
 
-def test_an_unknown_device_is_told(vit: Path) -> None:
+def test_an_unknown_device_is_an_error(vit: Path) -> None:
     with pytest.raises(ModelError, match=r"'cuda:99'.*use auto or cpu"):
         load(f"local-dir:{vit}", Runtime("cuda:99"))
 
@@ -285,7 +285,7 @@ def test_a_broken_folder_is_one_clear_line(fault: str, tmp_path: Path) -> None:
     assert len(str(caught.value)) < 600
 
 
-def test_a_missing_and_an_empty_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_and_an_empty_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no folder"):
         load(f"local-dir:{tmp_path / 'nowhere'}")
     with pytest.raises(ModelError, match=r"has no open_clip_config\.json"):
@@ -293,7 +293,7 @@ def test_a_missing_and_an_empty_folder_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_loading_says_nothing_and_leaves_logging_alone(
+def test_loading_prints_nothing_and_restores_logging(
     runtime: str, vit: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load(f"local-dir:{vit}", Runtime(runtime=runtime))  # a conversion says what it does

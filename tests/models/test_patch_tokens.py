@@ -14,9 +14,9 @@ from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from tests.helpers.checkpoints import (
     CLIP_PREPROCESSING,
-    drawn_photo,
     rn50,
     save_open_clip,
+    synthetic_image,
     vit_b_32,
 )
 
@@ -59,7 +59,7 @@ def by_plain_loops(encoder: Any, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any
 def test_patches_are_those_of_the_paper(vit: Encoder) -> None:
     assert isinstance(vit, PatchEncoder)
     assert vit.has_patches
-    pixels = vit.preprocess(drawn_photo())
+    pixels = vit.preprocess(synthetic_image())
     found = vit.encode_patches([pixels, pixels])
     assert found.shape == (2, 7, 7, vit.identity.dim)
     assert found.dtype == np.float32
@@ -67,18 +67,20 @@ def test_patches_are_those_of_the_paper(vit: Encoder) -> None:
 
 
 def test_explanations_by_patches(vit: Encoder) -> None:
-    found = explain_match("a red umbrella", drawn_photo(), model=vit)
+    found = explain_match("a red umbrella", synthetic_image(), model=vit)
     assert found.method == "patches"
     assert 0 == found.heat_map.min() < found.heat_map.max() == 1
-    assert explain_match("red", drawn_photo(), model=vit, method="occlusion").method == "occlusion"
+    assert (
+        explain_match("red", synthetic_image(), model=vit, method="occlusion").method == "occlusion"
+    )
 
 
-def test_a_convolutional_network_has_none(tmp_path: Path) -> None:
+def test_a_convolutional_network_has_no_patches(tmp_path: Path) -> None:
     folder = save_open_clip(tmp_path / "rn", rn50(), CLIP_PREPROCESSING)
     with pytest.raises(UsageError, match="has no patch embeddings: use the method occlusion"):
         explain_match(
             "red",
-            drawn_photo(),
+            synthetic_image(),
             model=f"local-dir:{folder}",
             method="patches",
             runtime=Runtime("cpu"),

@@ -1,4 +1,4 @@
-"""The embedded model: shapes, order, errors, what it imports, and whether it finds things."""
+"""The embedded model: shapes, order, errors, imports and quality."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_the_shipped_files_stay_under_sixty_megabytes() -> None:
     assert (WEIGHTS / "MODEL_CARD.md").is_file()
 
 
-def test_a_picture_becomes_a_square_whatever_its_shape(pocket: PocketEncoder) -> None:
+def test_an_image_of_any_shape_becomes_a_square(pocket: PocketEncoder) -> None:
     for size in [(1, 1), (3, 900), (900, 3), (224, 224), (4000, 2500)]:
         pixels = pocket.preprocess(Image.new("RGB", size, "red"))
         assert pixels.shape == (224, 224, 3)
@@ -55,7 +55,7 @@ def test_a_picture_becomes_a_square_whatever_its_shape(pocket: PocketEncoder) ->
         assert (pixels == [255, 0, 0]).all()
 
 
-def test_pictures_come_back_in_order_at_any_batch_size(pocket: PocketEncoder) -> None:
+def test_images_keep_their_order_at_any_batch_size(pocket: PocketEncoder) -> None:
     pixels = [pocket.preprocess(drawn(hue)) for hue in range(0, 250, 50)]
     together = normalize(pocket.encode_images(pixels))
     assert together.shape == (5, 512)
@@ -66,7 +66,7 @@ def test_pictures_come_back_in_order_at_any_batch_size(pocket: PocketEncoder) ->
         assert (alone @ together.T).argmax() == (row @ together.T).argmax()
 
 
-def test_texts_come_back_in_order_and_padding_changes_nothing(pocket: PocketEncoder) -> None:
+def test_texts_keep_their_order_and_padding_changes_nothing(pocket: PocketEncoder) -> None:
     texts = ["a dog", "two people play tennis on a court while others watch them", "a red car"]
     together = normalize(pocket.encode_texts(texts))
     alone = normalize(np.concatenate([pocket.encode_texts([text]) for text in texts]))
@@ -78,12 +78,12 @@ def test_texts_come_back_in_order_and_padding_changes_nothing(pocket: PocketEnco
 @pytest.mark.parametrize(
     "text", ["", "   ", "東京の夜景", "🐕", "\x00\ud7ff", "word " * 5000, "x" * 5000]
 )
-def test_any_text_has_a_direction(pocket: PocketEncoder, text: str) -> None:
+def test_any_text_has_a_nonzero_vector(pocket: PocketEncoder, text: str) -> None:
     vector = normalize(pocket.encode_texts([text]))
     assert vector.shape == (1, 512)
 
 
-def test_case_does_not_matter_and_words_after_the_limit_are_cut(pocket: PocketEncoder) -> None:
+def test_case_is_ignored_and_words_after_the_limit_are_cut_off(pocket: PocketEncoder) -> None:
     same = pocket.encode_texts(["A Dog", "a dog"])
     np.testing.assert_allclose(same[0], same[1], atol=1e-5)
     cut = pocket.encode_texts(["cat " * 254, "cat " * 254 + "dog " * 50])
@@ -95,7 +95,7 @@ def test_nothing_in_gives_nothing_out(pocket: PocketEncoder) -> None:
     assert pocket.encode_texts([]).shape == (0, 512)
 
 
-def test_foreign_arrays_are_refused(pocket: PocketEncoder) -> None:
+def test_arrays_of_another_shape_are_errors(pocket: PocketEncoder) -> None:
     good = pocket.preprocess(drawn(10))
     for bad in (good[:1], good.astype(np.float32), np.zeros((3, 224, 224), np.uint8)):
         with pytest.raises(VectorError, match="preprocess"):
@@ -114,7 +114,7 @@ def test_threads_share_one_encoder() -> None:
     np.testing.assert_allclose(texts, [encoder.encode_texts([t])[0] for t in "abcdefgh"], atol=1e-5)
 
 
-def test_pieces_of_a_batch_give_what_the_whole_gives(pocket: PocketEncoder) -> None:
+def test_chunks_give_the_same_as_the_whole_batch(pocket: PocketEncoder) -> None:
     pixels = np.stack([pocket.preprocess(drawn(hue)) for hue in range(0, 250, 50)])
     whole = Graph(WEIGHTS / "image.xml")(pixels)
     np.testing.assert_allclose(Graph(WEIGHTS / "image.xml", chunk=2)(pixels), whole, atol=1e-3)

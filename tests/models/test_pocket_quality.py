@@ -1,4 +1,4 @@
-"""The embedded model on real photographs: right pictures on top, and recall that does not slip."""
+"""The embedded model on real images: ranking of single images, and lower bounds of recall."""
 
 import json
 from importlib.util import find_spec
@@ -32,7 +32,7 @@ def embedded(pocket: PocketEncoder, paths: list[Path]) -> Vectors:
 
 @pytest.fixture(scope="module")
 def gallery(pocket: PocketEncoder) -> Gallery:
-    """The photographs that scikit-image carries."""
+    """The images of scikit-image."""
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         pytest.skip("scikit-image is not installed (pip install clipsearch[demo])")
@@ -52,7 +52,7 @@ def gallery(pocket: PocketEncoder) -> Gallery:
         ("a horse", "horse.png"),
     ],
 )
-def test_a_text_finds_its_photograph(
+def test_a_text_finds_its_image(
     pocket: PocketEncoder, gallery: Gallery, text: str, wanted: str
 ) -> None:
     paths, vectors = gallery
@@ -60,7 +60,7 @@ def test_a_text_finds_its_photograph(
     assert paths[int(scores.argmax())].name == wanted
 
 
-def test_the_fast_precision_hardly_turns_a_vector(pocket: PocketEncoder, gallery: Gallery) -> None:
+def test_bfloat16_hardly_changes_a_vector(pocket: PocketEncoder, gallery: Gallery) -> None:
     paths, vectors = gallery
     pixels = np.stack([pocket.preprocess(decode(path).image) for path in paths])
     exact = Graph(WEIGHTS / "head.xml")(Graph(WEIGHTS / "image.xml")(pixels))
@@ -69,7 +69,7 @@ def test_the_fast_precision_hardly_turns_a_vector(pocket: PocketEncoder, gallery
     assert cosines.min() > 0.995
 
 
-def test_captions_find_unseen_photographs(pocket: PocketEncoder, shared_data: Path) -> None:
+def test_captions_find_unseen_images(pocket: PocketEncoder, shared_data: Path) -> None:
     folder = shared_data / "flickr8k"
     rows = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
     unseen = [row for row in rows if row["split"] == "val"][:100]
@@ -89,22 +89,22 @@ def test_objects_are_told_apart_by_their_names(pocket: PocketEncoder, shared_dat
     assert right.mean() > 0.8  # the model has learnt these names
 
 
-def test_a_word_on_a_photograph_is_found(pocket: PocketEncoder, shared_data: Path) -> None:
+def test_a_word_written_in_an_image_is_found(pocket: PocketEncoder, shared_data: Path) -> None:
     words = ["LONDON", "COFFEE", "pizza", "Garden", "OPEN", "school", "JAZZ", "winter"]
-    photographs = sorted((shared_data / "backgrounds").glob("*.*"))[: len(words)]
+    paths = sorted((shared_data / "backgrounds").glob("*.*"))[: len(words)]
     pixels = []
-    for word, path in zip(words, photographs, strict=True):
-        picture = decode(path).image.resize((448, 448))
-        pen = ImageDraw.Draw(picture)
+    for word, path in zip(words, paths, strict=True):
+        image = decode(path).image.resize((448, 448))
+        pen = ImageDraw.Draw(image)
         pen.text((40, 180), word, "white", ImageFont.load_default(90), stroke_width=3)
-        pixels.append(pocket.preprocess(picture))
+        pixels.append(pocket.preprocess(image))
     images = normalize(pocket.encode_images(pixels))
     texts = normalize(pocket.encode_texts([f"the word {word}" for word in words]))
     right = (texts @ images.T).argmax(1) == np.arange(len(words))
     assert right.mean() >= 0.6
 
 
-def test_a_picture_of_no_known_kind_does_not_come_first_for_all(
+def test_an_image_of_an_unknown_kind_is_not_first_for_all_texts(
     pocket: PocketEncoder, gallery: Gallery
 ) -> None:
     paths, vectors = gallery

@@ -1,4 +1,4 @@
-"""Which queries want something read, and what."""
+"""Which words a text query asks to read."""
 
 import numpy as np
 import pytest
@@ -27,10 +27,10 @@ from clipsearch.models.pocket.query import (
         ("a shirt with the number 23", ["23"]),
     ],
 )
-def test_words_that_are_asked_for_are_all_that_counts(query: str, words: list[str]) -> None:
-    wish = parse_query(query)
-    assert list(wish.words) == words
-    assert wish.share == wish.writing == 1
+def test_a_request_for_words_has_the_whole_weight(query: str, words: list[str]) -> None:
+    request = parse_query(query)
+    assert list(request.words) == words
+    assert request.share == request.writing == 1
 
 
 @pytest.mark.parametrize(
@@ -44,22 +44,22 @@ def test_words_that_are_asked_for_are_all_that_counts(query: str, words: list[st
         "日本",
     ],
 )
-def test_a_sentence_asks_for_nothing_to_be_read(query: str) -> None:
+def test_a_sentence_requests_no_reading(query: str) -> None:
     assert parse_query(query).words == ()
     assert parse_query(query).writing == 0
 
 
-def test_a_plain_noun_may_be_a_sign_a_little() -> None:
+def test_a_bare_noun_requests_a_little_reading() -> None:
     assert parse_query("coffee").words == ("coffee",)
     assert 0 < parse_query("coffee").share < parse_query("the word coffee").share
 
 
-def test_any_writing_can_be_wanted_without_words() -> None:
+def test_writing_of_any_kind_can_be_requested() -> None:
     assert parse_query("a sign in a street") == parse_query("some text")
     assert parse_query("some text").writing == 1
 
 
-def test_letters_are_numbered_without_case_and_accents() -> None:
+def test_letter_ids_ignore_case_and_accents() -> None:
     assert (letter_ids(["Ünïcode"]) == letter_ids(["unicode"])).all()
     assert letter_ids(["ab9"])[0, :4].tolist() == [1, 2, 36, 0]
 

@@ -1,4 +1,4 @@
-"""What begins before it is known to be needed: the loading of a collection and of its model."""
+"""Loading a collection and its model before they are needed."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("ahead", ["photos", "cats", "no name", "x" * 400, "ü" * 100, ""])
-def test_whatever_is_loaded_ahead_the_rows_are_the_same(path: Path, ahead: str) -> None:
+def test_preloading_any_collection_gives_the_same_rows(path: Path, ahead: str) -> None:
     for create in (True, False):
         with Store.open(path, preload=ahead, create=create) as store:
             photos = store.collection("photos")
@@ -51,7 +51,7 @@ def test_whatever_is_loaded_ahead_the_rows_are_the_same(path: Path, ahead: str) 
             photos.finish_writes()
 
 
-def test_a_new_store_has_nothing_to_load_ahead(tmp_path: Path) -> None:
+def test_a_new_store_has_nothing_to_preload(tmp_path: Path) -> None:
     with Store.open(tmp_path / "new.db", preload="photos") as store:
         assert store.collections() == []
         store.create("photos", MODEL).upsert(many(3))
@@ -67,16 +67,14 @@ def test_a_model_is_loaded_beside_the_store_once_it_is_known(path: Path, loads: 
             assert loads == expected
 
 
-def test_nothing_is_loaded_for_who_does_not_ask(path: Path, loads: list[str]) -> None:
+def test_nothing_is_preloaded_by_default(path: Path, loads: list[str]) -> None:
     remember_model(str(path), "photos", "pocket")
     with Index.open(path, collection="photos"):
         pass
     assert loads == []
 
 
-def test_a_wrong_guess_is_of_no_consequence(
-    path: Path, loads: list[str], encoder: ColorEncoder
-) -> None:
+def test_a_wrong_guess_has_no_effect(path: Path, loads: list[str], encoder: ColorEncoder) -> None:
     remember_model(str(path), "photos", "something else")
     with Index.open(path, collection="photos", preload=True) as index:
         index.search("red")
@@ -90,14 +88,14 @@ def test_a_wrong_guess_is_of_no_consequence(
         index.search("red")
 
 
-def test_a_guess_counts_only_for_its_name_and_options(loads: list[str]) -> None:
+def test_a_preloaded_model_is_used_only_for_its_name_and_runtime(loads: list[str]) -> None:
     ahead = PreloadedEncoder("pocket", Runtime(precision="fp32"))
     assert ahead.encoder("pocket", Runtime()) is None
     assert ahead.encoder("clip", Runtime(precision="fp32")) is None
     assert ahead.encoder("pocket", Runtime(precision="fp32"))
 
 
-def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_preload_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str, _: Runtime) -> ColorEncoder:
         raise ModelError("no weights")
 
@@ -106,7 +104,7 @@ def test_who_cannot_load_ahead_leaves_it_to_who_needs_it(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"model": 3}'])
-def test_a_spoilt_note_is_no_error(content: bytes) -> None:
+def test_a_damaged_record_is_ignored(content: bytes) -> None:
     remember_model("/a.db", "photos", "pocket")
     [file] = (config.cache_folder() / "models-of-stores").iterdir()
     file.write_bytes(content)
@@ -116,9 +114,7 @@ def test_a_spoilt_note_is_no_error(content: bytes) -> None:
     assert start_preload("/a.db", "others", Runtime()) is None
 
 
-def test_a_note_that_cannot_be_kept_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
     remember_model("/a.db", "photos", "pocket")

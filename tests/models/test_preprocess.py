@@ -1,4 +1,4 @@
-"""Preprocessing by Pillow and numpy has the digits of the libraries' own transforms."""
+"""Preprocessing by Pillow and numpy equals the transforms of the libraries in all digits."""
 
 import dataclasses
 import json
@@ -36,17 +36,21 @@ def test_open_clips_transforms(
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     config = PreprocessCfg(
-        size=size, mean=(0.48, 0.45, 0.41), std=(0.26, 0.27, 0.28),
-        resize_mode=mode, interpolation=interpolation, fill_color=fill,
-    )  # fmt: skip
-    picture = noise(width, height)
+        size=size,
+        mean=(0.48, 0.45, 0.41),
+        std=(0.26, 0.27, 0.28),
+        resize_mode=mode,
+        interpolation=interpolation,
+        fill_color=fill,
+    )
+    image = noise(width, height)
     try:
-        expected = image_transform_v2(config, is_train=False)(picture).numpy()
+        expected = image_transform_v2(config, is_train=False)(image).numpy()
     except ValueError:  # so flat that the library resizes it to nothing
         with pytest.raises(ValueError, match="> 0"):
-            Preprocessing.from_open_clip(dataclasses.asdict(config))(picture)
+            Preprocessing.from_open_clip(dataclasses.asdict(config))(image)
         return
-    found = Preprocessing.from_open_clip(dataclasses.asdict(config))(picture)
+    found = Preprocessing.from_open_clip(dataclasses.asdict(config))(image)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
 
@@ -75,10 +79,10 @@ def test_aligns_image_processor(
         do_normalize=normalize,
         include_top=top,
     )
-    picture = noise(width, height)
-    expected = processor(images=picture, return_tensors="np")["pixel_values"][0]
+    image = noise(width, height)
+    expected = processor(images=image, return_tensors="np")["pixel_values"][0]
     ours = Preprocessing.from_efficientnet(processor.to_dict())
-    found = ours(picture)
+    found = ours(image)
     levels = np.asarray(ours.levels)
     # torchvision's resizing, which transformers now prefers to Pillow's, is at times a level off.
     step = np.abs(np.diff(levels, axis=1)).max()
@@ -86,7 +90,7 @@ def test_aligns_image_processor(
     assert np.abs(found - expected).max() <= step * 1.01
 
 
-def test_it_survives_being_written_down() -> None:
+def test_preprocessing_is_the_same_after_json() -> None:
     config = {
         **CLIP_PREPROCESSING,
         "size": 48,

@@ -84,7 +84,7 @@ def test_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("local-dir:", "names no folder"),
     ],
 )
-def test_an_unknown_name_is_told_with_what_may_be_meant(name: str, hint: str) -> None:
+def test_the_error_for_an_unknown_name_names_the_nearest_one(name: str, hint: str) -> None:
     with pytest.raises(ModelError) as caught:
         load(name)
     assert hint in str(caught.value)
@@ -165,15 +165,15 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def serving(
     status: int = 200, *, commit: str | None = "c0ffee", token: str = "", **headers: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """A hub on 127.0.0.1 that answers every request alike; its address and what it was asked.
+    """A hub on 127.0.0.1 with one answer to all requests; yields its address and the requests.
 
-    With a token it knows no repository without it.
+    With `token`, it offers nothing to requests without that token.
     """
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
             allowed = token in self.headers.get("Authorization", "")
             self.send_response(status if allowed else 401)
             if commit and allowed:
@@ -191,7 +191,7 @@ def serving(
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+            yield f"http://127.0.0.1:{server.server_address[1]}", requests
         finally:
             server.shutdown()
 
@@ -205,7 +205,7 @@ def test_the_environment_decides_first(home: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"])
-def test_clip_is_the_default_where_its_weights_are(
+def test_clip_is_the_default_if_its_weights_are_cached(
     home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -214,23 +214,23 @@ def test_clip_is_the_default_where_its_weights_are(
     assert choose_default() == ("clip", "its weights are on this machine")
 
 
-def test_clip_is_the_default_where_the_hub_offers_it(
+def test_clip_is_the_default_if_the_hub_offers_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving() as (address, asked):
+    with serving() as (address, requests):
         monkeypatch.setenv("HF_ENDPOINT", f"{address}/")
         name, reason = choose_default()
         assert name == "clip"
         assert address in reason
         assert "605 MB" in reason
-        assert asked == [f"/{CLIP_REPO}/resolve/main/README.md"]
+        assert requests == [f"/{CLIP_REPO}/resolve/main/README.md"]
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         assert choose_default()[0] == "pocket"
-        assert len(asked) == 1
+        assert len(requests) == 1
 
 
 @pytest.mark.parametrize(("status", "commit"), [(200, None), (404, None), (500, None)])
-def test_pocket_is_the_default_where_the_answer_is_not_a_hubs(
+def test_pocket_is_the_default_if_the_answer_is_not_a_hubs(
     home: Path, monkeypatch: pytest.MonkeyPatch, status: int, commit: str | None
 ) -> None:
     with serving(status, commit=commit) as (address, _):
@@ -249,7 +249,7 @@ def test_a_repository_without_a_readme_is_offered(
         assert not hub.offers(CLIP_REPO)
 
 
-def test_a_private_repository_is_offered_to_whom_it_belongs(
+def test_a_private_repository_is_offered_to_its_owner(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(token="hf_secret") as (address, _):
@@ -271,7 +271,7 @@ def test_the_token_goes_to_no_other_host(home: Path, monkeypatch: pytest.MonkeyP
         assert requests == []
 
 
-def test_pocket_is_the_default_where_nobody_listens(
+def test_pocket_is_the_default_without_a_connection(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with create_server(("127.0.0.1", 0)) as free:
@@ -284,9 +284,7 @@ def test_pocket_is_the_default_where_nobody_listens(
         hub.require("clip", CLIP_REPO, hub.OPEN_CLIP_WEIGHTS)
 
 
-def test_a_hub_that_never_answers_is_not_waited_for(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_never_answers_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.perf_counter()
@@ -294,7 +292,7 @@ def test_a_hub_that_never_answers_is_not_waited_for(
         assert time.perf_counter() - start < hub.DEFAULT_SECONDS + 2
 
 
-def test_for_a_model_that_was_named_a_hub_is_given_longer(
+def test_the_timeout_is_longer_for_a_named_model(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert hub.NAMED_SECONDS > hub.DEFAULT_SECONDS
@@ -307,7 +305,7 @@ def test_for_a_model_that_was_named_a_hub_is_given_longer(
         assert 0.2 <= time.perf_counter() - start < hub.DEFAULT_SECONDS
 
 
-def test_a_model_is_here_when_all_its_parts_are(home: Path) -> None:
+def test_a_model_is_local_if_all_its_files_are(home: Path) -> None:
     here = {spec.name for spec in MODELS if is_local(spec)}
     assert here == {"pocket"}
     cache(

@@ -1,4 +1,4 @@
-"""Every kind of model says the same on OpenVINO as on torch, in every precision."""
+"""Every kind of model gives the same vectors on OpenVINO and on torch, in every precision."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -28,11 +28,11 @@ MODELS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
     "XLM-RoBERTa": (checkpoints.xlm_roberta, CLIP_PREPROCESSING),
 }
 
-LoadedImage = Callable[..., Encoder]
+Loader = Callable[..., Encoder]
 
 
 @pytest.fixture(scope="module", params=[*MODELS, "ALIGN"])
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedImage:
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loader:
     """Loads one of the models on a runtime, in a precision; each once."""
     root = tmp_path_factory.mktemp("models")
     folder = root / request.param
@@ -42,29 +42,31 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         config, preprocessing = MODELS[request.param]
         checkpoints.save_open_clip(folder, config(root), preprocessing)
         name = f"local-dir:{folder}"
-    found: dict[tuple[str, str], Encoder] = {}
+    encoders: dict[tuple[str, str], Encoder] = {}
 
     def loader(runtime: str, precision: str = "fp32") -> Encoder:
         key = runtime, precision
-        found[key] = found.get(key) or load(name, Runtime(runtime=runtime, precision=precision))
-        return found[key]
+        encoders[key] = encoders.get(key) or load(
+            name, Runtime(runtime=runtime, precision=precision)
+        )
+        return encoders[key]
 
     return loader
 
 
 def rows(encoder: Encoder) -> tuple[Vectors, Vectors]:
-    """(n, d) pictures and (m, d) texts, of length 1."""
-    photo = checkpoints.drawn_photo()
-    photos = [photo, photo.rotate(90, expand=True), photo.resize((60, 200))]
-    images = encoder.encode_images([encoder.preprocess(each) for each in photos])
-    return normalize(images), normalize(encoder.encode_texts(PROMPTS))
+    """(n, d) images and (m, d) texts, of length 1."""
+    image = checkpoints.synthetic_image()
+    images = [image, image.rotate(90, expand=True), image.resize((60, 200))]
+    vectors = encoder.encode_images([encoder.preprocess(image) for image in images])
+    return normalize(vectors), normalize(encoder.encode_texts(PROMPTS))
 
 
 def smallest_cosine(left: tuple[Vectors, Vectors], right: tuple[Vectors, Vectors]) -> float:
     return min(float(np.sum(a * b, axis=1).min()) for a, b in zip(left, right, strict=True))
 
 
-def test_float32_has_torchs_digits(loaded: LoadedImage) -> None:
+def test_float32_agrees_with_torch(loaded: Loader) -> None:
     ours, theirs = loaded("openvino"), loaded("torch")
     assert ours.identity.precision == "float32, by OpenVINO"
     (images, texts), (expected_images, expected_texts) = rows(ours), rows(theirs)
@@ -74,7 +76,7 @@ def test_float32_has_torchs_digits(loaded: LoadedImage) -> None:
     np.testing.assert_allclose(images, expected_images, rtol=0, atol=atol)
 
 
-def test_collections_and_scales_fit_both_runtimes(loaded: LoadedImage) -> None:
+def test_collections_and_scales_fit_both_runtimes(loaded: Loader) -> None:
     ours, theirs = loaded("openvino"), loaded("torch")
     assert ours.identity.is_comparable(theirs.identity)
     assert ours.identity.name == theirs.identity.name
@@ -82,7 +84,7 @@ def test_collections_and_scales_fit_both_runtimes(loaded: LoadedImage) -> None:
     assert (ours.input_size, ours.center_crop) == (theirs.input_size, theirs.center_crop)
 
 
-def test_bfloat16_stays_close(loaded: LoadedImage) -> None:
+def test_bfloat16_stays_close(loaded: Loader) -> None:
     expected = rows(loaded("torch"))
     assert smallest_cosine(rows(loaded("torch", "bf16")), expected) >= 0.999
     if not has_bf16():
@@ -93,13 +95,13 @@ def test_bfloat16_stays_close(loaded: LoadedImage) -> None:
     assert loaded("openvino", "auto").identity == ours.identity
 
 
-def test_weights_of_8_bits_stay_close(loaded: LoadedImage) -> None:
+def test_weights_of_8_bits_stay_close(loaded: Loader) -> None:
     ours = loaded("openvino", "int8")
     assert "int8 weights" in ours.identity.precision
     assert smallest_cosine(rows(ours), rows(loaded("torch"))) >= 0.99
 
 
-def test_a_text_alone_and_among_longer_ones_is_the_same(loaded: LoadedImage) -> None:
+def test_a_text_alone_and_among_longer_ones_is_the_same(loaded: Loader) -> None:
     for runtime in ("torch", "openvino"):
         encoder = loaded(runtime)
         together = normalize(encoder.encode_texts(PROMPTS))
@@ -107,7 +109,7 @@ def test_a_text_alone_and_among_longer_ones_is_the_same(loaded: LoadedImage) -> 
         np.testing.assert_allclose(alone, together, rtol=0, atol=1e-5)
 
 
-def test_no_inputs_give_no_rows(loaded: LoadedImage) -> None:
+def test_no_inputs_give_no_rows(loaded: Loader) -> None:
     encoder = loaded("openvino")
     assert encoder.encode_images([]).shape == (0, encoder.identity.dim)
     assert encoder.encode_texts([]).shape == (0, encoder.identity.dim)

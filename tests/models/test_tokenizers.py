@@ -1,4 +1,4 @@
-"""Tokenizers without their libraries give the very numbers that the libraries give."""
+"""Tokenizers without their libraries give the same token ids as the libraries."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -57,7 +57,9 @@ def filled(rows: Sequence[Row], context: int) -> list[Row]:
 
 @pytest.mark.parametrize("cleaning", ["lower", "whitespace", "canonicalize"])
 @pytest.mark.parametrize("context", [77, 16])
-def test_hard_texts_get_clips_own_numbers(cleaning: Cleaning, context: int, folder: Path) -> None:
+def test_difficult_texts_get_clips_own_token_ids(
+    cleaning: Cleaning, context: int, folder: Path
+) -> None:
     for text in HARD:
         expected = theirs(cleaning, context)([text]).tolist()
         assert filled(ours(cleaning, context, folder)([text]), context) == expected, repr(text)
@@ -73,7 +75,7 @@ TEXTS = st.text(max_size=60) | st.text(
 
 @settings(max_examples=400, deadline=None)
 @given(text=TEXTS)
-def test_any_text_gets_clips_own_numbers(text: str, folder: Path) -> None:
+def test_any_text_gets_clips_own_token_ids(text: str, folder: Path) -> None:
     expected = theirs("lower", 77)([text]).tolist()
     assert filled(ours("lower", 77, folder)([text]), 77) == expected
 
@@ -81,7 +83,7 @@ def test_any_text_gets_clips_own_numbers(text: str, folder: Path) -> None:
 @settings(max_examples=400, deadline=None)
 @given(text=st.text(alphabet=st.characters(max_codepoint=0x7F), max_size=60))
 @pytest.mark.parametrize("cleaning", ["lower", "whitespace", "canonicalize"])
-def test_plain_text_needs_no_mending(cleaning: Cleaning, text: str) -> None:
+def test_plain_text_needs_no_repair(cleaning: Cleaning, text: str) -> None:
     from open_clip.tokenizer import get_clean_fn
 
     assert clean(text, cleaning) == get_clean_fn(cleaning)(text)
@@ -97,7 +99,7 @@ def sentence_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=200, deadline=None)
 @given(text=st.sampled_from(HARD + checkpoints.PROMPTS) | TEXTS)
 @pytest.mark.parametrize("strip", [False, True])
-def test_a_saved_tokenizer_gives_its_librarys_numbers(
+def test_a_saved_tokenizer_gives_its_librarys_token_ids(
     text: str, strip: bool, sentence_pieces: Path
 ) -> None:
     library, saved = _saved(sentence_pieces, strip)

@@ -1,4 +1,4 @@
-"""A base install, without torch, open_clip and transformers: what works, and what the rest says."""
+"""A base install, without torch, open_clip and transformers: what works, and the errors."""
 
 import os
 import subprocess
