@@ -1,4 +1,4 @@
-"""The Python API as a caller sees it."""
+"""The Python API."""
 
 import inspect
 import json
@@ -26,7 +26,7 @@ from tests.helpers.fakes import ColorEncoder, draw
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
-    """The names of the models that were loaded; all of them are the fake encoder."""
+    """The names of the loaded models; all are the fake encoder."""
     names: list[str] = []
 
     def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
@@ -57,7 +57,7 @@ def test_the_public_names_are_all_there_and_documented() -> None:
         clipsearch.nonsense  # noqa: B018
 
 
-def test_search_by_text_by_picture_and_by_both(index: Index, photos: Path) -> None:
+def test_search_by_text_by_image_and_by_both(index: Index, photos: Path) -> None:
     with index:
         assert index.search("green")[0].path.name == "green.png"
         assert index.search(image=photos / "blue.png")[0].path.name == "blue.png"
@@ -78,7 +78,7 @@ def test_many_queries(index: Index) -> None:
         assert index.search_many([]) == []
 
 
-def test_similar_leaves_out_the_picture_itself(index: Index, photos: Path) -> None:
+def test_similar_leaves_out_the_image_itself(index: Index, photos: Path) -> None:
     with index:
         names = {hit.path.name for hit in index.similar(photos / "red.png")}
         assert names == {"green.png", "blue.png"}
@@ -115,7 +115,7 @@ def test_the_model_is_loaded_only_when_needed(
         assert loaded == ["pocket"]
 
 
-def test_remove_forgets_files_and_folders(index: Index, photos: Path) -> None:
+def test_remove_takes_files_and_folders(index: Index, photos: Path) -> None:
     with index:
         assert index.remove(photos / "red.png") == 1
         assert (photos / "red.png").is_file()
@@ -139,7 +139,7 @@ def test_another_model_is_refused_before_anything_is_written(
         assert len(same_name) == 3
 
 
-def test_nothing_is_made_by_an_ingestion_that_cannot_begin(
+def test_an_ingestion_that_cannot_start_creates_nothing(
     tmp_path: Path, photos: Path, loaded: list[str]
 ) -> None:
     with Index.open(tmp_path / "new.db", model="pocket") as index:
@@ -153,7 +153,7 @@ def test_nothing_is_made_by_an_ingestion_that_cannot_begin(
         assert len(index) == 0
 
 
-def test_an_unknown_model_makes_no_collection(tmp_path: Path, photos: Path) -> None:
+def test_an_unknown_model_creates_no_collection(tmp_path: Path, photos: Path) -> None:
     with Index.open(tmp_path / "new.db", model="ViT-B-32/laion2b_s34b_b79z") as index:
         with pytest.raises(ModelError, match="did you mean"):
             index.ingest(photos)
@@ -178,7 +178,7 @@ def test_a_report_is_json(tmp_path: Path, photos: Path, loaded: list[str]) -> No
     assert read["failed"] == [{"path": str(photos / "bad.png"), "reason": "the file is empty"}]
 
 
-def test_a_store_that_is_not_there_is_an_error_when_asked(tmp_path: Path) -> None:
+def test_a_missing_store_is_an_error_without_create(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
         Index.open(tmp_path / "nowhere.db", create=False)
     assert not (tmp_path / "nowhere.db").exists()

@@ -1,4 +1,4 @@
-"""pymilvus without pandas, requests and scipy, which come back to whoever wants them."""
+"""pymilvus without pandas, requests and scipy, which can still be imported."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from clipsearch.startup import import_pymilvus
 
 elsewhere = []
 
-def get_logger(name=None):  # another thread wants the same module while pymilvus is imported
+def get_logger(name=None):  # another thread imports the same module at the same time
     if {another} and not elsewhere and str(name).startswith("pymilvus.client"):
         thread = threading.Thread(target=lambda: elsewhere.append(__import__("requests").get))
         thread.start()
@@ -31,7 +31,7 @@ assert all(function is requests.get for function in elsewhere) and len(elsewhere
 
 
 @pytest.mark.parametrize("another", [0, 1])
-def test_importing_pymilvus_brings_in_nothing_that_is_not_needed(another: int) -> None:
+def test_importing_pymilvus_imports_nothing_unneeded(another: int) -> None:
     code = SPARED.format(another=another)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60

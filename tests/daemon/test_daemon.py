@@ -1,4 +1,4 @@
-"""The store and the model through a warm process, which here is a thread of this one."""
+"""The store and the model through a daemon, which is a thread of this process."""
 
 import logging
 import os
@@ -50,15 +50,15 @@ pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 def path(tmp_path: Path) -> Path:
     """A store with seven rows in `photos`."""
     with open_store(tmp_path / "photos.db") as store:
-        photos = store.create("photos", MODEL)
-        photos.upsert(many(7))
-        photos.finish_writes()
+        images = store.create("photos", MODEL)
+        images.upsert(many(7))
+        images.finish_writes()
     return tmp_path / "photos.db"
 
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
-    """The names of the models that were loaded, here or there; all of them are the fake encoder."""
+    """The names of the loaded models, here or in the daemon; all are the fake encoder."""
     names: list[str] = []
 
     def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
@@ -70,14 +70,14 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     return names
 
 
-def linked(store: Store) -> bool:
+def uses_daemon(store: Store) -> bool:
     return daemon_of(store) is not None
 
 
 def test_two_commands_read_and_write_one_file_at_once(path: Path) -> None:
     with serving(path), open_store(path) as first, open_store(path) as second:
-        assert linked(first)
-        assert linked(second)
+        assert uses_daemon(first)
+        assert uses_daemon(second)
         a, b = first.collection("photos"), second.collection("photos")
         query = np.ones(4, np.float32)
         for number in range(3):
@@ -85,27 +85,28 @@ def test_two_commands_read_and_write_one_file_at_once(path: Path) -> None:
             assert b.count() == 8 + number
             assert b.search(query, limit=1)[0][0].path.parent == Path("/new")
         a.finish_writes()
-        assert linked(first)
-        assert linked(second)
+        assert uses_daemon(first)
+        assert uses_daemon(second)
 
 
-def test_it_holds_the_file_between_commands_and_frees_it_at_its_end(path: Path) -> None:
+def test_daemon_holds_the_file_between_commands_and_unlocks_it_when_it_stops(path: Path) -> None:
     with serving(path):
         with open_store(path) as store:
             rows = list(store.collection("photos").scan_rows())
         assert path.resolve() in local_store._servers
     assert path.resolve() not in local_store._servers
     with open_store(path) as store:
-        assert not linked(store)
+        assert not uses_daemon(store)
         direct = list(store.collection("photos").scan_rows())
     by_id = {row.record.id: row for row in rows}
     assert by_id.keys() == {row.record.id for row in direct}
-    for one in direct:
-        assert by_id[one.record.id].record == one.record
-        np.testing.assert_array_equal(by_id[one.record.id].embedding, one.embedding)
+    for expected in direct:
+        stored = by_id[expected.record.id]
+        assert stored.record == expected.record
+        np.testing.assert_array_equal(stored.embedding, expected.embedding)
 
 
-def test_errors_cross_as_themselves(path: Path, tmp_path: Path) -> None:
+def test_errors_keep_their_type(path: Path, tmp_path: Path) -> None:
     with serving(path), open_store(path) as store:
         with pytest.raises(MissingCollectionError, match="'photos'"):
             store.collection("cats")
@@ -116,17 +117,17 @@ def test_errors_cross_as_themselves(path: Path, tmp_path: Path) -> None:
         store.backend.drop("photos")
         with pytest.raises(DamagedStoreError):
             store.find("photos")
-        assert linked(store)
+        assert uses_daemon(store)
 
 
-def test_a_closed_store_says_so(path: Path) -> None:
+def test_a_closed_store_raises(path: Path) -> None:
     with serving(path):
         store = open_store(path)
-        photos = store.collection("photos")
+        images = store.collection("photos")
         store.close()
         store.close()
         with pytest.raises(StoreError, match="is closed"):
-            photos.count()
+            images.count()
 
 
 def test_only_one_command_at_a_time_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_only_one_command_at_a_time_writes(path: Path, monkeypatch: pytest.Monke
             a.add_failures([Failure(Path("/a"), "why")])
         second.close()
         deadline = time.monotonic() + 5
-        while True:  # its end is noticed a moment later
+        while True:  # the daemon notices the end of a session a moment later
             try:
                 a.upsert(many(1))
                 break
@@ -151,13 +152,13 @@ def test_only_one_command_at_a_time_writes(path: Path, monkeypatch: pytest.Monke
                 assert time.monotonic() < deadline
 
 
-def test_the_lower_bound_of_rows_stays_true_whoever_writes(path: Path) -> None:
+def test_the_lower_bound_of_rows_stays_true_with_several_writers(path: Path) -> None:
     with serving(path), open_store(path) as first, open_store(path) as second:
         a, b = first.collection("photos"), second.collection("photos")
         everything = many(7)
-        a.delete([one.record.id for one in everything[:3]])
+        a.delete([item.record.id for item in everything[:3]])
         a.finish_writes()
-        b.delete([everything[3].record.id])  # b has last heard of seven rows
+        b.delete([everything[3].record.id])  # b last read a count of seven rows
         b.finish_writes()
         a.upsert(everything[:2])
         a.finish_writes()
@@ -166,18 +167,18 @@ def test_the_lower_bound_of_rows_stays_true_whoever_writes(path: Path) -> None:
         assert (found.info.rows, found.count()) == (5, 5)
 
 
-def test_a_reader_takes_no_deletion_in_progress_for_damage(
+def test_a_concurrent_deletion_is_not_reported_as_damage(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(path), open_store(path) as writer, open_store(path) as reader:
-        photos = writer.collection("photos")
+        images = writer.collection("photos")
         names = reader.backend.collection_names
 
         def meanwhile() -> list[str]:
-            photos.delete([many(1)[0].record.id])
+            images.delete([many(1)[0].record.id])
             return names()
 
-        # Between the reader's look at the lower bound and its count.
+        # Between reading the lower bound and counting.
         monkeypatch.setattr(reader.backend, "collection_names", meanwhile)
         found = reader.find("photos")
         assert found is not None
@@ -192,9 +193,9 @@ def test_a_store_that_was_deleted_or_replaced_is_noticed(path: Path, tmp_path: P
             assert store.collection("photos").count() == 7
         (tmp_path / "other.db").replace(path)
         with open_store(path) as store:
-            assert linked(store)
+            assert uses_daemon(store)
             assert store.collection("photos").count() == 2
-        path.write_bytes(b"")  # written by somebody else, under the same name and number
+        path.write_bytes(b"")  # written by another process, same name and inode
         with open_store(path) as store:
             assert store.collections() == []
         path.unlink()
@@ -206,11 +207,11 @@ def test_a_store_that_was_deleted_or_replaced_is_noticed(path: Path, tmp_path: P
         assert not path.exists()
         with open_store(path) as store:
             store.create("photos", MODEL)
-            assert linked(store)
+            assert uses_daemon(store)
         assert path.exists()
 
 
-def test_what_it_writes_itself_is_no_reason_to_open_the_file_again(path: Path) -> None:
+def test_own_writes_do_not_reopen_the_file(path: Path) -> None:
     with serving(path) as server:
         with open_store(path) as store:
             store.collection("photos").upsert(many(2_000))
@@ -221,7 +222,7 @@ def test_what_it_writes_itself_is_no_reason_to_open_the_file_again(path: Path) -
         assert server._store._backend is kept
 
 
-def test_damage_is_looked_for_before_anything_is_written(path: Path) -> None:
+def test_damage_is_checked_before_the_first_write(path: Path) -> None:
     with serving(path):
         with open_store(path, create=False) as store:
             assert store.collection("photos").count() == 7
@@ -234,95 +235,97 @@ def test_damage_is_looked_for_before_anything_is_written(path: Path) -> None:
             store.collections()
 
 
-def test_one_of_other_code_or_installation_ends(path: Path) -> None:
+def test_an_idle_daemon_of_another_version_is_stopped(path: Path) -> None:
     with serving(path, fingerprint="of last year"):
         endpoint = find_endpoint(parse_uri(path).key)
         assert endpoint is not None
         assert client.send_request(endpoint, "status") is not None
         with open_store(path) as store:
-            assert not linked(store)
+            assert not uses_daemon(store)
             assert store.collection("photos").count() == 7
         assert client.send_request(endpoint, "status") is None
 
 
-def test_one_of_another_version_does_not_end_under_a_writer(
+def test_a_daemon_of_another_version_is_not_stopped_during_a_write(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(path) as server, open_store(path) as writer:
-        photos = writer.collection("photos")
-        photos.upsert(many(8))
+        images = writer.collection("photos")
+        images.upsert(many(8))
         server._fingerprint = "of another version"
         uri = parse_uri(path)
         assert DaemonClient.find(uri.key, uri.access_key(None), create=True) is None
         assert f"process {os.getpid()} is writing through it" in caplog.text
-        assert linked(writer)
-        photos.upsert(many(9))
-        assert photos.count() == 9
+        assert uses_daemon(writer)
+        images.upsert(many(9))
+        assert images.count() == 9
 
 
-def test_a_lost_process_is_replaced_by_the_direct_way_in_the_middle(path: Path) -> None:
-    with open_store(path) as store:  # nothing is held yet
-        assert not linked(store)
+def test_a_stopped_daemon_is_replaced_by_a_direct_connection(path: Path) -> None:
+    with open_store(path) as store:  # no daemon runs yet
+        assert not uses_daemon(store)
     with serving(path) as server:
         store = open_store(path)
-        photos = store.collection("photos")
-        photos.upsert(many(9))
-        assert linked(store)
+        images = store.collection("photos")
+        images.upsert(many(9))
+        assert uses_daemon(store)
         server.stop()
         deadline = time.monotonic() + 10
         while client.send_request(create_endpoint(parse_uri(path).key), "status") is not None:
             assert time.monotonic() < deadline
-        photos.upsert(many(20))
-        photos.finish_writes()
-        assert not linked(store)
-        assert (photos.count(), photos.info.rows) == (20, 20)
+        images.upsert(many(20))
+        images.finish_writes()
+        assert not uses_daemon(store)
+        assert (images.count(), images.info.rows) == (20, 20)
         store.close()
 
 
-def test_a_failure_that_is_not_ours_is_left_to_the_direct_way(
+def test_an_unexpected_failure_is_retried_directly(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(path), open_store(path) as store:
-        photos = store.collection("photos")
+        images = store.collection("photos")
 
         def broken(*_: object, **__: object) -> None:
             raise MemoryError
 
         monkeypatch.setattr(shared_backend, "_to_plain", broken)
-        assert photos.count() == 7
-        assert not linked(store)
+        assert images.count() == 7
+        assert not uses_daemon(store)
 
 
-def test_an_interrupted_call_leaves_no_answer_for_the_next(
+def test_an_interrupted_call_leaves_no_response_for_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receive = protocol.receive
 
-    def interrupted(source: socket.socket, on_silence: Callable[[], None] | None = None) -> object:
+    def interrupted(source: socket.socket, on_timeout: Callable[[], None] | None = None) -> object:
         if threading.current_thread() is not threading.main_thread():
-            return receive(source, on_silence)
+            return receive(source, on_timeout)
         monkeypatch.setattr(protocol, "receive", receive)
         raise KeyboardInterrupt
 
     with serving(path), open_store(path) as store:
-        photos = store.collection("photos")
-        photos.upsert(many(8))
+        images = store.collection("photos")
+        images.upsert(many(8))
         monkeypatch.setattr(protocol, "receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            photos.count("size > 100")
-        assert photos.count() == 8
-        photos.finish_writes()  # what a command still does when it is interrupted
-        assert linked(store)
+            images.count("size > 100")
+        assert images.count() == 8
+        images.finish_writes()  # as an interrupted command does
+        assert uses_daemon(store)
 
 
-def test_two_threads_share_a_link(path: Path) -> None:
+def test_two_threads_share_a_session(path: Path) -> None:
     with serving(path), open_store(path) as store:
-        photos = store.collection("photos")
+        images = store.collection("photos")
         counted: list[int] = []
-        wishes = [f"size >= {number}" for number in range(7)]
+        conditions = [f"size >= {number}" for number in range(7)]
         threads = [
-            threading.Thread(target=lambda wish=wish: counted.append(photos.count(wish)))
-            for wish in wishes
+            threading.Thread(
+                target=lambda condition=condition: counted.append(images.count(condition))
+            )
+            for condition in conditions
         ]
         for thread in threads:
             thread.start()
@@ -331,21 +334,21 @@ def test_two_threads_share_a_link(path: Path) -> None:
         assert sorted(counted) == list(range(1, 8))
 
 
-def test_a_server_is_shared_only_by_those_who_know_its_token() -> None:
+def test_a_server_is_shared_only_with_the_right_token_and_password() -> None:
     address = "http://user:secret@127.0.0.1:9"
-    with serving(address, token="one"):
+    with serving(address, token="right"):
         where, guess = parse_uri(address), parse_uri(address.replace("secret", "guess"))
         assert "secret" not in where.key
         assert guess.key == where.key
         endpoint = find_endpoint(where.key)
         assert endpoint is not None
-        assert DaemonClient.find(where.key, where.access_key("one"), create=True)
-        assert DaemonClient.find(where.key, where.access_key("two"), create=True) is None
-        assert DaemonClient.find(where.key, guess.access_key("one"), create=True) is None
+        assert DaemonClient.find(where.key, where.access_key("right"), create=True)
+        assert DaemonClient.find(where.key, where.access_key("wrong"), create=True) is None
+        assert DaemonClient.find(where.key, guess.access_key("right"), create=True) is None
         assert client.send_request(endpoint, "status") is not None
 
 
-def test_it_ends_when_it_is_idle_but_not_while_it_is_used(path: Path) -> None:
+def test_daemon_stops_when_idle_but_not_while_it_is_used(path: Path) -> None:
     with serving(path, idle=0.3):
         endpoint = create_endpoint(parse_uri(path).key)
         with open_store(path) as store:
@@ -354,34 +357,34 @@ def test_it_ends_when_it_is_idle_but_not_while_it_is_used(path: Path) -> None:
             assert state is not None
             assert (state["sessions"], state["left"]) == (1, None)
             assert store.collection("photos").count() == 7
-            assert linked(store)
+            assert uses_daemon(store)
         deadline = time.monotonic() + 10
         while client.send_request(endpoint, "status") is not None:
             assert time.monotonic() < deadline
         assert not endpoint.socket.exists()
 
 
-def test_there_is_one_for_a_store(path: Path, tmp_path: Path) -> None:
+def test_a_store_has_one_daemon(path: Path, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(path)
     endpoint = create_endpoint(parse_uri(path).key)
     with serving(path), pytest.raises(StoreError, match="already has a daemon"):
         Server(endpoint, parse_uri(path), None, idle=1)
     with serving(path), open_store(tmp_path / "link.db") as store:
-        assert linked(store)
+        assert uses_daemon(store)
 
 
-def test_a_socket_that_a_dead_process_left_is_in_nobody_s_way(path: Path) -> None:
+def test_a_socket_left_by_a_killed_daemon_is_ignored(path: Path) -> None:
     endpoint = create_endpoint(parse_uri(path).key)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(endpoint.socket))
     with open_store(path) as store:
-        assert not linked(store)
+        assert not uses_daemon(store)
         assert store.collection("photos").count() == 7
     with serving(path), open_store(path) as store:
-        assert linked(store)
+        assert uses_daemon(store)
 
 
-def test_one_that_has_just_taken_the_file_is_used(
+def test_a_daemon_that_just_locked_the_file_is_used(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = iter([None])
@@ -389,19 +392,19 @@ def test_one_that_has_just_taken_the_file_is_used(
         "clipsearch.daemon.client.find_endpoint", lambda key: next(looks, find_endpoint(key))
     )
     with bare_process(path):
-        with open_store(path) as first:  # the process opens the file for this one
-            assert not linked(first)
+        with open_store(path) as first:  # the daemon opens the file for this store
+            assert not uses_daemon(first)
         looks = iter([])
         with open_store(path) as store:
-            assert linked(store)
+            assert uses_daemon(store)
             store.collections()
             looks = iter([None])
             with open_store(path) as late:
-                assert linked(late)
+                assert uses_daemon(late)
                 assert late.collection("photos").count() == 7
 
 
-def test_its_folder_and_socket_are_the_user_s_alone(path: Path) -> None:
+def test_folder_and_socket_are_private(path: Path) -> None:
     with serving(path):
         endpoint = create_endpoint(parse_uri(path).key)
         assert endpoint.folder.stat().st_mode & 0o777 == 0o700
@@ -413,9 +416,7 @@ def test_its_folder_and_socket_are_the_user_s_alone(path: Path) -> None:
             endpoint.folder.chmod(0o700)
 
 
-def test_whoever_is_somebody_else_is_not_talked_to(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_of_another_user_is_ignored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(path):
         endpoint = create_endpoint(parse_uri(path).key)
         monkeypatch.setattr("clipsearch.daemon.server.is_own_peer", lambda connected: False)
@@ -424,23 +425,23 @@ def test_whoever_is_somebody_else_is_not_talked_to(
         monkeypatch.setattr("clipsearch.daemon.client.is_own_peer", lambda connected: False)
         assert client.send_request(endpoint, "status") is None
         with open_store(path) as store:
-            assert not linked(store)
+            assert not uses_daemon(store)
             assert store.collection("photos").count() == 7
 
 
 @pytest.mark.parametrize(
     "noise", [b"", b"\xff" * 9, b"\0\0\0\x02[]", b"\0\0\0\x02{}", b"GET / HTTP/1.1\r\n\r\n"]
 )
-def test_noise_does_not_disturb_it(path: Path, noise: bytes) -> None:
+def test_invalid_messages_do_no_harm(path: Path, noise: bytes) -> None:
     with serving(path), open_store(path) as store:
         with socket.socket(socket.AF_UNIX) as visitor:
             visitor.connect(str(create_endpoint(parse_uri(path).key).socket))
             visitor.sendall(noise)
         assert store.collection("photos").count() == 7
-        assert linked(store)
+        assert uses_daemon(store)
 
 
-def test_one_that_does_not_answer_is_left_alone(
+def test_a_daemon_that_does_not_answer_is_not_used(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(client, "GREETING_SECONDS", 0.05)
@@ -449,31 +450,31 @@ def test_one_that_does_not_answer_is_left_alone(
         silent.bind(str(endpoint.socket))
         silent.listen()
         with open_store(path) as store:
-            assert not linked(store)
+            assert not uses_daemon(store)
             assert store.collection("photos").count() == 7
     endpoint.socket.unlink()
     assert "`clipsearch warm --stop`" in caplog.text
 
 
-def test_one_that_falls_silent_in_a_call_is_lost(
+def test_a_daemon_that_hangs_in_a_call_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "CALL_SECONDS", 0.05)
     with serving(path) as server, open_store(path) as store:
-        photos = store.collection("photos")
+        images = store.collection("photos")
         slow = threading.Timer(0.3, server._store._call_lock.release)
         server._store._call_lock.acquire()
         slow.start()
-        assert photos.count() == 7  # slow, but alive
-        assert linked(store)
+        assert images.count() == 7  # slow, but alive
+        assert uses_daemon(store)
         server._store._call_lock.acquire()
         monkeypatch.setattr(client, "send_request", lambda *_: None)
-        assert photos.count() == 7
-        assert not linked(store)
+        assert images.count() == 7
+        assert not uses_daemon(store)
         server._store._call_lock.release()
 
 
-def test_the_model_is_loaded_there_once_for_all(
+def test_the_daemon_loads_a_model_once_for_all_commands(
     tmp_path: Path, photos: Path, loads: list[str], encoder: ColorEncoder
 ) -> None:
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
@@ -492,7 +493,7 @@ def test_the_model_is_loaded_there_once_for_all(
         assert loads == ["pocket"]
 
 
-def test_a_model_there_that_does_not_fit_is_loaded_here(
+def test_a_model_that_differs_in_the_daemon_is_loaded_here(
     path: Path, loads: list[str], encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(path), open_store(path) as store:
@@ -512,7 +513,7 @@ def test_a_model_there_that_does_not_fit_is_loaded_here(
             index.load()
 
 
-def test_a_lost_encoder_is_replaced_by_an_own_one(path: Path, loads: list[str]) -> None:
+def test_a_lost_encoder_is_replaced_by_a_local_one(path: Path, loads: list[str]) -> None:
     with serving(path) as server, Index.open(path, collection="photos") as index:
         before = index.embed_texts(["red"])
         server.stop()
@@ -524,7 +525,7 @@ def test_a_lost_encoder_is_replaced_by_an_own_one(path: Path, loads: list[str]) 
         assert index.encoder.logit_scale > 0
 
 
-def test_what_the_library_says_there_is_heard_here(
+def test_log_messages_of_the_daemon_reach_the_command(
     path: Path, loads: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "clipsearch"), serving(path), open_store(path) as store:
@@ -534,7 +535,7 @@ def test_what_the_library_says_there_is_heard_here(
     assert any(record.thread == here for record in heard)
 
 
-def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
+def test_the_daemon_keeps_few_models(path: Path, loads: list[str]) -> None:
     with serving(path) as server, open_store(path) as store:
         for number in range(encoder_pool.MAX_ENCODERS + 2):
             identity = ModelIdentity(f"model {number}", 4, "c0105", "mean color", "fp32")
@@ -544,23 +545,23 @@ def test_few_models_are_kept(path: Path, loads: list[str]) -> None:
         ]
 
 
-def test_the_embedded_model_gives_the_same_vectors_from_there(path: Path, photos: Path) -> None:
+def test_pocket_gives_the_same_vectors_in_the_daemon(path: Path, photos: Path) -> None:
     direct = registry.load("pocket")
-    pictures = [decode(picture).image for picture in sorted(photos.iterdir())]
+    images = [decode(file).image for file in sorted(photos.iterdir())]
     with serving(path), open_store(path) as store:
-        there = remote_encoder(daemon_of(store), lambda: direct, direct.identity, Runtime())
-        assert there is not None
-        assert there.identity == direct.identity
-        assert there.logit_scale == direct.logit_scale
-        assert there.center_crop == direct.center_crop
+        remote = remote_encoder(daemon_of(store), lambda: direct, direct.identity, Runtime())
+        assert remote is not None
+        assert remote.identity == direct.identity
+        assert remote.logit_scale == direct.logit_scale
+        assert remote.center_crop == direct.center_crop
         texts = ["a red wall", "two dogs"]
-        np.testing.assert_array_equal(embed_texts(there, texts), embed_texts(direct, texts))
-        images = embed_images(there, pictures)
-        np.testing.assert_array_equal(images, embed_images(direct, pictures))
-        assert there.encode_images([]).shape == (0, direct.identity.dim)
+        np.testing.assert_array_equal(embed_texts(remote, texts), embed_texts(direct, texts))
+        vectors = embed_images(remote, images)
+        np.testing.assert_array_equal(vectors, embed_images(direct, images))
+        assert remote.encode_images([]).shape == (0, direct.identity.dim)
 
 
-def test_unknown_calls_do_nothing(path: Path) -> None:
+def test_unknown_calls_are_refused(path: Path) -> None:
     with serving(path), open_store(path) as store:
         daemon = daemon_of(store)
         assert daemon
@@ -580,7 +581,7 @@ VALUES = st.recursive(
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=3))
-def test_values_come_out_as_they_went_in(values: list[object]) -> None:
+def test_values_survive_the_protocol(values: list[object]) -> None:
     here, there = socket.socketpair()
     with here, there:
 
@@ -602,17 +603,17 @@ def test_values_come_out_as_they_went_in(values: list[object]) -> None:
     ("text", "expected"),
     [("30m", 1800), ("30", 1800), ("90s", 90), ("2h", 7200), ("1d", 86400), (" 1.5H ", 5400)],
 )
-def test_spans_of_time_are_read(text: str, expected: float) -> None:
+def test_durations_are_parsed(text: str, expected: float) -> None:
     assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "m", "-3m", "0", "0s", "3 weeks", "1000d", "nan", "1e9"])
-def test_other_spans_are_refused(text: str) -> None:
+def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="30m"):
         parse_duration(text)
 
 
-def test_a_place_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("x" * 90)
     deep.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
@@ -622,6 +623,6 @@ def test_a_place_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(autouse=True)
-def no_process_is_left() -> Iterator[None]:
+def no_loading_thread_is_left() -> Iterator[None]:
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == "loading"]

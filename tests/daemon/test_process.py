@@ -1,4 +1,4 @@
-"""The warm process as a process: started, killed, stopped, and used by commands."""
+"""The daemon as a process: started, killed, stopped, and used by commands."""
 
 import json
 import os
@@ -34,18 +34,18 @@ pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 def path(tmp_path: Path) -> Path:
     """A store with seven rows in `photos`."""
     with open_store(tmp_path / "photos.db") as store:
-        photos = store.create("photos", MODEL)
-        photos.upsert(many(7))
-        photos.finish_writes()
+        images = store.create("photos", MODEL)
+        images.upsert(many(7))
+        images.finish_writes()
     return tmp_path / "photos.db"
 
 
 @pytest.fixture(scope="module")
 def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A store of three pictures with a warm process that `clipsearch warm` started."""
+    """A store of three images with a daemon that `clipsearch warm` started."""
     folder = tmp_path_factory.mktemp("warmed")
-    for colour in ("red", "green", "blue"):
-        draw(folder / "photos" / f"{colour}.png", colour)
+    for color in ("red", "green", "blue"):
+        draw(folder / "photos" / f"{color}.png", color)
     uri = folder / "photos.db"
     done = command("ingest", folder / "photos", "--uri", uri, CLIPSEARCH_MODEL="pocket")
     assert done.returncode == 0, done.stderr
@@ -54,11 +54,11 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert "pocket loaded" in done.stdout
     assert "5 minutes" in done.stdout
     yield uri
-    assert command("warm", "--stop", "--uri", uri).stderr == "ended\n"
+    assert command("warm", "--stop", "--uri", uri).stderr == "daemon stopped\n"
     assert command("warm", "--status", "--uri", uri).returncode == 1
 
 
-def test_a_query_through_it_imports_neither_the_store_s_client_nor_a_runtime(warmed: Path) -> None:
+def test_a_query_through_the_daemon_imports_no_pymilvus_and_no_runtime(warmed: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "clipsearch", "query", "red", "--uri", warmed],
         cwd=ROOT,
@@ -73,7 +73,7 @@ def test_a_query_through_it_imports_neither_the_store_s_client_nor_a_runtime(war
     assert not loaded & heavy
 
 
-def test_commands_give_the_same_through_it(warmed: Path) -> None:
+def test_commands_print_the_same_with_and_without_the_daemon(warmed: Path) -> None:
     for arguments in (["query", "red"], ["query", "green", "--min-width", "9", "-n", "2"]):
         through = command(*arguments, "--json", "--uri", warmed)
         client.stop(create_endpoint(parse_uri(str(warmed)).key))
@@ -82,11 +82,11 @@ def test_commands_give_the_same_through_it(warmed: Path) -> None:
         assert command("warm", "--uri", warmed, "--idle-timeout", "5m").returncode == 0
 
 
-def test_every_command_works_while_it_runs(warmed: Path) -> None:
-    photos = warmed.parent / "photos"
-    extra = draw(photos / "grey.png", (90, 90, 90))
+def test_every_command_works_with_the_daemon(warmed: Path) -> None:
+    images = warmed.parent / "photos"
+    extra = draw(images / "gray.png", (90, 90, 90))
     pid = daemon_process.read_status(str(warmed))
-    assert "1 stored" in command("ingest", photos, "--uri", warmed).stderr
+    assert "1 stored" in command("ingest", images, "--uri", warmed).stderr
     assert "red.png" in command("similar", extra, "--uri", warmed).stdout
     assert "4 images" in command("status", "--uri", warmed).stdout
     assert command("duplicates", "--uri", warmed).returncode == 0
@@ -101,16 +101,18 @@ def test_every_command_works_while_it_runs(warmed: Path) -> None:
     assert now.pid == pid.pid
 
 
-def test_it_can_be_asked_for_again_and_stays_as_long_as_asked(warmed: Path) -> None:
+def test_warm_extends_the_idle_time_of_a_running_daemon(warmed: Path) -> None:
     before = daemon_process.read_status(str(warmed))
     assert before
     again = command("warm", "--uri", warmed, "--idle-timeout", "2h", "--json")
     state = json.loads(again.stdout)
     assert (state["pid"], state["idle"]) == (before.pid, 7200)
     deadline = time.monotonic() + 10
-    while (status := _status(warmed))["sessions"]:  # the end of a command is seen a moment later
+    while (status := _status(warmed))[
+        "sessions"
+    ]:  # the daemon notices the end of a command a moment later
         assert time.monotonic() < deadline
-    assert (status["warm"], status["models"]) == (True, ["pocket"])
+    assert (status["running"], status["models"]) == (True, ["pocket"])
     assert 7000 < status["left"] <= 7200
 
 
@@ -119,7 +121,7 @@ def _status(uri: Path) -> dict[str, Any]:
     return status
 
 
-def test_ctrl_c_in_a_command_does_not_reach_it(warmed: Path) -> None:
+def test_ctrl_c_in_a_command_does_not_reach_the_daemon(warmed: Path) -> None:
     state = daemon_process.read_status(str(warmed))
     assert state
     assert os.getpgid(state.pid) != os.getpgid(0)
@@ -127,29 +129,29 @@ def test_ctrl_c_in_a_command_does_not_reach_it(warmed: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_end_it_well(path: Path, end: signal.Signals) -> None:
+def test_signals_stop_the_daemon_cleanly(path: Path, end: signal.Signals) -> None:
     with bare_process(path) as process, open_store(path) as store:
         assert daemon_of(store)
-        photos = store.collection("photos")
-        photos.upsert(many(9))
+        images = store.collection("photos")
+        images.upsert(many(9))
         process.send_signal(end)
         assert process.wait(20) == 0
         assert not create_endpoint(parse_uri(path).key).socket.exists()
-        photos.upsert(many(11))  # goes on by itself
-        photos.finish_writes()
-        assert photos.count() == 11
+        images.upsert(many(11))  # continues with a direct connection
+        images.finish_writes()
+        assert images.count() == 11
 
 
-def test_a_killed_one_is_replaced_by_the_direct_way(path: Path) -> None:
+def test_a_killed_daemon_is_replaced_by_a_direct_connection(path: Path) -> None:
     with bare_process(path) as process:
         with open_store(path) as store:
-            photos = store.collection("photos")
+            images = store.collection("photos")
             assert daemon_of(store)
             process.kill()
             process.wait()
-            photos.upsert(many(9))
-            photos.finish_writes()
-            assert photos.count() == 9
+            images.upsert(many(9))
+            images.finish_writes()
+            assert images.count() == 9
             assert not daemon_of(store)
         with open_store(path) as store:
             assert store.collection("photos").count() == 9
@@ -157,7 +159,7 @@ def test_a_killed_one_is_replaced_by_the_direct_way(path: Path) -> None:
         assert daemon_process.stop(str(path)) is False
 
 
-def test_one_that_hangs_is_told_of_and_ended_by_force(
+def test_a_daemon_that_hangs_is_reported_and_killed(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(client, "GREETING_SECONDS", 0.2)
@@ -176,13 +178,13 @@ def test_one_that_hangs_is_told_of_and_ended_by_force(
             assert store.collection("photos").count() == 7
 
 
-def test_an_idle_one_ends_and_leaves_nothing(path: Path) -> None:
+def test_an_idle_daemon_stops_and_leaves_nothing(path: Path) -> None:
     with bare_process(path, idle=0.2) as process:
         assert process.wait(20) == 0
     assert find_endpoint(parse_uri(path).key) is None
 
 
-def test_a_store_that_cannot_be_opened_is_said_at_once(
+def test_a_store_that_cannot_be_opened_is_reported_at_once(
     tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = command("warm", "--uri", tmp_path / "nowhere.db")
@@ -208,17 +210,17 @@ def test_a_password_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
         assert secret not in done.stderr + written
 
 
-def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> None:
+def test_the_variable_starts_a_daemon_after_the_command(tmp_path: Path) -> None:
     draw(tmp_path / "photos" / "red.png")
     uri = tmp_path / "photos.db"
-    warmly = partial(command, CLIPSEARCH_WARM="1m", CLIPSEARCH_MODEL="pocket")
-    assert warmly("ingest", tmp_path / "photos", "--uri", uri).returncode == 0
+    with_daemon = partial(command, CLIPSEARCH_WARM="1m", CLIPSEARCH_MODEL="pocket")
+    assert with_daemon("ingest", tmp_path / "photos", "--uri", uri).returncode == 0
     try:
         deadline = time.monotonic() + 60
         while (state := daemon_process.read_status(str(uri))) is None or state.models != ["pocket"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert warmly("query", "red", "--uri", uri).returncode == 0
+        assert with_daemon("query", "red", "--uri", uri).returncode == 0
         now = daemon_process.read_status(str(uri))
         assert now
         assert now.pid == state.pid
@@ -230,7 +232,9 @@ def test_the_variable_starts_it_after_the_command_s_own_work(tmp_path: Path) -> 
     assert daemon_process.read_status(str(uri)) is None
 
 
-def test_without_unix_sockets_it_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_unix_sockets_there_is_no_daemon(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for module in ("endpoint", "process"):
         monkeypatch.setattr(f"clipsearch.daemon.{module}.is_supported", lambda: False)
     with pytest.raises((StoreError, UsageError), match="Unix sockets"):

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CAGE = Path(__file__).with_name("milvus_namespace.py")
-PORT = 19530  # Milvus's own; always free where nobody else lives
+NAMESPACE_SCRIPT = Path(__file__).with_name("milvus_namespace.py")
+PORT = 19530  # Milvus's default; always free in a network namespace of its own
 
 # Root needs no user namespace, and containers often forbid one; others need it to make the rest.
 NAMESPACES = (
@@ -26,12 +26,12 @@ NAMESPACES = (
 
 
 class UnavailableError(Exception):
-    """This way to a server is not open on this machine; the message says why."""
+    """This kind of server cannot run on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartedServer:
-    """A server that may still be starting; `death` says why it ended, or None while it runs."""
+    """A server that may still be starting; `death` returns why it ended, or None while it runs."""
 
     uri: str
     death: Callable[[], str | None]
@@ -52,16 +52,22 @@ def bundled_server(unpacked: Path, folder: Path) -> Iterator[StartedServer]:
     with listener, log.open("wb") as output:
         process = subprocess.Popen(
             [
-                *(*namespaces, sys.executable, str(CAGE), str(listener.fileno()), str(PORT)),
+                *(
+                    *namespaces,
+                    sys.executable,
+                    str(NAMESPACE_SCRIPT),
+                    str(listener.fileno()),
+                    str(PORT),
+                ),
                 *(str(unpacked / "milvus"), "run", "standalone"),
             ],
             cwd=folder,  # it reads ./configs
             env=os.environ | {"DEPLOY_MODE": "STANDALONE", "LD_LIBRARY_PATH": str(unpacked)},
             pass_fds=[listener.fileno()],
-            stdin=subprocess.PIPE,  # closed by our end, however we end
+            stdin=subprocess.PIPE,  # closed when this process ends, in any way
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the tests, which stop the server in their order
+            start_new_session=True,  # Ctrl-C reaches the tests, which then stop the server
         )
     try:
         yield StartedServer(uri, lambda: last_words(process, log))
@@ -75,12 +81,12 @@ def last_words(process: subprocess.Popen[bytes], log: Path) -> str | None:
     if process.poll() is None:
         return None
     lines = log.read_text(errors="replace").splitlines()
-    deadly = [line for line in lines if re.match(r"panic|fatal|.*\[(ERROR|FATAL)\]", line)]
-    return "\n".join((deadly or lines)[-5:]) or "without a word"
+    fatal = [line for line in lines if re.match(r"panic|fatal|.*\[(ERROR|FATAL)\]", line)]
+    return "\n".join((fatal or lines)[-5:]) or "it logged nothing"
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the cage and the server in it."""
+    """End the namespace and the server in it."""
     assert process.stdin is not None
     process.stdin.close()
     try:
@@ -106,7 +112,7 @@ def bundled_files() -> Path:
 
 
 def available_namespaces() -> list[str]:
-    """The command that gives a process its own network and mounts, as far as we are allowed."""
+    """The command that gives a process its own network and mounts, as far as permissions allow."""
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         raise UnavailableError("util-linux (unshare, mount) is not installed")
     for command in NAMESPACES:
@@ -120,19 +126,23 @@ def available_namespaces() -> list[str]:
 def unpack(source: Path, target: Path) -> None:
     """Decompress the executables that are not there yet: ten seconds the first time."""
 
-    def one(packed: Path) -> None:
-        whole = target / packed.stem
-        if whole.exists():
+    def unpack_file(packed: Path) -> None:
+        unpacked_file = target / packed.stem
+        if unpacked_file.exists():
             return
-        part = whole.with_suffix(f".{os.getpid()}")  # another run may be doing the same
+        part = unpacked_file.with_suffix(f".{os.getpid()}")  # another run may be doing the same
         with lzma.open(packed) as compressed, part.open("wb") as plain:
             shutil.copyfileobj(compressed, plain, 1 << 20)
         part.chmod(0o755)
-        part.replace(whole)
+        part.replace(unpacked_file)
 
     target.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(one, sorted(source.glob("*.lzma"), key=lambda path: -path.stat().st_size)))
+        list(
+            pool.map(
+                unpack_file, sorted(source.glob("*.lzma"), key=lambda path: -path.stat().st_size)
+            )
+        )
 
 
 def configure(package: Path, folder: Path) -> Path:

@@ -1,6 +1,6 @@
-"""Run the bundled Milvus server alone in namespaces of its own, and let one socket of the host in.
+"""Run the bundled Milvus server in its own namespaces, with one socket of the host.
 
-    unshare --net --mount python milvus_cage.py LISTENER PORT COMMAND…
+    unshare --net --mount python milvus_namespace.py LISTENER PORT COMMAND…
 
 Milvus 2.3.5 listens on every interface, without a password and with no setting against it, and
 keeps a lock and its ids in folders of the whole machine. A network namespace holds nothing but
@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Where this version keeps a lock and its ids, whatever its configuration says.
+# Where this version keeps a lock and its ids, ignoring its configuration.
 MACHINE_WIDE = (Path("/run/milvus"), Path("/tmp/milvus"))
 
 SIOCSIFFLAGS = 0x8914  # linux/sockios.h
@@ -67,13 +67,15 @@ async def serve(listener: socket.socket, port: int, command: list[str]) -> int:
     server = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin.fileno(), closed.set)  # nobody writes to it: readable means closed
+    loop.add_reader(
+        sys.stdin.fileno(), closed.set
+    )  # nothing is written to it: readable means closed
     loop.add_signal_handler(signal.SIGTERM, closed.set)
     await asyncio.start_server(carry, sock=listener)
     waits = [asyncio.create_task(closed.wait()), asyncio.create_task(server.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     if server.returncode is None:
-        server.kill()  # its data is thrown away, and its own graceful stop may take minutes
+        server.kill()  # its data is discarded, and a graceful stop may take minutes
     return await server.wait()
 
 

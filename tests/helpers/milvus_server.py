@@ -17,7 +17,7 @@ IMAGE = "milvusdb/milvus:v2.6.22"  # as in compose.yaml
 def milvus_server(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The uri of a Milvus server that answers; skips, saying why, where there is none.
+    """The URI of a Milvus server that answers; skips with the reason if there is none.
 
     In this order: `CLIPSEARCH_TEST_MILVUS_URI`, which is left as it is, so choose collection names
     that nobody else has; a container, where an engine answers and the image is already there; the
@@ -74,7 +74,7 @@ def container() -> Iterator[StartedServer]:
 
 
 def wait_until_ready(server: StartedServer, *, seconds: float) -> None:
-    """Return when the server answers a query; fail the tests when it ends or stays silent."""
+    """Return when the server answers a query; fail the tests if it ends or does not answer."""
     from pymilvus import MilvusClient, MilvusException
 
     end = time.monotonic() + seconds

@@ -28,7 +28,7 @@ def row(
 ) -> ImageRow:
     """A row of this absolute path; the embedding is scaled to length 1."""
     vector = np.asarray(embedding, dtype=np.float32)
-    photo = ImageRecord(
+    record = ImageRecord(
         id=image_id(Path(path)),
         path=Path(path),
         content_hash=content,
@@ -39,7 +39,7 @@ def row(
         format=format,
         taken_at=taken_at,
     )
-    return ImageRow(photo, (vector / np.linalg.norm(vector)).astype(np.float32))
+    return ImageRow(record, (vector / np.linalg.norm(vector)).astype(np.float32))
 
 
 def many(count: int, seed: int = 0) -> list[ImageRow]:

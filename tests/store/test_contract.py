@@ -1,4 +1,4 @@
-"""What a collection promises, on Milvus Lite and on a real server alike."""
+"""The behavior of collections on Milvus Lite, on a real server, and through a daemon."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -29,27 +29,27 @@ MANY = many(5_000)
 _numbers = count()
 
 
-@pytest.fixture(scope="module", params=["lite", "server", "warm"])
+@pytest.fixture(scope="module", params=["lite", "server", "daemon"])
 def address(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     if request.param == "server":
         yield str(request.getfixturevalue("milvus_server"))
         return
-    if request.param == "warm" and not is_supported():
-        pytest.skip("a warm process needs Unix sockets")
+    if request.param == "daemon" and not is_supported():
+        pytest.skip("a daemon needs Unix sockets")
     path = tmp_path_factory.mktemp("store") / "photos.db"
-    with serving(path) if request.param == "warm" else nullcontext():
+    with serving(path) if request.param == "daemon" else nullcontext():
         yield str(path)
 
 
 @pytest.fixture(scope="module")
 def store(address: str) -> Iterator[Store]:
-    """A store whose collections of this run are dropped in the end."""
+    """A store; the collections of this run are dropped at the end."""
     with open_store(address) as opened:
-        warm = daemon_of(opened) is not None
+        through_daemon = daemon_of(opened) is not None
         yield opened
-        assert (daemon_of(opened) is not None) == warm  # nothing went the direct way instead
+        assert (daemon_of(opened) is not None) == through_daemon  # no fallback
         for info in opened.collections():
             if info.name.startswith(RUN):
                 opened.drop(info.name)
@@ -64,7 +64,7 @@ def name(store: Store) -> Iterator[str]:
     name = f"{RUN}_{next(_numbers)}"
     yield name
     if name in [info.name for info in store.collections()]:
-        store.drop(name)  # a server needs time for every collection that it keeps loaded
+        store.drop(name)  # a server needs time for every collection that is loaded
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def reused(store: Store) -> Collection:
 
 
 @pytest.fixture
-def photos(reused: Collection) -> Collection:
-    """An empty collection, the same every time: a server needs seconds to make one."""
-    reused.delete([photo.id for photo in reused.scan()])
+def images(reused: Collection) -> Collection:
+    """An empty collection, reused since a server needs seconds to create one."""
+    reused.delete([record.id for record in reused.scan()])
     reused.remove_failures([failure.path for failure in reused.failures()])
     reused.remove_roots(reused.info.roots)
     reused.finish_writes()
@@ -84,7 +84,7 @@ def photos(reused: Collection) -> Collection:
 
 @pytest.fixture
 def own(store: Store, name: str) -> Collection:
-    """An empty collection that the test may drop or spoil."""
+    """An empty collection that the test may drop or damage."""
     return store.create(name, MODEL)
 
 
@@ -96,7 +96,7 @@ def full(store: Store) -> Collection:
     return collection
 
 
-def test_scores_are_the_same_whether_milvus_or_kept_vectors_give_them(full: Collection) -> None:
+def test_scores_are_the_same_from_milvus_and_from_cached_vectors(full: Collection) -> None:
     queries = np.stack([MANY[3].embedding, 5 * MANY[4].embedding])
     for where, most in (("size < 700", 900), ("size < 700", 30), ("", 3_000), ("size < 0", 9)):
         asked = full.search(queries, limit=most, condition=where)
@@ -108,61 +108,61 @@ def test_scores_are_the_same_whether_milvus_or_kept_vectors_give_them(full: Coll
                 np.testing.assert_allclose(scores, [hit.score for hit in hits], atol=1e-5)
 
 
-def test_scores_see_what_was_written(photos: Collection) -> None:
+def test_scores_include_new_rows(images: Collection) -> None:
     query = np.array([1, 0, 0, 0], np.float32)
     for number in (1, 2, 3):
-        photos.upsert([row(f"/a/{number}.jpg", (1, number, 0, 0))])
+        images.upsert([row(f"/a/{number}.jpg", (1, number, 0, 0))])
         for _ in range(3):
-            [scores] = photos.scores(query, limit=10)
+            [scores] = images.scores(query, limit=10)
             assert len(scores) == number
 
 
-def test_a_row_comes_back_as_it_went_in(photos: Collection) -> None:
+def test_a_row_comes_back_as_it_went_in(images: Collection) -> None:
     rows = [
         row("/a/dated.jpg", (1, 2, 3, 4), taken_at=datetime(2023, 5, 6, 7, 8, 9)),
         row("/a/undated.png", (4, 3, 2, 1), format="png", size=2**40, mtime_ns=-1),
         row("/a/old.tiff", (0, 1, 0, -1), format="tiff", taken_at=datetime(1, 1, 1)),
     ]
-    photos.upsert(rows)
-    back = photos.get([r.record.id for r in rows])
+    images.upsert(rows)
+    back = images.get([r.record.id for r in rows])
     assert [back[r.record.id].record for r in rows] == [r.record for r in rows]
     for r in rows:
         np.testing.assert_array_equal(back[r.record.id].embedding, r.embedding)
         assert back[r.record.id].embedding.dtype == np.float32
 
 
-def test_writing_a_row_again_replaces_it(photos: Collection) -> None:
-    photos.upsert([row("/a.jpg", size=1), row("/b.jpg", size=1)])
-    photos.upsert([row("/a.jpg", size=2)])
-    assert photos.count() == 2
-    assert photos.file_states([image_id(Path("/a.jpg"))]) == {
+def test_writing_a_row_again_replaces_it(images: Collection) -> None:
+    images.upsert([row("/a.jpg", size=1), row("/b.jpg", size=1)])
+    images.upsert([row("/a.jpg", size=2)])
+    assert images.count() == 2
+    assert images.file_states([image_id(Path("/a.jpg"))]) == {
         image_id(Path("/a.jpg")): FileState(2, 1_700_000_000_000_000_000, "hash")
     }
 
 
-def test_of_two_rows_with_one_id_the_last_wins(photos: Collection) -> None:
-    photos.upsert([row("/a.jpg", size=1), row("/a.jpg", size=2)])
-    assert [photo.size for photo in photos.scan()] == [2]
+def test_of_two_rows_with_one_id_the_last_wins(images: Collection) -> None:
+    images.upsert([row("/a.jpg", size=1), row("/a.jpg", size=2)])
+    assert [record.size for record in images.scan()] == [2]
 
 
-def test_writing_nothing_is_fine(photos: Collection) -> None:
-    photos.upsert([])
-    photos.delete([])
-    photos.finish_writes()
-    assert photos.count() == 0
-    assert (photos.get([]), photos.file_states([]), photos.find_by_content([])) == ({}, {}, {})
-    assert list(photos.scan()) == []
-    assert photos.search(MANY[0].embedding, limit=3) == [[]]
+def test_writing_nothing_is_fine(images: Collection) -> None:
+    images.upsert([])
+    images.delete([])
+    images.finish_writes()
+    assert images.count() == 0
+    assert (images.get([]), images.file_states([]), images.find_by_content([])) == ({}, {}, {})
+    assert list(images.scan()) == []
+    assert images.search(MANY[0].embedding, limit=3) == [[]]
 
 
-def test_stamps_of_any_number_of_ids_leave_out_the_unknown(full: Collection) -> None:
+def test_file_states_of_many_ids_leave_out_unknown_ids(full: Collection) -> None:
     ids = [r.record.id for r in MANY]
-    stamps = full.file_states([*ids, image_id(Path("/unknown.jpg"))])
-    assert stamps.keys() == set(ids)
-    assert all(stamps[r.record.id].size == r.record.size for r in MANY)
+    states = full.file_states([*ids, image_id(Path("/unknown.jpg"))])
+    assert states.keys() == set(ids)
+    assert all(states[r.record.id].size == r.record.size for r in MANY)
 
 
-def test_photos_are_found_by_content(full: Collection) -> None:
+def test_images_are_found_by_content(full: Collection) -> None:
     found = full.find_by_content(["hash 3", "hash 4", "no such hash"])
     assert {k: sorted(p.size for p in v) for k, v in found.items()} == {
         "hash 3": [6, 7],
@@ -171,8 +171,8 @@ def test_photos_are_found_by_content(full: Collection) -> None:
 
 
 def test_a_scan_gives_every_row_once(full: Collection) -> None:
-    assert sorted(photo.size for photo in full.scan()) == list(range(len(MANY)))
-    few = sorted(photo.size for photo in full.scan(filters.at_most("size", 41)))
+    assert sorted(record.size for record in full.scan()) == list(range(len(MANY)))
+    few = sorted(record.size for record in full.scan(filters.at_most("size", 41)))
     assert few == list(range(42))
 
 
@@ -188,30 +188,30 @@ def test_a_scan_gives_every_row_once_in_small_pages(
 
 
 def test_a_scan_gives_every_row_once_where_ids_are_uneven(
-    photos: Collection, monkeypatch: pytest.MonkeyPatch
+    images: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [
         ImageRow(replace(r.record, id=f"{n:02x}".ljust(32, "0")), r.embedding)
         for n, r in enumerate(MANY[:90])
     ]
-    photos.upsert(rows)
+    images.upsert(rows)
     monkeypatch.setattr("clipsearch.store.scan.PAGE_BYTES", 4 * DIM * 80)
-    assert sorted(r.record.id for r in photos.scan_rows()) == [r.record.id for r in rows]
+    assert sorted(r.record.id for r in images.scan_rows()) == [r.record.id for r in rows]
 
 
-def test_rows_may_be_deleted_during_a_scan(photos: Collection) -> None:
-    photos.upsert(MANY[:300])
-    for photo in islice(photos.scan(), 20):
-        photos.delete([photo.id])
-    assert photos.count() == 280
+def test_rows_may_be_deleted_during_a_scan(images: Collection) -> None:
+    images.upsert(MANY[:300])
+    for record in islice(images.scan(), 20):
+        images.delete([record.id])
+    assert images.count() == 280
 
 
-def test_deleted_rows_are_gone(photos: Collection) -> None:
-    photos.upsert(MANY[:10])
-    photos.delete([r.record.id for r in MANY[:4]] + [image_id(Path("/unknown.jpg"))])
-    assert photos.count() == 6
-    assert not photos.get([MANY[0].record.id])
-    assert photos.search(MANY[0].embedding, limit=10)[0][0].id != MANY[0].record.id
+def test_deleted_rows_are_gone(images: Collection) -> None:
+    images.upsert(MANY[:10])
+    images.delete([r.record.id for r in MANY[:4]] + [image_id(Path("/unknown.jpg"))])
+    assert images.count() == 6
+    assert not images.get([MANY[0].record.id])
+    assert images.search(MANY[0].embedding, limit=10)[0][0].id != MANY[0].record.id
 
 
 def test_search_finds_what_exact_arithmetic_finds(full: Collection) -> None:
@@ -224,18 +224,18 @@ def test_search_finds_what_exact_arithmetic_finds(full: Collection) -> None:
         np.testing.assert_allclose([hit.score for hit in found], expected[best], atol=1e-5)
 
 
-def test_search_sees_the_row_just_written(photos: Collection) -> None:
+def test_search_finds_the_row_just_written(images: Collection) -> None:
     for n in range(5):
-        photos.upsert([row(f"/{n}.jpg", np.eye(DIM)[n % DIM] + n / 100)])
-        assert photos.count() == n + 1
-        assert len(photos.search(np.ones(DIM, dtype=np.float32), limit=10)[0]) == n + 1
+        images.upsert([row(f"/{n}.jpg", np.eye(DIM)[n % DIM] + n / 100)])
+        assert images.count() == n + 1
+        assert len(images.search(np.ones(DIM, dtype=np.float32), limit=10)[0]) == n + 1
 
 
-def test_pages_of_a_search_are_the_search_in_pieces(full: Collection) -> None:
+def test_pages_of_a_search_join_to_the_search(full: Collection) -> None:
     query = MANY[7].embedding
-    whole = full.search(query, limit=30)[0]
-    pieces = [full.search(query, limit=10, offset=start)[0] for start in (0, 10, 20)]
-    assert [hit.id for page in pieces for hit in page] == [hit.id for hit in whole]
+    complete = full.search(query, limit=30)[0]
+    pages = [full.search(query, limit=10, offset=start)[0] for start in (0, 10, 20)]
+    assert [hit.id for page in pages for hit in page] == [hit.id for hit in complete]
 
 
 def test_scores_are_those_of_the_search(full: Collection) -> None:
@@ -269,7 +269,7 @@ def test_an_impossible_limit_is_refused(full: Collection, limit: int, offset: in
 @pytest.mark.parametrize(
     "query", [[1, 0], [0] * DIM, [np.nan] * DIM, [[[1.0] * DIM]]], ids=["dim", "0", "nan", "3d"]
 )
-def test_a_query_that_is_no_direction_is_refused(full: Collection, query: list[float]) -> None:
+def test_an_invalid_query_vector_is_refused(full: Collection, query: list[float]) -> None:
     with pytest.raises(VectorError):
         full.search(np.asarray(query, dtype=np.float32), limit=1)
 
@@ -290,14 +290,14 @@ def test_a_bad_embedding_is_refused_before_anything_is_written(
     assert full.count() == len(MANY)
 
 
-def test_a_field_that_does_not_fit_is_refused(photos: Collection) -> None:
+def test_a_field_that_does_not_fit_is_refused(images: Collection) -> None:
     long = Path("/" + "/".join(["x" * 200] * 100))
     with pytest.raises(StoreError, match="too long"):
-        photos.upsert([row(long)])
+        images.upsert([row(long)])
     with pytest.raises(StoreError, match="not an absolute path"):
-        photos.upsert([row("here.jpg")])
+        images.upsert([row("here.jpg")])
     with pytest.raises(StoreError, match="hex digits"):
-        photos.upsert([ImageRow(replace(MANY[0].record, id="7"), MANY[0].embedding)])
+        images.upsert([ImageRow(replace(MANY[0].record, id="7"), MANY[0].embedding)])
 
 
 @pytest.mark.parametrize(
@@ -318,83 +318,83 @@ def test_a_malformed_filter_is_the_callers_mistake_and_harms_nothing(
     assert full.count() == len(MANY)
 
 
-def test_the_catalog_knows_the_collection(store: Store, photos: Collection) -> None:
-    name = photos.info.name
-    photos.upsert(MANY[:7])
-    photos.add_roots([Path("/b"), Path("/a")])
-    photos.add_roots([Path("/a")])
-    photos.finish_writes()
+def test_the_catalog_describes_the_collection(store: Store, images: Collection) -> None:
+    name = images.info.name
+    images.upsert(MANY[:7])
+    images.add_roots([Path("/b"), Path("/a")])
+    images.add_roots([Path("/a")])
+    images.finish_writes()
     again = store.collection(name)
-    assert again.info == photos.info
+    assert again.info == images.info
     assert again.info.model == MODEL
     assert again.info.rows == 7
     assert again.info.roots == (Path("/a"), Path("/b"))
     assert datetime.fromisoformat(again.info.created_at).tzinfo is not None
     assert again.info in store.collections()
-    photos.remove_roots([Path("/a"), Path("/never")])
-    assert [photos.info.roots, store.collection(name).info.roots] == [(Path("/b"),)] * 2
+    images.remove_roots([Path("/a"), Path("/never")])
+    assert [images.info.roots, store.collection(name).info.roots] == [(Path("/b"),)] * 2
 
 
-def test_failures_are_remembered_once_a_path(photos: Collection) -> None:
+def test_failures_are_stored_once_per_path(images: Collection) -> None:
     odd = Path("/odd\n\udcff.jpg")
-    photos.add_failures([Failure(Path("/b.jpg"), "truncated"), Failure(odd, "no picture")])
-    photos.add_failures([Failure(Path("/b.jpg"), "empty " * 1000)])
-    photos.remove_failures([Path("/never.jpg")])
-    assert [failure.path for failure in photos.failures()] == [Path("/b.jpg"), odd]
-    assert photos.failures()[0].reason.startswith("empty ")
-    photos.remove_failures([odd])
-    assert [failure.path for failure in photos.failures()] == [Path("/b.jpg")]
+    images.add_failures([Failure(Path("/b.jpg"), "truncated"), Failure(odd, "not an image")])
+    images.add_failures([Failure(Path("/b.jpg"), "empty " * 1000)])
+    images.remove_failures([Path("/never.jpg")])
+    assert [failure.path for failure in images.failures()] == [Path("/b.jpg"), odd]
+    assert images.failures()[0].reason.startswith("empty ")
+    images.remove_failures([odd])
+    assert [failure.path for failure in images.failures()] == [Path("/b.jpg")]
 
 
-def test_thousands_of_failures_are_remembered(photos: Collection) -> None:
+def test_thousands_of_failures_are_stored(images: Collection) -> None:
     failures = [Failure(Path(f"/{n:05}.jpg"), "empty") for n in range(2_500)]
-    photos.add_failures(failures)
-    assert photos.failures() == failures
+    images.add_failures(failures)
+    assert images.failures() == failures
 
 
-def test_the_row_count_is_a_lower_bound_at_every_moment(photos: Collection, store: Store) -> None:
-    name = photos.info.name
-    photos.upsert(MANY[:100])
-    photos.finish_writes()
+def test_the_row_count_is_a_lower_bound_at_every_moment(images: Collection, store: Store) -> None:
+    name = images.info.name
+    images.upsert(MANY[:100])
+    images.finish_writes()
     assert store.collection(name).info.rows == 100
-    photos.upsert(MANY[50:150])
+    images.upsert(MANY[50:150])
     assert store.collection(name).info.rows <= 150
-    photos.delete([r.record.id for r in MANY[:30]])
+    images.delete([r.record.id for r in MANY[:30]])
     assert store.collection(name).info.rows <= 120
-    photos.finish_writes()
+    images.finish_writes()
     assert store.collection(name).info.rows == 120
 
 
-def test_settling_flushes_what_was_written_before_a_deletion(
-    photos: Collection, monkeypatch: pytest.MonkeyPatch
+def test_finishing_flushes_what_was_written_before_a_deletion(
+    images: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[str] = []
-    monkeypatch.setattr(photos._backend, "flush", flushed.append)
-    photos.upsert(MANY[:10])
-    photos.delete([MANY[0].record.id])
-    photos.finish_writes()
-    assert flushed == [photos.info.name]
-    photos.delete([MANY[1].record.id])
-    photos.finish_writes()
-    assert flushed == [photos.info.name]
+    monkeypatch.setattr(images._backend, "flush", flushed.append)
+    images.upsert(MANY[:10])
+    images.delete([MANY[0].record.id])
+    images.finish_writes()
+    assert flushed == [images.info.name]
+    images.delete([MANY[1].record.id])
+    images.finish_writes()
+    assert flushed == [images.info.name]
 
 
-def test_a_missing_collection_names_those_there_are(store: Store, photos: Collection) -> None:
-    with pytest.raises(MissingCollectionError, match=photos.info.name):
+def test_the_error_of_a_missing_collection_names_the_others(
+    store: Store, images: Collection
+) -> None:
+    with pytest.raises(MissingCollectionError, match=images.info.name):
         store.collection(f"{RUN}_missing")
     with pytest.raises(MissingCollectionError):
         store.drop(f"{RUN}_missing")
     assert store.find(f"{RUN}_missing") is None
 
 
-def test_a_collection_is_made_once(store: Store, own: Collection, name: str) -> None:
+def test_a_collection_is_created_once(store: Store, own: Collection, name: str) -> None:
     with pytest.raises(StoreError, match="exists"):
         store.create(name, MODEL)
 
 
-def test_a_dropped_collection_is_gone_with_all_that_was_known(
-    store: Store, own: Collection, name: str
-) -> None:
+def test_a_dropped_collection_leaves_nothing(store: Store, own: Collection, name: str) -> None:
     own.upsert(MANY[:10])
     own.add_roots([Path("/a")])
     own.add_failures([Failure(Path("/a/b.jpg"), "empty")])
@@ -416,7 +416,7 @@ def test_a_name_that_milvus_refuses_is_refused_first(store: Store, bad: str) -> 
         store.collection(bad)
 
 
-def test_a_collection_of_somebody_else_is_left_alone(
+def test_a_collection_of_another_program_is_left_alone(
     store: Store, own: Collection, name: str
 ) -> None:
     own.upsert(MANY[:3])
@@ -431,7 +431,7 @@ def test_a_collection_of_somebody_else_is_left_alone(
     store._catalog.add(name, MODEL)  # so that it is dropped
 
 
-def test_a_kill_while_making_a_collection_does_no_harm(
+def test_a_kill_while_creating_a_collection_does_no_harm(
     store: Store, own: Collection, name: str
 ) -> None:
     store._catalog.remove(name)  # as if killed before the catalog was written
@@ -452,7 +452,7 @@ def test_a_kill_while_dropping_a_collection_does_no_harm(
     assert store.create(name, MODEL).count() == 0
 
 
-def test_a_collection_of_a_newer_clipsearch_is_refused(
+def test_a_collection_of_a_newer_version_is_refused(
     store: Store, own: Collection, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -463,7 +463,7 @@ def test_a_collection_of_a_newer_clipsearch_is_refused(
                 look(name)
 
 
-def test_a_store_opened_again_has_everything(address: str, store: Store, name: str) -> None:
+def test_a_reopened_store_has_everything(address: str, store: Store, name: str) -> None:
     written = store.create(name, MODEL)
     written.upsert(MANY[:50])
     written.finish_writes()

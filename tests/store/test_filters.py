@@ -1,4 +1,4 @@
-"""Filter expressions, held against Python on a real Milvus Lite."""
+"""Filter expressions on a real Milvus Lite, compared with Python."""
 
 import os
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ PATHS = st.lists(NAMES, min_size=1, max_size=4).map(
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
     with Store.open(tmp_path_factory.mktemp("filters") / "photos.db") as store:
         yield store.create("photos", MODEL)
 
 
-def paths(photos: Collection, where: str) -> set[Path]:
-    return {photo.path for photo in photos.scan(where)}
+def paths(images: Collection, where: str) -> set[Path]:
+    return {record.path for record in images.scan(where)}
 
 
-def fill(photos: Collection, *rows: object) -> None:
-    photos.delete([photo.id for photo in photos.scan()])
-    photos.upsert(rows)  # type: ignore[arg-type]
+def fill(images: Collection, *rows: object) -> None:
+    images.delete([record.id for record in images.scan()])
+    images.upsert(rows)  # type: ignore[arg-type]
 
 
 @given(PATHS)
@@ -52,55 +52,55 @@ def test_any_path_survives_being_stored(path: Path) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(PATHS, min_size=1, max_size=12, unique=True))
-def test_any_path_is_found_alone_and_by_its_folders(photos: Collection, given: list[Path]) -> None:
-    fill(photos, *(row(path) for path in given))
-    assert paths(photos, "") == set(given)
+def test_any_path_matches_itself_and_its_folders(images: Collection, given: list[Path]) -> None:
+    fill(images, *(row(path) for path in given))
+    assert paths(images, "") == set(given)
     for path in given[:3]:
-        assert paths(photos, filters.path_equals(path)) == {path}
+        assert paths(images, filters.path_equals(path)) == {path}
         for folder in path.parents:
             inside = {p for p in given if folder in p.parents}
-            assert paths(photos, filters.in_folder(folder)) == inside
+            assert paths(images, filters.in_folder(folder)) == inside
 
 
-def test_a_folder_is_not_its_namesakes(photos: Collection) -> None:
+def test_a_folder_does_not_match_similar_names(images: Collection) -> None:
     inside = [Path("/a_b/x.jpg"), Path("/a_b/c/y.jpg"), Path("/a_b/\udcff.jpg"), Path("/a_b/\n")]
     outside = [Path("/axb/x.jpg"), Path("/a_bc/x.jpg"), Path("/a_b"), Path("/a_b0"), Path("/A_B/x")]
-    fill(photos, *map(row, inside + outside))
-    assert paths(photos, filters.in_folder(Path("/a_b"))) == set(inside)
-    assert paths(photos, filters.in_folder(Path("/"))) == {*inside, *outside}
+    fill(images, *map(row, inside + outside))
+    assert paths(images, filters.in_folder(Path("/a_b"))) == set(inside)
+    assert paths(images, filters.in_folder(Path("/"))) == {*inside, *outside}
 
 
-def test_dates_leave_out_photos_without_one(photos: Collection) -> None:
+def test_dates_leave_out_images_without_a_date(images: Collection) -> None:
     old, new = datetime(1969, 1, 2), datetime(2024, 2, 29, 12)
-    fill(photos, row("/old", taken_at=old), row("/new", taken_at=new), row("/none"))
-    assert paths(photos, filters.taken_from(datetime(1900, 1, 1))) == {Path("/old"), Path("/new")}
-    assert paths(photos, filters.taken_from(new)) == {Path("/new")}
-    assert paths(photos, filters.taken_before(new)) == {Path("/old")}
-    assert paths(photos, filters.taken_before(datetime(9999, 1, 1))) == {Path("/old"), Path("/new")}
+    fill(images, row("/old", taken_at=old), row("/new", taken_at=new), row("/none"))
+    assert paths(images, filters.taken_from(datetime(1900, 1, 1))) == {Path("/old"), Path("/new")}
+    assert paths(images, filters.taken_from(new)) == {Path("/new")}
+    assert paths(images, filters.taken_before(new)) == {Path("/old")}
+    assert paths(images, filters.taken_before(datetime(9999, 1, 1))) == {Path("/old"), Path("/new")}
 
 
-def test_the_other_fields(photos: Collection) -> None:
+def test_the_other_fields(images: Collection) -> None:
     fill(
-        photos,
+        images,
         row("/a", format="jpeg", size=1, content="one"),
         row("/b", format="png", size=2, content="two"),
         row("/c", format="gif", size=2**50, content='"; \\'),
     )
     a, b, c = map(Path, ("/a", "/b", "/c"))
-    assert paths(photos, filters.format_in(["JPEG", "png"])) == {a, b}
-    assert paths(photos, filters.at_least("size", 2)) == {b, c}
-    assert paths(photos, filters.at_most("size", 2)) == {a, b}
-    assert paths(photos, filters.content_not('"; \\')) == {a, b}
-    assert paths(photos, filters.content_in(['"; \\', "two"])) == {b, c}
-    assert paths(photos, filters.id_in([image_id(a), image_id(c)])) == {a, c}
-    assert a in paths(photos, filters.id_starts_with(image_id(a)[:5].upper()))
-    assert paths(photos, filters.id_starts_with(image_id(a))) == {a}
+    assert paths(images, filters.format_in(["JPEG", "png"])) == {a, b}
+    assert paths(images, filters.at_least("size", 2)) == {b, c}
+    assert paths(images, filters.at_most("size", 2)) == {a, b}
+    assert paths(images, filters.content_not('"; \\')) == {a, b}
+    assert paths(images, filters.content_in(['"; \\', "two"])) == {b, c}
+    assert paths(images, filters.id_in([image_id(a), image_id(c)])) == {a, c}
+    assert a in paths(images, filters.id_starts_with(image_id(a)[:5].upper()))
+    assert paths(images, filters.id_starts_with(image_id(a))) == {a}
 
 
-def test_conditions_are_joined_whole(photos: Collection) -> None:
-    fill(photos, row("/a", size=1), row("/b", size=2), row("/c", size=3))
+def test_conditions_are_combined_in_parentheses(images: Collection) -> None:
+    fill(images, row("/a", size=1), row("/b", size=2), row("/c", size=3))
     either = "size == 1 or size == 2"
-    assert paths(photos, filters.all_of(either, "", "size >= 2", "  ")) == {Path("/b")}
+    assert paths(images, filters.all_of(either, "", "size >= 2", "  ")) == {Path("/b")}
     assert filters.all_of("", " ") == ""
     assert filters.all_of(either, "") == either
 
@@ -117,7 +117,7 @@ def test_conditions_are_joined_whole(photos: Collection) -> None:
         lambda: filters.format_in([]),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused(make: object) -> None:
+def test_an_impossible_value_is_refused(make: object) -> None:
     with pytest.raises(UsageError):
         make()  # type: ignore[operator]
 
@@ -143,8 +143,8 @@ def test_a_filter_that_could_leave_its_parentheses_is_refused(expression: str) -
     assert repr(expression) in str(raised.value)
 
 
-def test_a_complete_filter_is_kept_as_it_is(photos: Collection) -> None:
-    fill(photos, row("/a", size=1), row("/b)", size=2), row("/c", size=3))
+def test_a_complete_filter_is_kept_as_it_is(images: Collection) -> None:
+    fill(images, row("/a", size=1), row("/b)", size=2), row("/c", size=3))
     for expression, found in {
         " (size == 1) or size in [3] ": {Path("/a"), Path("/c")},
         'path == "/b)"': {Path("/b)")},
@@ -153,4 +153,4 @@ def test_a_complete_filter_is_kept_as_it_is(photos: Collection) -> None:
     }.items():
         condition = filters.raw_condition(expression)
         assert condition == expression.strip()
-        assert paths(photos, filters.all_of(condition, "size < 9")) == found
+        assert paths(images, filters.all_of(condition, "size < 9")) == found

@@ -1,4 +1,4 @@
-"""A store on a file: what is wrong with it, who has it, and what is left behind."""
+"""A store on a file: damage, locks, processes, and leftovers."""
 
 import gc
 import os
@@ -55,9 +55,9 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def filled(path: Path, rows: int = 300) -> Path:
     with Store.open(path) as store:
-        photos = store.create("photos", MODEL)
-        photos.upsert(many(rows))
-        photos.finish_writes()
+        images = store.create("photos", MODEL)
+        images.upsert(many(rows))
+        images.finish_writes()
     return path
 
 
@@ -79,12 +79,12 @@ def refuses(path: Path, *, reason: str, kind: type[StoreError] = StoreError) -> 
         *("http://127.0.0.1:abc", "http://127.0.0.1:99999", "~no such user/photos.db"),
     ],
 )
-def test_an_address_of_neither_kind_is_refused(uri: str) -> None:
+def test_a_uri_of_neither_kind_is_refused(uri: str) -> None:
     with pytest.raises(UsageError, match=uri):
         Store.open(uri)
 
 
-def test_a_silent_server_is_named_within_seconds() -> None:
+def test_a_server_that_does_not_answer_is_named_within_seconds() -> None:
     start = time.monotonic()
     with pytest.raises(StoreError, match=r"no Milvus answers at http://127\.0\.0\.1:1") as raised:
         Store.open("http://user:secret@127.0.0.1:1")
@@ -92,7 +92,7 @@ def test_a_silent_server_is_named_within_seconds() -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_a_missing_store_is_made_only_when_asked(tmp_path: Path) -> None:
+def test_a_missing_store_is_created_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "photos.db"
     with pytest.raises(StoreError, match=r"no store at .*clipsearch ingest"):
         Store.open(path, create=False)
@@ -110,14 +110,14 @@ def test_a_missing_store_is_made_only_when_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["with space.db", "ünï日本.db", "x" * 200 + ".db", "q'uo\"te.db", "\udcff\udcfe.db"]
 )
-def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
+def test_any_file_name_works(tmp_path: Path, name: str) -> None:
     filled(tmp_path / name, rows=3)
     with Store.open(tmp_path / name, create=False) as store:
         assert store.collection("photos").count() == 3
 
 
 @native
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text.db"
     text.write_text("dear diary")
     refuses(text, reason="not a Milvus Lite database")
@@ -129,7 +129,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 @native
-def test_a_folder_is_no_store(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     refuses(tmp_path / "folder.db", reason="is a folder")
     (tmp_path / "three.db" / "collections").mkdir(parents=True)
@@ -150,7 +150,7 @@ def test_a_file_without_its_end_is_damaged(tmp_path: Path) -> None:
 
 
 @native
-def test_a_file_with_broken_pages_is_damaged_before_anything_is_written_to_it(
+def test_a_file_with_broken_pages_is_refused_before_any_write(
     tmp_path: Path,
 ) -> None:
     path = filled(tmp_path / "photos.db")
@@ -181,7 +181,7 @@ def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
         assert store.create("photos", MODEL).count() == 0
 
 
-def test_a_collection_that_vanished_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+def test_a_collection_that_vanished_is_not_created_again(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with Store.open(path) as store:
         store.backend.drop("photos")
@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Store.open(tmp_path / "file" / "photos.db")
 
 
-def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     loop = tmp_path / "loop.db"
     loop.symlink_to(loop)
     for path in (tmp_path / ("x" * 300 + ".db"), loop):
@@ -249,7 +249,7 @@ def test_no_room_for_temporary_files_leaves_no_lock(
 def test_a_store_in_use_is_refused_to_every_other_process(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     with holder(path) as process:
-        for _ in range(2):  # a refused attempt must not let the next one in
+        for _ in range(2):  # a refused attempt must not break the lock
             with pytest.raises(StoreError, match=f"open in another process .{process.pid}."):
                 Store.open(path)
     with Store.open(path) as store:  # right after a SIGKILL
@@ -267,7 +267,7 @@ def test_a_store_may_be_opened_twice_in_one_process(tmp_path: Path) -> None:
         second.collections()
 
 
-def test_a_store_sees_the_first_collection_that_another_one_makes(tmp_path: Path) -> None:
+def test_a_store_finds_the_first_collection_that_another_creates(tmp_path: Path) -> None:
     with Store.open(tmp_path / "photos.db") as early, Store.open(tmp_path / "photos.db") as late:
         assert early.collections() == []
         late.create("photos", MODEL)
@@ -275,7 +275,7 @@ def test_a_store_sees_the_first_collection_that_another_one_makes(tmp_path: Path
 
 
 @native
-def test_a_store_that_nobody_closed_is_free_when_it_is_forgotten(tmp_path: Path) -> None:
+def test_a_store_that_was_not_closed_is_unlocked_by_the_garbage_collector(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db")
     store = Store.open(path)
     with Store.open(path):
@@ -290,12 +290,12 @@ def test_a_store_that_nobody_closed_is_free_when_it_is_forgotten(tmp_path: Path)
 
 @contextmanager
 def open_elsewhere(path: Path) -> Iterator[None]:
-    """Open the store in another process; raise what it said where it could not."""
+    """Open the store in another process; raise StoreError with its output if it fails."""
     code = "import sys; from clipsearch.store import Store; Store.open(sys.argv[1]).close()"
     with python(code, path) as process:
-        said = process.communicate()[0]
+        output = process.communicate()[0]
     if process.returncode:
-        raise StoreError(said)
+        raise StoreError(output)
     yield
 
 
@@ -315,7 +315,7 @@ print(store.collection("photos").count())
 
 
 @native
-def test_all_stores_on_a_file_go_on_when_its_process_died(tmp_path: Path) -> None:
+def test_all_stores_on_a_file_survive_the_end_of_milvus_lite(tmp_path: Path) -> None:
     path = filled(tmp_path / "photos.db", rows=7)
     with Store.open(path) as first, Store.open(path) as second:
         collections = [store.collection("photos") for store in (first, second)]
@@ -324,12 +324,12 @@ def test_all_stores_on_a_file_go_on_when_its_process_died(tmp_path: Path) -> Non
         for _ in range(3):
             server._processes[-1].kill()
             server._processes[-1].wait()
-            assert [photos.count() for photos in collections] == [7, 7]
+            assert [images.count() for images in collections] == [7, 7]
 
 
 @native
 @pytest.mark.parametrize("end", ["store.close()", "del store", "", "1 / 0", "os._exit(0)"])
-def test_nothing_is_left_running_or_lying_about(tmp_path: Path, end: str) -> None:
+def test_no_process_and_no_file_is_left(tmp_path: Path, end: str) -> None:
     code = f"""
 import os, sys
 os.environ["TMPDIR"] = os.environ["HOME"] = sys.argv[2]
@@ -352,7 +352,7 @@ print(store.backend._connection._server._processes[0].pid, flush=True)
 
 
 def ends(pid: int) -> bool:
-    """Whether this process, which is no child of ours, is gone within seconds."""
+    """Whether this process, which is not our child, ends within seconds."""
     for _ in range(100):
         try:
             os.kill(pid, 0)
@@ -370,7 +370,7 @@ def test_a_store_opens_once_the_database_of_a_killed_process_has_ended(tmp_path:
     path = filled(tmp_path / "photos.db")
     with holder(path) as process:
         child = int((tmp_path / ".photos.db.lock").read_text().split()[1])
-        os.kill(child, signal.SIGSTOP)  # as slow as on a machine with too much to do
+        os.kill(child, signal.SIGSTOP)  # as slow as on a busy machine
         process.kill()
         process.wait()
         awake = threading.Timer(0.5, os.kill, (child, signal.SIGCONT))
@@ -425,38 +425,38 @@ while True:
             time.sleep(pause)
             process.send_signal(signal.SIGKILL)
         with Store.open(path) as store:
-            photos = store.collection("photos")
-            assert photos.count() >= photos.info.rows
-            photos.upsert(many(300))
-            photos.finish_writes()
+            images = store.collection("photos")
+            assert images.count() >= images.info.rows
+            images.upsert(many(300))
+            images.finish_writes()
 
 
-def test_a_full_disk_is_noticed_before_writing(
+def test_a_full_disk_is_detected_before_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store.open(tmp_path / "photos.db") as store:
-        photos = store.create("photos", MODEL)
+        images = store.create("photos", MODEL)
         with monkeypatch.context() as patch:
             patch.setattr("clipsearch.store.local_store.free_bytes", lambda path: 1 << 20)
             with pytest.raises(StoreError, match=r"disk of .* is full"):
-                photos.upsert(many(3))
-        assert photos.count() == 0
+                images.upsert(many(3))
+        assert images.count() == 0
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with Store.open(tmp_path / "photos.db") as store:
-        photos = store.create("photos", MODEL)
-        photos.upsert(many(3))
+        images = store.create("photos", MODEL)
+        images.upsert(many(3))
         for where in ("size >", "path like 3", "nothing == 1"):
             with pytest.raises(UsageError):
-                photos.search(many(1)[0].embedding, limit=1, condition=where)
-        assert photos.count() == 3
+                images.search(many(1)[0].embedding, limit=1, condition=where)
+        assert images.count() == 3
     assert capfd.readouterr() == ("", "")
 
 
 def test_settings_of_pymilvus_do_not_matter(tmp_path: Path) -> None:
     code = "import sys; from clipsearch.store import Store; Store.open(sys.argv[1]); print('fine')"
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "photos.db"],
         cwd=ROOT,
         env={**os.environ, "MILVUS_URI": "./milvus.db"},
@@ -464,7 +464,7 @@ def test_settings_of_pymilvus_do_not_matter(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (said.stdout, said.stderr) == ("fine\n", "")
+    assert (output.stdout, output.stderr) == ("fine\n", "")
 
 
 def test_importing_the_store_imports_no_pymilvus() -> None:

@@ -1,4 +1,4 @@
-"""What only a Milvus server has: an index that approximates, and collections not in memory."""
+"""Features of a Milvus server: an approximate index, and collections that are not in memory."""
 
 import time
 from collections.abc import Iterator
@@ -33,59 +33,59 @@ def store(milvus_server: str) -> Iterator[Store]:
 
 
 def milvus_of(store: Store) -> Any:
-    """What pymilvus calls the client."""
+    """The client of pymilvus."""
     assert isinstance(store.backend, MilvusBackend)
     return store.backend._connection.client()
 
 
 @pytest.fixture(scope="module")
-def photos(store: Store, vectors: Vectors) -> Iterator[Collection]:
-    """These vectors, indexed; the size of each photo is its number."""
+def images(store: Store, vectors: Vectors) -> Iterator[Collection]:
+    """A collection of these vectors, indexed; the size of each image is its number."""
     name = f"test_{uuid4().hex}"
-    photos = store.create(name, replace(MODEL, dim=DIM))
-    photos.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
-    photos.finish_writes()
+    images = store.create(name, replace(MODEL, dim=DIM))
+    images.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
+    images.finish_writes()
     deadline = time.monotonic() + INDEX_SECONDS
     milvus = milvus_of(store)
     while milvus.describe_index(name, EMBEDDING)["indexed_rows"] < len(vectors):
-        assert time.monotonic() < deadline, "the server does not index what was settled"
+        assert time.monotonic() < deadline, "the server does not index what was flushed"
         time.sleep(0.1)
-    milvus.release_collection(name)  # or it would compare with every row for some seconds more
+    milvus.release_collection(name)  # or it would scan all rows for some seconds more
     milvus.load_collection(name)
-    yield photos
+    yield images
     store.drop(name)
 
 
 @pytest.mark.parametrize("limit", [10, 100, 1_000])
-def test_the_index_finds_nearly_all_that_exact_arithmetic_finds(
-    photos: Collection, vectors: Vectors, limit: int
+def test_the_index_finds_nearly_all_exact_results(
+    images: Collection, vectors: Vectors, limit: int
 ) -> None:
     queries = np.random.default_rng(1).standard_normal((50, DIM), dtype=np.float32)
     best = np.argsort(-(queries @ vectors.T), axis=1)[:, :limit]
-    found = photos.search(queries, limit=limit)
+    found = images.search(queries, limit=limit)
     hits = [len({hit.record.size for hit in f} & set(b)) for f, b in zip(found, best, strict=True)]
     assert np.mean(hits) / limit >= 0.95
 
 
 def test_pages_of_an_indexed_search_neither_repeat_nor_miss(
-    photos: Collection, vectors: Vectors
+    images: Collection, vectors: Vectors
 ) -> None:
     def ids(limit: int, offset: int = 0) -> list[str]:
-        return [hit.id for hit in photos.search(vectors[7], limit=limit, offset=offset)[0]]
+        return [hit.id for hit in images.search(vectors[7], limit=limit, offset=offset)[0]]
 
     deadline = time.monotonic() + INDEX_SECONDS
-    whole, again = ids(120), list[str]()
-    while whole != again:  # a busy server may still exchange what it searches
+    first, again = ids(120), list[str]()
+    while first != again:  # a busy server may still replace segments
         assert time.monotonic() < deadline, "the same search finds something else each time"
         pages = [found for start in range(70, 120, 10) for found in ids(10, start)]
-        whole, again = ids(120), whole
-    assert pages == whole[70:]
+        first, again = ids(120), first
+    assert pages == first[70:]
 
 
-def test_opening_a_collection_loads_it_into_no_memory(
-    milvus_server: str, store: Store, photos: Collection
+def test_opening_a_collection_does_not_load_it(
+    milvus_server: str, store: Store, images: Collection
 ) -> None:
-    name = photos.info.name
+    name = images.info.name
     milvus_of(store).release_collection(name)
     with Store.open(milvus_server) as second:
         again = second.collection(name)

@@ -1,4 +1,4 @@
-"""The whole path on a Milvus server: the code is the same, so one walk through it is enough."""
+"""Ingest, query and remove on a Milvus server, once: the code is the same as on Lite."""
 
 from pathlib import Path
 
