@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.explain.explanation import explain_match
-from clipsearch.explain.occlusion import make_windows
 from clipsearch.explain.patches import PatchEncoder
-from clipsearch.explain.words import word_contributions, word_spans
 from clipsearch.images.decode import decode
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -85,42 +81,6 @@ def test_a_word_that_contradicts_the_image_lowers_the_score(encoder: ColorEncode
     image = Image.new("RGB", (20, 20), (255, 0, 0))
     found = explain_match("red blue", image, model=encoder)
     assert found.words[0].value > 0 > found.words[1].value
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("red umbrella", ["red", "umbrella"]),
-        ("  a dog,  running! ", ["a", "dog,", "running!"]),
-        ("赤い傘", ["赤", "い", "傘"]),
-        ("夜の東京タワー", ["夜", "の", "東京", "タワー"]),
-        ("ein großer Hund", ["ein", "großer", "Hund"]),
-        ("한국어 단어", ["한국어", "단어"]),
-    ],
-)
-def test_words_of_any_script(text: str, words: list[str]) -> None:
-    assert [text[start:end] for start, end in word_spans(text)] == words
-
-
-@settings(deadline=None)
-@given(st.text(max_size=30))
-def test_every_letter_is_in_exactly_one_word(text: str) -> None:
-    joined = "".join(text[start:end] for start, end in word_spans(text))
-    assert joined == "".join(text.split())
-
-
-@settings(deadline=None)
-@given(st.integers(8, 400), st.integers(8, 400))
-def test_windows_cover_every_image(width: int, height: int) -> None:
-    for group in make_windows(width, height):
-        covered = np.zeros((height, width), dtype=bool)
-        for window in group:
-            left, upper, right, lower = window.box(width, height)
-            assert 0 <= left < right <= width
-            assert 0 <= upper < lower <= height
-            covered[upper:lower, left:right] = True
-        assert covered.all()
-    assert sum(map(len, make_windows(width, height))) < 400  # a few seconds at most
 
 
 class PatchyEncoder(ColorEncoder):
@@ -205,16 +165,3 @@ def test_the_peak_is_on_the_dog_among_four_images(shared_data: Path) -> None:
     assert (x < 224, y > 224) == (True, True)  # lower left
     half = found.heat_map.shape[0] // 2
     assert found.heat_map[half:, :half].sum() > 0.5 * found.heat_map.sum()
-
-
-def test_the_word_dog_contributes_most_to_a_dog(shared_data: Path) -> None:
-    path = shared_data / "flickr8k" / "images" / "269630255_c3ec75c792.jpg"
-    encoder = PocketEncoder()
-    [vector] = embed_images(encoder, [decode(path).image])
-    by_word = {one.word: one.value for one in word_contributions("the dog in it", vector, encoder)}
-    assert max(by_word, key=lambda word: by_word[word]) == "dog"
-
-
-def test_contributions_need_two_words(encoder: ColorEncoder) -> None:
-    [vector] = embed_images(encoder, [Image.new("RGB", (8, 8), "red")])
-    assert word_contributions("red", vector, encoder) == ()
