@@ -19,27 +19,10 @@ from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
 from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions, ingest
-from ingest.report import IngestReport
 from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.ingestion import counts, embedding, names
 
 DEFAULT = IngestOptions()
-
-
-def names(collection: Collection) -> set[str]:
-    return {record.path.name for record in collection.scan()}
-
-
-def embedding(collection: Collection, path: Path) -> list[float]:
-    id_ = image_id(path)
-    return [round(float(x), 3) for x in collection.get([id_])[id_].embedding]
-
-
-def counts(report: IngestReport) -> dict[str, int]:
-    """The counts that are not zero."""
-    values = report.as_json()
-    kinds = ("stored", "copied", "moved", "unchanged", "removed")
-    found = {kind: int(str(values[kind])) for kind in kinds} | {"failed": len(report.failed)}
-    return {kind: count for kind, count in found.items() if count}
 
 
 def test_every_image_gets_its_own_vector_and_metadata(
@@ -203,58 +186,6 @@ def test_pixels_are_limited(photos: Path, collection: Collection, encoder: Color
     assert [(f.path.name, "10,000" in f.reason) for f in report.failed] == [("huge.png", True)]
 
 
-def test_prune_removes_rows_of_deleted_files_under_the_given_roots_only(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
-) -> None:
-    elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
-    ingest(FileSource([photos, elsewhere]), collection, encoder, DEFAULT)
-    elsewhere.unlink()
-    (photos / "red.png").unlink()
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 2}
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
-    assert counts(report) == {"unchanged": 2, "removed": 1}
-    assert names(collection) == {"green.png", "blue.png", "x.png"}
-
-
-def test_prune_refuses_a_root_that_is_suddenly_empty(
-    photos: Path, collection: Collection, encoder: ColorEncoder
-) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    for path in photos.iterdir():
-        path.unlink()
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
-    assert "not mounted" in report.refused[0]
-    assert "--force" in report.refused[0]
-    assert collection.count() == 3
-    forced = ingest(
-        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
-    )
-    assert counts(forced) == {"removed": 3}
-    assert collection.count() == 0
-
-
-def test_prune_keeps_files_that_cannot_be_examined(
-    photos: Path,
-    collection: Collection,
-    encoder: ColorEncoder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    lstat = Path.lstat
-
-    def locked(self: Path) -> os.stat_result:
-        if self.parent == photos:
-            raise PermissionError(13, "Permission denied")
-        return lstat(self)
-
-    monkeypatch.setattr(Path, "lstat", locked)
-    report = ingest(
-        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
-    )
-    assert report.removed == 0
-    assert collection.count() == 3
-
-
 def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
     photos: Path, collection: Collection, tmp_path: Path
 ) -> None:
@@ -277,6 +208,20 @@ def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
         "unchanged": 65,
     }
     assert encoder.embedded_images == 38
+
+
+def test_every_copy_of_a_broken_image_fails_under_its_own_path(
+    photos: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    truncated = (photos / "red.png").read_bytes()[:40]
+    broken = {photos / name for name in ("a.png", "m.png", "z.png")}
+    for path in broken:
+        path.write_bytes(truncated)
+    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    assert report.stored == 3
+    assert len(report.failed) == 3
+    assert {failure.path for failure in report.failed} == broken
+    assert {failure.kind for failure in report.failed} == {"invalid"}
 
 
 def test_the_error_of_a_failing_store_reaches_the_caller_and_nothing_counts_as_stored(
@@ -398,24 +343,6 @@ def test_a_file_is_hashed_again_only_if_its_timestamps_could_hide_a_change(
     assert len(hashes) == hashed
 
 
-def test_a_preview_counts_and_writes_nothing(
-    photos: Path, collection: Collection, encoder: ColorEncoder
-) -> None:
-    assert counts(preview(FileSource([photos]), None, DEFAULT)) == {"stored": 3}
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "red.png").rename(photos / "rouge.png")
-    (photos / "green.png").unlink()
-    draw(photos / "new.png", (1, 1, 1))
-    draw(photos / "blue.png", (2, 2, 2))
-    report = preview(FileSource([photos]), collection, IngestOptions(prune=True))
-    assert counts(report) == {"stored": 2, "moved": 1, "removed": 1}
-    assert report.dry_run
-    assert names(collection) == {"red.png", "green.png", "blue.png"}
-    assert encoder.embedded_images == 3
-    real = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
-    assert counts(real) == counts(report)
-
-
 def test_progress_counts_every_file_and_sets_the_total(
     photos: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
@@ -487,28 +414,6 @@ def test_a_linked_root_is_stored_as_its_target(
     (photos / "red.png").unlink()
     report = ingest(FileSource([link]), collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"unchanged": 2, "removed": 1}
-
-
-def test_prune_keeps_rows_of_a_disk_that_is_not_mounted(
-    collection: Collection, encoder: ColorEncoder, tmp_path: Path
-) -> None:
-    for disk, images in (("nas1", 20), ("nas2", 12)):
-        for number in range(images):
-            draw(tmp_path / "p" / disk / f"{number}.png", (number + 1, 9, images))
-    draw(tmp_path / "p" / "album" / "one.png", "red")
-    ingest(FileSource([tmp_path / "p"]), collection, encoder, DEFAULT)
-    before = collection.count()
-    shutil.rmtree(tmp_path / "p" / "nas2")
-    (tmp_path / "p" / "nas2").mkdir()
-    shutil.rmtree(tmp_path / "p" / "album")
-    report = ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True))
-    assert report.removed == 1  # a deleted album leaves no empty folder
-    assert "nas2" in report.refused[0]
-    assert collection.count() == before - 1
-    forced = ingest(
-        FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True, force=True)
-    )
-    assert (forced.removed, forced.refused) == (12, ())
 
 
 def test_an_empty_mount_point_is_not_the_origin_of_a_moved_file(

@@ -1,0 +1,30 @@
+"""A preview of an ingestion counts and writes nothing."""
+
+from pathlib import Path
+
+from clipsearch.files.discover import FileSource
+from clipsearch.store import Collection
+from ingest.dry_run import preview
+from ingest.pipeline import IngestOptions, ingest
+from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.ingestion import counts, names
+
+DEFAULT = IngestOptions()
+
+
+def test_a_preview_counts_and_writes_nothing(
+    photos: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    assert counts(preview(FileSource([photos]), None, DEFAULT)) == {"stored": 3}
+    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    (photos / "red.png").rename(photos / "rouge.png")
+    (photos / "green.png").unlink()
+    draw(photos / "new.png", (1, 1, 1))
+    draw(photos / "blue.png", (2, 2, 2))
+    report = preview(FileSource([photos]), collection, IngestOptions(prune=True))
+    assert counts(report) == {"stored": 2, "moved": 1, "removed": 1}
+    assert report.dry_run
+    assert names(collection) == {"red.png", "green.png", "blue.png"}
+    assert encoder.embedded_images == 3
+    real = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    assert counts(real) == counts(report)

@@ -1,0 +1,89 @@
+"""Rows of deleted files are removed, unless a disk may not be mounted."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clipsearch.files.discover import FileSource
+from clipsearch.store import Collection
+from ingest.pipeline import IngestOptions, ingest
+from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.ingestion import counts, names
+
+DEFAULT = IngestOptions()
+
+
+def test_prune_removes_rows_of_deleted_files_under_the_given_roots_only(
+    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+) -> None:
+    elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
+    ingest(FileSource([photos, elsewhere]), collection, encoder, DEFAULT)
+    elsewhere.unlink()
+    (photos / "red.png").unlink()
+    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 2}
+    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    assert counts(report) == {"unchanged": 2, "removed": 1}
+    assert names(collection) == {"green.png", "blue.png", "x.png"}
+
+
+def test_prune_refuses_a_root_that_is_suddenly_empty(
+    photos: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    for path in photos.iterdir():
+        path.unlink()
+    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    assert "not mounted" in report.refused[0]
+    assert "--force" in report.refused[0]
+    assert collection.count() == 3
+    forced = ingest(
+        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
+    )
+    assert counts(forced) == {"removed": 3}
+    assert collection.count() == 0
+
+
+def test_prune_keeps_files_that_cannot_be_examined(
+    photos: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    lstat = Path.lstat
+
+    def locked(self: Path) -> os.stat_result:
+        if self.parent == photos:
+            raise PermissionError(13, "Permission denied")
+        return lstat(self)
+
+    monkeypatch.setattr(Path, "lstat", locked)
+    report = ingest(
+        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
+    )
+    assert report.removed == 0
+    assert collection.count() == 3
+
+
+def test_prune_keeps_rows_of_a_disk_that_is_not_mounted(
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
+) -> None:
+    for disk, images in (("nas1", 20), ("nas2", 12)):
+        for number in range(images):
+            draw(tmp_path / "p" / disk / f"{number}.png", (number + 1, 9, images))
+    draw(tmp_path / "p" / "album" / "one.png", "red")
+    ingest(FileSource([tmp_path / "p"]), collection, encoder, DEFAULT)
+    before = collection.count()
+    shutil.rmtree(tmp_path / "p" / "nas2")
+    (tmp_path / "p" / "nas2").mkdir()
+    shutil.rmtree(tmp_path / "p" / "album")
+    report = ingest(FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True))
+    assert report.removed == 1  # a deleted album leaves no empty folder
+    assert "nas2" in report.refused[0]
+    assert collection.count() == before - 1
+    forced = ingest(
+        FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True, force=True)
+    )
+    assert (forced.removed, forced.refused) == (12, ())
