@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Sequence
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from clipsearch.files.paths import anchored
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 # Windows file names are case-insensitive.
 _fold = str.lower if os.name == "nt" else str
@@ -26,16 +28,20 @@ class Exclusion:
         )
 
     def __bool__(self) -> bool:
-        return len(self._relative) > 0
+        return self._relative is not None
 
     def matches(self, path: str, relative: str) -> bool:
         """Whether a pattern matches a path, absolute or relative to the folder being walked."""
-        if self._relative.match_file(_fold(relative)):
-            return True
-        return len(self._absolute) > 0 and self._absolute.match_file(_fold(path))
+        return (self._relative is not None and self._relative.match_file(_fold(relative))) or (
+            self._absolute is not None and self._absolute.match_file(_fold(path))
+        )
 
 
-def _spec(lines: list[str]) -> GitIgnoreSpec:
+def _spec(lines: list[str]) -> "GitIgnoreSpec | None":
+    if not lines:
+        return None
+    from pathspec import GitIgnoreSpec  # late: takes 25 ms, and queries need no patterns
+
     return GitIgnoreSpec.from_lines(map(_fold, lines), backend="simple")
 
 
