@@ -41,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test uses the user's own warm process, or starts one."""
+    """Keep tests away from the user's daemons, and start none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
         patch.delenv("CLIPSEARCH_WARM", raising=False)

@@ -1,5 +1,6 @@
 """pymilvus without pandas, requests and scipy, which can still be imported."""
 
+import os
 import subprocess
 import sys
 
@@ -37,3 +38,32 @@ def test_importing_pymilvus_imports_nothing_unneeded(another: int) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_pymilvus_still_has_the_private_switch_that_is_used() -> None:
+    """Without it `import_pymilvus` works, but each first query imports scipy.
+
+    If it is gone, look how pymilvus.client.utils tells sparse vectors from others now, measure a
+    cold query, and remove the switch from clipsearch.startup if the import does not cost 50 ms.
+    """
+    code = """
+from clipsearch.startup import import_pymilvus
+helper = import_pymilvus().client.utils.SciPyHelper
+assert helper._checked and not helper._matrix_available and not helper._array_available
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_milvus_uri_of_the_user_is_ignored() -> None:
+    code = """
+import os
+from clipsearch.startup import ignore_milvus_uri, import_pymilvus
+ignore_milvus_uri()
+assert os.environ["MILVUS_URI"] == ""
+import_pymilvus()
+os.environ["MILVUS_URI"] = "http://127.0.0.1:1"
+ignore_milvus_uri()
+assert os.environ["MILVUS_URI"] == "http://127.0.0.1:1"
+"""
+    environment = {**os.environ, "MILVUS_URI": "./milvus.db"}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
