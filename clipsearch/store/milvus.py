@@ -87,6 +87,7 @@ class MilvusBackend:
             )
             # The index of an empty collection is ready at once; pymilvus would sleep half a second.
             client.create_index(name, index_params, timeout=CALL_SECONDS, sync=False)
+            self._connection.forget(name)  # an earlier one that another process dropped
             self._connection.client_for(name)
 
     def fields(self, name: str) -> dict[str, int | None]:
