@@ -13,7 +13,7 @@ from tests.helpers.fakes import ColorEncoder
 def test_ingest_query_move_prune_and_remove_on_a_server(
     milvus_server: str, photos: Path, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "load", lambda _name, **_options: encoder)
+    monkeypatch.setattr(registry, "load", lambda *_, **__: encoder)
     with Index.open(milvus_server, collection="walk", model="pocket") as index:
         (photos / "bad.png").write_bytes(b"")
         report = index.ingest(photos)

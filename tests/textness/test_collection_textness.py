@@ -271,7 +271,7 @@ def test_textness_works_on_a_server(
     milvus_server: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     edge_encoder = EdgeEncoder("on a server")
-    monkeypatch.setattr(registry, "load", lambda _name, **_options: edge_encoder)
+    monkeypatch.setattr(registry, "load", lambda *_, **__: edge_encoder)
     shutil.copytree(folder, tmp_path / "photos")
     with Index.open(milvus_server, collection="lettered", model="pocket") as index:
         index.ingest(tmp_path / "photos")
