@@ -1,6 +1,6 @@
-"""The one-way street of the modules, and where heavy packages may load.
+"""Imports go one way, and heavy packages are imported only by the modules that own them.
 
-A new module is one more word in TIERS, unless it lies in a package that is already there.
+Add a new top-level module to TIERS; a module of a listed package belongs to that package's tier.
 """
 
 import ast
@@ -42,8 +42,8 @@ TIERS = (
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
 
-# The doors: what they export loads when it is first used, and nobody inside comes in through them.
-DOORS = {"clipsearch", "clipsearch.__main__"}
+# Entry points import what they export at its first use. No other module imports them.
+ENTRY_POINTS = {"clipsearch", "clipsearch.__main__"}
 
 # Packages that take a second or more to load, and the only modules that import them.
 OWNERS = {
@@ -83,7 +83,7 @@ OWNERS = {
     "wcwidth": {"clipsearch.render.display_text"},
 }
 
-# These load theirs at once, so only a function may import them, or another one of these.
+# These import heavy packages at once: import them within functions, or from each other.
 HEAVY_MODULES = {
     "clipsearch.distill.architecture",
     "clipsearch.distill.checkpoint",
@@ -170,15 +170,15 @@ def package(target: str) -> str:
     return target.split(".")[0]
 
 
-@pytest.mark.parametrize("module", sorted(sources().keys() - DOORS))
+@pytest.mark.parametrize("module", sorted(sources().keys() - ENTRY_POINTS))
 def test_a_module_imports_only_from_tiers_below(module: str) -> None:
     unit = unit_of(module)
     assert unit, f"{module} has no tier: add it to TIERS"
     wrong = [
-        f"line {one.line}: {one.target}"
-        for one in imports_of(module)
-        if is_ours(one.target)
-        and (below := unit_of(one.target)) != unit
+        f"line {imported.line}: {imported.target}"
+        for imported in imports_of(module)
+        if is_ours(imported.target)
+        and (below := unit_of(imported.target)) != unit
         and (below is None or TIER_OF[below] >= TIER_OF[unit])
     ]
     assert not wrong, f"{module} is in tier {TIER_OF[unit]}, but imports upwards: {wrong}"
@@ -194,7 +194,10 @@ def test_only_its_owners_import_a_heavy_package(heavy: str) -> None:
     importers = {
         module
         for module in sources()
-        if any(package(one.target) == heavy and one.runs != "never" for one in imports_of(module))
+        if any(
+            package(imported.target) == heavy and imported.runs != "never"
+            for imported in imports_of(module)
+        )
     }
     assert importers == OWNERS[heavy]
 
@@ -202,18 +205,19 @@ def test_only_its_owners_import_a_heavy_package(heavy: str) -> None:
 def test_heavy_packages_load_with_their_owners_and_no_other_module() -> None:
     loading: set[str] = set()
     before = None
-    while loading != before:  # until no further module turns out to import one of them
+    while loading != before:  # until no further module is found to import them
         before = set(loading)
         loading |= {
             module
             for module in sources()
-            for one in imports_of(module)
-            if one.runs == "at once" and (package(one.target) in OWNERS or one.target in loading)
+            for imported in imports_of(module)
+            if imported.runs == "at once"
+            and (package(imported.target) in OWNERS or imported.target in loading)
         }
     assert loading == HEAVY_MODULES
 
 
-def test_only_images_opens_pictures() -> None:
+def test_only_the_images_package_opens_images() -> None:
     def opens(module: str) -> bool:
         """Whether it calls `Image.open` or names a decoder of Pillow's."""
         calls = {
@@ -223,14 +227,14 @@ def test_only_images_opens_pictures() -> None:
         }
         decoders = re.compile(r"PIL\.\w+Plugin|pillow_heif|pi_heif")
         return bool(calls & {"Image.open", "PIL.Image.open"}) or any(
-            decoders.match(one.target) for one in imports_of(module)
+            decoders.match(imported.target) for imported in imports_of(module)
         )
 
     assert {module for module in sources() if opens(module)} == {"clipsearch.images.decode"}
 
 
 @pytest.mark.parametrize("command", ["-c 'import clipsearch'", "-m clipsearch --help"])
-def test_the_doors_open_quickly(command: str) -> None:
+def test_entry_points_import_quickly(command: str) -> None:
     run = subprocess.run(
         [sys.executable, "-X", "importtime", *shlex.split(command)],
         cwd=ROOT,
