@@ -38,7 +38,9 @@ def test_padded_texts_have_the_full_context() -> None:
     from clipsearch.models import openvino_encoder
 
     encoder = Mock()
-    encoder.encode_texts = lambda texts: buckets.extend(openvino_encoder.length_buckets([3, 5]))
+    encoder.encode_texts = lambda texts: buckets.extend(
+        vars(openvino_encoder)["length_buckets"]([3, 5])
+    )
     buckets: list[tuple[list[int], int]] = []
     encode_padded(encoder, ["a dog", "two dogs on a beach"])
     assert buckets == [([0, 1], CONTEXT)]
