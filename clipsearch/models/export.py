@@ -112,7 +112,7 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
             log.info("converted in %.0f s, saved in %s", seconds, export_cache.folder() / key)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - the model's own code runs here and may raise anything
+    except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         return ExportRecord(reason=reason if len(reason) <= 240 else f"{reason[:240]}…")
     return ExportRecord(key=key)
