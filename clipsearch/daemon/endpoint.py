@@ -151,7 +151,8 @@ def _source_files() -> list[str]:
     sources = []
     for top in _CODE_FOLDERS:
         for folder, _, names in os.walk(top):
-            paths = (os.path.join(folder, name) for name in names if name.endswith(".py"))  # noqa: PTH118 - faster
+            modules = (name for name in names if name.endswith(".py"))
+            paths = (os.path.join(folder, name) for name in modules)  # noqa: PTH118 - faster
             sources += [f"{path} {os.stat(path).st_mtime_ns}" for path in paths]  # noqa: PTH116
     return sorted(sources)
 

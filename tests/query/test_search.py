@@ -4,6 +4,7 @@ import os
 import shutil
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,10 +30,8 @@ def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Colle
     return collection
 
 
-def find(
-    collection: Collection, encoder: ColorEncoder, *terms: Term, **options: object
-) -> list[Hit]:
-    return search([Query(terms, **options)], lambda: encoder, collection)[0]  # type: ignore[arg-type]
+def find(collection: Collection, encoder: ColorEncoder, *terms: Term, **options: Any) -> list[Hit]:
+    return search([Query(terms, **options)], lambda: encoder, collection)[0]
 
 
 def names(hits: list[Hit]) -> list[str]:

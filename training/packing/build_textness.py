@@ -64,8 +64,8 @@ def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
         for kind, paths in tests.items()
     ]
     click.echo(
-        f"{probe.with_text} images with text, {probe.without_text} without, {found.synthetic} of them "
-        f"drawn, {len(names) - len(tested)} font families\n"
+        f"{probe.with_text} images with text, {probe.without_text} without, "
+        f"{found.synthetic} of them drawn, {len(names) - len(tested)} font families\n"
         f"cross-validated: accuracy {probe.accuracy:.3f}, AUC {probe.auc:.3f}\n"
         + "\n".join(results)
         + f"\n{out}, for weights {probe.model.weights}"
