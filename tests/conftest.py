@@ -78,7 +78,7 @@ def collection(store: Store, encoder: ColorEncoder) -> Iterator[Collection]:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def image_folder(tmp_path: Path) -> Path:
     """A folder with red.png, green.png and blue.png."""
     for colour in ("red", "green", "blue"):
         draw(tmp_path / "photos" / f"{colour}.png", colour)

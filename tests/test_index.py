@@ -38,10 +38,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
 
 
 @pytest.fixture
-def index(tmp_path: Path, photos: Path, loaded: list[str]) -> Index:
+def index(tmp_path: Path, image_folder: Path, loaded: list[str]) -> Index:
     """An index of red.png, green.png and blue.png, closed and opened again."""
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     loaded.clear()
     return Index.open(tmp_path / "photos.db")
 
@@ -57,15 +57,17 @@ def test_the_public_names_are_all_there_and_documented() -> None:
         clipsearch.nonsense  # noqa: B018
 
 
-def test_search_by_text_by_image_and_by_both(index: Index, photos: Path) -> None:
+def test_search_by_text_by_image_and_by_both(index: Index, image_folder: Path) -> None:
     with index:
         assert index.search("green")[0].path.name == "green.png"
-        assert index.search(image=photos / "blue.png")[0].path.name == "blue.png"
-        assert index.search(image=str(photos / "blue.png"), limit=1)[0].path.name == "blue.png"
-        both = index.search("red", image=photos / "blue.png", weights=(1, 2))
+        assert index.search(image=image_folder / "blue.png")[0].path.name == "blue.png"
+        assert (
+            index.search(image=str(image_folder / "blue.png"), limit=1)[0].path.name == "blue.png"
+        )
+        both = index.search("red", image=image_folder / "blue.png", weights=(1, 2))
         assert [hit.path.name for hit in both] == ["blue.png", "red.png", "green.png"]
         by_id = index.search(image=f"id:{image_id(photos / 'red.png')}")
-        assert by_id == index.search(image=StoredImage(image_id(photos / "red.png")))
+        assert by_id == index.search(image=StoredImage(image_id(image_folder / "red.png")))
         in_memory = index.search(image=Image.new("RGB", (9, 9), "red"))
         assert in_memory[0].path.name == "red.png"
         assert index.search("red", filters=Filters(glob="g*"))[0].path.name == "green.png"
@@ -78,18 +80,21 @@ def test_many_queries(index: Index) -> None:
         assert index.search_many([]) == []
 
 
-def test_similar_leaves_out_the_image_itself(index: Index, photos: Path) -> None:
+def test_similar_leaves_out_the_image_itself(index: Index, image_folder: Path) -> None:
     with index:
-        names = {hit.path.name for hit in index.similar(photos / "red.png")}
+        names = {hit.path.name for hit in index.similar(image_folder / "red.png")}
         assert names == {"green.png", "blue.png"}
 
 
-def test_length_model_and_embeddings(index: Index, photos: Path) -> None:
+def test_length_model_and_embeddings(index: Index, image_folder: Path) -> None:
     with index:
         assert len(index) == 3
         assert index.model is not None
         assert index.model.name == "pocket"
-        texts, images = index.embed_texts(["red", "blue"]), index.embed_images([photos / "red.png"])
+        texts, images = (
+            index.embed_texts(["red", "blue"]),
+            index.embed_images([image_folder / "red.png"]),
+        )
         assert texts.shape == (2, 4)
         assert images.dtype == np.float32
         np.testing.assert_allclose(images, [[1, 0, 0, 0]], atol=1e-6)
@@ -104,43 +109,43 @@ def test_hits_are_plain_values_that_a_notebook_shows(index: Index) -> None:
 
 
 def test_the_model_is_loaded_only_when_needed(
-    index: Index, photos: Path, loaded: list[str]
+    index: Index, image_folder: Path, loaded: list[str]
 ) -> None:
     with index:
-        index.similar(photos / "red.png")
-        index.remove(photos / "red.png")
+        index.similar(image_folder / "red.png")
+        index.remove(image_folder / "red.png")
         assert loaded == []
         index.search("red")
         index.search("green")
         assert loaded == ["pocket"]
 
 
-def test_remove_takes_files_and_folders(index: Index, photos: Path) -> None:
+def test_remove_takes_files_and_folders(index: Index, image_folder: Path) -> None:
     with index:
-        assert index.remove(photos / "red.png") == 1
-        assert (photos / "red.png").is_file()
-        assert index.remove(photos) == 2
+        assert index.remove(image_folder / "red.png") == 1
+        assert (image_folder / "red.png").is_file()
+        assert index.remove(image_folder) == 2
         assert len(index) == 0
         assert index.collection.info.roots == ()
-        assert index.remove(photos) == 0
+        assert index.remove(image_folder) == 0
 
 
 def test_another_model_is_refused_before_anything_is_written(
-    tmp_path: Path, index: Index, photos: Path, encoder: ColorEncoder
+    tmp_path: Path, index: Index, image_folder: Path, encoder: ColorEncoder
 ) -> None:
     index.close()
     with pytest.raises(ModelMismatchError, match="made by pocket"):
         Index.open(tmp_path / "photos.db", model="align")
     with Index.open(tmp_path / "photos.db") as same_name:
         encoder.identity = ColorEncoder(weights="0ther").identity
-        draw(photos / "new.png", (1, 2, 3))
+        draw(image_folder / "new.png", (1, 2, 3))
         with pytest.raises(ModelMismatchError, match="other weights"):
-            same_name.ingest(photos)
+            same_name.ingest(image_folder)
         assert len(same_name) == 3
 
 
 def test_an_ingestion_that_cannot_start_creates_nothing(
-    tmp_path: Path, photos: Path, loaded: list[str]
+    tmp_path: Path, image_folder: Path, loaded: list[str]
 ) -> None:
     with Index.open(tmp_path / "new.db", model="pocket") as index:
         with pytest.raises(UsageError, match="no such file or folder"):
@@ -153,29 +158,31 @@ def test_an_ingestion_that_cannot_start_creates_nothing(
         assert len(index) == 0
 
 
-def test_an_unknown_model_creates_no_collection(tmp_path: Path, photos: Path) -> None:
+def test_an_unknown_model_creates_no_collection(tmp_path: Path, image_folder: Path) -> None:
     with Index.open(tmp_path / "new.db", model="ViT-B-32/laion2b_s34b_b79z") as index:
         with pytest.raises(ModelError, match="did you mean"):
-            index.ingest(photos)
+            index.ingest(image_folder)
         assert index.store.collections() == []
 
 
 def test_a_dry_run_writes_nothing_and_loads_nothing(
-    tmp_path: Path, photos: Path, loaded: list[str]
+    tmp_path: Path, image_folder: Path, loaded: list[str]
 ) -> None:
     with Index.open(tmp_path / "new.db", model="pocket") as index:
-        report = index.ingest(photos, dry_run=True)
+        report = index.ingest(image_folder, dry_run=True)
         assert (report.stored, report.dry_run, len(index)) == (3, True, 0)
     assert loaded == []
 
 
-def test_a_report_is_json(tmp_path: Path, photos: Path, loaded: list[str]) -> None:
-    (photos / "bad.png").write_bytes(b"")
+def test_a_report_is_json(tmp_path: Path, image_folder: Path, loaded: list[str]) -> None:
+    (image_folder / "bad.png").write_bytes(b"")
     with Index.open(tmp_path / "new.db", model="pocket") as index:
-        report = index.ingest(photos, options=IngestOptions())
+        report = index.ingest(image_folder, options=IngestOptions())
     read = json.loads(json.dumps(report.as_json()))
     assert (read["stored"], read["found"]) == (3, 4)
-    assert read["failed"] == [{"path": str(photos / "bad.png"), "reason": "the file is empty"}]
+    assert read["failed"] == [
+        {"path": str(image_folder / "bad.png"), "reason": "the file is empty"}
+    ]
 
 
 def test_a_missing_store_is_an_error_without_create(tmp_path: Path) -> None:

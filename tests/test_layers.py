@@ -23,8 +23,8 @@ TIERS = (
     " clipsearch.startup",
     "clipsearch.config",
     "clipsearch.cache",
-    "clipsearch.vectors clipsearch.logistic_regression clipsearch.images clipsearch.files.paths"
-    " clipsearch.models.crop",
+    "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
+    " clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",
     "clipsearch.models clipsearch.store",
     "clipsearch.files",
@@ -50,7 +50,7 @@ OWNERS = {
     "jinja2": {"clipsearch.render.html_template"},
     "huggingface_hub": {
         "clipsearch.models.hub",
-        "clipsearch.models.loading",
+        "clipsearch.models.library_output",
         "clipsearch.models.open_clip_checkpoint",
     },
     "open_clip": {
@@ -71,7 +71,7 @@ OWNERS = {
     "tokenizers": {"clipsearch.models.pocket.encoder", "clipsearch.models.tokenizers"},
     "torch": {
         "clipsearch.distill.checkpoint",
-        "clipsearch.distill.losses",
+        "clipsearch.distill.loss",
         "clipsearch.distill.student",
         "clipsearch.distill.training_data",
         "clipsearch.distill.training_loop",
@@ -87,12 +87,12 @@ OWNERS = {
 HEAVY_MODULES = {
     "clipsearch.distill.architecture",
     "clipsearch.distill.checkpoint",
-    "clipsearch.distill.losses",
+    "clipsearch.distill.loss",
     "clipsearch.distill.student",
     "clipsearch.distill.training_data",
     "clipsearch.distill.training_loop",
     "clipsearch.models.align",
-    "clipsearch.models.loading",
+    "clipsearch.models.library_output",
     "clipsearch.models.open_clip",
     "clipsearch.models.open_clip_checkpoint",
     "clipsearch.models.open_clip_text_tower",

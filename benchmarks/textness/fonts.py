@@ -5,12 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import ascii_letters
 
-from clipsearch.textness.fonts import (
-    find_fonts,
-    font_family,
-    group_by_family,
-    has_glyphs,
-)
+from clipsearch.fonts import find_fonts, font_family, group_by_family, has_glyphs
 from training.data.sources import fetch_wheel
 
 # Packages of fonts on PyPI, all under the SIL Open Font License or Apache-2.0.

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.textness.fonts import FontFamily
+from clipsearch.fonts import load_font
 from clipsearch.models.crop import Box
 from clipsearch.textness import TextRenderer
-from clipsearch.textness.fonts import load_font
 
 Rng = np.random.Generator
 Color = tuple[int, int, int]

@@ -1,4 +1,4 @@
-"""The classifier that a list of labels or a linear probe stands for."""
+"""Make a classifier from a list of labels, or from a linear probe."""
 
 from collections.abc import Callable, Sequence
 

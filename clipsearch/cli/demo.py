@@ -13,7 +13,7 @@ from clipsearch.index import Index
 from clipsearch.query import Query, Term
 from clipsearch.render import table
 from clipsearch.render.contact_sheet import write_sheet
-from clipsearch.render.section import Section
+from clipsearch.render.result_section import Section
 from clipsearch.session import open_store
 
 COLLECTION = "clipsearch_demo"

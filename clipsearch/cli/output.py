@@ -13,7 +13,7 @@ from clipsearch.cli.options import FILE, add_options, as_csv, as_json
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.render import contact_sheet, json_csv, table, terminal_image, viewer
-from clipsearch.render.section import Section
+from clipsearch.render.result_section import Section
 from clipsearch.types import Hit
 
 output = add_options(

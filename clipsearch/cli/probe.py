@@ -22,7 +22,7 @@ from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
 from clipsearch.render.display_text import display_path
-from clipsearch.render.learning_curve import SUFFIXES, write_curve
+from clipsearch.render.learning_curve_chart import SUFFIXES, write_curve
 from clipsearch.render.output_file import require_suffix
 
 

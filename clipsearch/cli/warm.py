@@ -9,7 +9,8 @@ import click
 from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.daemon import process
-from clipsearch.daemon.process import DaemonOptions, DaemonStatus
+from clipsearch.daemon.options import DEFAULT_IDLE_TIMEOUT, DaemonOptions, parse_duration
+from clipsearch.daemon.process import DaemonStatus
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.models.runtime import Runtime
@@ -19,7 +20,7 @@ from clipsearch.models.runtime import Runtime
 @click.option(
     "--idle-timeout",
     metavar="TIME",
-    default="30m",
+    default=DEFAULT_IDLE_TIMEOUT,
     show_default=True,
     help="How long the daemon runs after its last use: 90s, 30m, 2h, 1d.",
 )
@@ -59,7 +60,7 @@ def warm(
         state = process.read_status(uri)
     else:
         daemon_options = DaemonOptions(
-            uri, token, collection, runtime, process.parse_duration(idle_timeout)
+            uri, token, collection, runtime, parse_duration(idle_timeout)
         )
         state = process.start(daemon_options)
     _show(state, as_json=as_json)

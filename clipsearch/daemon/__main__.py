@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from clipsearch.daemon.endpoint import create_endpoint
-from clipsearch.daemon.process import DaemonOptions
+from clipsearch.daemon.options import DaemonOptions
 from clipsearch.daemon.server import Server, handle_signals
 from clipsearch.errors import ClipsearchError, MissingCollectionError
 from clipsearch.models.runtime import Runtime

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from typing import IO, Any
 from clipsearch.daemon import client
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
-from clipsearch.errors import ClipsearchError, StoreError, UsageError
+from clipsearch.daemon.options import DaemonOptions, parse_duration
+from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.models.runtime import Runtime
 from clipsearch.store.uri import parse_uri
 
@@ -26,26 +26,9 @@ if sys.platform != "win32":
 log = logging.getLogger("clipsearch")
 
 ENVIRONMENT_VARIABLE = "CLIPSEARCH_WARM"
-IDLE_SECONDS = 30 * 60.0
 TERMINATE_SECONDS = 5.0
 """How long a daemon that hangs may take to end after SIGTERM, before SIGKILL."""
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OFF = frozenset({"", "0", "no", "off", "false"})
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonOptions:
-    """What a daemon serves: a store, and the model of one of its collections.
-
-    `idle` is the time without use after which it stops, in seconds; `collection` need not exist
-    yet; `runtime` is the model's.
-    """
-
-    uri: str
-    token: str | None
-    collection: str
-    runtime: Runtime
-    idle: float = IDLE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +45,6 @@ class DaemonStatus:
     left: float | None
     sessions: int
     models: list[str]
-
-
-def parse_duration(text: str) -> float:
-    """Parse a duration such as `30m`, `90s`, `2h` or `1d` into seconds; a number is minutes.
-
-    Raises UsageError on anything else, on 0 and on more than a year.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
-    duration = float(match[1]) * _UNITS[match[2] or "m"] if match else 0
-    if not 0 < duration <= 366 * 86400:
-        raise UsageError(f"{text!r} is not a duration: write 30m, 90s, 2h or 1d")
-    return duration
 
 
 def start(options: DaemonOptions) -> DaemonStatus:

@@ -16,7 +16,7 @@ from clipsearch.cache import atomic_write
 from clipsearch.distill.architecture import model_config, preprocess_config
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
-from clipsearch.models.loading import loading
+from clipsearch.models.library_output import loading
 from clipsearch.models.open_clip import OpenClipEncoder
 from clipsearch.models.open_clip_checkpoint import CONFIG
 from clipsearch.models.preprocess import Preprocessing

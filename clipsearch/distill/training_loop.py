@@ -20,7 +20,7 @@ from clipsearch.distill.config import (
     learning_rate,
     temperature,
 )
-from clipsearch.distill.losses import distillation_loss
+from clipsearch.distill.loss import distillation_loss
 from clipsearch.distill.report import EpochMetrics
 from clipsearch.distill.training_data import TrainingData
 from clipsearch.evaluation.agreement import RESULT_LENGTHS

@@ -24,7 +24,7 @@ from clipsearch.evaluation.embeddings import (
 )
 from clipsearch.evaluation.metrics import Indices, rank_query, top_k
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure
-from clipsearch.evaluation.written_images import SEED, WritingJob, embed_written, plan_attacks
+from clipsearch.evaluation.typographic_images import SEED, WritingJob, embed_written, plan_attacks
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder

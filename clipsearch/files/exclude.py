@@ -1,4 +1,4 @@
-"""Exclude files and folders by gitignore-style patterns."""
+"""What a walk leaves out: junk folders, and files that match gitignore-style patterns."""
 
 import os
 import re
@@ -9,6 +9,23 @@ from clipsearch.files.paths import anchored
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+JUNK_FOLDERS = frozenset(
+    {
+        "@eadir",  # Synology
+        "@recycle",  # QNAP
+        "#recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__macosx",
+        "node_modules",
+        "thumbnails",
+        "thumbnail",
+        "thumbs",
+    }
+)
+"""Lower-case names of folders without images of their own; dotfolders are skipped as well."""
 
 # Windows file names are case-insensitive.
 _fold = str.lower if os.name == "nt" else str

@@ -5,26 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.files.exclude import Exclusion
+from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
 from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff
 from clipsearch.types import Failure
-
-JUNK = frozenset(
-    {
-        "@eadir",  # Synology
-        "@recycle",  # QNAP
-        "#recycle",
-        "$recycle.bin",
-        "system volume information",
-        "lost+found",
-        "__macosx",
-        "node_modules",
-        "thumbnails",
-        "thumbnail",
-        "thumbs",
-    }
-)
-"""Lower-case names of folders without images of their own; dotfolders are skipped as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +54,7 @@ def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
             entry = special.get(name)
             try:
                 if entry and entry.is_dir(follow_symlinks=selection.follow_links):
-                    if selection.everything or name.lower() not in JUNK:
+                    if selection.everything or name.lower() not in JUNK_FOLDERS:
                         # Resolve links, so that a file has one path however it is reached.
                         location = os.path.realpath(path) if entry.is_symlink() else path
                         subfolders.append((location, f"{relative}{name}/"))

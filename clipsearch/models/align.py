@@ -16,7 +16,7 @@ from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.export_source import ExportSource, save_fast_tokenizer
-from clipsearch.models.loading import loading
+from clipsearch.models.library_output import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime

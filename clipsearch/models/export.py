@@ -129,7 +129,7 @@ def _tokenizer_hash(source: ExportSource) -> str:
 
 def _build(folder: Path, encoder: ExportableEncoder, source: ExportSource) -> dict[str, Any]:
     """Write a conversion into a folder, verify it, and return its manifest."""
-    from clipsearch.models.loading import quiet
+    from clipsearch.models.library_output import quiet
     from clipsearch.models.torch_runtime import tracing
 
     identity = encoder.identity

@@ -1,19 +1,14 @@
-"""The grammar of `--model`, and the errors for unknown names."""
+"""Parse the name of a model, as `--model` takes it."""
 
-import difflib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from clipsearch.errors import ModelError, UnknownModelError
+from clipsearch.errors import ModelError
 from clipsearch.models import plugins
-from clipsearch.models.catalog import ALIGN_REPO, MODELS, Family
+from clipsearch.models.recommended_models import ALIASES, ALIGN_REPO, Family
+from clipsearch.models.unknown_model import unknown_model_error
 
-ALIASES = {spec.alias: spec.name for spec in MODELS if spec.alias}
-
-_LISTING = "`clipsearch models` lists recommended models"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _CUSTOM = re.compile(r"(?!.*__)[\w.-]+")
 _RESERVED = {"auto", "pocket", "align", *ALIASES}
@@ -88,63 +83,3 @@ def _repo(text: str, name: str) -> str:
             f"model {name!r}: {text!r} is neither a hub repository (ORG/NAME) nor a folder"
         )
     return text
-
-
-def architectures() -> frozenset[str]:
-    """The architectures of the installed open_clip, from its files; empty without open_clip.
-
-    Importing open_clip takes seconds.
-    """
-    package = find_spec("open_clip")
-    if package is None or not package.submodule_search_locations:
-        return frozenset()
-    configs = Path(package.submodule_search_locations[0], "model_configs").glob("*.json")
-    return frozenset(path.stem for path in configs)
-
-
-def unknown_tag_error(ref: ModelRef, tags: Sequence[str]) -> ModelError:
-    """The error for an architecture without weights of this tag, with the nearest tags."""
-    near = difflib.get_close_matches(ref.tag, tags)
-    if not tags:
-        hint = f"no weights of {ref.arch} are published; "
-    elif near:
-        hint = f"did you mean {' or '.join(f'{ref.arch}/{tag}' for tag in near)}? "
-    else:
-        hint = f"there are {', '.join(f'{ref.arch}/{tag}' for tag in tags)}; "
-    return ModelError(f"unknown model {ref.name!r}: {hint}{_LISTING}")
-
-
-def unknown_model_error(name: str) -> UnknownModelError:
-    """The error for a name of no known form or architecture, with the nearest known names."""
-    if name and Path(name).expanduser().is_dir():
-        return UnknownModelError(
-            f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
-        )
-    listed = [*ALIASES, *(spec.name for spec in MODELS), *plugins.find_plugins()]
-    archs = architectures()
-    if name in archs:
-        example = next((known for known in listed if known.startswith(f"{name}/")), f"{name}/TAG")
-        return UnknownModelError(
-            f"model {name!r} does not say which weights: write {example}, for example"
-        )
-    near = _nearest(name, listed, archs)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UnknownModelError(f"unknown model {name!r}: {hint}{_LISTING}")
-
-
-def _nearest(name: str, listed: Sequence[str], archs: frozenset[str]) -> list[str]:
-    arch, _, tag = name.rpartition("/")
-    spelled = {known.lower(): known for known in listed}
-    if arch:
-        spelled |= {f"{known}/{tag}".lower(): f"{known}/{tag}" for known in archs}
-    near = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled)]
-    if arch:
-        # With a long tag, any architecture is a close match: it must be one by itself. Of those,
-        # only the listed models are sure to exist with this tag.
-        near = [m for m in near if difflib.get_close_matches(arch, [m.rpartition("/")[0]])]
-        near = [match for match in near if match in listed] or near[:1]
-    if not near and len(name) > 2:
-        near = [known for known in listed if name.lower() in known.lower()][:3]
-    if not near and _REPO.fullmatch(name):
-        near = [f"hf-hub:{name}"]
-    return near

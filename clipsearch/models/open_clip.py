@@ -13,7 +13,7 @@ from clipsearch.models import hub
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.export_source import ExportSource
-from clipsearch.models.loading import loading
+from clipsearch.models.library_output import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.open_clip_checkpoint import (
     CONFIG,

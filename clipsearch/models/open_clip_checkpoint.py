@@ -10,7 +10,8 @@ import open_clip
 
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
-from clipsearch.models.model_name import ModelRef, unknown_tag_error
+from clipsearch.models.model_name import ModelRef
+from clipsearch.models.unknown_model import unknown_tag_error
 
 CONFIG = "open_clip_config.json"
 
@@ -58,7 +59,8 @@ def find_checkpoint(ref: ModelRef) -> Checkpoint:
         return Checkpoint(f"hf-hub:{ref.repo}", _read_config(ref, Path(path)), repo=ref.repo)
     published = open_clip.get_pretrained_cfg(ref.arch, ref.tag)
     if not published:
-        raise unknown_tag_error(ref, open_clip.list_pretrained_tags_by_model(ref.arch))
+        tags = open_clip.list_pretrained_tags_by_model(ref.arch)
+        raise unknown_tag_error(ref.name, ref.arch, ref.tag, tags)
     repo, _, file = published["hf_hub"].rpartition("/")
     # open_clip prefers the safetensors version of a pickled file.
     weights = (str(Path(file).with_suffix(".safetensors")), file) if file else hub.OPEN_CLIP_WEIGHTS

@@ -9,17 +9,16 @@ from clipsearch import config
 from clipsearch.errors import UsageError
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
-from clipsearch.models.catalog import MODELS, ModelSpec
 from clipsearch.models.export_source import ExportableEncoder
 from clipsearch.models.model_name import (
     ModelRef,
-    architectures,
     is_custom_name,
     parse_model_name,
-    unknown_model_error,
 )
 from clipsearch.models.plugins import find_plugins, load_plugin
+from clipsearch.models.recommended_models import MODELS, ModelSpec
 from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
+from clipsearch.models.unknown_model import architectures, unknown_model_error
 
 __all__ = [
     "MODELS",

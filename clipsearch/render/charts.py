@@ -6,7 +6,7 @@ from html import escape
 
 from PIL import Image, ImageDraw
 
-from clipsearch.render.text_image import FontStack, choose_font
+from clipsearch.render.font_stack import FontStack, choose_font
 
 OVERSAMPLING = 2  # drawn at this scale and then reduced, for smooth lines
 

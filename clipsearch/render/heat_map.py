@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 from clipsearch.escape import escape_control
 from clipsearch.render.display_text import shorten
+from clipsearch.render.font_stack import FontStack, choose_font
 from clipsearch.render.output_file import IMAGE_SUFFIXES, replace_file, require_suffix, save_image
-from clipsearch.render.text_image import FontStack, choose_font
 
 SIDE, GAP = 560, 24  # pixels of a panel's longer side, and between all parts
 TITLE_SIZE, TEXT_SIZE = 24, 17

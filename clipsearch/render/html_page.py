@@ -10,7 +10,7 @@ from PIL import Image
 from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.html_template import render_template
-from clipsearch.render.section import Section, Tile
+from clipsearch.render.result_section import Section, Tile
 
 THUMBNAIL_SIDE = (
     440  # pixels: twice the CSS size, for displays with two device pixels per CSS pixel

@@ -5,7 +5,7 @@ from typing import SupportsIndex, overload
 
 from clipsearch.render.html_page import figures
 from clipsearch.render.html_template import render_template
-from clipsearch.render.section import Section
+from clipsearch.render.result_section import Section
 from clipsearch.types import Hit
 
 MAX_THUMBNAILS = 60

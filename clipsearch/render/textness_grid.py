@@ -10,10 +10,10 @@ from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.contact_sheet import Layout
 from clipsearch.render.display_text import shorten
+from clipsearch.render.font_stack import FontStack, choose_font
 from clipsearch.render.html_page import render_page
 from clipsearch.render.output_file import HTML_SUFFIXES, replace_file, require_suffix, save_image
-from clipsearch.render.section import Section
-from clipsearch.render.text_image import FontStack, choose_font
+from clipsearch.render.result_section import Section
 from clipsearch.render.tile_image import (
     ACCENT,
     INK,

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from clipsearch.escape import escape_control
 from clipsearch.render.display_text import shorten
-from clipsearch.render.text_image import FontStack
+from clipsearch.render.font_stack import FontStack
 
 PAPER = "#ffffff"
 INK = "#1c1c1e"

@@ -15,7 +15,8 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.store import filters
 from clipsearch.store.backend import MAX_RESULTS, Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
-from clipsearch.store.scan import KEYS, Scanner
+from clipsearch.store.collection_writer import CollectionWriter
+from clipsearch.store.paging import KEYS, Scanner
 from clipsearch.store.schema import (
     EMBEDDING,
     RECORD_FIELDS,
@@ -29,7 +30,6 @@ from clipsearch.store.schema import (
     to_record,
 )
 from clipsearch.store.vector_cache import VectorCache
-from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Hit, ImageRecord, ImageRow, Vectors
 
 HITS = 100_000

@@ -12,8 +12,8 @@ from clipsearch.batching import batches
 from clipsearch.errors import StoreError
 from clipsearch.startup import import_pymilvus
 from clipsearch.store import local_store
+from clipsearch.store.ann_index import METRIC, choose_index, search_params
 from clipsearch.store.connection import CALL_SECONDS, STRONG, MilvusConnection
-from clipsearch.store.index import FLAT, HNSW, METRIC, search_ef
 from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
 from clipsearch.store.uri import StoreURI
 from clipsearch.types import Vectors
@@ -73,7 +73,7 @@ class MilvusBackend:
         with self._connection.translating():
             self._require_space(0)
             client = self._connection.client()
-            index = HNSW if schema.hnsw and not self._is_local else FLAT
+            index = choose_index(hnsw=schema.hnsw, is_local=self._is_local)
             index_params = client.prepare_index_params()
             index_params.add_index(
                 schema.vector,
@@ -165,7 +165,7 @@ class MilvusBackend:
         Each comes with its cosine. The metric is that of the collection's index; collections of
         older versions have COSINE.
         """
-        params = {} if self._is_local else {"ef": search_ef(limit + offset)}
+        params = search_params(limit + offset, is_local=self._is_local)
         with self._connection.translating(name, condition):
             results = self._connection.client_for(name).search(
                 name,

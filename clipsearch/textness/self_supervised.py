@@ -26,13 +26,13 @@ from clipsearch.textness.fit import (
     embed_reference_queries,
     fit_vectors,
 )
-from clipsearch.textness.probe import TextnessProbe
-from clipsearch.textness.resized_images import (
+from clipsearch.textness.image_loading import (
     embed_image_files,
     load_resized,
     map_in_threads,
     working_side,
 )
+from clipsearch.textness.probe import TextnessProbe
 from clipsearch.textness.synthetic_text import TextRenderer
 from clipsearch.types import Vectors
 

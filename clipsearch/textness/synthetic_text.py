@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from clipsearch.errors import UsageError
+from clipsearch.fonts import find_fonts, group_by_family, has_glyphs
 from clipsearch.models.crop import Box
-from clipsearch.textness.fonts import find_fonts, group_by_family, has_glyphs
 from clipsearch.textness.text_block import Color, TextStyle, draw_block, fit_font_size, paste_block
 from clipsearch.textness.vocabulary import ENGLISH, OTHER_SCRIPTS, random_text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from clipsearch.textness.fonts import Font, load_font
+from clipsearch.fonts import Font, load_font
 
 Color = tuple[int, int, int]
 

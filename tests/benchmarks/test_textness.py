@@ -41,8 +41,8 @@ from benchmarks.textness.typographic_dataset import (
 from clipsearch import Index
 from clipsearch.errors import UsageError
 from clipsearch.files.text_lines import numbered_lines
+from clipsearch.fonts import font_family
 from clipsearch.textness import TextnessProbe, TextRenderer, draw_background, find_fonts
-from clipsearch.textness.fonts import font_family
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("anchor", "anchors", "barrel", "barrels", "camera", "candle", "chair", "chain", "tower")

@@ -219,24 +219,24 @@ def old_collection(monkeypatch: pytest.MonkeyPatch) -> Old:
 def test_a_changed_image_loses_its_tags_and_a_moved_or_touched_one_keeps_them(
     collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
-    photos = tmp_path / "photos"
+    image_folder = tmp_path / "photos"
     for name, color in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", (255, 255, 0))):
-        draw(photos / f"{name}.png", color)
-    ingest(FileSource([photos]), collection, encoder, IngestOptions())
+        draw(image_folder / f"{name}.png", color)
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions())
     tag_images(collection, colors("r", "g", "b"), threshold=0)
     assert tags_of(collection)["a.png"] == ("r",)
 
-    draw(photos / "a.png", "blue", size=(40, 40))  # other content
-    os.utime(photos / "b.png", ns=(1, 1))  # another date only
-    (photos / "c.png").rename(photos / "moved.png")
-    (photos / "d.png").write_bytes(b"no image any more")
-    ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    draw(image_folder / "a.png", "blue", size=(40, 40))  # other content
+    os.utime(image_folder / "b.png", ns=(1, 1))  # another date only
+    (image_folder / "c.png").rename(image_folder / "moved.png")
+    (image_folder / "d.png").write_bytes(b"no image any more")
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
     assert tags_of(collection) == {"a.png": (), "b.png": ("g",), "moved.png": ("b",)}
 
 
-def test_a_probe_of_another_model_cannot_tag(photos: Path, tmp_path: Path) -> None:
+def test_a_probe_of_another_model_cannot_tag(image_folder: Path, tmp_path: Path) -> None:
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
         assert index.model is not None
         weights: Vectors = np.zeros((2, 512), dtype=np.float32)
         bias = np.array([0, 1], dtype=np.float32)

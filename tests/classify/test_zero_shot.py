@@ -19,10 +19,10 @@ def never() -> Encoder:
     raise AssertionError("no model is needed")
 
 
-def test_files_are_classified_and_failures_reported(photos: Path) -> None:
-    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+def test_files_are_classified_and_failures_reported(image_folder: Path) -> None:
+    (image_folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
     labels = ["a red square", "a green square", "a blue square"]
-    found = classify_images([photos], labels, model="pocket", templates=["plain"])
+    found = classify_images([image_folder], labels, model="pocket", templates=["plain"])
     assert [one.record.path.name for one in found.images] == ["blue.png", "green.png", "red.png"]
     assert [failure.path.name for failure in found.failed] == ["broken.jpg"]
     for one in found.images:
@@ -31,15 +31,15 @@ def test_files_are_classified_and_failures_reported(photos: Path) -> None:
 
 
 def test_invalid_arguments_raise_usage_error_before_a_model_loads(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipsearch.models.registry.load", never)
     (tmp_path / "empty").mkdir()
     for paths, labels, options in (
-        ([photos], ["a"], {}),
-        ([photos], ["a", "b"], {"templates": ["a photo"]}),
-        ([photos], ["a", "b"], {"top": 0}),
-        ([photos], ["a", "b"], {"threshold": float("nan")}),
+        ([image_folder], ["a"], {}),
+        ([image_folder], ["a", "b"], {"templates": ["a photo"]}),
+        ([image_folder], ["a", "b"], {"top": 0}),
+        ([image_folder], ["a", "b"], {"threshold": float("nan")}),
         ([tmp_path / "gone"], ["a", "b"], {}),
         ([tmp_path / "empty"], ["a", "b"], {}),
         ([], ["a", "b"], {}),
@@ -50,18 +50,18 @@ def test_invalid_arguments_raise_usage_error_before_a_model_loads(
 
 
 def test_a_collection_is_classified_from_its_vectors_like_its_files(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = ["a red wall", "grass"]
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
         monkeypatch.setattr(
             PocketEncoder, "encode_images", lambda *_: pytest.fail("an image was decoded")
         )
         found = index.classify(labels, top=1)
         monkeypatch.undo()
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-        files = classify_images([photos], labels, model="pocket", top=1).images
+        files = classify_images([image_folder], labels, model="pocket", top=1).images
         assert [one.record.path for one in found] == [one.record.path for one in files]
         assert [one.label for one in found] == [one.label for one in files]
         for stored, fresh in zip(found, files, strict=True):

@@ -23,7 +23,7 @@ def run(environ: None) -> Run:
 
 
 @pytest.fixture
-def ingested(run: Run, photos: Path) -> Run:
+def ingested(run: Run, image_folder: Path) -> Run:
     """Run a command; the collection holds three images."""
-    assert run("ingest", photos).returncode == 0
+    assert run("ingest", image_folder).returncode == 0
     return run

@@ -15,8 +15,8 @@ from tests.helpers.commands import Run, one_line
 LABELS = ("-l", "a red wall", "-l", "green grass", "--label", "青い 海 🌊")
 
 
-def test_files_are_classified_without_a_store(run: Run, photos: Path, tmp_path: Path) -> None:
-    table = run("classify", photos, *LABELS)
+def test_files_are_classified_without_a_store(run: Run, image_folder: Path, tmp_path: Path) -> None:
+    table = run("classify", image_folder, *LABELS)
     assert (table.returncode, table.stderr) == (0, "")
     lines = table.stdout.splitlines()
     assert len(lines) == 3
@@ -25,35 +25,37 @@ def test_files_are_classified_without_a_store(run: Run, photos: Path, tmp_path: 
     assert len({display_width(line.split("photos/")[0]) for line in lines}) == 1  # aligned
     assert not (tmp_path / "store").exists()
 
-    lines = run("classify", photos / "red.png", *LABELS, "--json").stdout.splitlines()
+    lines = run("classify", image_folder / "red.png", *LABELS, "--json").stdout.splitlines()
     [found] = [json.loads(line) for line in lines]
-    assert found["path"] == str(photos / "red.png")
+    assert found["path"] == str(image_folder / "red.png")
     assert found["label"] == found["predictions"][0]["label"] == "a red wall"
     assert {p["label"] for p in found["predictions"]} == {*LABELS[1::2]}
     assert sum(p["probability"] for p in found["predictions"]) == pytest.approx(1, abs=1e-4)
 
-    text = run("classify", photos, *LABELS, "--csv", "--top", "2").stdout
+    text = run("classify", image_folder, *LABELS, "--csv", "--top", "2").stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["rank"] for row in rows] == ["1", "2"] * 3
     assert list(rows[0]) == list(CLASSIFICATION_FIELDS)
 
 
 def test_labels_come_from_a_file_and_no_label_may_match(
-    run: Run, photos: Path, tmp_path: Path
+    run: Run, image_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "labels.txt").write_text("a red wall\n青い 海 🌊\n", encoding="utf-8")
     options = ("--label-file", "labels.txt", "--template-set", "plain", "--template", "a {}!")
-    found = run("classify", photos, *options, "--threshold", "1", "--json")
+    found = run("classify", image_folder, *options, "--threshold", "1", "--json")
     assert found.returncode == 0
     assert all(json.loads(line)["label"] is None for line in found.stdout.splitlines())
-    assert run("classify", photos, *options, "--threshold", "1").stdout.count(NO_LABEL) == 3
-    more = run("classify", photos, *options, "-l", "grass", "--json").stdout.splitlines()[0]
+    assert run("classify", image_folder, *options, "--threshold", "1").stdout.count(NO_LABEL) == 3
+    more = run("classify", image_folder, *options, "-l", "grass", "--json").stdout.splitlines()[0]
     assert len(json.loads(more)["predictions"]) == 3
 
 
-def test_a_bad_image_is_reported_and_the_others_are_classified(run: Run, photos: Path) -> None:
-    (photos / "bad.jpg").write_bytes(b"\xff\xd8\xff")
-    found = run("classify", photos, *LABELS)
+def test_a_bad_image_is_reported_and_the_others_are_classified(
+    run: Run, image_folder: Path
+) -> None:
+    (image_folder / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    found = run("classify", image_folder, *LABELS)
     assert found.returncode == 3
     assert len(found.stdout.splitlines()) == 3
     assert "bad.jpg" in found.stderr
@@ -79,7 +81,7 @@ def test_a_bad_image_is_reported_and_the_others_are_classified(run: Run, photos:
     ],
 )
 def test_usage_errors_of_classify_are_one_line(
-    run: Run, photos: Path, arguments: list[str], message: str
+    run: Run, image_folder: Path, arguments: list[str], message: str
 ) -> None:
     found = run("classify", *arguments)
     assert found.returncode == 2

@@ -7,10 +7,10 @@ from pathlib import Path
 from tests.helpers.commands import Run
 
 
-def test_duplicates_are_listed(ingested: Run, photos: Path) -> None:
+def test_duplicates_are_listed(ingested: Run, image_folder: Path) -> None:
     assert "no duplicates" in ingested("duplicates", "--threshold", "1").stderr
-    shutil.copy(photos / "red.png", photos / "copy.png")
-    ingested("ingest", photos)
+    shutil.copy(image_folder / "red.png", image_folder / "copy.png")
+    ingested("ingest", image_folder)
     [group] = map(
         json.loads, ingested("duplicates", "--threshold", "1", "--json").stdout.splitlines()
     )

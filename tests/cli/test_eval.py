@@ -29,8 +29,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def captions(photos: Path) -> Path:
-    path = photos / "captions.csv"
+def captions(image_folder: Path) -> Path:
+    path = image_folder / "captions.csv"
     path.write_text("file,caption\n" + "".join(f"{c}.png,a {c} wall\n" for c in COLORS))
     return path
 

@@ -62,10 +62,10 @@ def test_usage_errors_of_explain_are_one_line(
     assert words in done.stderr
 
 
-def test_explain_uses_the_model_of_the_collection(run: Run, photos: Path) -> None:
-    assert run("ingest", photos, "--quiet").returncode == 0
-    done = run("explain", "red", photos / "red.png", "-c", "images")
+def test_explain_uses_the_model_of_the_collection(run: Run, image_folder: Path) -> None:
+    assert run("ingest", image_folder, "--quiet").returncode == 0
+    done = run("explain", "red", image_folder / "red.png", "-c", "images")
     assert done.returncode == 0, done.stderr
-    missing = run("explain", "red", photos / "red.png", "-c", "nothing")
+    missing = run("explain", "red", image_folder / "red.png", "-c", "nothing")
     assert missing.returncode == 1
     assert "nothing" in missing.stderr

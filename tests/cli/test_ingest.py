@@ -16,8 +16,8 @@ from tests.helpers.fakes import draw
 COMMAND = [sys.executable, "-m", "clipsearch"]
 
 
-def test_paths_come_from_standard_input(run: Run, photos: Path) -> None:
-    paths = b"\0".join(os.fsencode(path) for path in sorted(photos.iterdir()))
+def test_paths_come_from_standard_input(run: Run, image_folder: Path) -> None:
+    paths = b"\0".join(os.fsencode(path) for path in sorted(image_folder.iterdir()))
     assert "3 stored" in run("ingest", "-", stdin=paths).stderr
     assert "3 unchanged" in run("ingest", "-", stdin=paths.replace(b"\0", b"\n")).stderr
     nothing = run("ingest", "-")
@@ -25,9 +25,9 @@ def test_paths_come_from_standard_input(run: Run, photos: Path) -> None:
     assert "contains no paths" in one_line(nothing.stderr)
 
 
-def test_failures_have_reasons_and_an_exit_code(run: Run, photos: Path) -> None:
-    (photos / "evil\x1b[2J.png").write_bytes(b"")
-    done = run("ingest", photos)
+def test_failures_have_reasons_and_an_exit_code(run: Run, image_folder: Path) -> None:
+    (image_folder / "evil\x1b[2J.png").write_bytes(b"")
+    done = run("ingest", image_folder)
     assert done.returncode == 3
     assert r"evil\x1b[2J.png: the file is empty" in done.stderr
     assert "3 stored, 1 failed" in done.stderr
@@ -36,19 +36,19 @@ def test_failures_have_reasons_and_an_exit_code(run: Run, photos: Path) -> None:
     assert "images: 3 images" in status.stdout
 
 
-def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
-    done = run("ingest", photos, "--dry-run")
+def test_a_dry_run_writes_nothing(run: Run, image_folder: Path, tmp_path: Path) -> None:
+    done = run("ingest", image_folder, "--dry-run")
     assert (done.returncode, "3 would be stored" in done.stderr) == (0, True)
     assert not (tmp_path / "store").exists()
 
 
-def test_prune_refuses_to_empty_a_collection(ingested: Run, photos: Path) -> None:
-    for path in photos.iterdir():
+def test_prune_refuses_to_empty_a_collection(ingested: Run, image_folder: Path) -> None:
+    for path in image_folder.iterdir():
         path.unlink()
-    refused = ingested("ingest", photos, "--prune")
+    refused = ingested("ingest", image_folder, "--prune")
     assert refused.returncode == 1
     assert "not mounted" in refused.stderr
-    assert "3 removed" in ingested("ingest", photos, "--prune", "--force").stderr
+    assert "3 removed" in ingested("ingest", image_folder, "--prune", "--force").stderr
 
 
 def test_an_empty_folder_creates_no_store(run: Run, tmp_path: Path) -> None:

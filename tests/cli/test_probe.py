@@ -57,7 +57,7 @@ def test_a_probe_is_fitted_drawn_and_applied(ingested: Run, tmp_path: Path) -> N
     ],
 )
 def test_usage_errors_of_probe_are_one_line(
-    run: Run, photos: Path, tmp_path: Path, arguments: list[str], message: str
+    run: Run, image_folder: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     found = run("probe", *arguments)
     assert found.returncode == 2

@@ -10,13 +10,13 @@ import pytest
 from tests.helpers.commands import Run, one_line
 
 
-def test_images_are_ingested_and_searched(run: Run, photos: Path) -> None:
-    first = run("ingest", photos)
+def test_images_are_ingested_and_searched(run: Run, image_folder: Path) -> None:
+    first = run("ingest", image_folder)
     assert first.returncode == 0
     assert first.stdout == ""
     assert "model pocket: CLIPSEARCH_MODEL names it" in first.stderr
     assert "3 stored" in first.stderr
-    again = run("ingest", photos, "--json", "--quiet")
+    again = run("ingest", image_folder, "--json", "--quiet")
     assert json.loads(again.stdout)["unchanged"] == 3
     assert again.stderr == ""
 
@@ -25,25 +25,34 @@ def test_images_are_ingested_and_searched(run: Run, photos: Path) -> None:
     assert len(found.stdout.splitlines()) == 4
     assert "photos/red.png" in found.stdout
 
-    lines = run("query", photos / "red.png", "--json", "-n", "2").stdout.splitlines()
+    lines = run("query", image_folder / "red.png", "--json", "-n", "2").stdout.splitlines()
     hits = [json.loads(line) for line in lines]
-    assert hits[0]["path"] == str(photos / "red.png")
+    assert hits[0]["path"] == str(image_folder / "red.png")
     assert hits[0]["score"] == pytest.approx(1, abs=1e-3)
     assert (
         run("query", f"id:{hits[0]['id'][:8]}", "--paths", "-n", "1").stdout
         == hits[0]["path"] + "\n"
     )
     rest = run("query", "./photos/red.png", "--no-self", "-0").stdout
-    assert set(rest.split("\0")) == {str(photos / "green.png"), str(photos / "blue.png"), ""}
-    table = list(csv.DictReader(io.StringIO(run("similar", photos / "red.png", "--csv").stdout)))
-    assert {row["path"] for row in table} == {str(photos / "green.png"), str(photos / "blue.png")}
+    assert set(rest.split("\0")) == {
+        str(image_folder / "green.png"),
+        str(image_folder / "blue.png"),
+        "",
+    }
+    table = list(
+        csv.DictReader(io.StringIO(run("similar", image_folder / "red.png", "--csv").stdout))
+    )
+    assert {row["path"] for row in table} == {
+        str(image_folder / "green.png"),
+        str(image_folder / "blue.png"),
+    }
 
 
-def test_image_and_text_terms_add_up(ingested: Run, photos: Path) -> None:
+def test_image_and_text_terms_add_up(ingested: Run, image_folder: Path) -> None:
     both = ingested("query", "green", "+", "./photos/red.png", "-", "blue", "--json")
-    assert json.loads(both.stdout.splitlines()[0])["path"] == str(photos / "red.png")
+    assert json.loads(both.stdout.splitlines()[0])["path"] == str(image_folder / "red.png")
     weighed = ingested("query", "red", "--image", f"9:{photos / 'blue.png'}", "--json", "-n", "1")
-    assert json.loads(weighed.stdout)["path"] == str(photos / "blue.png")
+    assert json.loads(weighed.stdout)["path"] == str(image_folder / "blue.png")
 
 
 def test_contact_sheets_are_written(ingested: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from clipsearch.daemon import process
 from clipsearch.daemon.endpoint import is_supported
+from clipsearch.daemon.options import DaemonOptions
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 from tests.helpers.commands import command
@@ -30,9 +31,9 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> Loads:
 
 
 @pytest.fixture
-def uri(tmp_path: Path, photos: Path, loads: Loads) -> Path:
+def uri(tmp_path: Path, image_folder: Path, loads: Loads) -> Path:
     """A store with three images."""
-    done = command("ingest", photos, "--uri", tmp_path / "a.db", "--model", "pocket")
+    done = command("ingest", image_folder, "--uri", tmp_path / "a.db", "--model", "pocket")
     assert done.returncode == 0, done.stderr
     loads.clear()
     return tmp_path / "a.db"
@@ -67,7 +68,7 @@ def test_a_daemon_does_not_inherit_the_environment_of_its_command(
 ) -> None:
     spawned: list[tuple[Runtime, str | None]] = []
 
-    def spawn(options: process.DaemonOptions, *_: object, **__: object) -> None:
+    def spawn(options: DaemonOptions, *_: object, **__: object) -> None:
         spawned.append((options.runtime, os.environ.get("CLIPSEARCH_PRECISION")))
 
     monkeypatch.setattr(process, "_spawn", spawn)

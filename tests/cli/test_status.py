@@ -16,9 +16,9 @@ def damaged(tmp_path: Path) -> str:
     uri = str(tmp_path / "photos.db")
     with Store.open(uri) as store:
         for name in ("birds", "cats"):
-            photos = store.create(name, MODEL)
-            photos.upsert(many(7))
-            photos.finish_writes()
+            image_folder = store.create(name, MODEL)
+            image_folder.upsert(many(7))
+            image_folder.finish_writes()
         store.backend.drop("birds")
     return uri
 

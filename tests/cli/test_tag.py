@@ -10,7 +10,7 @@ from tests.helpers.commands import Run, one_line
 LABELS = ("-l", "a red wall", "-l", "green grass", "--label", "青い 海 🌊")
 
 
-def test_a_collection_is_classified_tagged_and_filtered(ingested: Run, photos: Path) -> None:
+def test_a_collection_is_classified_tagged_and_filtered(ingested: Run, image_folder: Path) -> None:
     found = ingested("classify", *LABELS, "--glob", "red*", "--top", "1")
     assert found.returncode == 0
     assert len(found.stdout.splitlines()) == 1

@@ -117,13 +117,13 @@ def test_show_prints_the_fitted_probe(ingested: Run) -> None:
 
 
 def test_a_probe_is_fitted_on_folders(ingested: Run, dataset: Path) -> None:
-    photos = dataset / "photos"
-    folders = "--with-text", photos / "with", "--without-text", photos / "without"
+    image_folder = dataset / "photos"
+    folders = "--with-text", image_folder / "with", "--without-text", image_folder / "without"
     probe = json.loads(ingested("textness", "fit", *folders, "--json").stdout)
     assert (probe["with_text"], probe["without_text"]) == (12, 12)
     for wrong, why in (
         (folders[:2], "without"),
-        (("--with-text", photos / "nowhere", *folders[2:]), "nowhere"),
+        (("--with-text", image_folder / "nowhere", *folders[2:]), "nowhere"),
         (("--per-class", "50", *folders), "all given images are used"),
     ):
         done = ingested("textness", "fit", *wrong)

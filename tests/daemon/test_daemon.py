@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from clipsearch.daemon import client, encoder_pool, protocol, shared_backend
 from clipsearch.daemon.client import DaemonClient, DaemonLostError
 from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
-from clipsearch.daemon.process import parse_duration
+from clipsearch.daemon.options import parse_duration
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.daemon.server import Server
 from clipsearch.errors import (
@@ -475,21 +475,21 @@ def test_a_daemon_that_hangs_in_a_call_is_given_up(
 
 
 def test_the_daemon_loads_a_model_once_for_all_commands(
-    tmp_path: Path, photos: Path, loads: list[str], encoder: ColorEncoder
+    tmp_path: Path, image_folder: Path, loads: list[str], encoder: ColorEncoder
 ) -> None:
     with Index.open(tmp_path / "photos.db", model="pocket") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     loads.clear()
     with serving(tmp_path / "photos.db"):
         for _ in range(3):
             with Index.open(tmp_path / "photos.db") as index:
                 assert index.search("green")[0].path.name == "green.png"
         assert loads == ["pocket"]
-        draw(photos / "new.png", (250, 5, 0))
+        draw(image_folder / "new.png", (250, 5, 0))
         with Index.open(tmp_path / "photos.db") as index:
             assert index.encoder is not encoder
-            assert index.ingest(photos).stored == 1
-            assert index.similar(photos / "red.png", limit=1)[0].path.name == "new.png"
+            assert index.ingest(image_folder).stored == 1
+            assert index.similar(image_folder / "red.png", limit=1)[0].path.name == "new.png"
         assert loads == ["pocket"]
 
 
@@ -545,9 +545,9 @@ def test_the_daemon_keeps_few_models(path: Path, loads: list[str]) -> None:
         ]
 
 
-def test_pocket_gives_the_same_vectors_in_the_daemon(path: Path, photos: Path) -> None:
+def test_pocket_gives_the_same_vectors_in_the_daemon(path: Path, image_folder: Path) -> None:
     direct = registry.load("pocket")
-    images = [decode(file).image for file in sorted(photos.iterdir())]
+    images = [decode(file).image for file in sorted(image_folder.iterdir())]
     with serving(path), open_store(path) as store:
         remote = remote_encoder(daemon_of(store), lambda: direct, direct.identity, Runtime())
         assert remote is not None

@@ -17,7 +17,7 @@ from clipsearch.cli.main import main
 from clipsearch.daemon import client
 from clipsearch.daemon import process as daemon_process
 from clipsearch.daemon.endpoint import create_endpoint, find_endpoint, is_supported
-from clipsearch.daemon.process import DaemonOptions
+from clipsearch.daemon.options import DaemonOptions
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of, open_store

@@ -9,7 +9,7 @@ import pytest
 def test_the_loss_is_its_formula() -> None:
     import torch
 
-    from clipsearch.distill.losses import distillation_loss
+    from clipsearch.distill.loss import distillation_loss
 
     random = np.random.default_rng(0)
     s, t = (

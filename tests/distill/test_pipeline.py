@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch.distill import DistillReport, image_dataset, losses, training_loop
+from clipsearch.distill import DistillReport, image_dataset, loss, training_loop
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from clipsearch.models.embedding import encode_pixels
@@ -125,7 +125,7 @@ class Interrupt(KeyboardInterrupt):
 
 def interrupt_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Press Ctrl-C in the middle of that epoch."""
-    compute_loss = losses.distillation_loss
+    compute_loss = loss.distillation_loss
     calls = 0
 
     def interrupting_loss(*arguments: Any, **options: Any) -> Any:

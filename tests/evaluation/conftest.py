@@ -44,9 +44,9 @@ class WrongEncoder(ColorEncoder):
 
 
 @pytest.fixture
-def captions(photos: Path) -> Path:
+def captions(image_folder: Path) -> Path:
     """A caption file beside the three images."""
-    path = photos / "captions.jsonl"
+    path = image_folder / "captions.jsonl"
     lines = [{"file": image.file, "captions": image.captions} for image in RIGHT]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -56,9 +56,9 @@ def test_map_at_n_against_a_naive_implementation(shades: Path) -> None:
     assert values["mAP@10"] == pytest.approx(total / 10)
 
 
-def test_agreement_needs_enough_images(photos: Path, encoder: ColorEncoder) -> None:
+def test_agreement_needs_enough_images(image_folder: Path, encoder: ColorEncoder) -> None:
     with pytest.raises(UsageError, match="more than 20 images, not 3"):
-        evaluate_agreement([photos], model=encoder, against=encoder)
+        evaluate_agreement([image_folder], model=encoder, against=encoder)
 
 
 def test_queries_are_read_once_each(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_model_that_knows_colors_finds_them(captions: Path, encoder: ColorEnco
 
 
 def test_swapped_captions_lower_the_measures_as_expected(
-    photos: Path, encoder: ColorEncoder
+    image_folder: Path, encoder: ColorEncoder
 ) -> None:
     # Green's and blue's captions are swapped: 1 of 3 right at rank 1, the others at rank 3, since
     # images of other colors than a caption's are equally far from it, and ties count against.
@@ -39,7 +39,7 @@ def test_swapped_captions_lower_the_measures_as_expected(
         CaptionedImage("green.png", ("blue",)),
         CaptionedImage("blue.png", ("green",)),
     ]
-    evaluation = evaluate_retrieval(swapped, model=encoder, images=photos)
+    evaluation = evaluate_retrieval(swapped, model=encoder, images=image_folder)
     assert evaluation.measure("text to image", "R@1").value == pytest.approx(1 / 3)
     assert evaluation.measure("text to image", "mAP").value == pytest.approx(
         (1 + 1 / 3 + 1 / 3) / 3
@@ -76,13 +76,13 @@ def test_images_in_the_folder_images_are_found(captions: Path, encoder: ColorEnc
     assert evaluate_retrieval(captions, model=encoder, limit=2).counts["images"] == 2
 
 
-def test_an_image_named_twice_counts_once(photos: Path, encoder: ColorEncoder) -> None:
+def test_an_image_named_twice_counts_once(image_folder: Path, encoder: ColorEncoder) -> None:
     twice = [
         CaptionedImage("red.png", ("red",)),
         CaptionedImage("./red.png", ("a red wall",)),
         *RIGHT[1:],
     ]
-    evaluation = evaluate_retrieval(twice, model=encoder, images=photos)
+    evaluation = evaluate_retrieval(twice, model=encoder, images=image_folder)
     assert evaluation.counts == {"images": 3, "captions": 6}
 
 

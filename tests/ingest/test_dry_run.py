@@ -13,18 +13,18 @@ DEFAULT = IngestOptions()
 
 
 def test_a_preview_counts_and_writes_nothing(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    assert counts(preview(FileSource([photos]), None, DEFAULT)) == {"stored": 3}
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "red.png").rename(photos / "rouge.png")
-    (photos / "green.png").unlink()
-    draw(photos / "new.png", (1, 1, 1))
-    draw(photos / "blue.png", (2, 2, 2))
-    report = preview(FileSource([photos]), collection, IngestOptions(prune=True))
+    assert counts(preview(FileSource([image_folder]), None, DEFAULT)) == {"stored": 3}
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    (image_folder / "red.png").rename(image_folder / "rouge.png")
+    (image_folder / "green.png").unlink()
+    draw(image_folder / "new.png", (1, 1, 1))
+    draw(image_folder / "blue.png", (2, 2, 2))
+    report = preview(FileSource([image_folder]), collection, IngestOptions(prune=True))
     assert counts(report) == {"stored": 2, "moved": 1, "removed": 1}
     assert report.dry_run
     assert names(collection) == {"red.png", "green.png", "blue.png"}
     assert encoder.embedded_images == 3
-    real = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    real = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
     assert counts(real) == counts(report)

@@ -26,171 +26,181 @@ DEFAULT = IngestOptions()
 
 
 def test_every_image_gets_its_own_vector_and_metadata(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert counts(report) == {"stored": 3}
-    assert embedding(collection, photos / "red.png") == [1, 0, 0, 0]
-    assert embedding(collection, photos / "blue.png") == [0, 0, 1, 0]
-    row = collection.get([image_id(photos / "green.png")])[image_id(photos / "green.png")]
-    status = (photos / "green.png").stat()
+    assert embedding(collection, image_folder / "red.png") == [1, 0, 0, 0]
+    assert embedding(collection, image_folder / "blue.png") == [0, 0, 1, 0]
+    row = collection.get([image_id(image_folder / "green.png")])[
+        image_id(image_folder / "green.png")
+    ]
+    status = (image_folder / "green.png").stat()
     assert (row.record.width, row.record.height, row.record.format) == (32, 24, "png")
     assert (row.record.size, row.record.mtime_ns) == (status.st_size, status.st_mtime_ns)
-    assert row.record.path == photos / "green.png"
+    assert row.record.path == image_folder / "green.png"
 
 
 def test_a_second_run_embeds_nothing(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 3}
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
+        "unchanged": 3
+    }
     assert encoder.embedded_images == 3
 
 
 def test_changed_content_is_embedded_again(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    draw(photos / "red.png", "blue", size=(40, 40))
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    draw(image_folder / "red.png", "blue", size=(40, 40))
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
         "stored": 1,
         "unchanged": 2,
     }
-    assert embedding(collection, photos / "red.png") == [0, 0, 1, 0]
+    assert embedding(collection, image_folder / "red.png") == [0, 0, 1, 0]
     assert collection.count() == 3
 
 
 def test_a_new_mtime_alone_embeds_nothing_and_is_stored(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    os.utime(photos / "red.png", ns=(1, 1))
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 3}
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    os.utime(image_folder / "red.png", ns=(1, 1))
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
+        "unchanged": 3
+    }
     assert encoder.embedded_images == 3
     assert (
-        collection.file_states([image_id(photos / "red.png")])[
-            image_id(photos / "red.png")
+        collection.file_states([image_id(image_folder / "red.png")])[
+            image_id(image_folder / "red.png")
         ].mtime_ns
         == 1
     )
 
 
 def test_a_renamed_file_keeps_its_vector_and_loses_its_old_row(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "red.png").rename(photos / "rouge.png")
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    (image_folder / "red.png").rename(image_folder / "rouge.png")
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
         "moved": 1,
         "unchanged": 2,
     }
     assert names(collection) == {"rouge.png", "green.png", "blue.png"}
-    assert embedding(collection, photos / "rouge.png") == [1, 0, 0, 0]
+    assert embedding(collection, image_folder / "rouge.png") == [1, 0, 0, 0]
     assert encoder.embedded_images == 3
 
 
 def test_a_renamed_folder_is_moved_as_a_whole(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     for number in range(20):
-        draw(photos / "2020" / f"{number}.png", (number + 1, 9, 9))
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "2020").rename(photos / "summer")
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+        draw(image_folder / "2020" / f"{number}.png", (number + 1, 9, 9))
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    (image_folder / "2020").rename(image_folder / "summer")
+    report = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"moved": 20, "unchanged": 3}
-    assert not list((photos / "2020").parent.glob("2020"))
+    assert not list((image_folder / "2020").parent.glob("2020"))
     assert collection.count() == 23
 
 
 def test_a_copy_reuses_the_vector_and_both_stay(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    shutil.copy(photos / "red.png", photos / "copy.png")
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    shutil.copy(image_folder / "red.png", image_folder / "copy.png")
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
         "copied": 1,
         "unchanged": 3,
     }
-    assert embedding(collection, photos / "copy.png") == [1, 0, 0, 0]
+    assert embedding(collection, image_folder / "copy.png") == [1, 0, 0, 0]
     assert encoder.embedded_images == 3
 
 
 def test_copies_within_one_run_are_embedded_once(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     for number in range(5):
-        shutil.copy(photos / "red.png", photos / f"red{number}.png")
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
+        shutil.copy(image_folder / "red.png", image_folder / f"red{number}.png")
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
         "stored": 3,
         "copied": 5,
     }
     assert encoder.embedded_images == 3
-    assert all(embedding(collection, photos / f"red{n}.png") == [1, 0, 0, 0] for n in range(5))
+    assert all(
+        embedding(collection, image_folder / f"red{n}.png") == [1, 0, 0, 0] for n in range(5)
+    )
 
 
 def test_a_file_on_an_unplugged_disk_does_not_count_as_moved(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     disk = draw(tmp_path / "disk" / "camera" / "a.png", (9, 8, 7)).parent.parent
     ingest(FileSource([disk]), collection, encoder, DEFAULT)
-    shutil.copy(disk / "camera" / "a.png", photos / "a.png")
+    shutil.copy(disk / "camera" / "a.png", image_folder / "a.png")
     shutil.rmtree(disk / "camera")
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert report.copied == 1
     assert report.moved == 0
 
 
 def test_bad_files_fail_alone_with_their_reasons(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    (photos / "a-empty.jpg").write_bytes(b"")
-    (photos / "b-text.png").write_text("not a picture")
-    (photos / "c-cut.png").write_bytes((photos / "red.png").read_bytes()[:40])
-    (photos / "d-gone.png").symlink_to(photos / "nowhere.png")
-    draw(photos / "e-black.png", "black")
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    (image_folder / "a-empty.jpg").write_bytes(b"")
+    (image_folder / "b-text.png").write_text("not a picture")
+    (image_folder / "c-cut.png").write_bytes((image_folder / "red.png").read_bytes()[:40])
+    (image_folder / "d-gone.png").symlink_to(image_folder / "nowhere.png")
+    draw(image_folder / "e-black.png", "black")
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert report.stored == 3
     reasons = {failure.path.name: failure.reason for failure in report.failed}
     assert set(reasons) == {"a-empty.jpg", "b-text.png", "c-cut.png", "d-gone.png", "e-black.png"}
     assert "empty" in reasons["a-empty.jpg"]
     assert "zero or non-finite vector" in reasons["e-black.png"]
-    assert embedding(collection, photos / "green.png") == [0, 1, 0, 0]
+    assert embedding(collection, image_folder / "green.png") == [0, 1, 0, 0]
     assert {failure.path.name for failure in collection.failures()} == set(reasons)
 
 
 def test_a_failure_is_forgotten_once_the_file_is_valid_or_deleted(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    (photos / "bad.png").write_bytes(b"")
-    (photos / "worse.png").write_bytes(b"")
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    draw(photos / "bad.png", (1, 2, 3))
-    (photos / "worse.png").unlink()
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    (image_folder / "bad.png").write_bytes(b"")
+    (image_folder / "worse.png").write_bytes(b"")
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    draw(image_folder / "bad.png", (1, 2, 3))
+    (image_folder / "worse.png").unlink()
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert collection.failures() == []
 
 
 def test_an_image_that_became_unreadable_loses_its_outdated_vector(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "red.png").write_bytes(b"now something else")
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    (image_folder / "red.png").write_bytes(b"now something else")
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert counts(report) == {"unchanged": 2, "failed": 1}
     assert names(collection) == {"green.png", "blue.png"}
 
 
-def test_pixels_are_limited(photos: Path, collection: Collection, encoder: ColorEncoder) -> None:
-    draw(photos / "huge.png", (3, 3, 3), size=(100, 100))
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(max_pixels=5000))
+def test_pixels_are_limited(
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    draw(image_folder / "huge.png", (3, 3, 3), size=(100, 100))
+    report = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(max_pixels=5000))
     assert [(f.path.name, "10,000" in f.reason) for f in report.failed] == [("huge.png", True)]
 
 
 def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
-    photos: Path, collection: Collection, tmp_path: Path
+    image_folder: Path, collection: Collection, tmp_path: Path
 ) -> None:
     for number in range(100):
-        draw(photos / f"{number:03}.png", (number, 100, 50))
+        draw(image_folder / f"{number:03}.png", (number, 100, 50))
 
     class Interrupted(ColorEncoder):
         def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
@@ -199,11 +209,11 @@ def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
             return super().encode_images(pixels)
 
     with pytest.raises(KeyboardInterrupt):
-        ingest(FileSource([photos]), collection, Interrupted(), DEFAULT)
+        ingest(FileSource([image_folder]), collection, Interrupted(), DEFAULT)
     stored = collection.count()
     assert stored == 65  # a batch of one and a full one
     encoder = ColorEncoder()
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
         "stored": 38,
         "unchanged": 65,
     }
@@ -211,13 +221,13 @@ def test_an_interrupted_run_keeps_its_rows_and_the_next_one_continues(
 
 
 def test_every_copy_of_a_broken_image_fails_under_its_own_path(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    truncated = (photos / "red.png").read_bytes()[:40]
-    broken = {photos / name for name in ("a.png", "m.png", "z.png")}
+    truncated = (image_folder / "red.png").read_bytes()[:40]
+    broken = {image_folder / name for name in ("a.png", "m.png", "z.png")}
     for path in broken:
         path.write_bytes(truncated)
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert report.stored == 3
     assert len(report.failed) == 3
     assert {failure.path for failure in report.failed} == broken
@@ -225,7 +235,7 @@ def test_every_copy_of_a_broken_image_fails_under_its_own_path(
 
 
 def test_the_error_of_a_failing_store_reaches_the_caller_and_nothing_counts_as_stored(
-    photos: Path,
+    image_folder: Path,
     collection: Collection,
     encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
@@ -241,12 +251,12 @@ def test_the_error_of_a_failing_store_reaches_the_caller_and_nothing_counts_as_s
     monkeypatch.setattr(collection, "add_failures", fail("cannot record failures"))
     monkeypatch.setattr(collection, "finish_writes", fail("cannot settle"))
     with pytest.raises(StoreError, match="disk full"):
-        ingest(FileSource([photos]), collection, encoder, DEFAULT)
+        ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert "stopped with 0 stored" in caplog.text
 
 
 def test_an_interruption_reaches_the_caller_although_the_last_rows_cannot_be_written(
-    photos: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(ColorEncoder):
         def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
@@ -259,26 +269,29 @@ def test_an_interruption_reaches_the_caller_although_the_last_rows_cannot_be_wri
 
     monkeypatch.setattr(collection, "upsert", fail)
     with pytest.raises(KeyboardInterrupt):
-        ingest(FileSource([photos]), collection, Interrupted(), DEFAULT)
+        ingest(FileSource([image_folder]), collection, Interrupted(), DEFAULT)
 
 
 def test_a_file_of_no_known_format_is_not_hashed_and_its_failure_is_remembered(
-    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    (photos / "red.png").write_bytes(b"plain text")
-    with (photos / "zeros.png").open("wb") as stream:
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    (image_folder / "red.png").write_bytes(b"plain text")
+    with (image_folder / "zeros.png").open("wb") as stream:
         stream.truncate(1 << 30)
 
     def never(_: object) -> str:
         raise AssertionError("the content was read")
 
     monkeypatch.setattr(load, "file_hash", never)
-    assert counts(preview(FileSource([photos]), collection, DEFAULT)) == {
+    assert counts(preview(FileSource([image_folder]), collection, DEFAULT)) == {
         "unchanged": 2,
         "failed": 2,
     }
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert {(f.path.name, f.kind) for f in report.failed} == {
         ("red.png", "invalid"),
         ("zeros.png", "invalid"),
@@ -290,13 +303,13 @@ def test_a_file_of_no_known_format_is_not_hashed_and_its_failure_is_remembered(
 @pytest.mark.parametrize("old", [True, False], ids=["old file", "new file"])
 def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
     old: bool,
-    photos: Path,
+    image_folder: Path,
     collection: Collection,
     encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(load, "SETTLED_NS", -1 if old else 1 << 60)
-    shutil.copy(photos / "red.png", photos / "twin.png")
+    shutil.copy(image_folder / "red.png", image_folder / "twin.png")
     opened: Callable[..., BinaryIO] = Path.open
     seen: list[str] = []
 
@@ -309,11 +322,11 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
         return opened(self, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", shifting)
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert [(f.path.name, "changed while" in f.reason) for f in report.failed] == [
         ("red.png", True)
     ]
-    assert embedding(collection, photos / "twin.png") == [
+    assert embedding(collection, image_folder / "twin.png") == [
         1,
         0,
         0,
@@ -326,7 +339,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_wrongly(
 def test_a_file_is_hashed_again_only_if_its_timestamps_could_hide_a_change(
     settled_ns: int,
     hashed: int,
-    photos: Path,
+    image_folder: Path,
     collection: Collection,
     encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
@@ -339,12 +352,12 @@ def test_a_file_is_hashed_again_only_if_its_timestamps_could_hide_a_change(
 
     monkeypatch.setattr(load, "SETTLED_NS", settled_ns)
     monkeypatch.setattr(load, "content_hash", counted)
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"stored": 3}
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {"stored": 3}
     assert len(hashes) == hashed
 
 
 def test_progress_counts_every_file_and_sets_the_total(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
     class Bar:
         total: float | None = None
@@ -353,19 +366,19 @@ def test_progress_counts_every_file_and_sets_the_total(
         def update(self, n: float) -> None:
             self.done += n
 
-    (photos / "bad.png").write_bytes(b"")
-    shutil.copy(photos / "red.png", photos / "copy.png")
+    (image_folder / "bad.png").write_bytes(b"")
+    shutil.copy(image_folder / "red.png", image_folder / "copy.png")
     for _ in range(2):
         bar = Bar()
-        ingest(FileSource([photos]), collection, encoder, DEFAULT, bar)
+        ingest(FileSource([image_folder]), collection, encoder, DEFAULT, bar)
         assert bar.done == 5
         assert bar.total == 5
 
 
 def test_the_selection_of_the_source_is_used(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    source = FileSource([photos], FileSelection(exclude=("red*",)))
+    source = FileSource([image_folder], FileSelection(exclude=("red*",)))
     ingest(source, collection, encoder, DEFAULT)
     assert names(collection) == {"green.png", "blue.png"}
 
@@ -405,30 +418,30 @@ def test_a_copy_far_from_its_original_is_not_embedded_again(
 
 
 def test_a_linked_root_is_stored_as_its_target(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     link = tmp_path / "linked"
-    link.symlink_to(photos)
+    link.symlink_to(image_folder)
     ingest(FileSource([link]), collection, encoder, DEFAULT)
-    assert collection.info.roots == (photos,)
-    (photos / "red.png").unlink()
+    assert collection.info.roots == (image_folder,)
+    (image_folder / "red.png").unlink()
     report = ingest(FileSource([link]), collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"unchanged": 2, "removed": 1}
 
 
 def test_an_empty_mount_point_is_not_the_origin_of_a_moved_file(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     original = draw(tmp_path / "disk" / "a.png", (9, 8, 7))
     ingest(FileSource([tmp_path / "disk"]), collection, encoder, DEFAULT)
-    shutil.copy(original, photos / "a.png")
+    shutil.copy(original, image_folder / "a.png")
     original.unlink()  # as if unplugged: the folder is there, and empty
-    report = ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     assert (report.copied, report.moved) == (1, 0)
 
 
 def test_an_image_that_the_model_cannot_preprocess_fails_alone(
-    photos: Path, collection: Collection
+    image_folder: Path, collection: Collection
 ) -> None:
     class Picky(ColorEncoder):
         def preprocess(self, image: Image.Image) -> Pixels:
@@ -436,8 +449,8 @@ def test_an_image_that_the_model_cannot_preprocess_fails_alone(
                 raise MemoryError("too large for me")
             return super().preprocess(image)
 
-    draw(photos / "stripe.png", "red", size=(3000, 2))
-    report = ingest(FileSource([photos]), collection, Picky(), DEFAULT)
+    draw(image_folder / "stripe.png", "red", size=(3000, 2))
+    report = ingest(FileSource([image_folder]), collection, Picky(), DEFAULT)
     assert report.stored == 2
     reasons = {failure.path.name: failure.reason for failure in report.failed}
     assert "too large for me" in reasons["red.png"]
@@ -445,17 +458,20 @@ def test_an_image_that_the_model_cannot_preprocess_fails_alone(
 
 
 def test_a_failure_is_not_forgotten_by_a_run_over_another_folder(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
-    (photos / "bad.png").write_bytes(b"")
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    (image_folder / "bad.png").write_bytes(b"")
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7)).parent
     ingest(FileSource([elsewhere]), collection, encoder, DEFAULT)
     assert [failure.path.name for failure in collection.failures()] == ["bad.png"]
 
 
 def test_many_copies_cost_no_more_than_many_images(
-    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks: list[Path] = []
     lstat = Path.lstat
@@ -465,10 +481,10 @@ def test_many_copies_cost_no_more_than_many_images(
         return lstat(self)
 
     for number in range(300):
-        shutil.copy(photos / "red.png", photos / f"{number:03}.png")
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+        shutil.copy(image_folder / "red.png", image_folder / f"{number:03}.png")
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     for number in range(300):
-        shutil.copy(photos / "red.png", photos / f"new {number:03}.png")
+        shutil.copy(image_folder / "red.png", image_folder / f"new {number:03}.png")
     monkeypatch.setattr(Path, "lstat", counted)
-    assert ingest(FileSource([photos]), collection, encoder, DEFAULT).copied == 300
+    assert ingest(FileSource([image_folder]), collection, encoder, DEFAULT).copied == 300
     assert len(looks) < 1000

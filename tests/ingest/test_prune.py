@@ -16,52 +16,54 @@ DEFAULT = IngestOptions()
 
 
 def test_prune_removes_rows_of_deleted_files_under_the_given_roots_only(
-    photos: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
     elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
-    ingest(FileSource([photos, elsewhere]), collection, encoder, DEFAULT)
+    ingest(FileSource([image_folder, elsewhere]), collection, encoder, DEFAULT)
     elsewhere.unlink()
-    (photos / "red.png").unlink()
-    assert counts(ingest(FileSource([photos]), collection, encoder, DEFAULT)) == {"unchanged": 2}
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    (image_folder / "red.png").unlink()
+    assert counts(ingest(FileSource([image_folder]), collection, encoder, DEFAULT)) == {
+        "unchanged": 2
+    }
+    report = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
     assert counts(report) == {"unchanged": 2, "removed": 1}
     assert names(collection) == {"green.png", "blue.png", "x.png"}
 
 
 def test_prune_refuses_a_root_that_is_suddenly_empty(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
-    for path in photos.iterdir():
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    for path in image_folder.iterdir():
         path.unlink()
-    report = ingest(FileSource([photos]), collection, encoder, IngestOptions(prune=True))
+    report = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
     assert "not mounted" in report.refused[0]
     assert "--force" in report.refused[0]
     assert collection.count() == 3
     forced = ingest(
-        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
+        FileSource([image_folder]), collection, encoder, IngestOptions(prune=True, force=True)
     )
     assert counts(forced) == {"removed": 3}
     assert collection.count() == 0
 
 
 def test_prune_keeps_files_that_cannot_be_examined(
-    photos: Path,
+    image_folder: Path,
     collection: Collection,
     encoder: ColorEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ingest(FileSource([photos]), collection, encoder, DEFAULT)
+    ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
     lstat = Path.lstat
 
     def locked(self: Path) -> os.stat_result:
-        if self.parent == photos:
+        if self.parent == image_folder:
             raise PermissionError(13, "Permission denied")
         return lstat(self)
 
     monkeypatch.setattr(Path, "lstat", locked)
     report = ingest(
-        FileSource([photos]), collection, encoder, IngestOptions(prune=True, force=True)
+        FileSource([image_folder]), collection, encoder, IngestOptions(prune=True, force=True)
     )
     assert report.removed == 0
     assert collection.count() == 3

@@ -35,14 +35,14 @@ def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
 
 
 def reference(
-    folder: Path, photos: list[Image.Image], prompts: list[str]
+    folder: Path, image_folder: list[Image.Image], prompts: list[str]
 ) -> tuple[Vectors, Vectors]:
     """(n, d) images and (m, d) texts, of length 1, as `AlignModel.forward` compares them."""
     import torch
     from transformers import AlignModel, AlignProcessor
 
     processor = AlignProcessor.from_pretrained(folder)
-    inputs = processor(images=photos, text=prompts, return_tensors="pt")
+    inputs = processor(images=image_folder, text=prompts, return_tensors="pt")
     assert inputs["input_ids"].shape[1] == 64
     with torch.no_grad():
         output = AlignModel.from_pretrained(folder).eval()(**inputs)
@@ -55,9 +55,9 @@ def assert_same(ours: Vectors, theirs: Vectors, *, atol: float = 1e-4) -> None:
     np.testing.assert_allclose(normalize(ours), theirs, rtol=0, atol=atol)
 
 
-def check(folder: Path, encoder: Encoder, photos: list[Image.Image]) -> None:
-    image_rows, text_rows = reference(folder, photos, list(PROMPTS))
-    pixels = [encoder.preprocess(image) for image in photos]
+def check(folder: Path, encoder: Encoder, image_folder: list[Image.Image]) -> None:
+    image_rows, text_rows = reference(folder, image_folder, list(PROMPTS))
+    pixels = [encoder.preprocess(image) for image in image_folder]
     # Pillow's resizing, which ALIGN was trained with, may be a level off from torchvision's, which
     # transformers prefers now.
     atol = 1e-3 if "OpenVINO" in encoder.identity.precision else 1e-4
@@ -70,9 +70,9 @@ def check(folder: Path, encoder: Encoder, photos: list[Image.Image]) -> None:
 
 def test_vectors_are_those_that_the_model_compares(folder: Path, encoder: Encoder) -> None:
     image = checkpoints.synthetic_image()
-    photos = [image, image.transpose(Image.Transpose.ROTATE_90)]
-    check(folder, encoder, photos)
-    image_rows, text_rows = reference(folder, photos, list(PROMPTS))
+    image_folder = [image, image.transpose(Image.Transpose.ROTATE_90)]
+    check(folder, encoder, image_folder)
+    image_rows, text_rows = reference(folder, image_folder, list(PROMPTS))
     assert (image_rows @ image_rows.T).min() < 0.999  # the check distinguishes images
     assert (text_rows @ text_rows.T).min() < 0.999
 
@@ -101,10 +101,10 @@ def test_a_frame_around_the_image_is_cut_off(encoder: Encoder) -> None:
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    photos = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(image) for image in photos]
+    image_folder = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
+    alone = [encoder.preprocess(image) for image in image_folder]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(encoder.preprocess, photos * 4))
+        together = list(pool.map(encoder.preprocess, image_folder * 4))
     assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
     assert alone[0].shape == (3, 80, 80)
     assert alone[0].dtype == np.float32

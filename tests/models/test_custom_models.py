@@ -90,17 +90,19 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_an_entry_point_plugs_in_a_model(plugins: Path, photos: Path, tmp_path: Path) -> None:
+def test_an_entry_point_plugs_in_a_model(plugins: Path, image_folder: Path, tmp_path: Path) -> None:
     with Index.open(tmp_path / "a.db", model="mean-color") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     with Index.open(tmp_path / "a.db") as index:  # the collection knows the name
         assert index.search("green", limit=1)[0].path.name == "green.png"
-        assert index.search(image=photos / "blue.png", limit=1)[0].path.name == "blue.png"
+        assert index.search(image=image_folder / "blue.png", limit=1)[0].path.name == "blue.png"
         assert index.encoder.logit_scale == 100
         assert index.encoder.center_crop == CenterCrop()
 
 
-def test_a_plug_in_works_from_the_command_line(plugins: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_plug_in_works_from_the_command_line(
+    plugins: Path, image_folder: Path, tmp_path: Path
+) -> None:
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "clipsearch", *map(str, words)]
         path = os.pathsep.join([str(plugins), str(Path(__file__).parents[2])])
@@ -108,20 +110,20 @@ def test_a_plug_in_works_from_the_command_line(plugins: Path, photos: Path, tmp_
         return subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
 
     store = ["--uri", str(tmp_path / "a.db")]
-    run("ingest", photos, *store, "--model", "mean-color")
+    run("ingest", image_folder, *store, "--model", "mean-color")
     assert "green.png" in run("query", "green", "-n", "1", *store).stdout
 
 
-def test_an_object_plugs_in_a_model(photos: Path, tmp_path: Path) -> None:
+def test_an_object_plugs_in_a_model(image_folder: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with Index.open(tmp_path / "a.db", model=MeanColor()) as index:
-            index.ingest(photos)
+            index.ingest(image_folder)
             assert index.search("red", limit=1)[0].path.name == "red.png"
 
 
-def test_reopening_without_the_object_says_what_to_do(photos: Path, tmp_path: Path) -> None:
+def test_reopening_without_the_object_says_what_to_do(image_folder: Path, tmp_path: Path) -> None:
     with Index.open(tmp_path / "a.db", model=MeanColor()) as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     with Index.open(tmp_path / "a.db") as index:
         assert len(index) == 3  # what needs no model works
         with pytest.raises(UnknownModelError, match=r"mean-color.*Index\.open\(model=…\)"):
@@ -131,9 +133,9 @@ def test_reopening_without_the_object_says_what_to_do(photos: Path, tmp_path: Pa
     assert "install the package that registers it" in done.stderr
 
 
-def test_another_object_does_not_open_the_collection(photos: Path, tmp_path: Path) -> None:
+def test_another_object_does_not_open_the_collection(image_folder: Path, tmp_path: Path) -> None:
     with Index.open(tmp_path / "a.db", model=MeanColor()) as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     with pytest.raises(ModelMismatchError, match="other weights"):
         Index.open(tmp_path / "a.db", model=OtherMeanColor())
 
@@ -146,7 +148,7 @@ def test_built_in_names_cannot_be_taken_over(plugins: Path, tmp_path: Path) -> N
         Index.open(tmp_path / "a.db", model=Impostor())
 
 
-def test_an_encoder_of_another_index_may_be_shared(photos: Path, tmp_path: Path) -> None:
+def test_an_encoder_of_another_index_may_be_shared(image_folder: Path, tmp_path: Path) -> None:
     with Index.open(tmp_path / "a.db", model=registry.load("pocket")) as index:
         assert index.encoder.identity.name == "pocket"
 

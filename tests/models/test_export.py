@@ -155,14 +155,14 @@ def test_a_converted_model_imports_none_of_its_original_libraries(
     assert not loaded & HEAVY
 
 
-def test_a_query_imports_none_of_them(vit: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_query_imports_none_of_them(vit: Path, image_folder: Path, tmp_path: Path) -> None:
     def clipsearch(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-X", "importtime", "-m", "clipsearch", *words]
         return subprocess.run(command, capture_output=True, text=True, check=True)
 
     store = ["--uri", str(tmp_path / "photos.db"), "--device", "cpu"]
-    clipsearch("ingest", str(photos), *store, "--model", f"local-dir:{vit}")
-    run = clipsearch("query", "a dog", "+", str(photos / "red.png"), *store, "--json")
+    clipsearch("ingest", str(image_folder), *store, "--model", f"local-dir:{vit}")
+    run = clipsearch("query", "a dog", "+", str(image_folder / "red.png"), *store, "--json")
     assert "red.png" in run.stdout
     lines = (line for line in run.stderr.splitlines() if line.startswith("import time:"))
     loaded = {line.rsplit("|", 1)[-1].strip() for line in lines}
@@ -171,14 +171,14 @@ def test_a_query_imports_none_of_them(vit: Path, photos: Path, tmp_path: Path) -
 
 
 def test_a_collection_made_on_torch_opens_on_openvino(
-    vit: Path, photos: Path, tmp_path: Path
+    vit: Path, image_folder: Path, tmp_path: Path
 ) -> None:
     from clipsearch import Index
 
     with Index.open(tmp_path / "a.db", model=f"local-dir:{vit}", runtime="torch") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
     with Index.open(tmp_path / "a.db", device="cpu", precision="fp32") as index:
-        [best] = index.search(image=photos / "red.png", limit=1)
+        [best] = index.search(image=image_folder / "red.png", limit=1)
         assert index.encoder.identity.precision == "float32, by OpenVINO"
     assert best.path.name == "red.png"
     assert best.score == pytest.approx(1, abs=1e-5)
@@ -328,9 +328,11 @@ def test_buckets_hold_every_text_once_with_little_padding(lengths: list[int]) ->
     assert cost <= (max([*lengths, 1]) * len(lengths) + RUN_COST if lengths else 0)
 
 
-def test_the_command_line_has_all_three_options(vit: Path, photos: Path, tmp_path: Path) -> None:
+def test_the_command_line_has_all_three_options(
+    vit: Path, image_folder: Path, tmp_path: Path
+) -> None:
     words = shlex.split("--device cpu --runtime torch --precision bf16 --json")
-    command = [sys.executable, "-m", "clipsearch", "ingest", str(photos)]
+    command = [sys.executable, "-m", "clipsearch", "ingest", str(image_folder)]
     store = ["--uri", str(tmp_path / "photos.db")]
     run = subprocess.run(
         [*command, *store, *words, "--model", f"local-dir:{vit}"], capture_output=True, check=True

@@ -62,11 +62,11 @@ class Reference:
         self.tokenizer = open_clip.get_tokenizer(name)
         self.model.eval()
 
-    def images(self, photos: list[Image.Image]) -> Vectors:
+    def images(self, image_folder: list[Image.Image]) -> Vectors:
         import torch
 
         with torch.no_grad():
-            batch = torch.stack([self.preprocess(image) for image in photos])
+            batch = torch.stack([self.preprocess(image) for image in image_folder])
             rows: Vectors = self.model.encode_image(batch).numpy()
         return rows
 
@@ -92,9 +92,9 @@ def assert_same(ours: Vectors, theirs: Vectors) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * float(np.abs(theirs).max()))
 
 
-def check_images(encoder: Encoder, reference: Reference, photos: list[Image.Image]) -> None:
-    expected = reference.images(photos)
-    pixels = [encoder.preprocess(image) for image in photos]
+def check_images(encoder: Encoder, reference: Reference, image_folder: list[Image.Image]) -> None:
+    expected = reference.images(image_folder)
+    pixels = [encoder.preprocess(image) for image in image_folder]
     assert_same(encoder.encode_images(pixels), expected)
     assert_same(np.concatenate([encoder.encode_images([each]) for each in pixels]), expected)
 
@@ -111,8 +111,8 @@ def test_real_images_get_the_vectors_of_open_clips_own_pipeline(
     reference: Reference, encoder: Encoder, shared_data: Path
 ) -> None:
     files = sorted((shared_data / "coco" / "images").glob("*.jpg"))[:3]
-    photos = [Image.open(file).convert("RGB") for file in files]
-    check_images(encoder, reference, photos)
+    image_folder = [Image.open(file).convert("RGB") for file in files]
+    check_images(encoder, reference, image_folder)
 
 
 def test_texts_get_the_vectors_of_open_clips_own_pipeline(
@@ -129,10 +129,10 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    photos = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(image) for image in photos]
+    image_folder = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
+    alone = [encoder.preprocess(image) for image in image_folder]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(encoder.preprocess, photos * 4))
+        together = list(pool.map(encoder.preprocess, image_folder * 4))
     assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
     assert alone[0].shape == (3, 224, 224)
     assert alone[0].dtype == np.float32

@@ -56,7 +56,9 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["CLIP", "SigLIP", "ALIGN", "pocket"])
-def test_a_collection_of_a_converted_model_opens(kind: str, photos: Path, tmp_path: Path) -> None:
+def test_a_collection_of_a_converted_model_opens(
+    kind: str, image_folder: Path, tmp_path: Path
+) -> None:
     if kind == "ALIGN":
         model = f"align:{checkpoints.save_align(tmp_path / 'm')}"
     elif kind == "pocket":
@@ -67,7 +69,7 @@ def test_a_collection_of_a_converted_model_opens(kind: str, photos: Path, tmp_pa
         preprocessing = siglip if kind == "SigLIP" else clip
         model = f"local-dir:{checkpoints.save_open_clip(tmp_path / 'm', config, preprocessing)}"
     with Index.open(tmp_path / "a.db", model=model, device="cpu") as index:
-        index.ingest(photos)
+        index.ingest(image_folder)
         expected = index.search("a dog", limit=1)[0].path.name
     done = run(SEARCH, tmp_path / "a.db")
     assert done.stdout.splitlines()[:1] == [expected], done.stderr

@@ -17,9 +17,9 @@ from tests.helpers.fakes import ColorEncoder, draw
 
 
 @pytest.fixture
-def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
+def filled(image_folder: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
-    ingest(FileSource([photos]), collection, encoder, IngestOptions())
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions())
     return collection
 
 
@@ -30,28 +30,28 @@ def others(collection: Collection, encoder: ColorEncoder, *terms: Term) -> set[s
 
 
 def test_a_changed_query_image_is_excluded_by_id_and_content(
-    filled: Collection, encoder: ColorEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path
 ) -> None:
-    draw(photos / "red.png", "blue", size=(9, 9))
-    assert others(filled, encoder, Term(photos / "red.png")) == {"green.png", "blue.png"}
-    shutil.copy(photos / "green.png", photos / "red.png")
-    assert others(filled, encoder, Term(photos / "red.png")) == {"blue.png"}
+    draw(image_folder / "red.png", "blue", size=(9, 9))
+    assert others(filled, encoder, Term(image_folder / "red.png")) == {"green.png", "blue.png"}
+    shutil.copy(image_folder / "green.png", image_folder / "red.png")
+    assert others(filled, encoder, Term(image_folder / "red.png")) == {"blue.png"}
 
 
 def test_all_images_of_a_query_are_excluded(
-    filled: Collection, encoder: ColorEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path
 ) -> None:
-    (photos / "red.png").unlink()
-    green = StoredImage(image_id(photos.resolve() / "green.png"))
-    assert others(filled, encoder, Term(photos / "red.png"), Term(green)) == {"blue.png"}
+    (image_folder / "red.png").unlink()
+    green = StoredImage(image_id(image_folder.resolve() / "green.png"))
+    assert others(filled, encoder, Term(image_folder / "red.png"), Term(green)) == {"blue.png"}
     assert others(filled, encoder, Term("red")) == {"red.png", "green.png", "blue.png"}
 
 
 def test_a_stored_image_without_access_keeps_its_row(
-    filled: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Collection, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(monkeypatch)
-    row = stored_row(photos / "red.png", filled)
+    row = stored_row(image_folder / "red.png", filled)
     assert row is not None
     assert row.record.path.name == "red.png"
 
@@ -89,8 +89,10 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "stat", deny)
 
 
-def test_an_id_may_be_shortened_and_in_any_letter_case(filled: Collection, photos: Path) -> None:
-    id_ = image_id(photos.resolve() / "red.png")
+def test_an_id_may_be_shortened_and_in_any_letter_case(
+    filled: Collection, image_folder: Path
+) -> None:
+    id_ = image_id(image_folder.resolve() / "red.png")
     for prefix in (id_, id_.upper(), id_[:12], id_[:12].upper()):
         row = stored_row(StoredImage(prefix), filled)
         assert row is not None

@@ -23,11 +23,11 @@ from tests.helpers.records import row
 
 
 def test_copies_and_resized_images_form_groups(
-    photos: Path, collection: Collection, encoder: ColorEncoder
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
-    shutil.copy(photos / "red.png", photos / "copy of red.png")
-    draw(photos / "small green.png", (0, 255, 9), size=(8, 8))
-    ingest(FileSource([photos]), collection, encoder, IngestOptions())
+    shutil.copy(image_folder / "red.png", image_folder / "copy of red.png")
+    draw(image_folder / "small green.png", (0, 255, 9), size=(8, 8))
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions())
     groups = find_near_duplicates(collection, 0.99)
     members = {tuple(record.path.name for record in group.records): group for group in groups}
     assert {frozenset(names) for names in members} == {
@@ -52,11 +52,14 @@ def test_a_chain_of_small_differences_is_not_one_group(
 
 
 def test_pairs_across_blocks_are_found(
-    photos: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number in range(5):
-        shutil.copy(photos / "red.png", photos / f"{number}.png")
-    ingest(FileSource([photos]), collection, encoder, IngestOptions())
+        shutil.copy(image_folder / "red.png", image_folder / f"{number}.png")
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions())
     whole = find_near_duplicates(collection)
     monkeypatch.setattr(module, "BLOCK_ROWS", 2)
     assert find_near_duplicates(collection) == whole

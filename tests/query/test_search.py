@@ -23,9 +23,9 @@ from tests.helpers.records import many
 
 
 @pytest.fixture
-def filled(photos: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
+def filled(image_folder: Path, collection: Collection, encoder: ColorEncoder) -> Collection:
     """red.png, green.png and blue.png, ingested."""
-    ingest(FileSource([photos]), collection, encoder, IngestOptions())
+    ingest(FileSource([image_folder]), collection, encoder, IngestOptions())
     encoder.embedded_images = 0
     return collection
 
@@ -64,39 +64,39 @@ def test_text_and_image_vectors_are_added(
 
 
 def test_an_indexed_image_is_not_decoded_again(
-    filled: Collection, encoder: ColorEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path
 ) -> None:
-    by_path = find(filled, encoder, Term(photos / "red.png"))
-    by_id = find(filled, encoder, Term(StoredImage(image_id(photos / "red.png")[:8])))
+    by_path = find(filled, encoder, Term(image_folder / "red.png"))
+    by_id = find(filled, encoder, Term(StoredImage(image_id(image_folder / "red.png")[:8])))
     assert by_path == by_id
     assert names(by_path)[0] == "red.png"
     assert encoder.embedded_images == 0
 
 
 def test_an_image_whose_file_is_gone_can_still_be_a_query(
-    filled: Collection, encoder: ColorEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path
 ) -> None:
-    (photos / "red.png").unlink()
-    assert names(find(filled, encoder, Term(photos / "red.png")))[0] == "red.png"
+    (image_folder / "red.png").unlink()
+    assert names(find(filled, encoder, Term(image_folder / "red.png")))[0] == "red.png"
 
 
 def test_a_changed_file_is_embedded_as_it_is_now(
-    filled: Collection, encoder: ColorEncoder, photos: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path
 ) -> None:
-    draw(photos / "red.png", "blue", size=(99, 99))
-    assert names(find(filled, encoder, Term(photos / "red.png")))[0] == "blue.png"
+    draw(image_folder / "red.png", "blue", size=(99, 99))
+    assert names(find(filled, encoder, Term(image_folder / "red.png")))[0] == "blue.png"
     assert encoder.embedded_images == 1
 
 
 def test_exclude_images_leaves_out_the_query_image_and_its_copies(
-    filled: Collection, encoder: ColorEncoder, photos: Path, tmp_path: Path
+    filled: Collection, encoder: ColorEncoder, image_folder: Path, tmp_path: Path
 ) -> None:
-    shutil.copy(photos / "red.png", photos / "copy.png")
-    ingest(FileSource([photos]), filled, encoder, IngestOptions())
-    assert "red.png" in names(find(filled, encoder, Term(photos / "red.png")))
-    hits = find(filled, encoder, Term(photos / "red.png"), exclude_images=True)
+    shutil.copy(image_folder / "red.png", image_folder / "copy.png")
+    ingest(FileSource([image_folder]), filled, encoder, IngestOptions())
+    assert "red.png" in names(find(filled, encoder, Term(image_folder / "red.png")))
+    hits = find(filled, encoder, Term(image_folder / "red.png"), exclude_images=True)
     assert set(names(hits)) == {"green.png", "blue.png"}
-    elsewhere = Path(shutil.copy(photos / "red.png", tmp_path / "elsewhere.png"))
+    elsewhere = Path(shutil.copy(image_folder / "red.png", tmp_path / "elsewhere.png"))
     hits = find(filled, encoder, Term(elsewhere), exclude_images=True)
     assert set(names(hits)) == {"green.png", "blue.png"}
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipsearch.errors import UsageError
 from clipsearch.render.contact_sheet import draw_sheet, write_sheet
-from clipsearch.render.section import Section
+from clipsearch.render.result_section import Section
 from tests.helpers.hits import make_hit
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)

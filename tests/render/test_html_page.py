@@ -12,7 +12,7 @@ from PIL import Image
 
 from clipsearch.render.contact_sheet import write_sheet
 from clipsearch.render.notebook import MAX_THUMBNAILS, notebook_html
-from clipsearch.render.section import Section
+from clipsearch.render.result_section import Section
 from tests.helpers.hits import make_hit
 
 

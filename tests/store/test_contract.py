@@ -179,7 +179,7 @@ def test_a_scan_gives_every_row_once(full: Collection) -> None:
 def test_a_scan_gives_every_row_once_in_small_pages(
     full: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.scan.PAGE_BYTES", 4 * DIM * 900)
+    monkeypatch.setattr("clipsearch.store.paging.PAGE_BYTES", 4 * DIM * 900)
     rows = list(full.scan_rows())  # 714 a page
     found = {r.record.id: r.embedding for r in rows}
     assert len(found) == len(rows) == len(MANY)
@@ -195,7 +195,7 @@ def test_a_scan_gives_every_row_once_where_ids_are_uneven(
         for n, r in enumerate(MANY[:90])
     ]
     images.upsert(rows)
-    monkeypatch.setattr("clipsearch.store.scan.PAGE_BYTES", 4 * DIM * 80)
+    monkeypatch.setattr("clipsearch.store.paging.PAGE_BYTES", 4 * DIM * 80)
     assert sorted(r.record.id for r in images.scan_rows()) == [r.record.id for r in rows]
 
 

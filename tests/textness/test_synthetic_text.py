@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from clipsearch.errors import UsageError
+from clipsearch.fonts import has_glyphs
 from clipsearch.textness import TextRenderer, draw_background, find_fonts
-from clipsearch.textness.fonts import has_glyphs
 
 
 def rng(*seed: int) -> np.random.Generator:

@@ -9,7 +9,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from clipsearch.models.pocket.query import ALPHABET, letter_ids, query_arrays  # noqa: E402
+from clipsearch.models.pocket.query_words import ALPHABET, letter_ids, query_arrays  # noqa: E402
 from training.data.sources import fingerprint  # noqa: E402
 from training.packing.build import load_reading_heads  # noqa: E402
 from training.reading.canvas import EMPTY, GRID, Canvas, CanvasFactory  # noqa: E402

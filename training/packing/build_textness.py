@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from clipsearch.fonts import find_fonts, font_family
 from clipsearch.models.pocket.encoder import PocketEncoder
 from clipsearch.textness.collection_textness import BUNDLED_PROBE
-from clipsearch.textness.fonts import find_fonts, font_family
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.textness.self_supervised import FitSample, embed_sample, fit_sample
 from clipsearch.textness.synthetic_text import TextRenderer

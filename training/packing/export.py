@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from clipsearch.models.pocket.encoder import INPUT_SIZE
-from clipsearch.models.pocket.query import query_arrays
+from clipsearch.models.pocket.query_words import query_arrays
 
 MAX_TOKENS = 256
 COMPRESSED_FROM = 65_536  # numbers in a matrix; smaller ones are left alone
@@ -56,7 +56,7 @@ def row_graph(module: nn.Module, length: int) -> Any:
 def text_graph(module: nn.Module, *, reading: bool = False) -> Any:
     """Convert a module that takes token ids and mask, for any number and length of texts.
 
-    With `reading`, it also takes the letters and shares of `clipsearch.models.pocket.query`.
+    With `reading`, it also takes the letters and shares of `clipsearch.models.pocket.query_words`.
     """
     tokens = torch.ones(2, 5, dtype=torch.int64)
     if not reading:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.models.pocket.query import ALPHABET, normalize_word
+from clipsearch.models.pocket.query_words import ALPHABET, normalize_word
 from clipsearch.types import Pixels
 from training.reading.fonts import SCRIPTS, FontSet
 from training.reading.synthetic_text import Placed, degrade, draw_text

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.models.pocket.query import letter_ids, normalize_word
+from clipsearch.models.pocket.query_words import letter_ids, normalize_word
 from clipsearch.types import Pixels
 from training.reading.dataset import LowerTower, split
 from training.reading.fonts import FontSet

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from clipsearch.models.pocket.query import ALPHABET
+from clipsearch.models.pocket.query_words import ALPHABET
 from training.reading.canvas import GRID, PLACES
 
 DIM = 96  # of the words, without the presence of text

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
-from clipsearch.models.pocket.query import letter_ids
+from clipsearch.models.pocket.query_words import letter_ids
 from training.checkpoint import save
 from training.reading.dataset import Batch, Shard, batches
 from training.reading.model import CellClassifier, ReadingNetwork, ReadingPooling, WordEncoder

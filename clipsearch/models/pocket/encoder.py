@@ -17,7 +17,7 @@ from clipsearch.errors import ModelError, VectorError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
-from clipsearch.models.pocket.query import query_arrays
+from clipsearch.models.pocket.query_words import query_arrays
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:

@@ -8,43 +8,7 @@ from unicodedata import category, normalize
 
 from PIL import ImageDraw, ImageFont
 
-from clipsearch.textness.fonts import Font, has_glyphs, load_font
-
-# File names that Pillow looks up in the font folders of Linux, macOS and Windows, best first.
-# Nearly every system has one of the plain fonts. None is Pillow's built-in font, for Latin only.
-_PLAIN: tuple[str | None, ...] = (
-    "Inter-Regular.ttf",
-    "NotoSans-Regular.ttf",
-    "SFNS.ttf",
-    "segoeui.ttf",
-    "Roboto-Regular.ttf",
-    "LiberationSans-Regular.ttf",
-    "Arial.ttf",
-    None,
-    "DejaVuSans.ttf",
-)
-_SCRIPTS = (
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansCJKjp-Regular.otf",
-    "Hiragino Sans GB.ttc",
-    "PingFang.ttc",
-    "AppleSDGothicNeo.ttc",
-    "YuGothM.ttc",
-    "msyh.ttc",
-    "malgun.ttf",
-    "WenQuanYi Micro Hei.ttf",
-    "wqy-microhei.ttc",
-    "DroidSansFallbackFull.ttf",
-    "NotoSansArabic-Regular.ttf",
-    "NotoSansHebrew-Regular.ttf",
-    "NotoSansDevanagari-Regular.ttf",
-    "NotoSansThai-Regular.ttf",
-    "Nirmala.ttf",
-    "NotoEmoji-Regular.ttf",
-    "seguiemj.ttf",
-    "DejaVuSans.ttf",
-    "Arial Unicode.ttf",
-)
+from clipsearch.fonts import PLAIN_FONTS, SCRIPT_FONTS, Font, has_glyphs, load_font
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +52,14 @@ def choose_font(text: str) -> str | None:
     """
     characters = set(text)
     return max(
-        (name for name in _PLAIN if _is_installed(name)),
+        (name for name in PLAIN_FONTS if _is_installed(name)),
         key=lambda name: sum(has_glyphs(name, character) for character in characters),
     )
 
 
 @lru_cache(maxsize=4096)
 def _font_for(character: str, preferred: str | None) -> str | None:
-    candidates = (preferred, *_SCRIPTS)
+    candidates = (preferred, *SCRIPT_FONTS)
     return next((name for name in candidates if has_glyphs(name, character)), preferred)
 
 

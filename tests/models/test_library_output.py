@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub.utils import are_progress_bars_disabled
 
 from clipsearch.errors import ModelError
-from clipsearch.models.loading import loading, quiet
+from clipsearch.models.library_output import loading, quiet
 
 
 def settings() -> tuple[object, ...]:

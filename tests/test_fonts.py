@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.fonts import font_family, has_glyphs
 from clipsearch.textness import find_fonts
-from clipsearch.textness.fonts import font_family, has_glyphs
 
 
 def test_fonts_are_found_in_the_users_folders(

@@ -11,7 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
-from clipsearch.store.scan import KEYS
+from clipsearch.store.paging import KEYS
 from clipsearch.store.schema import Entity
 
 COUNT_ROWS = 10_000

@@ -7,7 +7,7 @@ from PIL import Image
 
 from clipsearch.classify import LearningCurve, LearningCurvePoint
 from clipsearch.errors import UsageError
-from clipsearch.render.learning_curve import write_curve
+from clipsearch.render.learning_curve_chart import write_curve
 
 
 def test_the_figure_shows_the_curve_and_the_zero_shot_point(tmp_path: Path) -> None:

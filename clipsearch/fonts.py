@@ -21,6 +21,43 @@ _SYMBOL_FONTS = re.compile(
     r"|glyph|chess|keycap|adobeblank|notdef|pua",
     re.IGNORECASE,
 )
+# File names that Pillow looks up in the font folders of Linux, macOS and Windows, best first.
+# Nearly every system has one of the plain fonts. None is Pillow's built-in font, for Latin only.
+PLAIN_FONTS: tuple[str | None, ...] = (
+    "Inter-Regular.ttf",
+    "NotoSans-Regular.ttf",
+    "SFNS.ttf",
+    "segoeui.ttf",
+    "Roboto-Regular.ttf",
+    "LiberationSans-Regular.ttf",
+    "Arial.ttf",
+    None,
+    "DejaVuSans.ttf",
+)
+# Fonts for the characters that a plain font lacks.
+SCRIPT_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansCJKjp-Regular.otf",
+    "Hiragino Sans GB.ttc",
+    "PingFang.ttc",
+    "AppleSDGothicNeo.ttc",
+    "YuGothM.ttc",
+    "msyh.ttc",
+    "malgun.ttf",
+    "WenQuanYi Micro Hei.ttf",
+    "wqy-microhei.ttc",
+    "DroidSansFallbackFull.ttf",
+    "NotoSansArabic-Regular.ttf",
+    "NotoSansHebrew-Regular.ttf",
+    "NotoSansDevanagari-Regular.ttf",
+    "NotoSansThai-Regular.ttf",
+    "Nirmala.ttf",
+    "NotoEmoji-Regular.ttf",
+    "seguiemj.ttf",
+    "DejaVuSans.ttf",
+    "Arial Unicode.ttf",
+)
+
 _PROBE_SIZE = 16
 _NO_CHARACTER = "\U0010ffff"  # permanently unassigned, so every font draws its "missing" box
 

@@ -16,7 +16,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
 from clipsearch.textness import TextRenderer
-from clipsearch.textness.resized_images import load_resized, working_side
+from clipsearch.textness.image_loading import load_resized, working_side
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 

@@ -23,6 +23,16 @@ HNSW = IndexParams("HNSW", {"M": 16, "efConstruction": 200})
 """A graph of neighbors, on servers only."""
 
 
+def choose_index(*, hnsw: bool, is_local: bool) -> IndexParams:
+    """Return the index of a new collection: HNSW if asked for and on a server, else FLAT."""
+    return HNSW if hnsw and not is_local else FLAT
+
+
+def search_params(results: int, *, is_local: bool) -> dict[str, int]:
+    """Return the index's parameters for a search for this many results (limit + offset)."""
+    return {} if is_local else {"ef": search_ef(results)}
+
+
 def search_ef(results: int) -> int:
     """Return HNSW's `ef`, the number of candidates, for this many results; at most 32,768.
 

@@ -166,3 +166,6 @@ MODELS = (
         repo="timm/MobileCLIP2-S2-OpenCLIP",
     ),
 )
+
+ALIASES = {spec.alias: spec.name for spec in MODELS if spec.alias}
+"""Short names of models."""

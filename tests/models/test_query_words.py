@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch.models.pocket.query import (
+from clipsearch.models.pocket.query_words import (
     MAX_LETTERS,
     MAX_WORDS,
     letter_ids,
