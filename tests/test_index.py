@@ -66,7 +66,7 @@ def test_search_by_text_by_image_and_by_both(index: Index, image_folder: Path) -
         )
         both = index.search("red", image=image_folder / "blue.png", weights=(1, 2))
         assert [hit.path.name for hit in both] == ["blue.png", "red.png", "green.png"]
-        by_id = index.search(image=f"id:{image_id(photos / 'red.png')}")
+        by_id = index.search(image=f"id:{image_id(image_folder / 'red.png')}")
         assert by_id == index.search(image=StoredImage(image_id(image_folder / "red.png")))
         in_memory = index.search(image=Image.new("RGB", (9, 9), "red"))
         assert in_memory[0].path.name == "red.png"

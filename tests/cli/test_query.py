@@ -51,7 +51,9 @@ def test_images_are_ingested_and_searched(run: Run, image_folder: Path) -> None:
 def test_image_and_text_terms_add_up(ingested: Run, image_folder: Path) -> None:
     both = ingested("query", "green", "+", "./photos/red.png", "-", "blue", "--json")
     assert json.loads(both.stdout.splitlines()[0])["path"] == str(image_folder / "red.png")
-    weighed = ingested("query", "red", "--image", f"9:{photos / 'blue.png'}", "--json", "-n", "1")
+    weighed = ingested(
+        "query", "red", "--image", f"9:{image_folder / 'blue.png'}", "--json", "-n", "1"
+    )
     assert json.loads(weighed.stdout)["path"] == str(image_folder / "blue.png")
 
 
