@@ -1,1 +1,1 @@
-"""Claims about speed, each measured by one command that runs both sides."""
+"""Benchmarks: speed and memory, and textness against typographic attacks."""

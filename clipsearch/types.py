@@ -1,4 +1,4 @@
-"""Plain data types that are passed between the packages."""
+"""Plain data passed between steps: ImageRecord, ImageRow, Hit, Failure."""
 
 from dataclasses import dataclass
 from datetime import datetime

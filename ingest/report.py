@@ -1,4 +1,4 @@
-"""The result of an ingestion as plain data."""
+"""IngestReport: what an ingestion stored, skipped, moved, removed and failed on."""
 
 from collections import Counter
 from collections.abc import Iterator

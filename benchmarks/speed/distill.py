@@ -1,4 +1,4 @@
-"""Measure how well a student follows its teacher: `python -m benchmarks.speed.distill FOLDER`.
+"""Compare a student with its teacher: `python -m benchmarks.speed.distill FOLDER`.
 
 Trains a student on images and shows, for each epoch, how far its results on held-out images agree
 with the teacher's (mAP@10-20 and the mean cosine). Epoch 0 is the untrained student. Without

@@ -1,4 +1,4 @@
-"""Measure peak memory as a collection grows: `python -m benchmarks.speed.memory [COUNT ...]`.
+"""Measure peak memory of an ingestion: `python -m benchmarks.speed.memory [COUNT ...]`.
 
 Ingests small images, each count into a store of its own, and runs one query, each as a command.
 Milvus Lite is a separate process: it keeps the vectors in memory, and so it grows with them. Needs

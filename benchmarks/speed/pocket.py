@@ -1,4 +1,4 @@
-"""Compare the embedded model with a ViT-B/32: `python -m benchmarks.speed.pocket [FOLDER]`.
+"""Compare `pocket` with a ViT-B/32: `python -m benchmarks.speed.pocket [FOLDER]`.
 
 Measures images a second. FOLDER holds another embedded model, as `training/` makes it. Both models
 run on OpenVINO, on arrays in memory, by turns in one run. Most of pocket runs in int8; the

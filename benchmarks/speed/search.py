@@ -1,4 +1,4 @@
-"""In-process searches of a collection, compared with an exact one in numpy, and with FAISS."""
+"""Searches within one process, compared with exact ones in numpy and with FAISS."""
 
 import importlib
 import importlib.util

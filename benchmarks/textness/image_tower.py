@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as the image tower of an open_clip model, made fast to train on a CPU.
+"""EfficientNet-Lite0 as the image tower of an open_clip model, fast to train on a CPU.
 
 For training, each batch norm is fused into the convolution before it: with fixed statistics it only
 scales. The depthwise filters are frozen, so their gradient is one more fast convolution. Together

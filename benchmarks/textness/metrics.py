@@ -1,4 +1,4 @@
-"""Metrics: how textness changes queries for objects whose names are written on other images."""
+"""How textness changes queries for objects whose names are written on other images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

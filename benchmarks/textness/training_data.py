@@ -1,4 +1,4 @@
-"""Training batches for the reading model: images of objects, of anything else, and with words."""
+"""Training batches of the reading model: objects, other images, and images with words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

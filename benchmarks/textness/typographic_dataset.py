@@ -1,4 +1,4 @@
-"""A dataset of typographic attacks: objects, and other images with an object's name on them."""
+"""A dataset of typographic attacks: objects, and images with an object's name on them."""
 
 import shutil
 from collections.abc import Sequence

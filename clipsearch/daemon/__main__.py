@@ -1,4 +1,4 @@
-"""The daemon's program: `python -m clipsearch.daemon`, with DaemonOptions as JSON on its input."""
+"""The daemon's program, `python -m clipsearch.daemon`: reads DaemonOptions as JSON."""
 
 import contextlib
 import json

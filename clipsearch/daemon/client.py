@@ -1,4 +1,4 @@
-"""A command's session with the daemon of a store."""
+"""A session with the daemon: calls of the store and of the model."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Starting the daemon of a store, reading its status, and stopping it."""
+"""Start the daemon of a store, read its status, stop it."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Messages over a Unix socket: a greeting in JSON that stays the same, then values by pickle.
+"""Messages over a Unix socket: a stable greeting in JSON, then values by pickle.
 
 Unpickling runs code of the sender. It is used only between processes of one user with the same
 code; the greeting checks both.

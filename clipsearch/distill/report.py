@@ -1,4 +1,4 @@
-"""The result of a distillation."""
+"""DistillReport: the result of a distillation, with its evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

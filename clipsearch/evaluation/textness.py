@@ -1,4 +1,4 @@
-"""The typographic attack: is a word mistaken for the thing, and does textness correct it?
+"""Typographic attacks: is a written word mistaken for the object, does textness help?
 
 Class names are written on images of other classes (Goh et al. 2021, "Multimodal Neurons in
 Artificial Neural Networks": an apple labeled "iPod"). Then each name is searched for at several

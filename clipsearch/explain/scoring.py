@@ -1,4 +1,4 @@
-"""Score how much more views of an image match a text than they match ordinary things.
+"""Relevance of image parts to a query, relative to generic phrases.
 
 A plain cosine is misled by context: an empty night sky is a little similar to "rocket", because
 images of rockets often show the sky. So the text competes with phrases for what most images

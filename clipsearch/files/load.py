@@ -1,4 +1,4 @@
-"""One file on its way to an embedding: hash it, then decode it. Both steps run in threads."""
+"""Hash, decode and preprocess one image file."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""A stream through a pool of threads, in order, at most a few items ahead."""
+"""A growing thread pool, and an ordered, bounded map through it."""
 
 import atexit
 import threading

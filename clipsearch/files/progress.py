@@ -1,4 +1,4 @@
-"""Progress bars as the library uses them; tqdm's bars fit."""
+"""The interface of progress bars, which tqdm implements."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""Walk folders for files that may be images."""
+"""Walk folders: the files in them that may be images, without junk folders."""
 
 import os
 from collections.abc import Iterator

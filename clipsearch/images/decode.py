@@ -1,4 +1,4 @@
-"""Decode image files to upright sRGB pixels; the only module that opens image files.
+"""Decode image files into upright RGB pixels.
 
 The first bytes select one of Pillow's plugin classes, which is used directly. No other format's
 parser processes the file, Pillow's global registry and decompression bomb limit are untouched, and

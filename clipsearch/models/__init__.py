@@ -1,0 +1,1 @@
+"""Encoders: open_clip, ALIGN, the embedded model, plug-ins; their runtimes and exports."""

@@ -1,4 +1,4 @@
-"""The part of an image that a model keeps."""
+"""CenterCrop: the part of an image that preprocessing keeps."""
 
 from dataclasses import dataclass
 

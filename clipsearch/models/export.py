@@ -1,4 +1,4 @@
-"""Converts a model for OpenVINO once, verifies the result, and opens it from the cache."""
+"""Export a model to OpenVINO, check the export, and open it again later."""
 
 import hashlib
 import json

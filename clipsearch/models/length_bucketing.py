@@ -1,4 +1,4 @@
-"""Groups of texts to run together: less padding costs more runs, and the reverse."""
+"""Group texts by length for batches: fewer padding tokens at the cost of more batches."""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""Loads the model of a collection in a thread while the store opens, guessing its name."""
+"""Load a model in the background before the store has named it."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Where a model computes, with which library and precision; imports no model library."""
+"""The runtime of a model: device, library and precision."""
 
 import ctypes
 import platform

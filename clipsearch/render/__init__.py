@@ -1,4 +1,4 @@
-"""Results for people and programs: tables, JSON and CSV, images, HTML, charts, terminal images.
+"""Results as tables, JSON, CSV, images, HTML, charts and terminal images.
 
 Functions return their result or write the one file that they are given; none prints.
 """

@@ -1,4 +1,4 @@
-"""Evaluations as text tables: the measures of one model, or of several models side by side."""
+"""Evaluations as text tables: of one model, or of several side by side."""
 
 from collections.abc import Sequence
 

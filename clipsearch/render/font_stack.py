@@ -1,4 +1,4 @@
-"""Text drawn into images with the fonts of this machine, in any script that one of them covers."""
+"""Text drawn into images, in any script that a font of this machine covers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Explanations as images: the image, the same image below its heat map, and the query's words."""
+"""Explanations as images: the image, its heat map, and the words of the query."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The results of one query as a titled section of tiles, for contact sheets and HTML pages."""
+"""A titled section of tiles with the results of one query, for sheets and HTML pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Images in a terminal: the graphics protocols of kitty and iTerm2, or colored half blocks.
+"""Images in a terminal: kitty's and iTerm2's protocols, or colored half blocks.
 
 Protocols: sw.kovidgoyal.net/kitty/graphics-protocol and iterm2.com/documentation-images.html.
 """

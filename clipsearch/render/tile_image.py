@@ -1,4 +1,4 @@
-"""Tiles of image grids: a square thumbnail with rounded corners, a frame, or an error text."""
+"""Tiles of image grids: a thumbnail with rounded corners and a frame, or an error text."""
 
 from functools import lru_cache
 

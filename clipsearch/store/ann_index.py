@@ -1,4 +1,4 @@
-"""The ANN index of a collection: its kind, its metric and its search parameters."""
+"""The ANN index of a collection: type, metric, build and search parameters."""
 
 from __future__ import annotations
 

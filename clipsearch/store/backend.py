@@ -1,4 +1,4 @@
-"""The interface between collections and Milvus: a connection of this process, or of the daemon."""
+"""The interface between collections and Milvus: this process's connection or the daemon."""
 
 from __future__ import annotations
 

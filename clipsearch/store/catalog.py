@@ -1,4 +1,4 @@
-"""The catalog of a store: a small collection of keys and JSON values about the others.
+"""The catalog: a small Milvus collection with metadata of all others.
 
     collection/NAME       model, schema version, time: written once
     rows/NAME             a lower bound of its rows

@@ -1,4 +1,4 @@
-"""A connection of pymilvus: opened, reopened when Milvus Lite restarts, its errors translated."""
+"""A connection of pymilvus: reopened if Milvus Lite restarts, with translated errors."""
 
 from __future__ import annotations
 

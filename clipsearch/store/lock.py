@@ -1,4 +1,4 @@
-"""The lock file of a local store, as Milvus Lite 2.5 expects it, safe among several processes."""
+"""The lock file of a local store, as Milvus Lite 2.5 expects it."""
 
 from __future__ import annotations
 

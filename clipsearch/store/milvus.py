@@ -1,4 +1,4 @@
-"""Milvus through pymilvus, with the known traps of each call handled."""
+"""The Milvus backend: every call of pymilvus on collections."""
 
 from __future__ import annotations
 

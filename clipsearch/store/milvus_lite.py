@@ -1,4 +1,4 @@
-"""Milvus Lite: the native 2.5 as a child process that owns one file, and the Python version 3.
+"""Milvus Lite: the native 2.5 as a child process, and the Python version 3.
 
 pymilvus can start the native one too, but then waits half a second each time, passes on its output
 and every Ctrl-C of the terminal, and lets the second of three processes delete the lock of the

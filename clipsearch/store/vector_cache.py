@@ -1,4 +1,4 @@
-"""The vectors of a small part of a collection, kept to score repeated queries without Milvus."""
+"""Vectors of a small part of a collection, to score repeated queries without Milvus."""
 
 from __future__ import annotations
 

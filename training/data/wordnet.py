@@ -1,4 +1,4 @@
-"""ImageNet's classes as words: lemmas, glosses and hypernyms from WordNet 3.0's `data.noun`.
+"""ImageNet's class names: lemmas, glosses and hypernyms from WordNet 3.0's `data.noun`.
 
 ImageNet names a class by its WordNet offset (n02123045), so this file alone is enough.
 """

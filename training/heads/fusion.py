@@ -1,4 +1,4 @@
-"""Projections of the product: several trained heads, classes and a hub correction in one space.
+"""Projections of the product: trained heads, classes and a hub correction in one space.
 
 A vector has three parts. The first joins the outputs of all heads, rotated to their principal axes.
 The second compares an image's ImageNet class probabilities with a text's similarity to the class

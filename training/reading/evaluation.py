@@ -1,4 +1,4 @@
-"""Test of the reading heads: one word drawn on each image; words, fonts and images are held out."""
+"""Test of the reading heads on held-out words, fonts and images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The embedded model: part of the package, without a download and without torch.
+"""PocketEncoder: the encoder of the embedded model.
 
 A small version of ALIGN (Jia et al. 2021): an image tower and a text tower, each with a projection
 into a common space, saved as OpenVINO graphs by `training.packing.build`. `weights/MODEL_CARD.md`
