@@ -16,32 +16,11 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
+from clipsearch.cli.demo import SAMPLE_IMAGES
+
 QUERIES = (
     'clipsearch query "a cup of coffee" -n 3',
     'clipsearch query "stars at night" + moon.png -n 3',
-)
-IMAGES = (
-    "astronaut.png",
-    "brick.png",
-    "camera.png",
-    "cell.png",
-    "chelsea.png",
-    "clock_motion.png",
-    "coffee.png",
-    "coins.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "ihc.png",
-    "microaneurysms.png",
-    "moon.png",
-    "motorcycle_left.png",
-    "motorcycle_right.png",
-    "page.png",
-    "phantom.png",
-    "retina.jpg",
-    "rocket.jpg",
-    "text.png",
 )
 CHARACTER, LINE, MARGIN, BAR = 8.4, 20, 18, 34
 BACKGROUND, TEXT, PROMPT = "#1e1f29", "#e6e6e6", "#7ad6a0"
@@ -56,7 +35,7 @@ def main(target: Path) -> None:
     data = Path(package.submodule_search_locations[0]) / "data"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        for image in IMAGES:
+        for image in SAMPLE_IMAGES:
             shutil.copy(data / image, folder)
         run("clipsearch ingest .", folder)
         lines = []
