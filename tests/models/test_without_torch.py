@@ -11,7 +11,7 @@ import pytest
 
 from clipsearch.errors import ModelError
 from clipsearch.index import Index
-from clipsearch.models import model_name, registry, runtime
+from clipsearch.models import registry, runtime
 from clipsearch.models.runtime import Runtime, require_torch
 from tests.helpers import checkpoints
 
@@ -51,7 +51,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     def installed(name: str) -> ModuleSpec | None:
         return None if name in ("torch", "open_clip", "transformers") else find_spec(name)
 
-    for module in (runtime, model_name):
+    for module in (runtime, unknown_model):
         monkeypatch.setattr(module, "find_spec", installed)
 
 

@@ -9,7 +9,7 @@ from clipsearch.render.font_stack import FontStack, choose_font
 def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     english, greek = "english.ttf", "greek.ttf"
     have = {english: "abc ", greek: "abc λ"}
-    monkeypatch.setattr(font_stack, "_PLAIN", (english, greek))
+    monkeypatch.setattr(font_stack, "PLAIN_FONTS", (english, greek))
     monkeypatch.setattr(font_stack, "_is_installed", lambda name: name in have)
     monkeypatch.setattr(font_stack, "has_glyphs", lambda name, character: character in have[name])
     assert choose_font("a b c") == english
