@@ -56,8 +56,8 @@ SAMPLE_IMAGES = [
 def demo(*, uri: str, token: str | None, model: str, sheet: Path) -> None:
     """Ingest sample images and search them by text, by image, and by both.
 
-    The images come with scikit-image. They are ingested into a collection of their own, which is
-    created anew.
+    The images come with scikit-image. They are ingested into a separate collection, which is
+    recreated on each run.
     """
     folder = _sample_folder()
     with open_store(uri, token=token) as store, contextlib.suppress(MissingCollectionError):

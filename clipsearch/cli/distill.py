@@ -42,7 +42,7 @@ from clipsearch.render import evaluation_table
     "--captions",
     type=options.FILE,
     metavar="FILE",
-    help="Also train a small text tower, on captions: one a line, or a caption file.",
+    help="Also train a small text tower, on captions: one per line, or a caption file.",
 )
 @click.option(
     "--epochs",

@@ -38,7 +38,7 @@ def agreement(
     as_json: bool,
     runtime: Runtime,
 ) -> int:
-    """Measure how far a model returns the results of a reference model.
+    """Measure how closely a model's results match those of a reference model.
 
     The results are mAP@N for N = 10 … 20, with the first N results of the reference model as the
     ground truth, and the rank correlation. The reference may also be the same model in another

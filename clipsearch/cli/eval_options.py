@@ -28,7 +28,7 @@ queries = click.option(
     "--queries",
     type=FILE,
     metavar="FILE",
-    help="A text file with one query a line.  [default: images as queries]",
+    help="A text file with one query per line.  [default: images as queries]",
 )
 
 

@@ -38,7 +38,7 @@ filters = add_options(
         "tags",
         multiple=True,
         metavar="LABEL",
-        help="Only images with this label of `clipsearch tag`. Repeatable.",
+        help="Only images that `clipsearch tag` gave this label. Repeatable.",
     ),
     click.option(
         "--min-width", type=click.IntRange(min=1), metavar="PIXELS", help="Minimum image width."

@@ -39,7 +39,7 @@ from ingest.report import IngestReport
 )
 @click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")
-@click.option("--force", is_flag=True, help="With --prune: even if most files were deleted.")
+@click.option("--force", is_flag=True, help="With --prune: proceed even if most files are gone.")
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=1),

@@ -29,7 +29,7 @@ labels = add_options(
         help="A label, in any language. Repeatable.",
     ),
     click.option(
-        "--label-file", type=FILE, metavar="FILE", help="A text file with one label a line."
+        "--label-file", type=FILE, metavar="FILE", help="A text file with one label per line."
     ),
 )
 template_sets = click.option(

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -123,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         sys.exit(EXIT_USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "clipsearch"
-        _fail(f"{error.format_message()} (see {command} --help)", EXIT_USAGE)
+        message = re.sub(r",?\s*\n\s*", ", ", error.format_message()).replace(":, ", ": ")
+        _fail(f"{message} (see {command} --help)", EXIT_USAGE)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except UsageError as error:

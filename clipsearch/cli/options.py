@@ -31,7 +31,7 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
 limit = click.option(
     "-n",

@@ -19,7 +19,7 @@ from clipsearch.types import Hit
 output = add_options(
     as_json,
     as_csv,
-    click.option("--paths", is_flag=True, help="Print only paths, one a line."),
+    click.option("--paths", is_flag=True, help="Print only paths, one per line."),
     click.option(
         "-0", "--null", is_flag=True, help="Print only paths, each followed by a NUL byte."
     ),

@@ -140,7 +140,7 @@ def apply(
     runtime: Runtime,
     **rest: Any,
 ) -> int:
-    """Classify images by the linear probe in FILE.
+    """Classify images with the linear probe in FILE.
 
     PATHS are files and folders; the default is the whole collection, by its stored embeddings.
     `clipsearch tag --probe FILE` stores the labels in the collection.

@@ -39,7 +39,7 @@ from clipsearch.textness.steering import TextnessScale
     help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket.",
 )
 @options.textness
-@click.option("--no-self", is_flag=True, help="Leave out the images of the query itself.")
+@click.option("--no-self", is_flag=True, help="Leave out the query images themselves.")
 @filters
 @output
 @options.store
@@ -63,7 +63,7 @@ def query(
 ) -> None:
     """Find images by text, by image, or by both.
 
-    A standalone + adds the next term, a standalone - subtracts it. 2:TERM sets the weight of a
+    A standalone + adds the next term; a standalone - subtracts it. 2:TERM sets the weight of a
     term. A path of an image file is an image query; everything else is a text query. The z-score of
     a hit counts the standard deviations of its score above the typical score of the collection; it
     is comparable between models.

@@ -26,7 +26,7 @@ from clipsearch.render.display_text import display_width
     "--probe",
     type=options.FILE,
     metavar="FILE",
-    help="Use the labels of a linear probe of `clipsearch probe fit`.",
+    help="Use the labels of a linear probe made by `clipsearch probe fit`.",
 )
 @click.option(
     "--threshold",
@@ -37,8 +37,8 @@ from clipsearch.render.display_text import display_width
     help="Assign no tag below this probability (0..1).",
 )
 @click.option("--add", is_flag=True, help="Keep earlier tags that are not labels of this run.")
-@click.option("--list", "list_", is_flag=True, help="Only list the tags and their counts.")
-@click.option("--clear", is_flag=True, help="Only remove all tags.")
+@click.option("--list", "list_", is_flag=True, help="List tags and counts; change nothing.")
+@click.option("--clear", is_flag=True, help="Remove all tags; add none.")
 @filters
 @options.as_json
 @options.store

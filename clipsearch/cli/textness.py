@@ -137,7 +137,7 @@ def rank(
     runtime: Runtime,
     **rest: Any,
 ) -> None:
-    """List the images that show most text first.
+    """List the images that show the most text first.
 
     These are screenshots, receipts, memes and signs.
 

@@ -43,7 +43,8 @@ def warm(
     """Keep the store and the model in memory in a daemon, for fast queries.
 
     The other commands and `Index.open` use a running daemon, several at the same time. It stops
-    after a time without use. With CLIPSEARCH_WARM=30m in the environment, every command starts it.
+    when it has been idle for --idle-timeout (a plain number is minutes). With CLIPSEARCH_WARM=30m
+    in the environment, query, similar and ingest start it.
 
     \b
     clipsearch warm

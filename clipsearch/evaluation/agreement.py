@@ -39,13 +39,13 @@ QUERY_BATCH = 64
 
 
 def read_queries(path: str | Path) -> list[str]:
-    """Read text queries from a UTF-8 file, one a line, without duplicates.
+    """Read text queries from a UTF-8 file, one per line, without duplicates.
 
     Raises UsageError if the file cannot be read or holds no queries.
     """
     queries = list(dict.fromkeys(line for _, line in numbered_lines(path)))
     if not queries:
-        raise UsageError(f"{escape_control(str(path))} holds no queries: write one a line")
+        raise UsageError(f"{escape_control(str(path))} holds no queries: write one per line")
     return queries
 
 

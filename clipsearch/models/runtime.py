@@ -91,7 +91,7 @@ def require_torch(what: str) -> None:
     `what` is the subject of the message, such as "distillation" or "model clip".
     """
     if not has_torch():
-        raise ModelError(f"{what} needs PyTorch and open_clip: {TORCH_EXTRA}")
+        raise ModelError(f"{what} needs PyTorch: {TORCH_EXTRA}")
 
 
 @cache

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.helpers.commands import command
+from tests.helpers.commands import command, one_line
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,9 @@ def test_commands_options_and_choices_are_completed() -> None:
     assert complete("clipsearch te") == ["textness"]
     assert complete("clipsearch models --j") == ["--json"]
     assert complete("clipsearch completion ") == ["bash", "zsh", "fish"]
+
+
+def test_a_missing_shell_is_an_error_of_one_line() -> None:
+    done = command("completion")
+    assert done.returncode == 2
+    assert "Choose from: bash, zsh, fish (see" in one_line(done.stderr)

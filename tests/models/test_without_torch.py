@@ -11,7 +11,7 @@ import pytest
 
 from clipsearch.errors import ModelError
 from clipsearch.index import Index
-from clipsearch.models import registry, runtime
+from clipsearch.models import registry, runtime, unknown_model
 from clipsearch.models.runtime import Runtime, require_torch
 from tests.helpers import checkpoints
 
