@@ -106,5 +106,6 @@ class LinearProbe:
             zipfile.BadZipFile,
         ) as error:
             raise UsageError(
-                f"{path} is not a probe, or is damaged: write one with `clipsearch probe fit`"
+                f"{path} is not a probe, or is damaged ({error}): "
+                "write one with `clipsearch probe fit`"
             ) from error

@@ -122,6 +122,11 @@ class DaemonClient:
             connection.close()
             if response.get("response") == "outdated":
                 self._stop_outdated(response)
+            elif "response" not in response:
+                log.warning(
+                    "the daemon of this store is of a version that this one cannot talk to: "
+                    "`clipsearch warm --stop` ends it"
+                )
             raise DaemonLostError(str(response.get("response")))
         connection.settimeout(CALL_SECONDS)
         self._connection = connection

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,6 +102,10 @@ def read_status(uri: str) -> DaemonStatus | None:
                 f"the daemon ({pid}) does not answer: `clipsearch warm --stop` ends it"
             )
         return None
+    if not response.keys() >= set(DaemonStatus.__slots__):
+        raise StoreError(
+            "the daemon runs another version of clipsearch: `clipsearch warm --stop` ends it"
+        )
     return DaemonStatus(**{name: response[name] for name in DaemonStatus.__slots__})
 
 
@@ -111,9 +115,9 @@ def stop(uri: str) -> bool:
     if endpoint is None:
         return False
     is_answering = client.send_request(endpoint, "status") is not None
-    if is_answering and client.stop(endpoint):
+    if is_answering and client.stop(endpoint) and _lock_holder(endpoint) is None:
         return True
-    pid = _lock_holder(endpoint)
+    pid = _lock_holder(endpoint)  # of a daemon that hangs, or does not understand the request
     if pid is None:
         endpoint.socket.unlink(missing_ok=True)  # left by a killed daemon
         return is_answering
@@ -183,6 +187,8 @@ def _spawn(options: DaemonOptions, endpoint: Endpoint, *, reports: int) -> subpr
         os.close(log_fd)
     # Not as an argument, which every user can see: the options may hold a password.
     assert process.stdin is not None
-    process.stdin.write(json.dumps(asdict(options)).encode())
+    # The daemon has another working directory: a relative path would name another file there.
+    located = replace(options, uri=parse_uri(options.uri).text)
+    process.stdin.write(json.dumps(asdict(located)).encode())
     process.stdin.close()
     return process

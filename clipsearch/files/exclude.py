@@ -63,7 +63,8 @@ def _spec(lines: list[str]) -> "GitIgnoreSpec | None":
 
 
 def _quote_syntax(pattern: str) -> str:
-    """Quote what is not part of a pattern: a leading "!" or "#", end spaces, an unclosed "["."""
+    """Quote what has no meaning here: a backslash, a leading "!" or "#", end spaces, a lone "["."""
+    pattern = pattern.replace("\\", "\\\\")
     return re.sub(r"^(?=[!#])|(?= +$)|(?=\[(?![^/]*\]))", r"\\", pattern)
 
 

@@ -107,9 +107,13 @@ class MilvusConnection:
         except _foreign_errors() as error:
             died = self._server is not None and not self._server.is_alive()
             logged = self._server.read_log() if self._server is not None else ""
-            use_log = died or logged.startswith(PARSER_PREFIX)
-            reason = shorten(logged) if use_log else describe_error(error)
-            if condition and self._works_without_condition(collection):
+            is_parser_error = logged.startswith(PARSER_PREFIX)
+            reason = shorten(logged) if died or is_parser_error else describe_error(error)
+            if (
+                condition
+                and self._answers(collection)
+                and (is_parser_error or not self._answers(collection, condition))
+            ):
                 raise UsageError(
                     f"Milvus cannot read the filter {shorten(condition)!r}: {reason} "
                     f"(fields: {', '.join(RECORD_FIELDS)})"
@@ -139,17 +143,19 @@ class MilvusConnection:
         self._address = address
         self._loaded.clear()
 
-    def _works_without_condition(self, collection: str) -> bool:
-        """Tell whether a count works without the filter.
+    def _answers(self, collection: str, condition: str = "") -> bool:
+        """Tell whether a count works, with a condition or without.
 
-        Every version of Milvus has another error for each kind of malformed filter.
+        Every version of Milvus has another error for each kind of malformed filter. If a count
+        works without the condition and fails with it, the condition is to blame; if it works with
+        it now, the failure was temporary.
         """
         # The first call may reach a Milvus Lite that the filter is just crashing.
         for pause in (0, 0.1) if self._server else (0,):
             time.sleep(pause)
             with suppress(StoreError, *_foreign_errors()):
                 self.client_for(collection).query(
-                    collection, filter="", output_fields=["count(*)"], **STRONG
+                    collection, filter=condition, output_fields=["count(*)"], **STRONG
                 )
                 return True
         return False

@@ -178,6 +178,37 @@ def test_a_daemon_that_hangs_is_reported_and_killed(
             assert store.collection("photos").count() == 7
 
 
+def test_a_daemon_that_ignores_the_request_to_stop_is_ended_by_a_signal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "stop", lambda endpoint: True)  # as of another version
+    with bare_process(path) as process:
+        assert daemon_process.stop(str(path))
+        assert process.wait(20) is not None
+
+
+def test_a_status_of_another_version_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bare_process(path):
+        monkeypatch.setattr(client, "send_request", lambda *_: {"answer": "what?"})
+        with pytest.raises(StoreError, match=r"another version.*`clipsearch warm --stop`"):
+            daemon_process.read_status(str(path))
+
+
+def test_a_relative_uri_names_the_file_of_the_caller(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    daemon_process.start(DaemonOptions(path.name, None, "photos", Runtime()))
+    try:
+        with open_store(path) as store:
+            assert daemon_of(store)
+            assert store.collection("photos").count() == 7
+    finally:
+        daemon_process.stop(str(path))
+
+
 def test_an_idle_daemon_stops_and_leaves_nothing(path: Path) -> None:
     with bare_process(path, idle=0.2) as process:
         assert process.wait(20) == 0

@@ -138,7 +138,9 @@ def test_globs_exclude(root: Path, glob: str, left: list[str]) -> None:
     assert names(root, FileSelection(exclude=("unused", glob))) == left
 
 
-@pytest.mark.parametrize("name", ["#recycled.jpg", "!important.jpg", "[draft.jpg", "x.jpg "])
+@pytest.mark.parametrize(
+    "name", ["#recycled.jpg", "!important.jpg", "[draft.jpg", "x.jpg ", "back\\slash.jpg", "end\\"]
+)
 def test_names_with_characters_that_gitignore_interprets_can_be_excluded(
     root: Path, name: str
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError
 from clipsearch.index import Index
+from clipsearch.startup import import_pymilvus
 from clipsearch.store import Store, local_store
 from clipsearch.store.milvus_lite import NativeServer, native_library
 from tests.helpers.records import MODEL, many
@@ -490,3 +491,23 @@ def test_a_collection_of_the_older_metric_is_searched(
         [[best, *_]] = images.search(3 * rows[2].embedding, limit=3)
     assert best.record == rows[2].record
     assert best.score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_temporary_failure_is_not_blamed_on_the_condition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        images = store.create("images", MODEL)
+        images.upsert(many(3))
+        client = store.backend._connection.client()  # type: ignore[attr-defined]
+        query, failures = client.query, iter([True])
+
+        def fail_once(*arguments: object, **options: object) -> object:
+            if next(failures, False):
+                raise import_pymilvus().MilvusException(message="overloaded")
+            return query(*arguments, **options)
+
+        monkeypatch.setattr(client, "query", fail_once)
+        with pytest.raises(StoreError, match="failed: .*overloaded"):
+            list(images.scan("size >= 0"))
+        assert len(list(images.scan("size >= 0"))) == 3
