@@ -508,6 +508,6 @@ def test_a_temporary_failure_is_not_blamed_on_the_condition(
             return query(*arguments, **options)
 
         monkeypatch.setattr(client, "query", fail_once)
-        with pytest.raises(StoreError, match="failed: .*overloaded"):
+        with pytest.raises(StoreError, match=r"failed: .*overloaded"):
             list(images.scan("size >= 0"))
         assert len(list(images.scan("size >= 0"))) == 3
