@@ -10,16 +10,18 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
 import click
-from click.shell_completion import CompletionItem
 
 from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.startup import reduce_garbage_collection
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # The list that --help shows stands here, because the modules of the commands import numpy and more.
 COMMANDS = {
@@ -64,9 +66,11 @@ class CommandGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Complete the name of a command without importing it."""
         names = [name for name in COMMANDS if name.startswith(incomplete)]
+        from click.shell_completion import CompletionItem  # late: only a shell needs it
+
         commands = [CompletionItem(name, help=COMMANDS[name]) for name in names]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 

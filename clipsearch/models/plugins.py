@@ -1,18 +1,21 @@
 """Models of other packages, registered in the entry point group `clipsearch.models`."""
 
 import inspect
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from clipsearch.errors import ClipsearchError, ModelError
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "clipsearch.models"
 
 
 def find_plugins() -> dict[str, str]:
     """The registered models and their packages, sorted by name; imports none of them."""
-    return {point.name: _package(point) for point in sorted(entry_points(group=GROUP))}
+    return {point.name: _package(point) for point in sorted(_entry_points())}
 
 
 def load_plugin(name: str, runtime: Runtime) -> Encoder:
@@ -21,7 +24,7 @@ def load_plugin(name: str, runtime: Runtime) -> Encoder:
     Raises ModelError if it fails, if two packages register the name, or if the encoder's identity
     has another name.
     """
-    registered = tuple(entry_points(group=GROUP, name=name))
+    registered = tuple(_entry_points().select(name=name))
     if len(registered) != 1:
         packages = ", ".join(_package(point) for point in registered) or "no package"
         raise ModelError(f"model {name!r} is registered by {packages}: install exactly one")
@@ -42,5 +45,11 @@ def load_plugin(name: str, runtime: Runtime) -> Encoder:
     return encoder
 
 
-def _package(point: EntryPoint) -> str:
+def _entry_points() -> "EntryPoints":
+    from importlib.metadata import entry_points  # late: slow to import, and rarely needed
+
+    return entry_points(group=GROUP)
+
+
+def _package(point: "EntryPoint") -> str:
     return point.dist.name if point.dist else "an unknown package"
