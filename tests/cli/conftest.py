@@ -1,10 +1,11 @@
 """Fixtures for commands: the embedded model, and a store of the test's own."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.helpers.commands import Run, command
+from tests.helpers.commands import Done, Run, command
 
 
 @pytest.fixture
@@ -17,9 +18,26 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(environ: None) -> Run:
-    """Run a command in this process."""
+    """Run a command in this process, which must not print a traceback."""
 
-    return command
+    def run(*arguments: str | Path, **options: Any) -> Done:
+        done = command(*arguments, **options)
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use an empty cache."""
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Explain with one size of windows, which takes seconds less."""
+    monkeypatch.setattr("clipsearch.explain.occlusion.WINDOW_SIZES", (1 / 2,))
 
 
 @pytest.fixture

@@ -5,27 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.commands import Done, Run, command
+from tests.helpers.commands import Run
 from tests.helpers.fakes import draw
 
 COLORS = ("red", "green", "blue")
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process, with the embedded model."""
-    monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "store" / "eval.db"))
-    monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
-    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clipsearch.explain.occlusion.WINDOW_SIZES", (1 / 2,))  # seconds, for tests
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        done = command(*arguments)
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+pytestmark = pytest.mark.usefixtures("own_cache", "few_windows")
 
 
 @pytest.fixture
@@ -65,7 +51,7 @@ def test_a_missing_image_is_a_warning_and_an_exit_code(run: Run, captions: Path)
         (["agreement", "photos"], 2, "--reference"),
         (["agreement", "photos", "--reference", "pocket"], 2, "more than 20 images"),
         (["ann-recall", "photos"], 2, "unexpected extra argument"),
-        (["ann-recall"], 1, "eval.db"),
+        (["ann-recall"], 1, "cli.db"),
         (["compare", "pocket"], 2, "nothing to compare on"),
         (["compare", "pocket", "pocket", "--captions", "x"], 2, "two or more different"),
         (["compare", "pocket", "clip", "--captions", "x", "-o", "x.pdf"], 2, "must end in"),

@@ -6,25 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers.commands import Done, Run, command
+from tests.helpers.commands import Run
 from tests.helpers.fakes import draw
 
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process, with the embedded model."""
-    monkeypatch.setenv("CLIPSEARCH_URI", str(tmp_path / "store" / "eval.db"))
-    monkeypatch.setenv("CLIPSEARCH_MODEL", "pocket")
-    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clipsearch.explain.occlusion.WINDOW_SIZES", (1 / 2,))  # seconds, for tests
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        done = command(*arguments)
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+pytestmark = pytest.mark.usefixtures("own_cache", "few_windows")
 
 
 def test_explain_draws_a_heat_map_and_prints_scores(run: Run, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ def damaged(tmp_path: Path) -> str:
     uri = str(tmp_path / "photos.db")
     with Store.open(uri) as store:
         for name in ("birds", "cats"):
-            image_folder = store.create(name, MODEL)
-            image_folder.upsert(many(7))
-            image_folder.finish_writes()
+            images = store.create(name, MODEL)
+            images.upsert(many(7))
+            images.finish_writes()
         store.backend.drop("birds")
     return uri
 

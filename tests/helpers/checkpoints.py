@@ -7,12 +7,15 @@ pooling, a bidirectional text tower, squashed images, its own tokenizer) and ALI
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from clipsearch.models.base import Encoder
 
 # huggingface_hub reads this when it is imported, which may be before any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -217,3 +220,14 @@ def save_align(folder: Path, *, seed: int = 0) -> Path:
             torch.nn.init.xavier_normal_(weight, gain=2.0)
     model.save_pretrained(folder)
     return folder
+
+
+def check_preprocessing_in_threads(encoder: Encoder, shape: tuple[int, ...]) -> None:
+    """Preprocessing gives the same pixels, of this shape, in several threads at once."""
+    images = [synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
+    alone = [encoder.preprocess(image) for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(encoder.preprocess, images * 4))
+    assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
+    assert alone[0].shape == shape
+    assert alone[0].dtype == np.float32

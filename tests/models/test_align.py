@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +34,14 @@ def encoder(folder: Path, request: pytest.FixtureRequest) -> Encoder:
 
 
 def reference(
-    folder: Path, image_folder: list[Image.Image], prompts: list[str]
+    folder: Path, images: list[Image.Image], prompts: list[str]
 ) -> tuple[Vectors, Vectors]:
     """(n, d) images and (m, d) texts, of length 1, as `AlignModel.forward` compares them."""
     import torch
     from transformers import AlignModel, AlignProcessor
 
     processor = AlignProcessor.from_pretrained(folder)
-    inputs = processor(images=image_folder, text=prompts, return_tensors="pt")
+    inputs = processor(images=images, text=prompts, return_tensors="pt")
     assert inputs["input_ids"].shape[1] == 64
     with torch.no_grad():
         output = AlignModel.from_pretrained(folder).eval()(**inputs)
@@ -55,9 +54,9 @@ def assert_same(ours: Vectors, theirs: Vectors, *, atol: float = 1e-4) -> None:
     np.testing.assert_allclose(normalize(ours), theirs, rtol=0, atol=atol)
 
 
-def check(folder: Path, encoder: Encoder, image_folder: list[Image.Image]) -> None:
-    image_rows, text_rows = reference(folder, image_folder, list(PROMPTS))
-    pixels = [encoder.preprocess(image) for image in image_folder]
+def check(folder: Path, encoder: Encoder, images: list[Image.Image]) -> None:
+    image_rows, text_rows = reference(folder, images, list(PROMPTS))
+    pixels = [encoder.preprocess(image) for image in images]
     # Pillow's resizing, which ALIGN was trained with, may be a level off from torchvision's, which
     # transformers prefers now.
     atol = 1e-3 if "OpenVINO" in encoder.identity.precision else 1e-4
@@ -70,9 +69,9 @@ def check(folder: Path, encoder: Encoder, image_folder: list[Image.Image]) -> No
 
 def test_vectors_are_those_that_the_model_compares(folder: Path, encoder: Encoder) -> None:
     image = checkpoints.synthetic_image()
-    image_folder = [image, image.transpose(Image.Transpose.ROTATE_90)]
-    check(folder, encoder, image_folder)
-    image_rows, text_rows = reference(folder, image_folder, list(PROMPTS))
+    images = [image, image.transpose(Image.Transpose.ROTATE_90)]
+    check(folder, encoder, images)
+    image_rows, text_rows = reference(folder, images, list(PROMPTS))
     assert (image_rows @ image_rows.T).min() < 0.999  # the check distinguishes images
     assert (text_rows @ text_rows.T).min() < 0.999
 
@@ -101,13 +100,7 @@ def test_a_frame_around_the_image_is_cut_off(encoder: Encoder) -> None:
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    image_folder = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(image) for image in image_folder]
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(encoder.preprocess, image_folder * 4))
-    assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
-    assert alone[0].shape == (3, 80, 80)
-    assert alone[0].dtype == np.float32
+    checkpoints.check_preprocessing_in_threads(encoder, (3, 80, 80))
 
 
 def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Encoder) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +61,11 @@ class Reference:
         self.tokenizer = open_clip.get_tokenizer(name)
         self.model.eval()
 
-    def images(self, image_folder: list[Image.Image]) -> Vectors:
+    def images(self, images: list[Image.Image]) -> Vectors:
         import torch
 
         with torch.no_grad():
-            batch = torch.stack([self.preprocess(image) for image in image_folder])
+            batch = torch.stack([self.preprocess(image) for image in images])
             rows: Vectors = self.model.encode_image(batch).numpy()
         return rows
 
@@ -92,9 +91,9 @@ def assert_same(ours: Vectors, theirs: Vectors) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * float(np.abs(theirs).max()))
 
 
-def check_images(encoder: Encoder, reference: Reference, image_folder: list[Image.Image]) -> None:
-    expected = reference.images(image_folder)
-    pixels = [encoder.preprocess(image) for image in image_folder]
+def check_images(encoder: Encoder, reference: Reference, images: list[Image.Image]) -> None:
+    expected = reference.images(images)
+    pixels = [encoder.preprocess(image) for image in images]
     assert_same(encoder.encode_images(pixels), expected)
     assert_same(np.concatenate([encoder.encode_images([each]) for each in pixels]), expected)
 
@@ -111,8 +110,8 @@ def test_real_images_get_the_vectors_of_open_clips_own_pipeline(
     reference: Reference, encoder: Encoder, shared_data: Path
 ) -> None:
     files = sorted((shared_data / "coco" / "images").glob("*.jpg"))[:3]
-    image_folder = [Image.open(file).convert("RGB") for file in files]
-    check_images(encoder, reference, image_folder)
+    images = [Image.open(file).convert("RGB") for file in files]
+    check_images(encoder, reference, images)
 
 
 def test_texts_get_the_vectors_of_open_clips_own_pipeline(
@@ -129,13 +128,7 @@ def test_no_inputs_give_no_rows(encoder: Encoder) -> None:
 
 
 def test_preprocessing_runs_in_threads(encoder: Encoder) -> None:
-    image_folder = [checkpoints.synthetic_image().rotate(angle) for angle in range(0, 360, 30)]
-    alone = [encoder.preprocess(image) for image in image_folder]
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(encoder.preprocess, image_folder * 4))
-    assert all(np.array_equal(pixels, alone[i % 12]) for i, pixels in enumerate(together))
-    assert alone[0].shape == (3, 224, 224)
-    assert alone[0].dtype == np.float32
+    checkpoints.check_preprocessing_in_threads(encoder, (3, 224, 224))
 
 
 def test_the_identity_tells_weights_and_preprocessing(folder: Path, encoder: Encoder) -> None:

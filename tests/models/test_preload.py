@@ -32,9 +32,9 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
 def path(tmp_path: Path) -> Path:
     """A store with thirty rows in `photos`."""
     with Store.open(tmp_path / "photos.db") as store:
-        image_folder = store.create("photos", MODEL)
-        image_folder.upsert(many(30))
-        image_folder.finish_writes()
+        collection = store.create("photos", MODEL)
+        collection.upsert(many(30))
+        collection.finish_writes()
     return tmp_path / "photos.db"
 
 
@@ -42,13 +42,13 @@ def path(tmp_path: Path) -> Path:
 def test_preloading_any_collection_gives_the_same_rows(path: Path, ahead: str) -> None:
     for create in (True, False):
         with Store.open(path, preload=ahead, create=create) as store:
-            image_folder = store.collection("photos")
-            assert image_folder.count() == 30
-            assert len(list(image_folder.scan())) == 30
-            image_folder.upsert(many(31))
-            assert image_folder.count() == 31
-            image_folder.delete([many(31)[30].record.id])
-            image_folder.finish_writes()
+            collection = store.collection("photos")
+            assert collection.count() == 30
+            assert len(list(collection.scan())) == 30
+            collection.upsert(many(31))
+            assert collection.count() == 31
+            collection.delete([many(31)[30].record.id])
+            collection.finish_writes()
 
 
 def test_a_new_store_has_nothing_to_preload(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_contrastive_loss_is_lowest_if_positive_texts_are_nearest() -> None:
 
 
 def test_every_image_without_captions_has_own_captions(shared_data: Path) -> None:
-    image_folder = sorted((shared_data / "backgrounds").glob("*.*"))
-    assert all(len(row.captions) == 3 for row in own_captioned(shared_data, image_folder))
+    paths = sorted((shared_data / "backgrounds").glob("*.*"))
+    assert all(len(row.captions) == 3 for row in own_captioned(shared_data, paths))
     with pytest.raises(ValueError, match=r"unknown\.jpg has no captions"):
         own_captioned(shared_data, [shared_data / "unknown.jpg"])
 
