@@ -6,8 +6,10 @@ and 1.08 s of processor time (medians). Without
 
 - the stand-ins for pandas and requests: 56 ms and 157 ms more (`import_pymilvus`)
 - the switch that skips scipy: 74 ms and 32 ms more (`import_pymilvus`)
-- freezing the garbage collector at exit: 138 ms and 115 ms more (`reduce_garbage_collection`)
-- rarer garbage collection: 40 ms (minimum of 40 runs) and 83 ms more (`reduce_garbage_collection`)
+- freezing the garbage collector at exit: 111 ms and 121 ms more (`reduce_garbage_collection`; 25
+  runs on an idle machine, as the next line)
+- rarer garbage collection: 37 ms and 51 ms more; of a query through the daemon, which takes 0.24 s,
+  22 ms and 20 ms (`reduce_garbage_collection`)
 - loading the collection early: nothing with 300 images; 200 ms more of 1.8 s with 30,000
   (`begin_loading`)
 """
