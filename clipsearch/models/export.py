@@ -13,18 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.errors import ModelError, VectorError
+from clipsearch.errors import ModelError
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.export_cache import ExportRecord
-from clipsearch.models.export_check import PROMPTS, synthetic_images
+from clipsearch.models.export_check import PROMPTS, embed_test_inputs, min_cosine
 from clipsearch.models.export_source import ExportableEncoder, ExportSource, NotExportableError
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder, padded
 from clipsearch.models.openvino_runtime import compress, has_bf16, save_graph
 from clipsearch.models.runtime import Runtime
-from clipsearch.types import Vectors
-from clipsearch.vectors import normalize
 
 log = logging.getLogger("clipsearch")
 
@@ -42,8 +40,7 @@ def open_or_export(
     `load` loads the model on torch, which a converted model does not need. The log reports the
     conversion, and why a model cannot be converted.
     """
-    # A hub name means the repository's state in the hub's cache; a user may have several caches.
-    name = ref.name if ref.folder else f"{ref.name} in {hub.cache_folder()}"
+    name = _record_name(ref)
     record = export_cache.load_record(name)
     if record is None or (record.key and export_cache.manifest(record.key) is None):
         began = time.time_ns()
@@ -59,14 +56,27 @@ def open_or_export(
             record = ExportRecord(
                 reason=f"the conversion cannot be saved in {export_cache.folder()} ({reason})"
             )
-        if not record.key and precision != "bf16":
+        if not record.key and precision != "bf16" and ref.family != "onnx":
             _log_reason(ref, record)
             return on_torch
+    if not record.key and ref.family == "onnx":
+        raise ModelError(f"model {ref.name} cannot be used: {record.reason}")
     if not record.key:
         _log_reason(ref, record)
         return load(Runtime("cpu", "torch", "bf16" if precision == "bf16" else "fp32"))
     key = _compressed(ref, record.key) if precision == "int8" else record.key
     return _open(ref, key, precision, partial(load, ON_CPU))
+
+
+def is_converted(ref: ModelRef) -> bool:
+    """Whether a model opens without being loaded and converted."""
+    record = export_cache.load_record(_record_name(ref))
+    return bool(record and record.key and export_cache.manifest(record.key))
+
+
+def _record_name(ref: ModelRef) -> str:
+    # A hub name means the repository's state in the hub's cache; a user may have several caches.
+    return ref.name if ref.folder else f"{ref.name} in {hub.cache_folder()}"
 
 
 def _open(
@@ -83,7 +93,11 @@ def _open(
     if precision == "bf16" and has_bf16() and not manifest["bf16"]:
         log.info("model %s computes in float32: bfloat16 changes its vectors too much", ref.name)
     return OpenVinoEncoder(
-        folder, manifest, name=ref.name, precision=precision, load_on_torch=load_on_torch
+        folder,
+        manifest,
+        name=ref.open_clip_name or ref.name,
+        precision=precision,
+        load_on_torch=load_on_torch,
     )
 
 
@@ -129,21 +143,12 @@ def _tokenizer_hash(source: ExportSource) -> str:
 
 def _build(folder: Path, encoder: ExportableEncoder, source: ExportSource) -> dict[str, Any]:
     """Write a conversion into a folder, verify it, and return its manifest."""
-    from clipsearch.models.library_output import quiet
-    from clipsearch.models.torch_runtime import tracing
-
     identity = encoder.identity
     tokenizer = dict(source.save_tokenizer(folder))
-    height, width = source.preprocessing.crop
-    # Traced on sizes other than 1, which torch would treat as constant.
-    length = 9 if source.own_length else source.context
-    ids, mask = padded([[1] * length, [1] * (length - 2)], length, source.padding)
-    shape = (-1, -1 if source.own_length else source.context)
-    with quiet(), tracing() as tensor:
-        pixels = tensor(np.zeros((2, 3, height, width), np.float32))
-        save_graph(folder / IMAGE, source.image, [pixels], [(-1, 3, height, width)])
-        texts = [tensor(ids), tensor(mask)] if source.masked else [tensor(ids)]
-        save_graph(folder / TEXT, source.text, texts, [shape] * len(texts))
+    if source.save_graphs:
+        source.save_graphs(folder)
+    else:
+        _trace(folder, source)
     manifest: dict[str, Any] = {
         "name": identity.name,
         "dim": identity.dim,
@@ -160,17 +165,34 @@ def _build(folder: Path, encoder: ExportableEncoder, source: ExportSource) -> di
         "bf16": False,
         "int8": False,
     }
-    expected = _embed_test_inputs(encoder)
+    expected = embed_test_inputs(encoder)
     exported = OpenVinoEncoder(folder, manifest, name=identity.name, precision="fp32")
-    if (cosine := _min_cosine(_embed_test_inputs(exported), expected)) < COSINES["fp32"]:
+    if (cosine := min_cosine(embed_test_inputs(exported), expected)) < COSINES["fp32"]:
         raise NotExportableError(f"the converted model's vectors differ (cosine {cosine:.6f})")
     if has_bf16():
         bf16 = manifest | {"bf16": True}
         fast = OpenVinoEncoder(folder, bf16, name=identity.name, precision="bf16")
-        manifest["bf16"] = _min_cosine(_embed_test_inputs(fast), expected) >= COSINES["bf16"]
+        manifest["bf16"] = min_cosine(embed_test_inputs(fast), expected) >= COSINES["bf16"]
     # Created last: what OpenVINO would save here now is valid for this temporary path only.
     (folder / COMPILED).mkdir()
     return manifest
+
+
+def _trace(folder: Path, source: ExportSource) -> None:
+    """Write the graphs of a model's torch modules."""
+    from clipsearch.models.library_output import quiet
+    from clipsearch.models.torch_runtime import tracing
+
+    height, width = source.preprocessing.crop
+    # Traced on sizes other than 1, which torch would treat as constant.
+    length = 9 if source.own_length else source.context
+    ids, mask = padded([[1] * length, [1] * (length - 2)], length, source.padding)
+    shape = (-1, -1 if source.own_length else source.context)
+    with quiet(), tracing() as tensor:
+        pixels = tensor(np.zeros((2, 3, height, width), np.float32))
+        save_graph(folder / IMAGE, source.image, [pixels], [(-1, 3, height, width)])
+        texts = [tensor(ids), tensor(mask)] if source.masked else [tensor(ids)]
+        save_graph(folder / TEXT, source.text, texts, [shape] * len(texts))
 
 
 def _compressed(ref: ModelRef, key: str) -> str:
@@ -191,7 +213,7 @@ def _compressed(ref: ModelRef, key: str) -> str:
                 if file in manifest["files"]:
                     (folder / file).write_bytes((export_cache.folder() / key / file).read_bytes())
             rounded = OpenVinoEncoder(folder, manifest, name=ref.name, precision="int8")
-            cosine = _min_cosine(_embed_test_inputs(rounded), _embed_test_inputs(full))
+            cosine = min_cosine(embed_test_inputs(rounded), embed_test_inputs(full))
             if cosine < COSINES["int8"]:
                 raise ModelError(
                     f"8-bit weights change the vectors of model {ref.name} too much (cosine "
@@ -203,25 +225,6 @@ def _compressed(ref: ModelRef, key: str) -> str:
         export_cache.publish(int8_key, build)
         _open(ref, int8_key, "int8").save_compiled(PROMPTS)
     return int8_key
-
-
-def _embed_test_inputs(encoder: Encoder) -> Vectors:
-    """The vectors of the test images, then of the test texts, (n, d) float32."""
-    pixels = [encoder.preprocess(image) for image in synthetic_images()]
-    return np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(PROMPTS)])
-
-
-def _min_cosine(vectors: Vectors, expected: Vectors) -> float:
-    """The smallest cosine between corresponding rows; -1 if a vector is zero or not finite.
-
-    Rows are skipped if the expected vector is zero or not finite, as some models return for an
-    empty text.
-    """
-    usable = np.isfinite(expected).all(axis=1) & np.any(expected, axis=1)
-    try:
-        return float(np.sum(normalize(vectors[usable]) * normalize(expected[usable]), axis=1).min())
-    except VectorError:
-        return -1.0
 
 
 def _changed_ns(path: Path) -> int:

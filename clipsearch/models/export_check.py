@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipsearch.errors import VectorError
+from clipsearch.models.base import Encoder
+from clipsearch.types import Vectors
+from clipsearch.vectors import normalize
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -40,3 +45,22 @@ def synthetic_images(count: int = 4) -> "tuple[Image, ...]":
             canvas[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = random.normal(size=3)
         images.append(Image.fromarray(np.uint8(np.clip(128 + 60 * canvas, 0, 255))))
     return tuple(images)
+
+
+def embed_test_inputs(encoder: Encoder) -> Vectors:
+    """The vectors of the test images, then of the test texts, (n, d) float32."""
+    pixels = [encoder.preprocess(image) for image in synthetic_images()]
+    return np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(PROMPTS)])
+
+
+def min_cosine(vectors: Vectors, expected: Vectors) -> float:
+    """The smallest cosine between corresponding rows; -1 if a vector is zero or not finite.
+
+    Rows are skipped if the expected vector is zero or not finite, as some models return for an
+    empty text.
+    """
+    usable = np.isfinite(expected).all(axis=1) & np.any(expected, axis=1)
+    try:
+        return float(np.sum(normalize(vectors[usable]) * normalize(expected[usable]), axis=1).min())
+    except VectorError:
+        return -1.0

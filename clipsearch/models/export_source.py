@@ -17,6 +17,7 @@ class NotExportableError(Exception):
 class ExportSource:
     """A model as two torch modules, preprocessing and a tokenizer.
 
+    `save_graphs` writes the graphs of a model that has no torch modules into a folder instead.
     `image` maps (n, 3, H, W) float32 to (n, d), `text` maps (n, length) int64 token ids to (n, d);
     with `masked` it also takes an (n, length) int64 mask, 0 at padding. With `own_length` a batch
     may be as short as its longest text, otherwise texts are padded to `context` with `padding`.
@@ -34,6 +35,7 @@ class ExportSource:
     masked: bool
     own_length: bool
     description: str
+    save_graphs: Callable[[Path], None] | None = None
 
 
 class ExportableEncoder(Encoder, Protocol):

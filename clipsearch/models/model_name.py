@@ -19,7 +19,8 @@ class ModelRef:
     """A parsed model name; `name` is the canonical spelling and parses to an equal reference.
 
     Exactly one source is set: `arch` and `tag` (open_clip's own table), `repo` (ORG/NAME on the
-    hub) or `folder` (absolute); none for "pocket" and plug-ins.
+    hub, with `subfolder`) or `folder` (absolute); none for "pocket" and plug-ins. `open_clip_name`
+    is the ARCH/TAG that an ONNX export was made from, if its name says so.
     """
 
     name: str
@@ -28,6 +29,8 @@ class ModelRef:
     tag: str = ""
     repo: str = ""
     folder: Path | None = None
+    subfolder: str = ""
+    open_clip_name: str = ""
 
 
 def parse_model_name(name: str) -> ModelRef:

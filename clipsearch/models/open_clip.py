@@ -23,7 +23,7 @@ from clipsearch.models.open_clip_checkpoint import (
 )
 from clipsearch.models.open_clip_text_tower import own_length, padding_of, save_tokenizer
 from clipsearch.models.patch_tokens import encode_patches, has_patches
-from clipsearch.models.preprocess import Preprocessing
+from clipsearch.models.preprocess import Preprocessing, describe_preprocessing
 from clipsearch.models.runtime import Runtime
 from clipsearch.models.torch_runtime import TorchRuntime, Tower, stack
 from clipsearch.models.weights_hash import weights_hash
@@ -71,7 +71,9 @@ class OpenClipEncoder:
                 name=ref.name,
                 dim=int(checkpoint.config["embed_dim"]),
                 weights=weights_hash([weights_file(ref, checkpoint)]),
-                preprocessing=_describe(model.visual.preprocess_cfg, quick_gelu=quick_gelu),
+                preprocessing=describe_preprocessing(
+                    model.visual.preprocess_cfg, quick_gelu=quick_gelu
+                ),
                 precision=self._torch.precision,
             )
 
@@ -156,20 +158,3 @@ class OpenClipEncoder:
             own_length=self._text is not None,
             description=self._description,
         )
-
-
-def _describe(config: Mapping[str, Any], *, quick_gelu: bool) -> str:
-    """One line on everything that determines the vectors besides the weights.
-
-    Collections store it and compare it: a changed wording would make them unusable.
-    """
-    size = config["size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    mean, std = (", ".join(f"{x:.6g}" for x in config[key]) for key in ("mean", "std"))
-    resize = {
-        "shortest": "shortest side, centre crop",
-        "longest": f"longest side, padded with {config['fill_color']}",
-        "squash": "squashed",
-    }[config["resize_mode"]]
-    line = f"{width}x{height} px, {resize}, {config['interpolation']}, mean ({mean}), std ({std})"
-    return f"{line}, QuickGELU" if quick_gelu else line

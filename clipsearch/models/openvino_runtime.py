@@ -118,7 +118,7 @@ class Graph:
         """The folder of the compiled graph for these options and this machine, if any."""
         if self._cache is None or not os.access(self._cache, os.W_OK):
             return None
-        core = _openvino().Core()
+        core = load_openvino().Core()
         machine = [core.get_property("CPU", name) for name in _MACHINE]
         key = repr((self.path.name, self._options(), machine))
         return self._cache / hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -146,7 +146,7 @@ class Graph:
             # cache.
             options |= {"CACHE_DIR": str(folder), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
-            compiled = _openvino().Core().compile_model(str(self.path), "CPU", options)
+            compiled = load_openvino().Core().compile_model(str(self.path), "CPU", options)
             requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             return [compiled.create_infer_request() for _ in range(requests)]
         except RuntimeError as error:
@@ -156,7 +156,7 @@ class Graph:
 
 def has_bf16() -> bool:
     """Whether this processor has bfloat16 instructions."""
-    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def save_graph(
@@ -167,7 +167,7 @@ def save_graph(
     `shapes` are those of its inputs, with -1 for a variable size. Raises ModelError if OpenVINO
     cannot represent the module.
     """
-    openvino = _openvino()
+    openvino = load_openvino()
     try:
         model = openvino.convert_model(
             module,
@@ -186,7 +186,7 @@ def compress(source: Path, target: Path) -> None:
 
     Biases, convolutions and small tables do not change.
     """
-    openvino = _openvino()
+    openvino = load_openvino()
     opset = openvino.opset13
     model = openvino.Core().read_model(source)
     for node in model.get_ordered_ops():
@@ -214,7 +214,8 @@ def compress(source: Path, target: Path) -> None:
     openvino.save_model(model, target, compress_to_fp16=False)
 
 
-def _openvino() -> Any:
+def load_openvino() -> Any:
+    """Import openvino without its telemetry."""
     # If this package exists, openvino imports it and sends a usage report over the network. Hiding
     # it saves about 0.5 s of a cold query (measured in alternation).
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

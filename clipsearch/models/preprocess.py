@@ -137,6 +137,23 @@ class Preprocessing:
         return values[top : top + self.crop[0], left : left + self.crop[1]]
 
 
+def describe_preprocessing(config: Mapping[str, Any], *, quick_gelu: bool) -> str:
+    """One line on everything of an open_clip model that determines the vectors besides the weights.
+
+    Collections store it and compare it: a changed wording would make them unusable.
+    """
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    mean, std = (", ".join(f"{x:.6g}" for x in config[key]) for key in ("mean", "std"))
+    resize = {
+        "shortest": "shortest side, centre crop",
+        "longest": f"longest side, padded with {config['fill_color']}",
+        "squash": "squashed",
+    }[config["resize_mode"]]
+    line = f"{width}x{height} px, {resize}, {config['interpolation']}, mean ({mean}), std ({std})"
+    return f"{line}, QuickGELU" if quick_gelu else line
+
+
 def _levels(*, mean: Pixels, std: Pixels) -> Levels:
     """(3, 256): (x / 255 - mean) / std in float32, in torchvision's order of operations."""
     ramp = np.arange(256, dtype=np.float32) / np.float32(255)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Family = Literal["open_clip", "align", "pocket", "plugin"]
+Family = Literal["open_clip", "align", "onnx", "pocket", "plugin"]
 
 ALIGN_REPO = "kakaobrain/align-base"
 SEE_PAGE = "see model page"

@@ -295,7 +295,7 @@ def test_a_model_runs_on_torch_if_the_conversion_cannot_be_saved(
 def test_a_conversion_that_changes_vectors_is_not_used(
     vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(export, "_min_cosine", lambda *_: 0.97)
+    monkeypatch.setattr(export, "min_cosine", lambda *_: 0.97)
     assert load(f"local-dir:{vit}", Runtime(device="cpu")).identity.precision == "float32"
     assert "the converted model's vectors differ (cosine 0.97" in log.text
 
