@@ -8,8 +8,6 @@ whose speed drifts.
 
 import argparse
 import importlib.util
-import json
-import platform
 import sys
 import time
 from collections import defaultdict
@@ -20,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
+from benchmarks.machine import parse_options, write_result
 from clipsearch.images.decode import decode
 from clipsearch.models import registry
 from clipsearch.models.embedding import embed_images
@@ -59,7 +58,8 @@ def main() -> None:
     """Print a table and write it to benchmark-decode.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help=f"JPEGs of {MIN_PIXELS:,} pixels or more")
-    folder = parser.parse_args().folder
+    options = parse_options(parser)
+    folder = options.folder
     encoder = registry.load("pocket")
     files = [path for path in sorted(folder.rglob("*.jp*g")) if _is_large(path)][:MAX_FILES]
     if not files:
@@ -87,8 +87,7 @@ def main() -> None:
         }
         for name in seconds
     ]
-    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    print(f"{len(files)} JPEGs of {MIN_PIXELS:,} pixels or more; {machine}")
+    print(f"{len(files)} JPEGs of {MIN_PIXELS:,} pixels or more")
     for row in table:
         print(
             "  ".join(
@@ -96,8 +95,8 @@ def main() -> None:
                 for value in row.values()
             )
         )
-    result = {"machine": machine, "images": len(files), "table": table}
-    Path("benchmark-decode.json").write_text(json.dumps(result, indent=2) + "\n")
+    precisions = {"pocket": encoder.identity.precision}
+    write_result("decode", options, precisions, images=len(files), table=table)
 
 
 def _is_large(path: Path) -> bool:

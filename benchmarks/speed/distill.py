@@ -10,13 +10,16 @@ import argparse
 import logging
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import clipsearch
+from benchmarks.machine import parse_options, write_result
+from benchmarks.speed.random_checkpoint import require
+from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
 from clipsearch.render import evaluation_table
-from tests.helpers import checkpoints
 
 IMAGE_TOWER = {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8}
 TEXT_TOWER = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
@@ -32,7 +35,7 @@ def copy_images(folder: Path, count: int, target: Path) -> Path:
 
 
 def main() -> None:
-    """Train a student and print the table."""
+    """Train a student, print the table and write it to benchmark-distill.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("images", type=Path, help="a folder of JPEGs")
     parser.add_argument("--teacher", help="a model's name; a small random CLIP if not given")
@@ -41,14 +44,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
+    options = parse_options(parser)
+    require("open_clip")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with TemporaryDirectory() as name:
         teacher = options.teacher
         if teacher is None:
+            from tests.helpers import checkpoints  # needs torch
+
             folder = Path(name, "teacher")
             checkpoints.save_open_clip(folder, SMALL_CLIP, checkpoints.CLIP_PREPROCESSING)
             teacher = f"local-dir:{folder}"
+        runtime = Runtime.from_options(options.device)
         started = time.monotonic()
         report = clipsearch.distill_model(
             teacher,
@@ -58,9 +65,10 @@ def main() -> None:
             epochs=options.epochs,
             batch_size=options.batch_size,
             held_out=0.2,
-            runtime=Runtime.from_options(options.device),
+            runtime=runtime,
         )
         seconds = time.monotonic() - started
+        precision = registry.load(teacher, runtime).identity.precision
     print(f"trained on {report.trained:,} images, {report.held_out:,} held out, {seconds:.0f} s")
     print(f"{report.parameters / 1e6:.2f} M parameters;", dict(report.sizes))
     print("tower  epoch   loss  cosine  mAP@10-20")
@@ -72,6 +80,9 @@ def main() -> None:
         print(f"{epoch.tower:5}  {epoch.number:5}  {loss:>5}  {cosine:>6}  {agreement:>9}")
     if report.agreement:
         print(evaluation_table.format_evaluation(report.agreement))
+    table = [asdict(epoch) for epoch in report.history]
+    precisions = {"teacher": precision, "training": "float32, by torch"}
+    write_result("distill", options, precisions, seconds=round(seconds), table=table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure ingestion: `python -m benchmarks.speed.ingest [--peers NAME...] [--model NAME]`.
+"""Measure ingestion: `python -m benchmarks.speed.ingest [--peers NAME...]`.
 
 Large and small images, each compared with the bound of the machine: `1 / (1/encode + 1/decode)`
 images a second, from two bare loops that keep all cores busy. With `--peers`, also compared with
@@ -7,9 +7,7 @@ in one run, so that the ratios hold on a machine whose speed drifts; the best ru
 """
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.peers import Peer, install_clip_retrieval, install_rclip
 from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, WEIGHTS, make_checkpoint
 from benchmarks.speed.synthetic_images import LARGE, SMALL, make_images
@@ -30,6 +29,7 @@ from clipsearch.images.decode import decode
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
+from clipsearch.models.runtime import PRECISIONS, Runtime
 from clipsearch.types import Pixels
 
 
@@ -51,14 +51,15 @@ def time_bare_loops(encoder: Encoder, paths: Sequence[Path]) -> float:
     return decoding + time.perf_counter() - started
 
 
-def time_clipsearch(folder: Path, model: str, *, again: bool = False) -> float:
+def time_clipsearch(folder: Path, model: str, precision: str, *, again: bool = False) -> float:
     """Seconds of the command `clipsearch ingest`, or of a second one if `again`."""
+    environment = {**os.environ, "CLIPSEARCH_PRECISION": precision}
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "clipsearch", "ingest", str(folder), "--model", model]
         command += ["--uri", str(Path(scratch, "benchmark.db"))]
         for _ in range(2 if again else 1):
             started = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
+            subprocess.run(command, check=True, capture_output=True, env=environment)
             seconds = time.perf_counter() - started
         return seconds
 
@@ -98,23 +99,36 @@ def main() -> None:
         "--small", type=int, default=1000, help="number of images of 500 x 375 pixels"
     )
     parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if not given")
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=PRECISIONS,
+        default=["auto"],
+        help="precisions to compare; all ratios are to the first one",
+    )
     parser.add_argument("--peers", nargs="+", choices=["rclip", "clip-retrieval"], default=[])
     parser.add_argument("--rounds", type=int, default=3, help="runs of each; the best counts")
-    options = parser.parse_args()
+    options = parse_options(parser)
     os.environ["CLIPSEARCH_WARM"] = ""
 
     model = options.model or f"local-dir:{make_checkpoint()}"
-    encoder = registry.load(model)
+    encoders = {
+        precision: registry.load(model, Runtime(precision=precision))
+        for precision in options.precision
+    }
+    reference = options.precision[0]
     rows = []
     for kind, count, size in (("large", options.large, LARGE), ("small", options.small, SMALL)):
         if not count:
             continue
         folder = make_images(CACHE / f"{kind}-{count}", count, size)
-        tools: dict[str, Callable[[], float]] = {
-            "bound": partial(time_bare_loops, encoder, sorted(folder.iterdir())),
-            "clipsearch": partial(time_clipsearch, folder, model),
-            "clipsearch again": partial(time_clipsearch, folder, model, again=True),
-        }
+        tools: dict[str, Callable[[], float]] = {}
+        for precision, encoder in encoders.items():
+            tools[f"bound {precision}"] = partial(
+                time_bare_loops, encoder, sorted(folder.iterdir())
+            )
+            tools[f"clipsearch {precision}"] = partial(time_clipsearch, folder, model, precision)
+        tools["clipsearch again"] = partial(time_clipsearch, folder, model, reference, again=True)
         if "rclip" in options.peers:
             tools["rclip"] = partial(time_rclip, folder, install_rclip())
         if "clip-retrieval" in options.peers:
@@ -125,7 +139,7 @@ def main() -> None:
             for name, run in tools.items():
                 seconds[name].append(run())
         for name, runs in seconds.items():
-            ratio = min(runs) / min(seconds["clipsearch"])
+            ratio = min(runs) / min(seconds[f"clipsearch {reference}"])
             row = {
                 "images": f"{count} {kind}",
                 "tool": name,
@@ -135,9 +149,11 @@ def main() -> None:
             }
             rows.append(row)
             print("  ".join(f"{value:>18}" for value in row.values()), flush=True)
-    machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
-    result = {"machine": machine, "model": options.model or ARCHITECTURE, "table": rows}
-    Path("benchmark-ingest.json").write_text(json.dumps(result, indent=2) + "\n")
+    precisions = {
+        f"{options.model or ARCHITECTURE}, {precision}": encoder.identity.precision
+        for precision, encoder in encoders.items()
+    }
+    write_result("ingest", options, precisions, table=rows)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ Linux.
 """
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.synthetic_images import make_images
+from clipsearch.models import registry
 
 SIZE = (64, 48)
 COUNTS = (10_000, 100_000)
@@ -54,7 +54,8 @@ def main() -> None:
     """Print a table and write it to benchmark-memory.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("counts", type=int, nargs="*", default=COUNTS, help="numbers of images")
-    counts = parser.parse_args().counts
+    options = parse_options(parser)
+    counts = options.counts
     os.environ["CLIPSEARCH_WARM"] = ""  # measure the commands themselves, not the daemon
     table: list[dict[str, str | int | float]] = []
     ingest_peaks: list[float] = []
@@ -81,9 +82,8 @@ def main() -> None:
             print("  ".join(f"{key}: {value:<12}" for key, value in table[-1].items()), flush=True)
     ratio = ingest_peaks[-1] / ingest_peaks[0]
     print(f"ingest, {counts[-1]:,} images to {counts[0]:,}: {ratio:.2f} times the memory")
-    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    result = {"machine": machine, "table": table, "ratio": round(ratio, 3)}
-    Path("benchmark-memory.json").write_text(json.dumps(result, indent=2) + "\n")
+    precisions = {"pocket": registry.load("pocket").identity.precision}
+    write_result("memory", options, precisions, table=table, ratio=round(ratio, 3))
 
 
 def _peak_memory(process: int) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.speed.random_checkpoint import CACHE, export_onnx
+from benchmarks.speed.random_checkpoint import CACHE, require
 
 RCLIP = "rclip==3.3.0"
 CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "setuptools<81")  # it imports pkg_resources
@@ -43,11 +43,16 @@ class Peer:
 def install_rclip() -> Peer:
     """Install rclip with our weights: it loads ONNX models from its data folder, not from a hub.
 
-    Exits with the command to run if the package onnx is missing.
+    Exits with the command to run if a package for the ONNX export is missing.
     """
     data = CACHE / "rclip-data"
     model = data / "ViT-B-32-256-datacomp_s34b_b86k"
-    export_onnx(model)
+    if not model.is_dir():
+        require("onnx")
+        require("open_clip")
+        from benchmarks.speed.onnx_export import export_onnx
+
+        export_onnx(model)
     # Newer versions look for the vocabulary here.
     shutil.copytree(model / "tokenizer", data / "tokenizer", dirs_exist_ok=True)
     environment = {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"}

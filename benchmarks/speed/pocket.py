@@ -7,15 +7,13 @@ neighboring runs, and the median of all rounds counts.
 """
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.random_checkpoint import make_checkpoint
-from clipsearch import cpu
 from clipsearch.models.base import Encoder
 from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.openvino_runtime import Graph
@@ -33,14 +31,18 @@ def main() -> None:
     """Print a table and write it to benchmark-pocket.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", default=WEIGHTS, help="another model")
-    folder = parser.parse_args().folder
+    options = parse_options(parser)
+    folder = options.folder
     vit_b_32 = f"local-dir:{make_checkpoint(ARCHITECTURE)}"
     table: list[dict[str, str | float]] = []
+    precisions: dict[str, str] = {}
     for precision in PRECISIONS:
         encoders = (
             _pocket(folder, precision),
             load(vit_b_32, Runtime(device="cpu", runtime="openvino", precision=precision)),
         )
+        precisions[f"pocket, {precision}"] = f"int8, other layers in {precision}"
+        precisions[f"{ARCHITECTURE}, {precision}"] = encoders[1].identity.precision
         seconds = _time_rounds(encoders)
         table.append(
             {
@@ -51,9 +53,7 @@ def main() -> None:
             }
         )
         print("  ".join(f"{key}: {value:<8}" for key, value in table[-1].items()), flush=True)
-    machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
-    result = {"machine": machine, "images": IMAGES, "rounds": ROUNDS, "table": table}
-    Path("benchmark-pocket.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result("pocket", options, precisions, images=IMAGES, rounds=ROUNDS, table=table)
 
 
 def _pocket(folder: Path, precision: str) -> PocketEncoder:

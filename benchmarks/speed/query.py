@@ -10,9 +10,7 @@ The vectors are random, of unit length and in clusters. A million rows need 16 G
 """
 
 import argparse
-import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.peers import Peer, install_rclip
 from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, make_checkpoint
 from benchmarks.speed.search import (
@@ -35,7 +34,7 @@ from benchmarks.speed.search import (
     summarize,
     time_searches,
 )
-from clipsearch import Index, cpu
+from clipsearch import Index
 from clipsearch.models import registry
 from clipsearch.types import Vectors
 
@@ -124,7 +123,7 @@ def main() -> None:
     parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if not given")
     parser.add_argument("--peers", action="store_true", help="also measure rclip")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of each command")
-    options = parser.parse_args()
+    options = parse_options(parser)
 
     model = options.model or f"local-dir:{make_checkpoint()}"
     identity = registry.load(model).identity
@@ -143,10 +142,8 @@ def main() -> None:
             for row in measured:
                 print("  ".join(f"{name} {value!s:<20}" for name, value in row.items()), flush=True)
             table += measured
-    machine = f"{platform.machine()}, {cpu.available()} cores, {platform.system()}"
-    print(machine)
-    result = {"machine": machine, "model": options.model or ARCHITECTURE, "table": table}
-    Path("benchmark-query.json").write_text(json.dumps(result, indent=2) + "\n")
+    precisions = {options.model or ARCHITECTURE: identity.precision}
+    write_result("query", options, precisions, table=table)
 
 
 if __name__ == "__main__":

@@ -9,23 +9,29 @@ import shutil
 import sys
 from pathlib import Path
 
-import open_clip
-import torch
-
 CACHE = Path(".cache/benchmarks").absolute()
 ARCHITECTURE = "ViT-B-32-256"
 WEIGHTS = "open_clip_model.bin"
 CONFIG = "open_clip_config.json"
-OPSET = 17
+
+
+def require(package: str) -> None:
+    """Exit with the command to run if a package of the extra `bench` is not installed."""
+    if not importlib.util.find_spec(package):
+        sys.exit(f"this benchmark needs the package {package}: pip install 'clipsearch[bench]'")
 
 
 def make_checkpoint(architecture: str = ARCHITECTURE) -> Path:
-    """Create a model folder for `local-dir:`, once."""
+    """Create a model folder for `local-dir:`, once; exits if a package is missing."""
     folder = CACHE / architecture
     if not folder.is_dir():
+        require("open_clip")
+        import open_clip
+        import torch
+
         torch.manual_seed(0)
         model = open_clip.create_model(architecture)
-        unfinished = _new_folder(folder)
+        unfinished = new_folder(folder)
         torch.save(model.state_dict(), unfinished / WEIGHTS)
         config = {
             "model_cfg": open_clip.get_model_config(architecture),
@@ -36,55 +42,7 @@ def make_checkpoint(architecture: str = ARCHITECTURE) -> Path:
     return folder
 
 
-def export_onnx(folder: Path) -> None:
-    """Export both towers to ONNX, with input `input` and output `output`, and the vocabulary."""
-    if folder.is_dir():
-        return
-    if not importlib.util.find_spec("onnx"):
-        sys.exit("the ONNX export needs the package onnx: pip install 'clipsearch[bench]'")
-    model = open_clip.create_model(ARCHITECTURE)
-    model.load_state_dict(torch.load(make_checkpoint() / WEIGHTS, weights_only=True))
-    size = model.visual.image_size[0]
-    unfinished = _new_folder(folder)
-    image_tower, text_tower = _Tower(model, "encode_image"), _Tower(model, "encode_text")
-    _export(image_tower, torch.zeros(2, 3, size, size), unfinished / "visual.onnx")
-    tokens = open_clip.get_tokenizer(ARCHITECTURE)(["a", "b"])
-    _export(text_tower, tokens, unfinished / "textual.onnx")
-    (unfinished / "tokenizer").mkdir()
-    vocabulary = Path(open_clip.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
-    shutil.copy(vocabulary, unfinished / "tokenizer")
-    unfinished.rename(folder)
-
-
-class _Tower(torch.nn.Module):  # type: ignore[misc]
-    """One of a model's towers as a module, so that its parameters are exported with it."""
-
-    def __init__(self, model: torch.nn.Module, method: str) -> None:
-        super().__init__()
-        self.model = model
-        self._method = method
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        vectors: torch.Tensor = getattr(self.model, self._method)(batch)
-        return vectors
-
-
-def _export(tower: _Tower, example: torch.Tensor, path: Path) -> None:
-    torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX form
-    with torch.no_grad():
-        torch.onnx.export(
-            tower.eval(),
-            (example,),
-            str(path),
-            input_names=["input"],
-            output_names=["output"],
-            dynamic_axes={"input": {0: "n"}, "output": {0: "n"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-
-
-def _new_folder(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
     """Create an empty folder next to this one, to be renamed when it is complete."""
     unfinished = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)

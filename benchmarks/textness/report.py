@@ -17,6 +17,7 @@ class Result:
     model: str
     note: str
     machine: str
+    precision: str
     counts: dict[str, int]
     probe: TextnessProbe
     held_out: ProbeMetrics
@@ -43,6 +44,7 @@ class Result:
             "model": self.model,
             "note": self.note,
             "machine": self.machine,
+            "precision": self.precision,
             **self.counts,
             "fit_accuracy": probe.accuracy,
             "fit_auc": probe.auc,
@@ -61,7 +63,8 @@ def format_result(result: Result) -> str:
     """All metrics of one model as text."""
     counts = ", ".join(f"{count:,} {name}" for name, count in result.counts.items())
     lines = [
-        f"{result.model}{f' ({result.note})' if result.note else ''}, {result.machine}",
+        f"{result.model}{f' ({result.note})' if result.note else ''}, {result.precision}",
+        result.machine,
         counts,
         "large words, fonts and images that the probe was not fitted with:",
         f"  fitted on text of any kind {_format_probe(result.held_out)}",

@@ -312,10 +312,23 @@ def test_each_scale_has_shares_and_ranks(
     assert strongest.words <= by_scale[0].words
     counts = {"images": 38}
     text = format_result(
-        Result("pocket", "", "here", counts, probe, held_out, held_out, scales, strongest, [], 1.0)
+        Result(
+            "pocket",
+            "",
+            "here",
+            "int8",
+            counts,
+            probe,
+            held_out,
+            held_out,
+            scales,
+            strongest,
+            [],
+            1.0,
+        )
     )
     assert "best negative scale" in text
-    assert len(text.splitlines()) == 6 + 2 + len(SCALES) + 3
+    assert len(text.splitlines()) == 7 + 2 + len(SCALES) + 3
 
 
 def test_street_scenes_have_readable_words(tmp_path: Path) -> None:
