@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.random_checkpoint import CACHE, require
+from clipsearch import cpu
 
 RCLIP = "rclip==3.3.0"
 CLIP_RETRIEVAL = ("clip-retrieval==2.45.0", "setuptools<81")  # it imports pkg_resources
+
+# Machine code for x86-64: "xor ecx, ecx; xgetbv", and "xor ecx, ecx; mov al, 7; nop".
+ASK_REGISTERS = bytes.fromhex("31c9 0f01d0")
+UP_TO_AVX2 = bytes.fromhex("31c9 b00790")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Peer:
 def install_rclip() -> Peer:
     """Install rclip with our weights: it loads ONNX models from its data folder, not from a hub.
 
-    Exits with the command to run if a package for the ONNX export is missing.
+    Under `--isa avx2`, it is another environment, whose ONNX Runtime does not use AVX-512. Exits
+    with the command to run if a package for the ONNX export is missing.
     """
     data = CACHE / "rclip-data"
     model = data / "ViT-B-32-256-datacomp_s34b_b86k"
@@ -56,12 +62,32 @@ def install_rclip() -> Peer:
     # Newer versions look for the vocabulary here.
     shutil.copytree(model / "tokenizer", data / "tokenizer", dirs_exist_ok=True)
     environment = {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"}
-    return Peer(_install("rclip", RCLIP), environment)
+    if not os.environ.get(cpu.LIMITS[0], "").startswith("AVX2"):
+        return Peer(_install("rclip", RCLIP), environment)
+    python = _install("rclip-avx2", RCLIP)
+    _hide_avx512(python.parents[1])
+    return Peer(python, environment)
 
 
 def install_clip_retrieval() -> Peer:
     """Install clip-retrieval, which takes a file of weights as the name of a checkpoint."""
     return Peer(_install("clip-retrieval", *CLIP_RETRIEVAL), {"HF_HUB_OFFLINE": "1"})
+
+
+def _hide_avx512(environment: Path) -> None:
+    """Change an environment's ONNX Runtime so that it does not find AVX-512; again has no effect.
+
+    It has no setting for that. It asks the system which registers are saved (XGETBV 0), and
+    takes AVX-512 only if theirs are. Now the answer is always: those up to AVX2. Exits if the
+    library is built differently.
+    """
+    for library in environment.glob("lib/python*/site-packages/onnxruntime/capi/*pybind11*.so"):
+        code = library.read_bytes()
+        changed = code.replace(ASK_REGISTERS, UP_TO_AVX2)
+        if UP_TO_AVX2 in changed:
+            library.write_bytes(changed)
+            return
+    sys.exit(f"the ONNX Runtime in {environment} cannot be limited to AVX2")
 
 
 def _install(name: str, *requirements: str) -> Path:

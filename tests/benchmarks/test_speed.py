@@ -44,6 +44,28 @@ def test_a_missing_onnx_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert not any(tmp_path.iterdir())
 
 
+def test_a_limited_rclip_runs_without_avx512(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from benchmarks.speed import peers
+
+    python = tmp_path / "env-rclip-avx2" / "bin" / "python"
+    libraries = tmp_path / "env-rclip-avx2" / "lib/python3.13/site-packages/onnxruntime/capi"
+    library = libraries / "onnxruntime_pybind11_state.so"
+    libraries.mkdir(parents=True)
+    library.write_bytes(b"before" + peers.ASK_REGISTERS + b"after")
+    (tmp_path / "rclip-data" / "ViT-B-32-256-datacomp_s34b_b86k" / "tokenizer").mkdir(parents=True)
+    monkeypatch.setattr(peers, "CACHE", tmp_path)
+    monkeypatch.setattr(peers, "_install", lambda name, *_: tmp_path / f"env-{name}/bin/python")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2_VNNI")
+    for _ in range(2):
+        assert peers.install_rclip().python == python
+        assert library.read_bytes() == b"before" + peers.UP_TO_AVX2 + b"after"
+    library.write_bytes(b"another build")
+    with pytest.raises(SystemExit, match="cannot be limited to AVX2"):
+        peers.install_rclip()
+
+
 def test_padded_texts_have_the_full_context() -> None:
     from benchmarks.speed.runtime import CONTEXT, encode_padded
     from clipsearch.models import openvino_encoder
