@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from clipsearch.models.runtime import Runtime
     from clipsearch.query import Filters, Query, StoredImage, Term
     from clipsearch.query.near_duplicates import DuplicateGroup
+    from clipsearch.records import Hit, ImageRecord
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
-    from clipsearch.types import Failure, Hit, ImageRecord
+    from clipsearch.types import Failure
     from ingest.pipeline import IngestOptions
     from ingest.report import IngestReport
 
@@ -113,9 +114,9 @@ _MODULES = {
     "FileSelection": "clipsearch.files.walk",
     "FileSource": "clipsearch.files.discover",
     "Filters": "clipsearch.query",
-    "Hit": "clipsearch.types",
+    "Hit": "clipsearch.records",
     "Hits": "clipsearch.render.notebook",
-    "ImageRecord": "clipsearch.types",
+    "ImageRecord": "clipsearch.records",
     "Index": "clipsearch.index",
     "IngestOptions": "ingest.pipeline",
     "IngestReport": "ingest.report",

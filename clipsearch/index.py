@@ -16,20 +16,20 @@ from clipsearch.files.discover import FileSource
 from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
-from clipsearch.query import Filters, Query, StoredImage, Term, search
+from clipsearch.query import Filters, Query, StoredImage, Term
+from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
-from clipsearch.query.filters import select_rows
 from clipsearch.query.near_duplicates import (
     DEFAULT_SIMILARITY,
     DuplicateGroup,
     find_near_duplicates,
 )
 from clipsearch.query.parser import image_content
-from clipsearch.query.search import rank_by_text
+from clipsearch.query.query import TextnessScale
+from clipsearch.query.search import rank_by_text, search
 from clipsearch.render.notebook import Hits
 from clipsearch.session import Session
 from clipsearch.textness import Textness
-from clipsearch.textness.steering import TextnessScale
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions, ingest

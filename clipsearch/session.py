@@ -19,7 +19,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 log = logging.getLogger("clipsearch")
 

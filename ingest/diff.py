@@ -11,8 +11,9 @@ from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
+from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
-from clipsearch.types import Failure, ImageRecord
+from clipsearch.types import Failure
 from ingest.prune import can_have_moved
 from ingest.report import Outcome, Tally
 from ingest.stat_lookup import StatLookup

@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
-    "clipsearch.errors clipsearch.types clipsearch.batching clipsearch.cpu clipsearch.escape"
+    "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
     " clipsearch.startup",
-    "clipsearch.config",
+    "clipsearch.types clipsearch.config clipsearch.uri",
     "clipsearch.cache",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",

@@ -13,8 +13,9 @@ import numpy as np
 from clipsearch import Index
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
+from clipsearch.records import ImageRecord
 from clipsearch.store import Store
-from clipsearch.types import ImageRecord, ImageRow, Vectors
+from clipsearch.types import ImageRow, Vectors
 
 SEARCHES = 60
 TOP = 10

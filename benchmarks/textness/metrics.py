@@ -10,9 +10,9 @@ from benchmarks.textness.synthetic_words import WordRenderer, choose
 from benchmarks.textness.typographic_dataset import TypographicDataset, center_square
 from clipsearch import Filters, Hit, Hits, Index, Query, Term
 from clipsearch.errors import UsageError
+from clipsearch.query.query import TextnessScale
 from clipsearch.textness import TextnessProbe, TextRenderer
 from clipsearch.textness.self_supervised import fit_collection
-from clipsearch.textness.steering import TextnessScale
 
 SCALES: tuple[TextnessScale, ...] = (-6, -5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, "off")
 TOP = 10

@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.textness.metrics import MAX_LOSS, ProbeMetrics, ScaleMetrics
 from benchmarks.textness.street_scenes import StreetMetrics
+from clipsearch.query.query import TextnessScale
 from clipsearch.textness import TextnessProbe
-from clipsearch.textness.steering import TextnessScale
 
 
 @dataclass(frozen=True, slots=True)

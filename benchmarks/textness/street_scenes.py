@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.textness.metrics import SCALES, TOP, search_until_relevant
 from clipsearch import Hit, Index, Query, Term
+from clipsearch.query.query import TextnessScale
 from clipsearch.textness import TextnessProbe
-from clipsearch.textness.steering import TextnessScale
 
 # Objects and places that everyday images show and street scenes do not.
 OBJECTS = (

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.textness.dataset import ClassFiles
 from benchmarks.textness.synthetic_words import Rng, WordRenderer
 from clipsearch.images.decode import decode
-from clipsearch.types import ImageRecord
+from clipsearch.records import ImageRecord
 
 SIDE = 320  # pixels of the squares with words: the center crop of every model contains them
 IMAGES_PER_NAME = 10

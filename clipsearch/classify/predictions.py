@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
-from clipsearch.types import ImageRecord, ImageRow, Vectors
+from clipsearch.records import ImageRecord
+from clipsearch.types import ImageRow, Vectors
 
 BATCH_ROWS = 1_024
 """Images classified at once: with a thousand labels that takes a few megabytes."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from clipsearch.batching import batches
 from clipsearch.classify.predictions import Classifier, check_top_and_threshold, classify_rows
 from clipsearch.errors import StoreError
-from clipsearch.query.filters import NO_FILTERS, Filters, select_rows
+from clipsearch.query.condition import select_rows
+from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.store import Collection
 from clipsearch.store.schema import MAX_TAGS
 from clipsearch.types import ImageRow

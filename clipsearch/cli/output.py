@@ -12,9 +12,8 @@ import click
 from clipsearch.cli.options import FILE, add_options, as_csv, as_json
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
-from clipsearch.render import contact_sheet, json_csv, table, terminal_image, viewer
-from clipsearch.render.result_section import Section
-from clipsearch.types import Hit
+from clipsearch.records import Hit
+from clipsearch.render import json_csv, table
 
 output = add_options(
     as_json,
@@ -59,7 +58,11 @@ def show(
 
     `title` and `images` describe the query on the contact sheet.
     """
+    # These outputs need Pillow and numpy, which take longer to load than a warm query takes.
     if options.sheet:
+        from clipsearch.render import contact_sheet
+        from clipsearch.render.result_section import Section
+
         contact_sheet.write_sheet(options.sheet, [Section(title, hits, images, start)])
     if options.as_json:
         for hit in hits:
@@ -79,6 +82,8 @@ def show(
     if options.sheet:
         click.echo(f"contact sheet: {escape_control(str(options.sheet))}", err=True)
     if options.open_ and hits:
+        from clipsearch.render import viewer
+
         viewer.open_files([hit.path for hit in hits])
 
 
@@ -88,6 +93,8 @@ def table_width() -> int | None:
 
 
 def _preview(hits: Sequence[Hit], start: int) -> None:
+    from clipsearch.render import terminal_image
+
     protocol = terminal_image.detect_protocol(os.environ, isatty=sys.stdout.isatty())
     for preview in terminal_image.preview_hits(hits, protocol, start=start, relative_to=Path.cwd()):
         click.echo(preview, nl=False)

@@ -16,7 +16,7 @@ from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.parser import as_image, split_weight
-from clipsearch.textness.steering import TextnessScale
+from clipsearch.query.query import TextnessScale
 
 
 @click.command()

@@ -11,7 +11,7 @@ from clipsearch.daemon.process import start_if_enabled
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query.parser import as_image
-from clipsearch.textness.steering import TextnessScale
+from clipsearch.query.query import TextnessScale
 
 
 @click.command()

@@ -14,7 +14,7 @@ from clipsearch.daemon.server import Server, handle_signals
 from clipsearch.errors import ClipsearchError, MissingCollectionError
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import Session
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 LOADING_THREAD = "loading"
 

@@ -18,7 +18,7 @@ from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint,
 from clipsearch.daemon.options import DaemonOptions, parse_duration
 from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.models.runtime import Runtime
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 if sys.platform != "win32":
     import fcntl

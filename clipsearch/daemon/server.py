@@ -18,7 +18,7 @@ from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
-from clipsearch.store.uri import StoreURI
+from clipsearch.uri import StoreURI
 
 log = logging.getLogger("clipsearch.daemon")
 

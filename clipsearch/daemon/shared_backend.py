@@ -11,7 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store import local_store
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import native_library
-from clipsearch.store.uri import StoreURI
+from clipsearch.uri import StoreURI
 
 log = logging.getLogger("clipsearch.daemon")
 

@@ -30,9 +30,9 @@ from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts
 from clipsearch.models.runtime import Runtime
+from clipsearch.query.query import TextnessScale
 from clipsearch.textness import TextnessProbe, TextRenderer, fit_vectors, steer
 from clipsearch.textness.fit import MIN_IMAGES, embed_reference_queries
-from clipsearch.textness.steering import TextnessScale
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")

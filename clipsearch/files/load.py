@@ -13,7 +13,8 @@ from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
 from clipsearch.models.base import Encoder
-from clipsearch.types import Failure, ImageRecord, Pixels
+from clipsearch.records import ImageRecord
+from clipsearch.types import Failure, Pixels
 
 MAX_BYTES_PER_PIXEL = 8
 """Larger files are rejected: four channels of 16 bits, uncompressed."""

@@ -25,22 +25,19 @@ SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix 
 """Lower-case suffixes of the formats that can be read; the content decides about the format."""
 
 # mif1 and msf1 name the HEIF family only; the compatible brands that follow are more specific.
-_MAGIC: list[tuple[re.Pattern[bytes], str]] = [
-    (re.compile(pattern, re.DOTALL), name)
-    for pattern, name in (
-        (rb"\xff\xd8\xff", "jpeg"),
-        (rb"\x89PNG\r\n\x1a\n", "png"),
-        (rb"RIFF....WEBP", "webp"),
-        (rb"GIF8[79]a", "gif"),
-        # "BM" alone also matches text; the reserved bytes and the header's size exclude it.
-        (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
-        (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
-        (rb"P[1-6f][\s#]", "ppm"),
-        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
-        (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),
-        (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "heif"),
-    )
-]
+_MAGIC = (
+    (rb"\xff\xd8\xff", "jpeg"),
+    (rb"\x89PNG\r\n\x1a\n", "png"),
+    (rb"RIFF....WEBP", "webp"),
+    (rb"GIF8[79]a", "gif"),
+    # "BM" alone also matches text; the reserved bytes and the header's size exclude it.
+    (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
+    (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
+    (rb"P[1-6f][\s#]", "ppm"),
+    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
+    (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),
+    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "heif"),
+)
 
 # Common files that are images or are mistaken for them; the message names their format.
 _UNSUPPORTED: dict[str, str] = {
@@ -60,7 +57,7 @@ _UNSUPPORTED: dict[str, str] = {
 def sniff(head: bytes) -> str | None:
     """Return the format by a file's first HEADER_SIZE bytes, or None if it is not supported."""
     for magic, name in _MAGIC:
-        if magic.match(head):
+        if re.match(magic, head, re.DOTALL):
             return name
     return None
 

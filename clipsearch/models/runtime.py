@@ -1,7 +1,5 @@
 """The runtime of a model: device, library and precision."""
 
-import ctypes
-import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -101,6 +99,8 @@ def has_gpu() -> bool:
     if package is None or not package.submodule_search_locations:
         return False
     if sys.platform == "darwin":
+        import platform  # not needed elsewhere
+
         return platform.machine() == "arm64"
     try:
         build = Path(package.submodule_search_locations[0], "version.py").read_text("utf-8")
@@ -113,6 +113,8 @@ def has_gpu() -> bool:
 
 def _cuda_devices() -> int:
     """The number of devices of the driver, which respects CUDA_VISIBLE_DEVICES as torch does."""
+    import ctypes  # 3 ms
+
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         count = ctypes.c_int(0)

@@ -1,7 +1,10 @@
-"""Queries: parse the terms, embed them, search the collection."""
+"""Queries: parse the terms, embed them, search the collection.
+
+What this package exports loads without numpy, for queries through the daemon.
+"""
 
 from clipsearch.query.filters import Filters
 from clipsearch.query.parser import StoredImage, Term, parse
-from clipsearch.query.search import Query, search
+from clipsearch.query.query import Query
 
-__all__ = ["Filters", "Query", "StoredImage", "Term", "parse", "search"]
+__all__ = ["Filters", "Query", "StoredImage", "Term", "parse"]

@@ -1,6 +1,5 @@
-"""Filters: which images a query, a classification or a tag run considers."""
+"""Filters: which images a query, a classification or a tag run considers; without numpy."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -8,11 +7,9 @@ from glob import escape
 from pathlib import Path
 
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import anchored, canonical
+from clipsearch.files.paths import anchored
 from clipsearch.images.formats import FORMATS, format_named
-from clipsearch.store import Collection
-from clipsearch.store import filters as store_filters
-from clipsearch.types import ImageRecord, ImageRow
+from clipsearch.records import ImageRecord
 
 
 def _normalize_format(name: str) -> str:
@@ -66,34 +63,6 @@ class Filters:
         if self.glob is not None:
             object.__setattr__(self, "glob", _anchor_glob(self.glob))
 
-    def condition(self) -> str:
-        """The Milvus filter expression, "" for no condition; of the glob only its folder.
-
-        Raises UsageError if `expression` has unbalanced quotes or brackets.
-        """
-        conditions = [store_filters.raw_condition(self.expression)]
-        if self.under is not None:
-            conditions.append(store_filters.in_folder(canonical(self.under)))
-        if self.glob is not None and (anchor := anchored(self.glob)):
-            conditions.append(store_filters.in_folder(anchor[0]))
-        if self.taken_from is not None:
-            conditions.append(store_filters.taken_from(self.taken_from))
-        if self.taken_before is not None:
-            conditions.append(store_filters.taken_before(self.taken_before))
-        if self.formats:
-            conditions.append(store_filters.format_in(self.formats))
-        conditions += map(store_filters.has_tag, self.tags)
-        for field, minimum in (
-            ("width", self.min_width),
-            ("height", self.min_height),
-            ("size", self.min_bytes),
-        ):
-            if minimum is not None:
-                conditions.append(store_filters.at_least(field, minimum))
-        if self.max_bytes is not None:
-            conditions.append(store_filters.at_most("size", self.max_bytes))
-        return store_filters.all_of(*conditions)
-
     def matches_glob(self, record: ImageRecord) -> bool:
         """Whether the record's path matches the glob; True without a glob."""
         if self.glob is None:
@@ -103,12 +72,3 @@ class Filters:
 
 
 NO_FILTERS = Filters()
-
-
-def select_rows(collection: Collection, filters: Filters = NO_FILTERS) -> Iterator[ImageRow]:
-    """Each matching row with its embedding, in no order, one page in memory at a time."""
-    if filters.tags:
-        collection.require_tags()
-    return filter(
-        lambda row: filters.matches_glob(row.record), collection.scan_rows(filters.condition())
-    )

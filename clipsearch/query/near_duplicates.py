@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
+from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
-from clipsearch.types import ImageRecord, Vectors
+from clipsearch.types import Vectors
 
 DEFAULT_SIMILARITY = 0.99
 BLOCK_ROWS = 2048  # rows per matrix product: 2,048 × 2,048 cosines are 16 MB

@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
-
-from PIL.Image import Image
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_file
 from clipsearch.images.formats import SUFFIXES
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Includes nan and inf, so that they are rejected as weights instead of searched for as texts.
 _WEIGHTED = re.compile(
@@ -26,7 +27,7 @@ class StoredImage:
     id: str
 
 
-Content: TypeAlias = str | Path | Image | StoredImage
+Content: TypeAlias = Union[str, Path, "Image", StoredImage]
 """A text, an image file, an image in memory, or an image of the collection."""
 
 

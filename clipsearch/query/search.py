@@ -1,72 +1,32 @@
 """Search: embed the queries, search the collection, cut and annotate the hits."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import compress
 
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
+from clipsearch.query.condition import filter_condition
 from clipsearch.query.embed import embed_queries, exclude_query_images
 from clipsearch.query.filters import NO_FILTERS, Filters
-from clipsearch.query.parser import Term
+from clipsearch.query.query import Query
 from clipsearch.query.textness_filter import (
-    check_max_textness,
     scan_with_max_textness,
     search_with_max_textness,
 )
 from clipsearch.query.zscore import Background, score_backgrounds
+from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.store import filters as store_filters
 from clipsearch.textness import Textness
-from clipsearch.textness.steering import TextnessScale, check_scale, steer
-from clipsearch.types import Hit, Vectors
+from clipsearch.textness.steering import steer
+from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
 IDS_PER_SEARCH = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """The terms to search for, and which of the hits to return, best first.
-
-    - `min_score`: a cosine.
-    - `min_z`: standard deviations above the collection's median image (see `Hit`).
-    - `exclude_images`: leave out the query's own images and identical copies of them.
-    - `textness`: favor images with less text (below 0) or more (above 0), typically -2 to 2; "off"
-      ignores text.
-    - `max_textness`: 0..1, leave out images that show more text and fill the limit with others.
-
-    Raises UsageError if there is no term, the limit is below 1, the offset is negative, or a
-    threshold or scale is not a finite number.
-    """
-
-    terms: tuple[Term, ...]
-    limit: int = 10
-    offset: int = 0
-    filters: Filters = field(default=NO_FILTERS)
-    min_score: float | None = None
-    min_z: float | None = None
-    exclude_images: bool = False
-    textness: TextnessScale | None = None
-    max_textness: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.terms:
-            raise UsageError("the query is empty: give a text, an image, or both")
-        if self.limit < 1:
-            raise UsageError(f"the limit must be at least 1, not {self.limit}")
-        if self.offset < 0:
-            raise UsageError(f"the offset must be 0 or more, not {self.offset}")
-        for name, bound in (("score", self.min_score), ("z", self.min_z)):
-            if bound is not None and not math.isfinite(bound):
-                raise UsageError(f"the smallest {name} must be a finite number, not {bound}")
-        check_scale(self.textness)
-        check_max_textness(self.max_textness)
 
 
 def search(
@@ -97,7 +57,7 @@ def rank_by_text(
     """
     direction = normalize(textness.probe().bias)[None]
     [hits] = _search(
-        textness.collection, direction, limit, offset, filters.condition(), filters.glob
+        textness.collection, direction, limit, offset, filter_condition(filters), filters.glob
     )
     return textness.score_hits(hits)
 
@@ -155,7 +115,7 @@ def _condition(query: Query, collection: Collection) -> str:
     exclusion = exclude_query_images(query.terms, collection) if query.exclude_images else ""
     if query.filters.tags:
         collection.require_tags()
-    return store_filters.all_of(query.filters.condition(), exclusion)
+    return store_filters.all_of(filter_condition(query.filters), exclusion)
 
 
 def _search(

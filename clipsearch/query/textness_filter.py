@@ -1,24 +1,17 @@
 """Search limited to images that show at most so much text (`max_textness`)."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from heapq import nlargest
 
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.errors import UsageError
+from clipsearch.records import Hit
 from clipsearch.store.backend import MAX_RESULTS
 from clipsearch.textness import Textness, TextnessProbe
-from clipsearch.types import Hit, ImageRow, Vectors
+from clipsearch.types import ImageRow, Vectors
 
 BATCH_ROWS = 4_096  # rows scored at once during a scan
-
-
-def check_max_textness(max_textness: float | None) -> None:
-    """Raise UsageError unless the limit is None or a finite number."""
-    if max_textness is not None and not math.isfinite(max_textness):
-        raise UsageError(f"the largest textness must be a finite number, not {max_textness}")
 
 
 def search_with_max_textness(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clipsearch.escape import escape_control
-from clipsearch.types import Hit
+from clipsearch.records import Hit
 
 ELLIPSIS = "…"
 

@@ -1,14 +1,18 @@
 """Hits and classifications for programs: JSON lines, CSV and bare paths."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from clipsearch.classify.predictions import Classification
-from clipsearch.types import Hit
+from clipsearch.records import Hit
+
+if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
+    from clipsearch.classify.predictions import Classification
 
 HIT_FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
 """The fields of `hit_json` and `hits_csv`, in this order; `textness` follows if it is known."""

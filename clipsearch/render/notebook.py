@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import SupportsIndex, overload
 
+from clipsearch.records import Hit
 from clipsearch.render.html_page import figures
 from clipsearch.render.html_template import render_template
 from clipsearch.render.result_section import Section
-from clipsearch.types import Hit
 
 MAX_THUMBNAILS = 60
 """The number of hits displayed as images: a notebook stores each of them in its file."""

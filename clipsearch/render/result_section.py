@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.escape import escape_control
+from clipsearch.records import Hit
 from clipsearch.render.display_text import format_scores
-from clipsearch.types import Hit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,17 @@
 """Hits and classifications as aligned text tables for people."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clipsearch.classify.predictions import Classification
 from clipsearch.escape import escape_control
+from clipsearch.records import Hit
+
+if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
+    from clipsearch.classify.predictions import Classification
 from clipsearch.render.display_text import display_path, display_width, pad, shorten
-from clipsearch.types import Hit
 
 NO_LABEL = "none of these"
 MIN_PATH_WIDTH = 16  # columns; in a narrower terminal the lines wrap

@@ -14,8 +14,8 @@ from PIL import Image
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
+from clipsearch.records import Hit
 from clipsearch.render.display_text import display_path, format_scores
-from clipsearch.types import Hit
 
 GraphicsProtocol: TypeAlias = Literal["kitty", "iterm", "blocks"]
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from clipsearch.escape import escape_control
 from clipsearch.images.thumbnails import thumbnails
+from clipsearch.records import Hit
 from clipsearch.render.contact_sheet import Layout
 from clipsearch.render.display_text import shorten
 from clipsearch.render.font_stack import FontStack, choose_font
@@ -23,7 +24,6 @@ from clipsearch.render.tile_image import (
     draw_tile,
     rounded_mask,
 )
-from clipsearch.types import Hit
 
 TILE_SIZE = 144
 TEXT_THRESHOLD = 0.5

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clipsearch.batching import batches
 from clipsearch.errors import StoreError, UsageError
+from clipsearch.records import Hit, ImageRecord
 from clipsearch.store import filters
 from clipsearch.store.backend import MAX_RESULTS, Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
@@ -30,7 +31,7 @@ from clipsearch.store.schema import (
     to_record,
 )
 from clipsearch.store.vector_cache import VectorCache
-from clipsearch.types import Failure, Hit, ImageRecord, ImageRow, Vectors
+from clipsearch.types import Failure, ImageRow, Vectors
 
 HITS = 100_000
 """Hits of one call: more queries than that are split into several calls."""

@@ -16,7 +16,7 @@ from clipsearch.store import local_store
 from clipsearch.store.local_store import LiteServer
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
 from clipsearch.store.schema import RECORD_FIELDS
-from clipsearch.store.uri import StoreURI
+from clipsearch.uri import StoreURI
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 300.0

@@ -15,8 +15,8 @@ from clipsearch.store import local_store
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
 from clipsearch.store.connection import CALL_SECONDS, STRONG, MilvusConnection
 from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
-from clipsearch.store.uri import StoreURI
 from clipsearch.types import Vectors
+from clipsearch.uri import StoreURI
 
 WRITE_ROWS = 2_000
 """Rows of one upsert: Milvus Lite 2.5.1 needs 25 s for 4,000."""

@@ -14,7 +14,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 import numpy as np
 
 from clipsearch.errors import StoreError, VectorError
-from clipsearch.types import ImageRecord, ImageRow, Vectors
+from clipsearch.records import ImageRecord
+from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import normalize
 
 Entity: TypeAlias = dict[str, Any]

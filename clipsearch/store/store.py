@@ -19,7 +19,7 @@ from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.schema import image_schema
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 ATTEMPTS = 3
 """Reads of the row count before rows that seem to be missing count as damage."""

@@ -14,10 +14,10 @@ from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import embed_texts
 from clipsearch.models.pocket import encoder as pocket_encoder
+from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.textness.self_supervised import fit_collection, fit_images
-from clipsearch.types import Hit
 from clipsearch.vectors import normalize
 
 log = logging.getLogger("clipsearch")

@@ -1,7 +1,7 @@
 """Steering queries with the textness bias: towards images with text, or away from them."""
 
 import math
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
@@ -9,20 +9,8 @@ from clipsearch.errors import UsageError, VectorError
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
-TextnessScale: TypeAlias = float | Literal["off"]
-"""A factor of the bias: below 0 for less text, above 0 for more; "off" makes text irrelevant."""
 
-
-def check_scale(scale: TextnessScale | None) -> None:
-    """Raise UsageError unless the scale is None, "off" or a finite number."""
-    if isinstance(scale, str):
-        if scale != "off":
-            raise UsageError(f"textness must be a number or 'off', not {scale!r}")
-    elif scale is not None and not math.isfinite(scale):
-        raise UsageError(f"textness must be a finite number or 'off', not {scale}")
-
-
-def steer(query: Vectors, bias: Vectors, scale: TextnessScale) -> Vectors:
+def steer(query: Vectors, bias: Vectors, scale: float | Literal["off"]) -> Vectors:
     """The (d,) query shifted by `scale`, or without its component along the bias for "off"."""
     return project_out(query, bias) if scale == "off" else shift_query(query, bias, float(scale))
 

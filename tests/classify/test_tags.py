@@ -14,7 +14,8 @@ from clipsearch.classify import ClassMatrix, LinearProbe
 from clipsearch.classify.tags import clear_tags, tag_images
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
 from clipsearch.files.discover import FileSource
-from clipsearch.query import Query, Term, search
+from clipsearch.query import Query, Term
+from clipsearch.query.search import search
 from clipsearch.store import Collection, Store, filters
 from clipsearch.store import catalog as catalog_module
 from clipsearch.store import schema as schema_module

@@ -37,8 +37,8 @@ from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Store, local_store
-from clipsearch.store.uri import parse_uri
 from clipsearch.types import Failure
+from clipsearch.uri import parse_uri
 from tests.helpers.daemons import bare_process, serving
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import MODEL, many, row

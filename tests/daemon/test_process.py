@@ -21,7 +21,7 @@ from clipsearch.daemon.options import DaemonOptions
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of, open_store
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 from tests.helpers.commands import command
 from tests.helpers.daemons import ROOT, bare_process
 from tests.helpers.fakes import draw

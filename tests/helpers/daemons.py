@@ -10,13 +10,13 @@ from pathlib import Path
 
 from clipsearch.daemon.endpoint import create_endpoint
 from clipsearch.daemon.server import Server
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 ROOT = Path(__file__).parents[2]
 
 BARE = """
 import json, sys
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 from clipsearch.daemon.endpoint import create_endpoint
 from clipsearch.daemon.server import Server, handle_signals
 uri, idle = json.loads(sys.argv[1])

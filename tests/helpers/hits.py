@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from clipsearch.types import Hit, ImageRecord
+from clipsearch.records import Hit, ImageRecord
 
 
 def make_hit(

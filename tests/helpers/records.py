@@ -8,7 +8,8 @@ import numpy as np
 
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
-from clipsearch.types import ImageRecord, ImageRow
+from clipsearch.records import ImageRecord
+from clipsearch.types import ImageRow
 
 DIM = 4
 MODEL = ModelIdentity(

@@ -9,8 +9,9 @@ import pytest
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
-from clipsearch.query import Query, StoredImage, Term, search
+from clipsearch.query import Query, StoredImage, Term
 from clipsearch.query.embed import open_image, stored_row
+from clipsearch.query.search import search
 from clipsearch.store import Collection
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColorEncoder, draw

@@ -9,8 +9,9 @@ import pytest
 from clipsearch.errors import UsageError
 from clipsearch.images.formats import FORMATS, SUFFIXES
 from clipsearch.query import Filters
+from clipsearch.query.condition import filter_condition
+from clipsearch.records import ImageRecord
 from clipsearch.store import filters as store_filters
-from clipsearch.types import ImageRecord
 
 RECORD = ImageRecord(
     id="0" * 32,
@@ -57,19 +58,21 @@ def test_a_glob_matches(glob: str, matches: bool, monkeypatch: pytest.MonkeyPatc
 def test_an_anchored_glob_matches_only_in_its_folder(tmp_path: Path) -> None:
     real = tmp_path.resolve() / "[real]"
     real.mkdir()
-    assert Filters(glob="/data/*.jpg").condition() == store_filters.in_folder(Path("/data"))
-    assert Filters(glob="2023/*.jpg").condition() == ""
+    assert filter_condition(Filters(glob="/data/*.jpg")) == store_filters.in_folder(Path("/data"))
+    assert filter_condition(Filters(glob="2023/*.jpg")) == ""
     (tmp_path / "link").symlink_to(real)
     filters = Filters(glob=f"{tmp_path}/link/*.jpg")
     assert filters.matches_glob(replace(RECORD, path=real / "a.jpg"))
     assert not filters.matches_glob(replace(RECORD, path=tmp_path / "r" / "a.jpg"))
-    assert Filters(under=tmp_path / "link").condition() == store_filters.in_folder(real)
+    assert filter_condition(Filters(under=tmp_path / "link")) == store_filters.in_folder(real)
 
 
 def test_a_folder_with_an_unusual_name_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     for name in ("~$x", "~nosuch", "x" * 300):
-        assert Filters(under=Path(name)).condition() == store_filters.in_folder(Path("/", name))
+        assert filter_condition(Filters(under=Path(name))) == store_filters.in_folder(
+            Path("/", name)
+        )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_a_folder_with_an_unusual_name_is_accepted(monkeypatch: pytest.MonkeyPat
 )
 def test_a_format_has_several_names(name: str, known: str) -> None:
     assert Filters(formats=(name,)) == Filters(formats=(known,))
-    assert Filters(formats=(name,)).condition() == store_filters.format_in([known])
+    assert filter_condition(Filters(formats=(name,))) == store_filters.format_in([known])
 
 
 def test_every_suffix_and_every_format_is_accepted() -> None:
@@ -104,10 +107,13 @@ def test_an_unknown_format_raises_an_error_that_lists_the_formats() -> None:
 @pytest.mark.parametrize("expression", ["width > 0) or (width > 0", "(width > 0", '")" == "'])
 def test_an_expression_cannot_leave_its_parentheses(expression: str) -> None:
     with pytest.raises(UsageError, match=r"bracket|quote"):
-        Filters(expression=expression, under=Path("/data")).condition()
+        filter_condition(Filters(expression=expression, under=Path("/data")))
 
 
 @pytest.mark.parametrize("expression", ['path like "%) or (%"', "(width > 1) or (height > 1)"])
 def test_a_balanced_expression_is_combined_with_other_conditions(expression: str) -> None:
     filters = Filters(expression=expression, under=Path("/data"))
-    assert filters.condition() == f"({expression}) and ({store_filters.in_folder(Path('/data'))})"
+    assert (
+        filter_condition(filters)
+        == f"({expression}) and ({store_filters.in_folder(Path('/data'))})"
+    )

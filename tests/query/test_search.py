@@ -13,9 +13,10 @@ from PIL import Image
 from clipsearch.errors import ImageError, UsageError, ZeroVectorError
 from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
-from clipsearch.query import Filters, Query, StoredImage, Term, search
+from clipsearch.query import Filters, Query, StoredImage, Term
+from clipsearch.query.search import search
+from clipsearch.records import Hit
 from clipsearch.store import Collection
-from clipsearch.types import Hit
 from clipsearch.vectors import normalize
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.fakes import ColorEncoder, draw

@@ -14,8 +14,10 @@ from clipsearch import Index, Query, Term
 from clipsearch.errors import ModelError, ModelMismatchError, UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.models import registry
-from clipsearch.query import search, textness_filter
-from clipsearch.query.search import rank_by_text
+from clipsearch.query import textness_filter
+from clipsearch.query.query import TextnessScale
+from clipsearch.query.search import rank_by_text, search
+from clipsearch.records import Hit
 from clipsearch.store import Collection, Store
 from clipsearch.textness import (
     Textness,
@@ -25,8 +27,7 @@ from clipsearch.textness import (
     shift_query,
 )
 from clipsearch.textness.collection_textness import load_bundled_probe
-from clipsearch.textness.steering import TextnessScale
-from clipsearch.types import Hit, Pixels, Vectors
+from clipsearch.types import Pixels, Vectors
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.text_encoder import (
     IMAGES_PER_CLASS,

@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.store import Store
-from clipsearch.store.uri import parse_uri
+from clipsearch.uri import parse_uri
 
 
 @pytest.mark.parametrize(

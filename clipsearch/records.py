@@ -1,0 +1,51 @@
+"""The metadata of a stored image, and a search result; imported without numpy."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """The metadata of an image file in a collection.
+
+    `width` and `height` are in pixels, after rotation by EXIF. `taken_at` is the camera's clock
+    from EXIF, without a time zone, or None if the file has none. `format` is the sniffed format in
+    lower case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are those at the time of embedding.
+    `tags` are the labels that `clipsearch tag` assigned to this content of the file.
+    """
+
+    id: str
+    path: Path
+    content_hash: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A search result, best first.
+
+    `score` is the cosine similarity, -1..1, comparable within one model only. `z` is the number of
+    standard deviations by which the score exceeds that of the collection's median image for this
+    query, so it is comparable across models; None if the collection is too small. `textness` is
+    how much text the image shows, 0..1; None if the query did not request it.
+    """
+
+    record: ImageRecord
+    score: float
+    z: float | None = None
+    textness: float | None = None
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def path(self) -> Path:
+        return self.record.path
