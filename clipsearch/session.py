@@ -11,7 +11,7 @@ from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.remote_backend import RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, StoreError, UnknownModelError
-from clipsearch.models import registry
+from clipsearch.models import equivalence, registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
 from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
@@ -209,20 +209,20 @@ class Session:
         if self._collection is None:
             return
         made_by = self._collection.info.model.name
-        name = registry.parse_model_name(self._model).name
-        if name != made_by:
+        model = registry.parse_model_name(self._model)
+        if made_by not in (model.name, model.open_clip_name):
             raise ModelMismatchError(
-                f"the collection {self.name!r} was made by {made_by}, and vectors of {name} cannot "
-                "be compared with its vectors: leave the model out, or name another collection"
+                f"the collection {self.name!r} was made by {made_by}, and vectors of {model.name} "
+                "cannot be compared with its vectors: leave the model out, or name another "
+                "collection"
             )
 
     def _check_comparable(self, encoder: Encoder) -> None:
         if self._collection is None:
             return
-        expected, actual = self._collection.info.model, encoder.identity
-        if not actual.is_comparable(expected):
+        made_by = self._collection.info.model
+        if reason := equivalence.difference(encoder, made_by):
             raise ModelMismatchError(
-                f"the collection {self.name!r} was made by {expected.name} with other weights or "
-                f"preprocessing ({expected.weights[:12]}, now {actual.weights[:12]}): restore that "
+                f"the collection {self.name!r} was made by {made_by.name} {reason}: restore that "
                 "model, or ingest into a new collection"
             )

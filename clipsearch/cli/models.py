@@ -17,8 +17,8 @@ RIGHT_ALIGNED = (1, 2)  # columns of numbers
 def models(*, as_json: bool) -> None:
     """List recommended models, and which need no download.
 
-    Any other open_clip ARCH/TAG, hf-hub:ORG/NAME, local-dir:FOLDER, align:ORG/NAME or align:FOLDER
-    works as well. Plug-ins of other packages are listed last.
+    Any other open_clip ARCH/TAG, hf-hub:ORG/NAME, local-dir:FOLDER, align:ORG/NAME, align:FOLDER,
+    onnx:ORG/NAME or onnx:FOLDER works as well. Plug-ins of other packages are listed last.
     """
     specs = [
         (spec, registry.is_local(spec)) for spec in [*registry.MODELS, *registry.plugin_specs()]

@@ -10,6 +10,7 @@ from clipsearch.daemon.client import DaemonClient, DaemonLostError
 from clipsearch.errors import ClipsearchError
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.crop import CenterCrop
+from clipsearch.models.equivalence import difference
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
 
@@ -120,4 +121,4 @@ def remote_encoder(
         encoder = RemoteEncoder(client, load, expected.name, runtime)
     except ClipsearchError:
         return None
-    return encoder if encoder.identity.is_comparable(expected) else None
+    return None if difference(encoder, expected) else encoder

@@ -109,3 +109,23 @@ def require(model: str, repo: str, names: Sequence[str]) -> None:
         "online once, set HF_HOME to a folder that has them, or use the built-in model with "
         "--model pocket"
     )
+
+
+def download(repo: str, *, allow: Sequence[str], ignore: Sequence[str] = ()) -> Path:
+    """Download the files of a repository that match a pattern; return the folder of its snapshot.
+
+    Files that the cache has are not downloaded again. Raises the errors of huggingface_hub.
+    """
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            repo,
+            allow_patterns=list(allow),
+            ignore_patterns=list(ignore),
+            cache_dir=cache_folder(),
+            endpoint=endpoint(),
+            etag_timeout=NAMED_SECONDS,
+            local_files_only=is_offline(),
+        )
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clipsearch.errors import ModelError
 from clipsearch.models import plugins
+from clipsearch.models.onnx_names import open_clip_name
 from clipsearch.models.recommended_models import ALIASES, ALIGN_REPO, Family
 from clipsearch.models.unknown_model import unknown_model_error
 
@@ -34,7 +35,7 @@ class ModelRef:
 
 
 def parse_model_name(name: str) -> ModelRef:
-    """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `align[:…]`, or a name.
+    """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `onnx:…`, `align[:…]`, or a name.
 
     A name is "pocket", an alias, or a plug-in. `ARCH__TAG` is another spelling of `ARCH/TAG`.
     Whether a built-in model exists is only known after loading it. Raises ModelError on a name of
@@ -49,6 +50,8 @@ def parse_model_name(name: str) -> ModelRef:
         return ModelRef(f"local-dir:{folder}", "open_clip", folder=folder)
     if scheme == "hf-hub":
         return ModelRef(f"hf-hub:{_repo(rest, name)}", "open_clip", repo=rest)
+    if scheme == "onnx":
+        return _parse_onnx(rest, name)
     if scheme == "align":
         return _parse_align(rest, name) if ":" in text else _parse_align(ALIGN_REPO, name)
     # The last slash separates the tag: ViT-B/32/openai has the architecture ViT-B/32.
@@ -66,8 +69,31 @@ def is_custom_name(name: str) -> bool:
     return name not in _RESERVED and _CUSTOM.fullmatch(name) is not None
 
 
+def _parse_onnx(source: str, name: str) -> ModelRef:
+    if _is_folder(source):
+        folder = _absolute(source, name)
+        return ModelRef(
+            f"onnx:{folder}", "onnx", folder=folder, open_clip_name=open_clip_name(folder.name)
+        )
+    org, _, rest = source.strip("/").partition("/")
+    project, _, subfolder = rest.partition("/")
+    repo = _repo(f"{org}/{project}", name)
+    return ModelRef(
+        f"onnx:{repo}/{subfolder}" if subfolder else f"onnx:{repo}",
+        "onnx",
+        repo=repo,
+        subfolder=subfolder,
+        open_clip_name=open_clip_name(subfolder or project),
+    )
+
+
+def _is_folder(source: str) -> bool:
+    path = Path(source)  # "" names no folder, which `_absolute` reports
+    return source.startswith((".", "/", "~")) or path.is_absolute() or path.is_dir()
+
+
 def _parse_align(source: str, name: str) -> ModelRef:
-    if source.startswith((".", "/", "~")) or Path(source).is_absolute() or Path(source).is_dir():
+    if _is_folder(source):
         folder = _absolute(source, name)
         return ModelRef(f"align:{folder}", "align", folder=folder)
     canonical = "align" if source == ALIGN_REPO else f"align:{source}"

@@ -68,7 +68,7 @@ class Graph:
                 return self._run(inputs)
             except RuntimeError as error:
                 shapes = ", ".join(f"{x.dtype}{list(x.shape)}" for x in inputs)
-                reason = _last_line(error)
+                reason = last_line(error)
                 raise ModelError(f"{self.path.name} does not accept {shapes}: {reason}") from error
 
     def _run(self, inputs: Sequence[NDArray[Any]]) -> Vectors:
@@ -150,7 +150,7 @@ class Graph:
             requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             return [compiled.create_infer_request() for _ in range(requests)]
         except RuntimeError as error:
-            reason = _last_line(error)
+            reason = last_line(error)
             raise ModelError(f"{self.path} cannot be read ({reason}): {repair}") from error
 
 
@@ -178,7 +178,7 @@ def save_graph(
     except OSError:
         raise
     except Exception as error:  # tracing runs the model's own code
-        raise ModelError(f"OpenVINO cannot convert it: {_last_line(error)}") from error
+        raise ModelError(f"OpenVINO cannot convert it: {last_line(error)}") from error
 
 
 def compress(source: Path, target: Path) -> None:
@@ -224,6 +224,7 @@ def load_openvino() -> Any:
     return openvino
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
+    """The last line of the message of an error of OpenVINO."""
     lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -3,10 +3,11 @@
 Importing this is cheap: torch and the model libraries load with the first model of their family.
 """
 
+import logging
 from functools import partial
 
 from clipsearch import config
-from clipsearch.errors import UsageError
+from clipsearch.errors import ClipsearchError, ModelError, UsageError
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.export_source import ExportableEncoder
@@ -15,6 +16,7 @@ from clipsearch.models.model_name import (
     is_custom_name,
     parse_model_name,
 )
+from clipsearch.models.onnx_names import EXPORTS
 from clipsearch.models.plugins import find_plugins, load_plugin
 from clipsearch.models.recommended_models import MODELS, ModelSpec
 from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
@@ -32,6 +34,8 @@ __all__ = [
     "plugin_specs",
 ]
 
+log = logging.getLogger("clipsearch")
+
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
 
 
@@ -40,8 +44,10 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
 
     `runtime` defaults to the user's settings. On the CPU a model runs on OpenVINO, and is converted
     when it is first used; on CUDA and MPS it runs on torch. The built-in model always runs on
-    OpenVINO, in its own precision. Raises ModelError on an unknown model, missing weights, broken
-    files, or if the model needs the extra `torch`, which is not installed.
+    OpenVINO, in its own precision. An ONNX export takes the place of an open_clip model that was
+    not converted, if it is on this machine, or if torch is not installed and the hub offers one.
+    Raises ModelError on an unknown model, missing weights, broken files, or if the model needs the
+    extra `torch`, which is not installed.
     """
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
@@ -51,15 +57,45 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
         return PocketEncoder()
     if ref.family == "plugin":
         return load_plugin(ref.name, runtime)
+    if ref.family == "onnx":
+        from clipsearch.models.onnx_exports import open_export
+
+        return open_export(ref, runtime)
     # Checked before an import that takes seconds. Without open_clip, no architecture is known.
     if ref.arch and (known := architectures()) and ref.arch not in known:
         raise unknown_model_error(name)
     if not runtime.on_openvino:
         return _on_torch(ref, runtime)
 
-    from clipsearch.models.export import open_or_export
+    from clipsearch.models.export import is_converted, open_or_export
 
+    if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime)):
+        return encoder
     return open_or_export(ref, runtime.precision, partial(_on_torch, ref))
+
+
+def _exported(ref: ModelRef, runtime: Runtime) -> Encoder | None:
+    """Open an ONNX export of an open_clip model: one on this machine, or without torch the hub's.
+
+    Raises ModelError if torch is not installed and the hub's cannot be used.
+    """
+    from clipsearch.models.onnx_exports import local_export, open_export, published_export
+
+    export = local_export(ref.name)
+    if export is None and not has_torch():
+        export = published_export(ref.name)
+    if export is None:
+        return None
+    log.info("model %s is read from %s", ref.name, export.name)
+    try:
+        return open_export(export, runtime)
+    except ModelError as error:
+        if has_torch():
+            log.info("%s", error)
+            return None
+        raise ModelError(
+            f"model {ref.name} needs PyTorch ({TORCH_EXTRA}) or its ONNX export: {error}"
+        ) from error
 
 
 def _on_torch(ref: ModelRef, runtime: Runtime) -> ExportableEncoder:
@@ -78,24 +114,31 @@ def choose_default() -> tuple[str, str]:
     """The model for a new collection if none is named, and the reason as half a sentence.
 
     CLIPSEARCH_MODEL or `model` of config.toml; else "clip" if its weights are on this machine, or
-    if the hub offers them within seconds; else "pocket", which is also the default without torch.
+    if the hub offers them within seconds; else "pocket". Without torch, the weights are those of
+    the ONNX export, which is downloaded and converted here, and anything that fails means "pocket".
     """
     setting = config.find_setting("model")
     if setting and setting.value != "auto":
         return parse_model_name(setting.value).name, f"{setting.source} names it"
-    if not has_torch():
-        return "pocket", f"CLIP and ALIGN, which are more accurate, need {TORCH_EXTRA}"
     clip = next(spec for spec in MODELS if spec.alias == "clip")
+    source = clip.repo if has_torch() else parse_model_name(EXPORTS[clip.name]).repo
     if is_local(clip):
-        return "clip", "its weights are on this machine"
-    if hub.is_offline():
+        reason = "its weights are on this machine"
+    elif hub.is_offline():
         return "pocket", "the weights of clip are not on this machine, and HF_HUB_OFFLINE is set"
-    if hub.offers(clip.repo):
+    elif hub.offers(source):
         megabytes = round(clip.download_bytes / 1e6)
-        return "clip", f"{hub.endpoint()} offers its weights ({megabytes} MB, downloaded once)"
-    return "pocket", (
-        f"the weights of clip are not on this machine, and {hub.endpoint()} does not answer"
-    )
+        reason = f"{hub.endpoint()} offers its weights ({megabytes} MB, downloaded once)"
+    else:
+        return "pocket", (
+            f"the weights of clip are not on this machine, and {hub.endpoint()} does not answer"
+        )
+    if not has_torch():
+        try:  # now, as another default is possible only now
+            load("clip")
+        except ClipsearchError as error:
+            return "pocket", str(error)
+    return "clip", reason
 
 
 def check_custom_encoder(encoder: Encoder) -> None:
@@ -122,6 +165,14 @@ def is_local(spec: ModelSpec) -> bool:
     if spec.family in ("pocket", "plugin"):
         return True
     is_open_clip = spec.family == "open_clip"
+    if is_open_clip and (spec.name in EXPORTS or not has_torch()):
+        from clipsearch.models.export import is_converted
+        from clipsearch.models.onnx_exports import local_export
+
+        if is_converted(parse_model_name(spec.name)) or local_export(spec.name):
+            return True
+    if not has_torch():
+        return False
     weights = hub.OPEN_CLIP_WEIGHTS if is_open_clip else hub.TRANSFORMERS_WEIGHTS
     return hub.cached_file(spec.repo, weights) is not None and all(
         hub.cached_file(repo, _TOKENIZERS) is not None for repo in spec.tokenizer_repos

@@ -156,6 +156,19 @@ class SavedTokenizer:
         return rows
 
 
+def save_truncated(source: Path, target: Path, context: int) -> None:
+    """Copy a tokenizer.json with truncation to `context` tokens and without padding."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(source))
+        tokenizer.enable_truncation(context)
+        tokenizer.no_padding()
+        tokenizer.save(str(target))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ModelError(f"{source} cannot be read ({error})") from error
+
+
 def open_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
     """Open the tokenizer in the folder of a conversion; `fields` come from its manifest."""
     cleaning: Cleaning = fields["cleaning"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipsearch.errors import ModelError, UnknownModelError
 from clipsearch.models import plugins
+from clipsearch.models.onnx_names import EXPORTS, open_clip_name
 from clipsearch.models.recommended_models import ALIASES, MODELS
 
 _LISTING = "`clipsearch models` lists recommended models"
@@ -42,7 +43,7 @@ def unknown_model_error(name: str) -> UnknownModelError:
     """The error for a name of no known form or architecture, with the nearest known names."""
     if name and Path(name).expanduser().is_dir():
         return UnknownModelError(
-            f"{name!r} is a folder: write local-dir:{name}, or align:{name} for ALIGN"
+            f"{name!r} is a folder: write local-dir:{name}, align:{name} for ALIGN, or onnx:{name}"
         )
     listed = [*ALIASES, *(spec.name for spec in MODELS), *plugins.find_plugins()]
     archs = architectures()
@@ -58,6 +59,8 @@ def unknown_model_error(name: str) -> UnknownModelError:
 
 def _nearest(name: str, listed: Sequence[str], archs: frozenset[str]) -> list[str]:
     arch, _, tag = name.rpartition("/")
+    if open_clip_name(name) and f"onnx:{name}" in EXPORTS.values():
+        return [f"onnx:{name}", open_clip_name(name)]
     spelled = {known.lower(): known for known in listed}
     if arch:
         spelled |= {f"{known}/{tag}".lower(): f"{known}/{tag}" for known in archs}

@@ -76,6 +76,10 @@ def test_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("ViT-B-32:openai", "did you mean ViT-B-32/openai"),
         ("siglip2", "did you mean ViT-B-32-SigLIP2-256/webli"),
         ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "did you mean hf-hub:laion/CLIP"),
+        (
+            "immich-app/ViT-B-32__openai",
+            "did you mean onnx:immich-app/ViT-B-32__openai or ViT-B-32/",
+        ),
         ("ViT-B-32", "does not say which weights: write ViT-B-32/"),
         ("zzz", "unknown model 'zzz': `clipsearch models`"),
         ("", "unknown model ''"),
