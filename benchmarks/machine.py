@@ -32,14 +32,16 @@ _READ_AT_IMPORT = ("openvino", "torch")
 
 
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Add `--isa` and `--cores`, parse the command line, apply both, and print the machine.
+    """Add the common options, parse the command line, apply the limits, and print the machine.
 
-    Both also hold for the processes that the benchmark starts. Call it before OpenVINO or torch is
-    imported, since they read the environment once. Exits if the machine has less than was asked.
+    The limits also hold for the processes that the benchmark starts. Call it before OpenVINO or
+    torch is imported, since they read the environment once. Exits if the machine lacks what the
+    options name.
     """
     group = parser.add_argument_group("limits")
     group.add_argument("--isa", choices=ISAS, help="best instruction set that models may use")
     group.add_argument("--cores", type=int, help="number of processor cores to use")
+    parser.add_argument("--result", type=Path, metavar="FILE", help="default: benchmark-….json")
     options = parser.parse_args()
     try:
         if options.isa:
@@ -84,12 +86,12 @@ def write_result(
 ) -> None:
     """Print the precision of each model; write it, the machine and the result as JSON.
 
-    The file is benchmark-NAME.json, with the limits in its name if there are any.
+    The file is that of `--result`, or benchmark-NAME.json with the limits in its name.
     """
     for model, precision in precisions.items():
         print(f"{model}: {precision}")
     limits = [options.isa, options.cores and f"{options.cores}-cores"]
-    file = Path("-".join(filter(None, ["benchmark", name, *limits])) + ".json")
+    default = "-".join(filter(None, ["benchmark", name, *limits])) + ".json"
     facts = {
         "machine": cpu.description(),
         "instruction sets": sorted(cpu.instruction_sets()),
@@ -97,4 +99,5 @@ def write_result(
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "precisions": dict(precisions),
     }
+    file = options.result or Path(default)
     file.write_text(json.dumps(facts | result, indent=2) + "\n", encoding="utf-8")

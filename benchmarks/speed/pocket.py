@@ -16,7 +16,7 @@ from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.random_checkpoint import make_checkpoint
 from clipsearch.models.base import Encoder
 from clipsearch.models.export_check import synthetic_images
-from clipsearch.models.openvino_runtime import Graph
+from clipsearch.models.openvino_runtime import Graph, has_bf16
 from clipsearch.models.pocket.encoder import CHUNK_SIZE, WEIGHTS, PocketEncoder
 from clipsearch.models.registry import load
 from clipsearch.models.runtime import Runtime
@@ -36,7 +36,7 @@ def main() -> None:
     vit_b_32 = f"local-dir:{make_checkpoint(ARCHITECTURE)}"
     table: list[dict[str, str | float]] = []
     precisions: dict[str, str] = {}
-    for precision in PRECISIONS:
+    for precision in PRECISIONS if has_bf16() else PRECISIONS[1:]:
         encoders = (
             _pocket(folder, precision),
             load(vit_b_32, Runtime(device="cpu", runtime="openvino", precision=precision)),

@@ -104,7 +104,8 @@ def measure_models(options: argparse.Namespace) -> None:
             result = _measure(benchmark, model, note, Path(scratch, f"{number}.db"))
             print(format_result(result), end="\n\n", flush=True)
             results.append(result.as_json())
-            RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            file = options.result or RESULT
+            file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 def _image_files(folders: Sequence[Path] | None, *defaults: Path) -> list[Path]:

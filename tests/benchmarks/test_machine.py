@@ -151,3 +151,5 @@ def test_the_result_names_the_machine_and_the_precisions(
     assert result["table"] == [1, 2]
     machine.write_result("decode", parse(), {})
     assert Path("benchmark-decode.json").is_file()
+    machine.write_result("decode", parse("--result", "mine.json"), {})
+    assert Path("mine.json").is_file()

@@ -93,6 +93,8 @@ def run(snippet: Snippet, home: Path, shell: pytest.MonkeyPatch) -> None:
 
 def test_options_in_the_text_exist() -> None:
     options = set(long_options(clipsearch))
+    for file in (ROOT / "benchmarks").rglob("*.py"):
+        options |= set(re.findall(r'"(--[a-z][a-z-]+)"', file.read_text(encoding="utf-8")))
     for page in PAGES:
         mentioned = re.findall(r"`(--[a-z][a-z-]+)", page.read_text(encoding="utf-8"))
         assert set(mentioned) <= options, name_of(page)
