@@ -104,11 +104,11 @@ class OnnxEncoder:
         """Return the parts that a conversion needs; raise ModelError if there can be none."""
         height, width = self.preprocessing.crop
         images = [((-1, 3, height, width), self._same_images())]
-        image, _ = batched(self._image.path, images, image=True)
+        image, _ = batched(self._image.path, images)
         context = self._tokenizer.context
         same, same_at_own_length = self._same_texts()
         texts = [((-1, -1), same_at_own_length), ((-1, context), same)]
-        text, shape = batched(self._text.path, texts, image=False)
+        text, shape = batched(self._text.path, texts, context=context)
 
         def save_graphs(folder: Path) -> None:
             save_model(image, folder / IMAGE)

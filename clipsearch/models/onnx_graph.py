@@ -16,6 +16,8 @@ QUICK_GELU = 1.702
 """The factor in x · sigmoid(1.702 x), the activation of OpenAI's models."""
 
 _QUANTIZED_SIZE = 1 << 16
+_SHAPE_SIZE = 8
+"""A constant with no more integers than this may be a shape."""
 Arrays = Sequence[NDArray[Any]]
 Rows = Callable[[Arrays], Vectors]
 """Embeds n rows of each input as (n, d) float32."""
@@ -68,18 +70,22 @@ def open_rows(path: Path, *, image: bool) -> Rows:
 
 
 def batched(
-    path: Path, forms: Sequence[tuple[Sequence[int], Check]], *, image: bool
+    path: Path, forms: Sequence[tuple[Sequence[int], Check]], *, context: int = 0
 ) -> tuple[Any, Sequence[int]]:
     """A tower as a model for batches, in the first form that passes its check; also its shape.
 
     `forms` are shapes of an input, -1 for a variable size, the best one first. A graph for a batch
     of one often has that size in its constants; a loop then runs it row by row, which is at most a
-    fifth slower. Raises ModelError if no form passes.
+    fifth slower. A text tower has the length `context`, and may take shorter texts. Raises
+    ModelError if no form passes.
     """
     for shape, check in forms:
         for convert in (_reshaped, _looped):
             try:
-                model = convert(_with_plain_inputs(_read(path), image=image), shape)
+                model = _with_plain_inputs(_read(path), image=not context)
+                if context and shape[1] == -1:
+                    _shorten(model, context)
+                model = convert(model, shape)
                 if check(_rows(_compile(model))):
                     return model, shape
             except (RuntimeError, ModelError):  # OpenVINO's, at any of these steps
@@ -132,6 +138,39 @@ def _reshaped(model: Any, shape: Sequence[int]) -> Any:
     openvino = load_openvino()
     model.reshape({tensor: openvino.PartialShape(list(shape)) for tensor in model.inputs})
     return model
+
+
+def _shorten(model: Any, context: int) -> None:
+    """Cut what a text tower holds for each of its `context` positions to the length of its input.
+
+    That is every constant with such a dimension (position embeddings, the mask), and the number
+    itself in the shapes that a tracing exporter wrote down. It also finds equal numbers that mean
+    something else; only a comparison of the embeddings tells.
+    """
+    opset = load_openvino().opset13
+    shape = opset.shape_of(model.get_parameters()[0])
+    length = opset.gather(shape, opset.constant([1], np.int64), opset.constant(0, np.int64))
+    for constant in [op for op in model.get_ordered_ops() if op.get_type_name() == "Constant"]:
+        axes = [axis for axis, size in enumerate(constant.shape) if size == context]
+        kind = constant.get_element_type()
+        targets = constant.output(0).get_target_inputs()
+        if axes:
+            starts, steps = ([value] * len(axes) for value in (0, 1))
+            stops = opset.concat([length] * len(axes), 0)
+            cut = opset.slice(constant, starts, stops, steps, axes)
+        elif kind.is_integral() and constant.data.size <= _SHAPE_SIZE:
+            values = constant.data
+            if context not in values:
+                continue
+            number = opset.convert(length, kind.get_type_name())
+            number = number if values.ndim else opset.squeeze(number, [0])
+            is_length = (values == context).astype(values.dtype)
+            cut = opset.add(values - context * is_length, opset.multiply(is_length, number))
+        else:
+            continue
+        for target in targets:
+            target.replace_source_output(cut.output(0))
+    model.validate_nodes_and_infer_types()
 
 
 def _looped(model: Any, shape: Sequence[int]) -> Any:

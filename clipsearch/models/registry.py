@@ -79,6 +79,7 @@ def _exported(ref: ModelRef, runtime: Runtime) -> Encoder | None:
 
     Raises ModelError if torch is not installed and the hub's cannot be used.
     """
+    from clipsearch.models.export import is_converted
     from clipsearch.models.onnx_exports import local_export, open_export, published_export
 
     export = local_export(ref.name)
@@ -86,7 +87,8 @@ def _exported(ref: ModelRef, runtime: Runtime) -> Encoder | None:
         export = published_export(ref.name)
     if export is None:
         return None
-    log.info("model %s is read from %s", ref.name, export.name)
+    if not is_converted(export):
+        log.info("model %s is read from its export %s", ref.name, export.name)
     try:
         return open_export(export, runtime)
     except ModelError as error:

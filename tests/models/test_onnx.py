@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import ModelError
-from clipsearch.models import registry
+from clipsearch.models import export_cache, registry
 from clipsearch.models.export_check import PROMPTS, embed_test_inputs, min_cosine
 from clipsearch.models.model_name import ModelRef, parse_model_name
 from clipsearch.models.onnx import OnnxEncoder
@@ -66,7 +66,16 @@ def test_vectors_equal_those_of_open_clip(kind: str, tmp_path: Path) -> None:
     assert min_cosine(together, alone) > 0.999999
     one = np.concatenate([encoder.encode_texts([text]) for text in PROMPTS])
     assert min_cosine(encoder.encode_texts(PROMPTS), one) > 0.999999
+    assert takes_short_texts(folder) is (kind != "SigLIP")
     assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape
+
+
+def takes_short_texts(folder: Path) -> bool:
+    """Whether a converted export runs texts at their own length."""
+    record = export_cache.load_record(f"onnx:{folder}")
+    manifest = export_cache.manifest(record.key) if record else None
+    assert manifest
+    return bool(manifest["own_length"])
 
 
 def test_a_second_opening_reads_no_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
