@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsearch.errors import ModelError
 from clipsearch.models import plugins
-from clipsearch.models.onnx_names import open_clip_name
+from clipsearch.models.onnx_names import EXPORTS, open_clip_name
 from clipsearch.models.recommended_models import ALIASES, ALIGN_REPO, Family
 from clipsearch.models.unknown_model import unknown_model_error
 
@@ -54,6 +54,8 @@ def parse_model_name(name: str) -> ModelRef:
         return _parse_onnx(rest, name)
     if scheme == "align":
         return _parse_align(rest, name) if ":" in text else _parse_align(ALIGN_REPO, name)
+    if f"onnx:{text}" in EXPORTS.values():
+        raise unknown_model_error(name)
     # The last slash separates the tag: ViT-B/32/openai has the architecture ViT-B/32.
     arch, _, tag = text.rpartition("/" if "/" in text else "__")
     if not arch or not tag:

@@ -203,6 +203,17 @@ def test_a_collection_serves_the_model_and_its_export(
         assert index.encoder.identity.weights != made_by.weights
 
 
+def test_rounding_to_8_bits_is_no_other_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, folder = export_of(tmp_path)
+    made_by = registry.load(f"local-dir:{model}", FP32).identity
+    object.__setattr__(made_by, "name", NAME)
+    encoder = registry.load(f"onnx:{folder}", Runtime("cpu", precision="int8"))
+    monkeypatch.setattr(encoder, "encode_images", lambda _: pytest.fail("compared in 8 bits"))
+    assert equivalence.difference(encoder, made_by) == ""
+
+
 def test_an_export_of_other_weights_is_refused(
     image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
