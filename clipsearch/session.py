@@ -8,7 +8,7 @@ from typing import Self
 from clipsearch import config
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import find_endpoint
-from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.remote_backend import Calls, RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, StoreError, UnknownModelError
 from clipsearch.models import equivalence, registry
@@ -25,15 +25,23 @@ log = logging.getLogger("clipsearch")
 
 
 def open_store(
-    uri: str | Path, *, token: str | None = None, create: bool = True, preload: str | None = None
+    uri: str | Path,
+    *,
+    token: str | None = None,
+    create: bool = True,
+    preload: str | None = None,
+    daemon: bool = True,
 ) -> Store:
-    """Open a store through its daemon if one runs, else in this process; see `Store.open`."""
+    """Open a store through its daemon if one runs, else in this process; see `Store.open`.
+
+    With daemon=False a daemon is used only if this process cannot open the store.
+    """
     location = parse_uri(uri)
     open_direct = partial(MilvusBackend, location, token=token, create=create, preload=preload)
     find_daemon = partial(
         DaemonClient.find, location.key, location.access_key(token), create=create
     )
-    client = find_daemon()
+    client = find_daemon() if daemon else None
     if client is None:
         try:
             return Store(open_direct())
@@ -44,7 +52,7 @@ def open_store(
     return Store(RemoteBackend(client, open_direct, uri=location.display, path=location.path))
 
 
-def daemon_of(store: Store) -> DaemonClient | None:
+def daemon_of(store: Store) -> Calls | None:
     """Return the session with the daemon that a store uses, if any."""
     backend = store.backend
     return backend.client if isinstance(backend, RemoteBackend) else None
@@ -90,6 +98,7 @@ class Session:
         token: str | None = None,
         create: bool = True,
         preload: bool = False,
+        daemon: bool = True,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the URI of a Milvus server.
 
@@ -102,16 +111,16 @@ class Session:
         openvino) and `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8). The user's config.toml sets
         these defaults too (`uri`, `collection`, …), after the variables. With create=False a
         missing file is a StoreError. `preload` loads the model for text queries while the store
-        opens.
+        opens. With daemon=False a running daemon is not used unless it has locked the file.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
         location = parse_uri(config.default_uri() if uri is None else uri)
         name = collection or config.default_collection()
         preloaded = None
-        if preload and find_endpoint(location.key) is None:  # a daemon has the model already
+        if preload and not (daemon and find_endpoint(location.key)):  # which has the model already
             preloaded = start_preload(location.display, name, model_runtime)
-        store = open_store(location.text, token=token, create=create, preload=name)
+        store = open_store(location.text, token=token, create=create, preload=name, daemon=daemon)
         try:
             return cls(store, name, model, model_runtime, preloaded)
         except BaseException:

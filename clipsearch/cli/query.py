@@ -1,18 +1,14 @@
 """`clipsearch query`."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import click
 
 from clipsearch.cli import options
 from clipsearch.cli.filter_options import filters
-from clipsearch.cli.output import Output, output, show
-from clipsearch.daemon.process import start_if_enabled
-from clipsearch.errors import UsageError
-from clipsearch.files.paths import expand_user, is_folder
-from clipsearch.index import Index
+from clipsearch.cli.output import Output, output
+from clipsearch.cli.search import Target, search_and_show
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, Term, parse
 from clipsearch.query.parser import as_image, split_weight
@@ -87,32 +83,12 @@ def query(
         textness=textness,
         max_textness=max_textness,
     )
-    has_text = any(isinstance(term.content, str) for term in terms)
-    with Index.open(
-        uri, collection=collection, token=token, create=False, preload=has_text, **runtime.options()
-    ) as index:
-        [hits] = index.search_many([search_query])
-        if not hits:
-            _require_known_tags(search_query.filters.tags, index)
-    under = search_query.filters.under
-    if not hits and under and not is_folder(expand_user(under)):
-        raise UsageError(f"nothing is stored under {under}, and there is no such folder")
-    files = [term.content for term in terms if isinstance(term.content, Path)]
-    title = " ".join(words) or " + ".join(images)
-    show(hits, output_options, title=title, images=files, start=offset + 1)
-    start_if_enabled(uri, token, collection, runtime)
-
-
-def _require_known_tags(tags: tuple[str, ...], index: Index) -> None:
-    """Raise UsageError if the collection has no image with one of the tags."""
-    known = index.tags() if tags else {}
-    for tag in tags:
-        if tag not in known:
-            names = ", ".join(map(repr, list(known)[:10]))
-            raise UsageError(
-                f"no image has the tag {tag!r}; "
-                + (f"the tags are {names}" if names else "`clipsearch tag` adds tags")
-            )
+    search_and_show(
+        search_query,
+        output_options,
+        title=" ".join(words) or " + ".join(images),
+        target=Target(uri, token, collection, runtime),
+    )
 
 
 def _image_term(word: str) -> Term:

@@ -1,15 +1,14 @@
 """`clipsearch similar`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from clipsearch.cli import options
-from clipsearch.cli.output import Output, output, show
-from clipsearch.daemon.process import start_if_enabled
-from clipsearch.index import Index
+from clipsearch.cli.output import Output, output
+from clipsearch.cli.search import Target, search_and_show
 from clipsearch.models.runtime import Runtime
+from clipsearch.query import Query, Term
 from clipsearch.query.parser import as_image
 from clipsearch.query.query import TextnessScale
 
@@ -41,11 +40,16 @@ def similar(
     clipsearch similar ./sunset.jpg
     """
     output_options = Output(**rest)
-    query_image = as_image(image)
-    with Index.open(
-        uri, collection=collection, token=token, create=False, **runtime.options()
-    ) as index:
-        hits = index.similar(query_image, limit=limit, textness=textness, max_textness=max_textness)
-    files = [query_image] if isinstance(query_image, Path) else []
-    show(hits, output_options, title=f"similar to {image}", images=files, start=1)
-    start_if_enabled(uri, token, collection, runtime)
+    query = Query(
+        (Term(as_image(image)),),
+        limit=limit,
+        exclude_images=True,
+        textness=textness,
+        max_textness=max_textness,
+    )
+    search_and_show(
+        query,
+        output_options,
+        title=f"similar to {image}",
+        target=Target(uri, token, collection, runtime),
+    )

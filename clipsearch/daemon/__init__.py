@@ -1,16 +1,21 @@
 """The daemon: a background process that keeps a store open and its model loaded.
 
     __main__.py        its program: start, load, serve
-    server.py          accepting connections and answering requests
+    server.py          accepting connections, sessions and searches
+    search_service.py  answering a search
     shared_backend.py  its connection to Milvus, for sessions in turn
     encoder_pool.py    its encoders
     process.py         starting it, its status, stopping it
     endpoint.py        its socket, lock and log; who may use them
-    protocol.py        messages on the socket
-    client.py          a session of a command with it
+    protocol.py        messages on the socket: JSON
+    pickles.py         values on the socket: arrays, records, errors
+    connection.py      connecting to it, with the same code on both sides
+    search.py          a search by it: a query as JSON, hits as JSON
+    client.py          a session with it: calls of the store and of the model
     remote_backend.py  its store, as a Backend
     remote_encoder.py  its model, as an Encoder
 
-Commands use it through these two interfaces only. If anything is wrong with the daemon, the
-command opens the store and the model itself.
+`query` and `similar` send it a whole search. Everything else uses its store and its model through
+the two interfaces, call by call. If anything is wrong with the daemon, the command opens the store
+and the model itself.
 """

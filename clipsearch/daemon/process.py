@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from clipsearch.daemon import client
+from clipsearch.daemon import connection
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
 from clipsearch.daemon.options import DaemonOptions, parse_duration
@@ -57,7 +57,7 @@ def start(options: DaemonOptions) -> DaemonStatus:
     session = DaemonClient.find(uri.key, uri.access_key(options.token), create=False)
     if session is not None:
         session.close()
-        client.send_request(endpoint, "extend", idle=options.idle)
+        connection.send_request(endpoint, "extend", idle=options.idle)
     else:
         process = _spawn(options, endpoint, reports=subprocess.PIPE)
         assert process.stdout is not None
@@ -83,7 +83,7 @@ def start_if_enabled(uri: str, token: str | None, collection: str, runtime: Runt
         return
     try:
         endpoint = _create_endpoint(uri)
-        if client.send_request(endpoint, "status") is None:
+        if connection.send_request(endpoint, "status") is None:
             options = DaemonOptions(uri, token, collection, runtime, parse_duration(duration))
             _spawn(options, endpoint, reports=subprocess.DEVNULL)
     except (ClipsearchError, OSError) as error:
@@ -95,7 +95,7 @@ def read_status(uri: str) -> DaemonStatus | None:
     endpoint = find_endpoint(parse_uri(uri).key)
     if endpoint is None:
         return None
-    response = client.send_request(endpoint, "status")
+    response = connection.send_request(endpoint, "status")
     if response is None or response.get("response") == "stopping":
         if response is None and (pid := _lock_holder(endpoint)):
             raise StoreError(
@@ -114,8 +114,8 @@ def stop(uri: str) -> bool:
     endpoint = find_endpoint(parse_uri(uri).key)
     if endpoint is None:
         return False
-    is_answering = client.send_request(endpoint, "status") is not None
-    if is_answering and client.stop(endpoint) and _lock_holder(endpoint) is None:
+    is_answering = connection.send_request(endpoint, "status") is not None
+    if is_answering and connection.stop(endpoint) and _lock_holder(endpoint) is None:
         return True
     pid = _lock_holder(endpoint)  # of a daemon that hangs, or does not understand the request
     if pid is None:

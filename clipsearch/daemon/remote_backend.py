@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from clipsearch.daemon.client import DaemonClient, DaemonLostError
+from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
+
+
+class Calls(Protocol):
+    """A session with a daemon: a DaemonClient, or LocalCalls within the daemon."""
+
+    def call(self, target: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method of the store or of an encoder."""
+
+    def open_another(self) -> Calls:
+        """Return one more session, for another thread."""
+
+    def close(self) -> None:
+        """End the session."""
 
 
 class RemoteBackend:
@@ -21,7 +34,7 @@ class RemoteBackend:
 
     def __init__(
         self,
-        client: DaemonClient,
+        client: Calls,
         open_direct: Callable[[], Backend],
         *,
         uri: str,
@@ -30,12 +43,12 @@ class RemoteBackend:
         """Use a connected client; `open_direct` opens a Backend without the daemon."""
         self.uri = uri
         self.path = path
-        self._client: DaemonClient | None = client
+        self._client: Calls | None = client
         self._open_direct = open_direct
         self._direct: Backend | None = None
 
     @property
-    def client(self) -> DaemonClient | None:
+    def client(self) -> Calls | None:
         """The session with the daemon; None once it is lost."""
         return self._client
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipsearch.daemon.client import DaemonClient, DaemonLostError
+from clipsearch.daemon.connection import DaemonLostError
+from clipsearch.daemon.remote_backend import Calls
 from clipsearch.errors import ClipsearchError
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.crop import CenterCrop
@@ -24,13 +25,13 @@ class RemoteEncoder:
     """An Encoder through a daemon; once that is lost, one that `load` makes in this process."""
 
     def __init__(
-        self, client: DaemonClient, load: Callable[[], Encoder], name: str, runtime: Runtime
+        self, client: Calls, load: Callable[[], Encoder], name: str, runtime: Runtime
     ) -> None:
         """Load the model `name` in the daemon; `load` loads the same model in this process.
 
         Raises what loading the model in the daemon raises.
         """
-        self._client: DaemonClient | None = client.open_another()
+        self._client: Calls | None = client.open_another()
         self._load = load
         self._model = (name, runtime)
         self.identity: ModelIdentity = self._call("identity")
@@ -106,7 +107,7 @@ class RemoteEncoder:
 
 
 def remote_encoder(
-    client: DaemonClient | None,
+    client: Calls | None,
     load: Callable[[], Encoder],
     expected: ModelIdentity,
     runtime: Runtime,

@@ -11,11 +11,14 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from clipsearch.daemon import protocol
+from clipsearch.daemon import pickles, protocol
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
+from clipsearch.daemon.search_service import LocalCalls, search
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.uri import StoreURI
@@ -34,6 +37,7 @@ class Server:
         """Raises StoreError if the store has a daemon already."""
         self._lock_fd = lock_endpoint(endpoint)
         self._endpoint = endpoint
+        self._uri = uri
         self._access_key = uri.access_key(token)
         self._fingerprint = fingerprint()  # of the code as it is now, not later
         self._idle = idle
@@ -107,9 +111,9 @@ class Server:
                 if not is_own_peer(connection):
                     return
                 connection.settimeout(GREETING_SECONDS)
-                greeting = protocol.receive_greeting(connection)
+                greeting = protocol.receive_message(connection, max_bytes=protocol.GREETING_BYTES)
                 response = self._respond(greeting)
-                protocol.send_greeting(connection, response)
+                protocol.send_message(connection, response)
                 connection.settimeout(None)
                 if greeting.get("request") == "stop":
                     self.stop()
@@ -118,11 +122,14 @@ class Server:
                     session = Session(
                         str(greeting["session"]), int(greeting["pid"]), bool(greeting["create"])
                     )
-                    self._serve(connection, session)
-            except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+                    if greeting["purpose"] == "search":
+                        self._serve_search(session, connection)
+                    else:
+                        self._serve_calls(session, connection)
+            except (ShutdownError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.debug("a connection ended: %r", error)
 
-    def _respond(self, greeting: protocol.Greeting) -> dict[str, Any]:
+    def _respond(self, greeting: protocol.Message) -> dict[str, Any]:
         """Return the response to a greeting of any version, with the daemon's status."""
         request = greeting.get("request")
         if self._is_stopping.is_set():
@@ -154,18 +161,14 @@ class Server:
                 "open": self._store.is_open,
             }
 
-    def _serve(self, connection: socket.socket, session: Session) -> None:
+    @contextlib.contextmanager
+    def _in_use(self, session: Session, connection: socket.socket) -> Iterator[LocalCalls]:
+        """Count a connection of a session while it is served."""
         with self._state_lock:
             self._sessions[session.session_id] += 1
             self._connections.add(connection)
-        self._relay.send_to(connection)
         try:
-            while True:
-                target, arguments, options = protocol.receive(connection)
-                response = self._execute(session, target, arguments, options)
-                if response is None:
-                    return
-                protocol.send(connection, response)
+            yield LocalCalls(self._store, self._encoders, session)
         finally:
             with self._state_lock:
                 self._connections.remove(connection)
@@ -177,27 +180,41 @@ class Server:
                 self._store.end_writes(session)
             self._wake()
 
-    def _execute(
-        self, session: Session, target: str, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[str, Any] | None:
-        """Execute one call; return None if the daemon is stopping."""
-        try:
-            if target == "store":
-                return "result", self._store.call(session, *arguments, **options)
-            if self._is_stopping.is_set():
-                return None
-            return "result", self._encoders.call(*arguments, **options)
-        except ShutdownError:
-            return None
-        except ClipsearchError as error:
-            return "error", _picklable(error)
-        except Exception as error:
-            log.exception("%s failed", target)
-            return "failure", f"{type(error).__name__}: {error}"
+    def _serve_calls(self, session: Session, connection: socket.socket) -> None:
+        """Make the calls of a session until it ends."""
+        self._relay.send_to(lambda *log: pickles.send(connection, ("log", log)))
+        with self._in_use(session, connection) as calls:
+            while True:
+                target, arguments, options = pickles.receive(connection)
+                kind, value = _attempt(target, partial(calls.call, target, *arguments, **options))
+                pickles.send(connection, (kind, _picklable(value) if kind == "error" else value))
+
+    def _serve_search(self, session: Session, connection: socket.socket) -> None:
+        """Answer one search."""
+        self._relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
+        with self._in_use(session, connection) as calls:
+            request = protocol.receive_message(connection)
+            kind, value = _attempt("search", partial(search, calls, self._uri, request))
+            if kind == "error":
+                value = {"type": type(value).__name__, "message": str(value)}
+            protocol.send_message(connection, {kind: value})
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._waker.send(b"?")
+
+
+def _attempt(name: str, action: Callable[[], Any]) -> tuple[str, Any]:
+    """Return "result" and it, "error" and one for the caller, or "failure" and a reason."""
+    try:
+        return "result", action()
+    except ShutdownError:
+        raise
+    except ClipsearchError as error:
+        return "error", error
+    except Exception as error:
+        log.exception("%s failed", name)
+        return "failure", f"{type(error).__name__}: {error}"
 
 
 class _LogRelay(logging.Handler):
@@ -207,15 +224,15 @@ class _LogRelay(logging.Handler):
         super().__init__(logging.INFO)
         self._thread = threading.local()
 
-    def send_to(self, connection: socket.socket) -> None:
-        """Send the messages of this thread's calls there from now on."""
-        self._thread.connection = connection
+    def send_to(self, send: Callable[[int, str], None]) -> None:
+        """Send the level and text of messages in this thread by this function from now on."""
+        self._thread.send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        connection = getattr(self._thread, "connection", None)
-        if connection is not None and not record.name.startswith("clipsearch.daemon"):
+        send = getattr(self._thread, "send", None)
+        if send is not None and not record.name.startswith("clipsearch.daemon"):
             with contextlib.suppress(OSError):
-                protocol.send(connection, ("log", (record.levelno, record.getMessage())))
+                send(record.levelno, record.getMessage())
 
 
 def _picklable(error: ClipsearchError) -> ClipsearchError:

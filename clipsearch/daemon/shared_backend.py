@@ -59,6 +59,11 @@ class SharedBackend:
         return self._backend is not None
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the daemon is stopping."""
+        return self._is_closed
+
+    @property
     def writer_pid(self) -> int | None:
         """The process that is writing, if any."""
         writer = self._writer

@@ -1,5 +1,6 @@
 """Search: embed the queries, search the collection, cut and annotate the hits."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,11 +9,13 @@ from itertools import compress
 import numpy as np
 
 from clipsearch.batching import batches
+from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
 from clipsearch.query.condition import filter_condition
 from clipsearch.query.embed import embed_queries, exclude_query_images
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
+from clipsearch.query.response import SearchResponse
 from clipsearch.query.textness_filter import (
     scan_with_max_textness,
     search_with_max_textness,
@@ -48,6 +51,19 @@ def search(
     return _add_textness(passing, queries, textness)
 
 
+def respond(query: Query, encoder: Callable[[], Encoder], collection: Collection) -> SearchResponse:
+    """Answer one query of a user, whether by the command line, the daemon or HTTP.
+
+    Raises UsageError if nothing is found because no image has one of the tags.
+    """
+    started = time.perf_counter()
+    [hits] = search([query], encoder, collection)
+    if not hits:
+        _require_known_tags(query.filters.tags, collection)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return SearchResponse(hits, collection.info.model.name, milliseconds)
+
+
 def rank_by_text(
     textness: Textness, *, limit: int = 10, offset: int = 0, filters: Filters = NO_FILTERS
 ) -> list[Hit]:
@@ -60,6 +76,17 @@ def rank_by_text(
         textness.collection, direction, limit, offset, filter_condition(filters), filters.glob
     )
     return textness.score_hits(hits)
+
+
+def _require_known_tags(tags: Sequence[str], collection: Collection) -> None:
+    known = [name for name, _ in collection.tags().most_common()] if tags else []
+    for tag in tags:
+        if tag not in known:
+            names = ", ".join(map(repr, known[:10]))
+            raise UsageError(
+                f"no image has the tag {tag!r}; "
+                + (f"the tags are {names}" if names else "`clipsearch tag` adds tags")
+            )
 
 
 def _search_all(

@@ -14,30 +14,21 @@ from typing import Any
 import pytest
 
 from clipsearch.cli.main import main
-from clipsearch.daemon import client
+from clipsearch.daemon import connection
 from clipsearch.daemon import process as daemon_process
-from clipsearch.daemon.endpoint import create_endpoint, find_endpoint, is_supported
+from clipsearch.daemon.endpoint import create_endpoint, find_endpoint
 from clipsearch.daemon.options import DaemonOptions
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of, open_store
 from clipsearch.uri import parse_uri
 from tests.helpers.commands import command
-from tests.helpers.daemons import ROOT, bare_process
+from tests.helpers.daemons import NEEDS_SOCKETS, ROOT, bare_process
 from tests.helpers.fakes import draw
-from tests.helpers.records import MODEL, many
+from tests.helpers.records import many
+from tests.test_layers import OWNERS
 
-pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A store with seven rows in `photos`."""
-    with open_store(tmp_path / "photos.db") as store:
-        images = store.create("photos", MODEL)
-        images.upsert(many(7))
-        images.finish_writes()
-    return tmp_path / "photos.db"
+pytestmark = NEEDS_SOCKETS
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +49,34 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert command("warm", "--status", "--uri", uri).returncode == 1
 
 
-def test_a_query_through_the_daemon_imports_no_pymilvus_and_no_runtime(warmed: Path) -> None:
+@pytest.mark.parametrize("output", ["", "--json", "--csv", "--paths", "-0"])
+def test_a_query_through_the_daemon_imports_no_numpy_no_store_and_no_model(
+    warmed: Path, output: str
+) -> None:
+    arguments = ["query", "red", "--uri", str(warmed), *output.split()]
     run = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "clipsearch", "query", "red", "--uri", warmed],
+        [sys.executable, "-X", "importtime", "-m", "clipsearch", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert len(run.stdout.splitlines()) == 4
+    assert run.stdout.count("red.png") == 1
     loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
-    assert "clipsearch.daemon.remote_backend" in loaded
-    heavy = {"pymilvus", "grpc", "openvino", "tokenizers", "torch", "transformers", "open_clip"}
-    assert not loaded & heavy
+    assert "clipsearch.daemon.search" in loaded
+    assert not loaded & {"numpy", "PIL", "scipy", "subprocess", "secrets", "pickle"}
+    assert not loaded & OWNERS.keys()
+    assert {name for name in loaded if name.startswith("clipsearch.models")} == {
+        "clipsearch.models",
+        "clipsearch.models.runtime",
+    }
+    assert not [name for name in loaded if name.startswith(("clipsearch.store", "ingest"))]
 
 
 def test_commands_print_the_same_with_and_without_the_daemon(warmed: Path) -> None:
     for arguments in (["query", "red"], ["query", "green", "--min-width", "9", "-n", "2"]):
         through = command(*arguments, "--json", "--uri", warmed)
-        client.stop(create_endpoint(parse_uri(str(warmed)).key))
+        connection.stop(create_endpoint(parse_uri(str(warmed)).key))
         direct = command(*arguments, "--json", "--uri", warmed)
         assert through.stdout == direct.stdout != ""
         assert command("warm", "--uri", warmed, "--idle-timeout", "5m").returncode == 0
@@ -162,7 +162,7 @@ def test_a_killed_daemon_is_replaced_by_a_direct_connection(path: Path) -> None:
 def test_a_daemon_that_hangs_is_reported_and_killed(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client, "GREETING_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "GREETING_SECONDS", 0.2)
     with bare_process(path) as process:
         with open_store(path) as store:
             store.collections()
@@ -181,7 +181,7 @@ def test_a_daemon_that_hangs_is_reported_and_killed(
 def test_a_daemon_that_ignores_the_request_to_stop_is_ended_by_a_signal(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "stop", lambda endpoint: True)  # as of another version
+    monkeypatch.setattr(connection, "stop", lambda endpoint: True)  # as of another version
     with bare_process(path) as process:
         assert daemon_process.stop(str(path))
         assert process.wait(20) is not None
@@ -191,7 +191,7 @@ def test_a_status_of_another_version_is_an_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with bare_process(path):
-        monkeypatch.setattr(client, "send_request", lambda *_: {"answer": "what?"})
+        monkeypatch.setattr(connection, "send_request", lambda *_: {"answer": "what?"})
         with pytest.raises(StoreError, match=r"another version.*`clipsearch warm --stop`"):
             daemon_process.read_status(str(path))
 

@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsearch.daemon.endpoint import create_endpoint
+import pytest
+
+from clipsearch.daemon.endpoint import create_endpoint, is_supported
 from clipsearch.daemon.server import Server
+from clipsearch.session import daemon_of
+from clipsearch.store import Store
 from clipsearch.uri import parse_uri
 
 ROOT = Path(__file__).parents[2]
+
+NEEDS_SOCKETS = pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")
 
 BARE = """
 import json, sys
@@ -26,6 +32,11 @@ handle_signals(server)
 print("listens", flush=True)
 server.run()
 """
+
+
+def uses_daemon(store: Store) -> bool:
+    """Whether the store is open through a daemon."""
+    return daemon_of(store) is not None
 
 
 @contextmanager

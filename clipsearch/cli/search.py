@@ -1,0 +1,74 @@
+"""What `query` and `similar` share: search, by the daemon if one runs, and show the hits."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clipsearch.cli.output import Output, show
+from clipsearch.daemon import search as daemon
+from clipsearch.daemon.connection import DaemonLostError
+from clipsearch.errors import UsageError
+from clipsearch.files.paths import expand_user, is_folder
+from clipsearch.models.runtime import Runtime
+from clipsearch.query import Query, Term
+from clipsearch.query.response import SearchResponse
+from clipsearch.uri import parse_uri
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The values of the options `store` and `runtime`: what is searched, and by which model."""
+
+    uri: str
+    token: str | None
+    collection: str
+    runtime: Runtime
+
+
+def search_and_show(query: Query, options: Output, *, title: str, target: Target) -> None:
+    """Search and show the hits; start a daemon for later commands if CLIPSEARCH_WARM is set.
+
+    `title` describes the query on a contact sheet.
+    """
+    query = replace(query, terms=tuple(map(_located, query.terms)))
+    may_use_daemon, response = True, None
+    try:
+        response = daemon.search(
+            query, parse_uri(target.uri), target.token, target.collection, target.runtime
+        )
+    except DaemonLostError:
+        may_use_daemon = False
+    is_warm = response is not None
+    response = response or _search_here(query, target, may_use_daemon=may_use_daemon)
+    under = query.filters.under
+    if not response.hits and under and not is_folder(expand_user(under)):
+        raise UsageError(f"nothing is stored under {under}, and there is no such folder")
+    images = [term.content for term in query.terms if isinstance(term.content, Path)]
+    show(response.hits, options, title=title, images=images, start=query.offset + 1)
+    if not is_warm:
+        from clipsearch.daemon.process import start_if_enabled
+
+        start_if_enabled(target.uri, target.token, target.collection, target.runtime)
+
+
+def _located(term: Term) -> Term:
+    """Return the term with an absolute path, for a daemon, which has another working directory."""
+    content = term.content
+    return replace(term, content=content.absolute()) if isinstance(content, Path) else term
+
+
+def _search_here(query: Query, target: Target, *, may_use_daemon: bool) -> SearchResponse:
+    """Search with the store and the model in this process, or in a daemon, call by call."""
+    # Late, as these import numpy, the store and the models.
+    from clipsearch.query.search import respond
+    from clipsearch.session import Session
+
+    with Session.open(
+        target.uri,
+        collection=target.collection,
+        token=target.token,
+        create=False,
+        preload=any(isinstance(term.content, str) for term in query.terms),
+        daemon=may_use_daemon,
+        **target.runtime.options(),
+    ) as session:
+        return respond(query, session.load, session.collection)

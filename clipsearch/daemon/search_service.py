@@ -1,0 +1,68 @@
+"""Searches in the daemon, with its connection to the store and its encoders."""
+
+from functools import partial
+from typing import Any
+
+from clipsearch.daemon.connection import DaemonLostError
+from clipsearch.daemon.encoder_pool import EncoderPool
+from clipsearch.daemon.protocol import Message
+from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.remote_encoder import remote_encoder
+from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
+from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
+from clipsearch.query.request import parse_request
+from clipsearch.query.response import response_json
+from clipsearch.query.search import respond
+from clipsearch.store import Collection, Store
+from clipsearch.uri import StoreURI
+
+
+class LocalCalls:
+    """What a DaemonClient calls, within the daemon."""
+
+    def __init__(self, store: SharedBackend, encoders: EncoderPool, session: Session) -> None:
+        """Make the calls of one session."""
+        self._store = store
+        self._encoders = encoders
+        self._session = session
+
+    def call(self, target: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method of the store or of an encoder; raise ShutdownError at the end."""
+        if target == "store":
+            return self._store.call(self._session, *arguments, **options)
+        if self._store.is_closed:
+            raise ShutdownError
+        return self._encoders.call(*arguments, **options)
+
+    def open_another(self) -> "LocalCalls":
+        """Return itself, which any thread can use."""
+        return self
+
+    def close(self) -> None:
+        """Do nothing; the daemon closes the store."""
+
+
+def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]:
+    """Answer a request of `clipsearch.daemon.search`, as JSON.
+
+    Raises what the search raises, and DaemonLostError if the client must load the model itself:
+    the daemon may have other weights or settings.
+    """
+    query = parse_request(request["query"])
+    runtime = Runtime(**request["runtime"])
+    backend = RemoteBackend(calls, _shut_down, uri=uri.display, path=uri.path)
+    collection = Store(backend).collection(request["collection"])
+    return response_json(respond(query, partial(_encoder, calls, collection, runtime), collection))
+
+
+def _encoder(calls: LocalCalls, collection: Collection, runtime: Runtime) -> Encoder:
+    encoder = remote_encoder(calls, _shut_down, collection.info.model, runtime)
+    if encoder is None:
+        raise DaemonLostError("the daemon has no such model")
+    return encoder
+
+
+def _shut_down() -> Any:
+    """Replace what a client does without a daemon."""
+    raise ShutdownError

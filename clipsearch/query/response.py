@@ -1,0 +1,61 @@
+"""The response to a query, and its JSON for the daemon and for HTTP; without numpy."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clipsearch.records import Hit, ImageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    """The hits of a query, best first; the model's name; the time it took in milliseconds."""
+
+    hits: Sequence[Hit]
+    model: str
+    took_ms: float
+
+
+def response_json(response: SearchResponse) -> dict[str, Any]:
+    """Return the response as JSON; each hit is flat, with all fields of its record."""
+    hits = [_hit_json(hit) for hit in response.hits]
+    return {"hits": hits, "model": response.model, "took_ms": response.took_ms}
+
+
+def parse_response(values: Mapping[str, Any]) -> SearchResponse:
+    """Return the response that `response_json` wrote; raise KeyError or TypeError on another."""
+    hits = [_parse_hit(hit) for hit in values["hits"]]
+    return SearchResponse(hits, values["model"], values["took_ms"])
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    record = hit.record
+    return {
+        "id": record.id,
+        # Bytes that are not UTF-8 become \udcXX, as in the output of `clipsearch query --json`.
+        "path": os.fspath(record.path),
+        "score": float(hit.score),
+        "z": None if hit.z is None else float(hit.z),
+        "textness": None if hit.textness is None else float(hit.textness),
+        "width": record.width,
+        "height": record.height,
+        "taken_at": None if record.taken_at is None else record.taken_at.isoformat(),
+        "format": record.format,
+        "size": record.size,
+        "mtime_ns": record.mtime_ns,
+        "content_hash": record.content_hash,
+        "tags": list(record.tags),
+    }
+
+
+def _parse_hit(values: Mapping[str, Any]) -> Hit:
+    fields = dict(values)
+    score, z, textness = fields.pop("score"), fields.pop("z"), fields.pop("textness")
+    taken_at = fields["taken_at"]
+    fields["path"] = Path(fields["path"])
+    fields["taken_at"] = None if taken_at is None else datetime.fromisoformat(taken_at)
+    fields["tags"] = tuple(fields["tags"])
+    return Hit(ImageRecord(**fields), score, z, textness)
