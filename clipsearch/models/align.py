@@ -20,7 +20,7 @@ from clipsearch.models.library_output import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch_runtime import TorchRuntime, Tower, stack
+from clipsearch.models.torch_runtime import TorchRuntime, Tower
 from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
 
@@ -97,7 +97,7 @@ class AlignEncoder:
         """Embed n preprocessed images as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self._identity.dim), np.float32)
-        return self._torch.infer(self._image_features, stack(pixels))
+        return self._torch.infer(self._image_features, self._torch.upload(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32, of any length; text beyond 64 tokens is cut off."""

@@ -25,7 +25,7 @@ from clipsearch.models.open_clip_text_tower import own_length, padding_of, save_
 from clipsearch.models.patch_tokens import encode_patches, has_patches
 from clipsearch.models.preprocess import Preprocessing, describe_preprocessing
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.torch_runtime import TorchRuntime, Tower, stack
+from clipsearch.models.torch_runtime import ImageInput, TorchRuntime, Tower
 from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
 
@@ -50,7 +50,7 @@ class OpenClipEncoder:
         )
         with loading(ref.name, hint=hint):
             checkpoint = find_checkpoint(ref)
-            model, self._transform = open_clip.create_model_from_pretrained(
+            model, _ = open_clip.create_model_from_pretrained(
                 checkpoint.model,
                 pretrained=checkpoint.tag,
                 # Without this, open_clip only warns if a tag was trained with another activation.
@@ -62,6 +62,8 @@ class OpenClipEncoder:
                 checkpoint.model, cache_dir=str(hub.cache_folder())
             )
             self._model = model.eval()
+            self._preprocessing = Preprocessing.from_open_clip(model.visual.preprocess_cfg)
+            self._images = ImageInput(self._preprocessing, self._torch)
             self._text = own_length(model, self._tokenize)
             self._sources = source_files(ref, checkpoint)
             self._description = json.dumps(checkpoint.config, sort_keys=True)
@@ -97,15 +99,17 @@ class OpenClipEncoder:
         return CenterCrop(square=self._model.visual.preprocess_cfg["resize_mode"] == "shortest")
 
     def preprocess(self, image: "Image") -> Pixels:
-        """Convert an upright RGB image to (3, H, W) float32 by the model's evaluation transform."""
-        pixels: Pixels = self._transform(image).numpy()
-        return pixels
+        """Resize and crop an upright RGB image as the model's evaluation transform does.
+
+        (3, H, W) float32, or (H, W, 3) uint8 if the device is a GPU of CUDA.
+        """
+        return self._images.preprocess(image)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed n preprocessed images as (n, d) float32, of any length."""
         if not pixels:
             return np.empty((0, self._identity.dim), np.float32)
-        return self._torch.infer(self._model.encode_image, stack(pixels))
+        return self._torch.infer(self._model.encode_image, self._images.upload(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32, of any length; text beyond the context is cut off."""
@@ -138,7 +142,8 @@ class OpenClipEncoder:
 
     def encode_patches(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed the patches of n images as (n, rows, columns, d) float32, of any length."""
-        return self._torch.infer(partial(encode_patches, self._model.visual), stack(pixels))
+        function = partial(encode_patches, self._model.visual)
+        return self._torch.infer(function, self._images.upload(pixels))
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -150,7 +155,7 @@ class OpenClipEncoder:
         return ExportSource(
             image=Tower(self._model, self._model.encode_image),
             text=Tower(self._model, self._text or self._model.encode_text),
-            preprocessing=Preprocessing.from_open_clip(self._model.visual.preprocess_cfg),
+            preprocessing=self._preprocessing,
             save_tokenizer=partial(save_tokenizer, self._tokenize),
             context=int(self._tokenize.context_length),
             padding=padding_of(self._tokenize),

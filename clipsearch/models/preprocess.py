@@ -94,18 +94,22 @@ class Preprocessing:
 
     def __call__(self, image: "Image") -> Pixels:
         """Convert an upright RGB image to (3, H, W) float32; thread-safe."""
+        values = self.to_bytes(image)
+        table = np.asarray(self.levels, dtype=np.float32)
+        pixels: Vectors = np.empty((3, *self.crop), np.float32)
+        for channel in range(3):
+            np.take(table[channel], values[..., channel], out=pixels[channel], mode="clip")
+        return pixels
+
+    def to_bytes(self, image: "Image") -> NDArray[np.uint8]:
+        """Resize and crop to (H, W, 3) uint8, before `levels` are applied; thread-safe."""
         from PIL.Image import Resampling
 
         rgb = image if image.mode == "RGB" else image.convert("RGB")
         size = self._target_size(*rgb.size)
         if size != rgb.size:
             rgb = rgb.resize(size, Resampling[self.interpolation.upper()])
-        values = self._crop_or_pad(np.asarray(rgb, dtype=np.uint8))
-        table = np.asarray(self.levels, dtype=np.float32)
-        pixels: Vectors = np.empty((3, *self.crop), np.float32)
-        for channel in range(3):
-            np.take(table[channel], values[..., channel], out=pixels[channel], mode="clip")
-        return pixels
+        return self._crop_or_pad(np.asarray(rgb, dtype=np.uint8))
 
     def _target_size(self, width: int, height: int) -> tuple[int, int]:
         """The (width, height) that an image is resized to."""

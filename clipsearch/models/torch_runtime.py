@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,8 +10,12 @@ import torch
 from clipsearch import cpu
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models.length_bucketing import length_buckets
+from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 """The names of precisions in a model's identity."""
@@ -34,13 +38,7 @@ class TorchRuntime:
 
     def infer(self, function: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> Vectors:
         """Call a function of a module; return its (n, d) result as float32."""
-        use_autocast = self.dtype != torch.float32
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, self.dtype, enabled=use_autocast),
-        ):
-            outputs = function(*(tensor.to(self.device) for tensor in inputs))
-            rows: Vectors = outputs.float().cpu().numpy()
+        rows: Vectors = self._start(function, *inputs).cpu().numpy()
         return rows
 
     def infer_texts(
@@ -49,11 +47,64 @@ class TorchRuntime:
         """Run padded texts, (n, length) token ids, in groups that are cut to their longest text."""
         ends = torch.arange(1, ids.shape[1] + 1) * (ids != padding)
         lengths = ends.amax(dim=1).tolist()
-        rows: dict[int, Vectors] = {}
+        order: list[int] = []
+        outputs: list[torch.Tensor] = []
         for group, length in length_buckets(lengths):
-            vectors = self.infer(function, ids[group, :length])
-            rows.update(zip(group, vectors, strict=True))
-        return np.stack([rows[position] for position in range(len(lengths))])
+            order += group
+            outputs.append(self._start(function, ids[group, :length]))
+        rows: Vectors = np.empty((len(order), outputs[0].shape[1]), np.float32)
+        rows[order] = torch.cat(outputs).cpu().numpy()
+        return rows
+
+    def upload(self, arrays: Sequence[Pixels]) -> torch.Tensor:
+        """Copy n arrays of one shape and dtype to the device as one tensor, (n, …)."""
+        if self.device.type != "cuda":
+            return torch.from_numpy(np.stack(arrays)).to(self.device)
+        dtype = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
+        batch = torch.empty((len(arrays), *arrays[0].shape), dtype=dtype, pin_memory=True)
+        np.stack(arrays, out=batch.numpy())
+        # From pinned memory, the copy runs while the next operations are submitted.
+        return batch.to(self.device, non_blocking=True)
+
+    def _start(self, function: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
+        """Call a function; the float32 result is on the device, where it may not be ready yet."""
+        use_autocast = self.dtype != torch.float32
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype, enabled=use_autocast),
+        ):
+            return function(*(tensor.to(self.device) for tensor in inputs)).float()
+
+
+class ImageInput:
+    """The way of images from Pillow to a model.
+
+    On CUDA an image stays in bytes until it is on the device. That is a quarter of the data to
+    gather and to copy, which would otherwise take longer than a small model.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, runtime: TorchRuntime) -> None:
+        self._preprocessing = preprocessing
+        self._runtime = runtime
+        self._levels = torch.tensor(preprocessing.levels, device=runtime.device)  # (3, 256)
+
+    def preprocess(self, image: "Image") -> Pixels:
+        """Convert an upright RGB image to what `upload` takes; thread-safe."""
+        if self._runtime.device.type != "cuda":
+            return self._preprocessing(image)
+        # A copy, as a cropped array would keep the rest of the image in memory.
+        return self._preprocessing.to_bytes(image).copy()
+
+    def upload(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        """Return n images as (n, 3, H, W) float32 on the device.
+
+        An image is (3, H, W) float32, or (H, W, 3) uint8 with the levels before preprocessing.
+        """
+        images = self._runtime.upload(pixels)
+        if images.dtype != torch.uint8:
+            return images
+        channels = torch.arange(3, device=images.device)
+        return self._levels[channels, images.int()].permute(0, 3, 1, 2)
 
 
 class Tower(torch.nn.Module):  # type: ignore[misc]  # checking torch's types takes minutes
@@ -109,8 +160,3 @@ def _pick_precision(name: str, device: torch.device) -> torch.dtype:
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
-
-
-def stack(pixels: Sequence[Pixels]) -> torch.Tensor:
-    """Stack n preprocessed images, each (3, H, W) float32, into one (n, 3, H, W) tensor."""
-    return torch.from_numpy(np.stack(pixels))
