@@ -1,15 +1,17 @@
 """The speed benchmarks: their help, and what they say if a package is missing."""
 
 import importlib.util
+import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEED = ("decode", "distill", "ingest", "memory", "pocket", "query", "runtime")
+SPEED = ("decode", "distill", "gpu", "ingest", "memory", "pocket", "query", "runtime")
 COMMANDS = (*(f"benchmarks.speed.{name}" for name in SPEED), "benchmarks.textness.__main__")
 
 HELP_WITHOUT_EXTRAS = """
@@ -77,3 +79,25 @@ def test_padded_texts_have_the_full_context() -> None:
     buckets: list[tuple[list[int], int]] = []
     encode_padded(encoder, ["a dog", "two dogs on a beach"])
     assert buckets == [([0, 1], CONTEXT)]
+
+
+def test_the_gpu_benchmark_runs_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("open_clip")
+    from benchmarks.speed import gpu
+    from tests.helpers.checkpoints import CLIP_PREPROCESSING, save_open_clip, vit_b_32
+
+    folder = save_open_clip(tmp_path / "small", vit_b_32(), CLIP_PREPROCESSING)
+    monkeypatch.setattr(gpu, "make_checkpoint", lambda name: folder)
+    monkeypatch.setattr(gpu, "CACHE", tmp_path)
+    result = tmp_path / "result.json"
+    command = ["gpu", "--device", "cpu", "--quick", "--models", "small", "--result", str(result)]
+    monkeypatch.setattr(sys, "argv", command)
+    gpu.main()
+    saved = json.loads(result.read_text(encoding="utf-8"))
+    counted = Counter(row["measured"] for row in saved["table"])
+    assert counted == {"decode": 6, "encode, batch 8": 3, "ingest": 6}
+    assert all(row["per second"] > 0 for row in saved["table"])
+    assert saved["precisions"]["small, clipsearch"] == "float32"
+    assert "device: cpu" in capsys.readouterr().out
