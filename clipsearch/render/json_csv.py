@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -86,6 +84,9 @@ def classifications_csv(classifications: Sequence[Classification]) -> str:
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> str:
+    import csv  # this and io take as long as all other imports of this module
+    import io
+
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
