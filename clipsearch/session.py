@@ -18,6 +18,7 @@ from clipsearch.models.preload import PreloadedEncoder, remember_model, start_pr
 from clipsearch.models.runtime import Runtime
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
+from clipsearch.store.file_backend import FileBackend
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.uri import parse_uri
 
@@ -31,13 +32,16 @@ def open_store(
     create: bool = True,
     preload: str | None = None,
     daemon: bool = True,
+    single_query: bool = False,
 ) -> Store:
     """Open a store through its daemon if one runs, else in this process; see `Store.open`.
 
-    With daemon=False a daemon is used only if this process cannot open the store.
+    With daemon=False a daemon is used only if this process cannot open the store. `single_query`
+    reads a local file without Milvus Lite as long as possible; see `FileBackend`.
     """
     location = parse_uri(uri)
-    open_direct = partial(MilvusBackend, location, token=token, create=create, preload=preload)
+    backend = FileBackend if single_query else MilvusBackend
+    open_direct = partial(backend, location, token=token, create=create, preload=preload)
     find_daemon = partial(
         DaemonClient.find, location.key, location.access_key(token), create=create
     )
@@ -99,6 +103,7 @@ class Session:
         create: bool = True,
         preload: bool = False,
         daemon: bool = True,
+        single_query: bool = False,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the URI of a Milvus server.
 
@@ -112,6 +117,7 @@ class Session:
         these defaults too (`uri`, `collection`, …), after the variables. With create=False a
         missing file is a StoreError. `preload` loads the model for text queries while the store
         opens. With daemon=False a running daemon is not used unless it has locked the file.
+        `single_query` starts Milvus Lite only if something but a query without filters needs it.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
@@ -120,7 +126,14 @@ class Session:
         preloaded = None
         if preload and not (daemon and find_endpoint(location.key)):  # which has the model already
             preloaded = start_preload(location.display, name, model_runtime)
-        store = open_store(location.text, token=token, create=create, preload=name, daemon=daemon)
+        store = open_store(
+            location.text,
+            token=token,
+            create=create,
+            preload=name,
+            daemon=daemon,
+            single_query=single_query,
+        )
         try:
             return cls(store, name, model, model_runtime, preloaded)
         except BaseException:

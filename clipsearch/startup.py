@@ -1,8 +1,8 @@
 """Start-up optimizations: garbage collection and a lighter import of pymilvus.
 
-Apart from `ignore_milvus_uri`, everything here only saves time. Measured on a cold query with
-`pocket` and 300 images, 17 runs by turns on two cores: `clipsearch query` takes 0.81 s of wall time
-and 1.08 s of processor time (medians). Without
+Apart from `ignore_milvus_uri`, everything here only saves time. Measured on a cold query with a
+filter, `pocket` and 300 images, 17 runs by turns on two cores: `clipsearch query` takes 0.81 s of
+wall time and 1.08 s of processor time (medians). Without
 
 - the stand-ins for pandas and requests: 56 ms and 157 ms more (`import_pymilvus`)
 - the switch that skips scipy: 74 ms and 32 ms more (`import_pymilvus`)

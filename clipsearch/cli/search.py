@@ -10,6 +10,7 @@ from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Query, Term
+from clipsearch.query.filters import NO_FILTERS
 from clipsearch.query.response import SearchResponse
 from clipsearch.uri import parse_uri
 
@@ -69,6 +70,7 @@ def _search_here(query: Query, target: Target, *, may_use_daemon: bool) -> Searc
         create=False,
         preload=any(isinstance(term.content, str) for term in query.terms),
         daemon=may_use_daemon,
+        single_query=query.filters == NO_FILTERS and not query.exclude_images,
         **target.runtime.options(),
     ) as session:
         return respond(query, session.load, session.collection)

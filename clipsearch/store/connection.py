@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from clipsearch.errors import StoreError, UsageError, describe_error, shorten
@@ -30,17 +30,26 @@ class MilvusConnection:
     """One client of pymilvus. Not for several threads at once, nor across a fork."""
 
     def __init__(
-        self, uri: StoreURI, *, token: str | None, create: bool, preload: str | None = None
+        self,
+        uri: StoreURI,
+        *,
+        token: str | None,
+        create: bool,
+        preload: str | None = None,
+        lazy: bool = False,
     ) -> None:
-        """Connect to the server at `uri`, or start Milvus Lite on its path.
+        """Connect to the server at `uri`, or lock its path and start Milvus Lite on it.
 
-        Milvus Lite starts at once to load the collection `preload`, if it exists.
+        Milvus Lite starts at once to load the collection `preload`, if it exists. If `lazy`, the
+        first call connects.
         """
         self.uri = uri.display
         self.path = uri.path
         # pymilvus would misread a password with `@` or `/`, and show parts of it in its messages.
         self._token = token or uri.credentials
         self._address = uri.display  # replaced by that of the Milvus Lite in use
+        self._preload = preload
+        self._is_open = True
         self._client: Any = None
         self._loaded: set[str] = set()
         self._server: LiteServer | None = None
@@ -53,36 +62,37 @@ class MilvusConnection:
             self._release = weakref.finalize(
                 self, local_store.release, self._server.path, os.getpid()
             )
-        try:
-            if preload is not None and native_library() is not None and self._server:
-                self._preload_channel = begin_loading(self._server.address, preload)
-            self._connect()
-        except BaseException:
-            self.close()
-            raise
+        if not lazy:
+            try:
+                self._connect()
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Disconnect, and end Milvus Lite after its last user; may be called more than once."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        if self._preload_channel is not None:
-            self._preload_channel.close()
-            self._preload_channel = None
+        self._is_open = False
+        self._disconnect()
         if self._server is not None:
             self._release()
 
     def client(self) -> Any:
         """Return the pymilvus client, connected; raise StoreError after `close`."""
-        if self._client is None:
+        if not self._is_open:
             raise StoreError(f"the store {self.uri} is closed")
-        if self._server is not None:
-            if not self._server.is_alive():
-                self._server.restart()
-            if self._address != self._server.address:  # restarted by this connection or another
-                self._client.close()
-                self._connect()
+        if self._server is not None and self._address != self._server.address:
+            self._disconnect()  # Milvus Lite was started again by this connection or another
+        if self._client is None:
+            self._connect()
         return self._client
+
+    def unstarted(self) -> AbstractContextManager[bool]:
+        """Keep Milvus Lite from starting meanwhile; yields False if it, or a server, runs."""
+        return (
+            self._server.unstarted()
+            if self._server is not None
+            else nullcontext(enter_result=False)
+        )
 
     def client_for(self, collection: str) -> Any:
         """Return the client with a collection loaded; a new process must load before it reads."""
@@ -126,6 +136,8 @@ class MilvusConnection:
 
     def _connect(self) -> None:
         address = self._server.address if self._server else self._address
+        if self._preload is not None and self._server is not None and native_library() is not None:
+            self._preload_channel = begin_loading(address, self._preload)
         options: dict[str, Any] = {"token": self._token} if self._token else {}
         if self._server is not None:
             # Lite disconnects clients that send a keepalive every ten seconds.
@@ -142,6 +154,14 @@ class MilvusConnection:
             raise StoreError(f"no Milvus answers at {self.uri}: {describe_error(error)}") from error
         self._address = address
         self._loaded.clear()
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._preload_channel is not None:
+            self._preload_channel.close()
+            self._preload_channel = None
 
     def _answers(self, collection: str, condition: str = "") -> bool:
         """Tell whether a count works, with a condition or without.

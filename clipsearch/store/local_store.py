@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections import Counter
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -23,19 +23,19 @@ LITE_TABLE = "collection_meta"
 
 
 class LiteServer(Protocol):
-    """A Milvus Lite that serves one path."""
+    """A Milvus Lite for one path."""
 
     path: Path
 
     @property
     def address(self) -> str:
-        """The address for pymilvus."""
+        """The address for pymilvus; starts it unless it runs, possibly at another address."""
+
+    def unstarted(self) -> AbstractContextManager[bool]:
+        """Keep it from starting meanwhile; yields False if it has started already."""
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
-
-    def restart(self) -> None:
-        """Start it again, possibly at another address; raise StoreError or OSError."""
 
     def read_log(self) -> str:
         """Return the line that matters among those logged since the last call."""

@@ -16,6 +16,12 @@ if sys.platform != "win32":
 WAIT_SECONDS = 1.0
 """How long to wait for a process that is just ending."""
 
+ORPHAN_SECONDS = 10.0
+"""How long to wait for Milvus Lite to end after its parent was killed."""
+
+PROC = Path("/proc")
+"""Process information on Linux; macOS has no such folder."""
+
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -89,6 +95,33 @@ class FileLock:
         assert self._fd is not None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, "".join(f"{number}\n" for number in process_ids).encode(), 0)
+
+
+def lock_store(path: Path) -> FileLock:
+    """Lock a file once no Milvus Lite of a killed process works on it.
+
+    While such a process writes its last batch, a second one would start and see an empty file.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"), path)
+    if lock.orphan is None or not _is_serving(lock.orphan, path):
+        return lock
+    orphan = lock.orphan
+    lock.release()  # the orphan ends by itself while nobody holds the lock
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while _is_serving(orphan, path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return FileLock(lock.path, path)
+
+
+def _is_serving(process_id: int, path: Path) -> bool:
+    """Tell whether this process is a Milvus Lite of this file; process ids are reused."""
+    try:
+        if PROC.is_dir():
+            return os.fsencode(path) in (PROC / str(process_id) / "cmdline").read_bytes()
+        os.kill(process_id, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _process_ids(content: bytes) -> list[int]:

@@ -32,14 +32,22 @@ class MilvusBackend:
     """A Backend in this process. Not for several threads at once, nor across a fork."""
 
     def __init__(
-        self, uri: StoreURI, *, token: str | None, create: bool, preload: str | None = None
+        self,
+        uri: StoreURI,
+        *,
+        token: str | None,
+        create: bool,
+        preload: str | None = None,
+        lazy: bool = False,
     ) -> None:
-        """Connect to the server at `uri`, or start Milvus Lite on its path.
+        """Connect to the server at `uri`, or lock its path and start Milvus Lite on it.
 
         Milvus Lite starts at once to load the collection `preload`, if it exists. Loading takes
-        most of the time of opening a large collection.
+        most of the time of opening a large collection. If `lazy`, the first call connects.
         """
-        self._connection = MilvusConnection(uri, token=token, create=create, preload=preload)
+        self._connection = MilvusConnection(
+            uri, token=token, create=create, preload=preload, lazy=lazy
+        )
         self._is_local = uri.path is not None
 
     @property

@@ -17,13 +17,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
-from clipsearch.store.lock import FileLock
+from clipsearch.store.lock import lock_store
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -33,9 +35,6 @@ BUSY_MESSAGE = "Init milvus failed"
 
 PARSER_PREFIX = "line "
 """Start of a message of its filter parser: `line 1:5 no viable alternative at …`."""
-
-PROC = Path("/proc")
-"""Process information on Linux; macOS has no such folder."""
 
 SOCKET_BYTES = 100
 """Maximum length of a Unix socket's path: 108 bytes on Linux, 104 on macOS."""
@@ -51,11 +50,12 @@ def native_library() -> Path | None:
 
 
 class NativeServer:
-    """A running native Milvus Lite; the file stays locked until `close`."""
+    """A native Milvus Lite, started when it is first needed; the file is locked until `close`."""
 
     def __init__(self, path: Path, library: Path) -> None:
-        """Start it on this existing or new file; raise StoreError if that fails."""
+        """Lock this existing or new file; raise StoreError if another process has it open."""
         self.path = path
+        self._starting = threading.Lock()
         self._library = library
         self._log_position = 0
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -64,27 +64,31 @@ class NativeServer:
             cleanup.callback(shutil.rmtree, self._folder, ignore_errors=True)
             self._log: IO[bytes] = cleanup.enter_context(tempfile.TemporaryFile())
             cleanup.callback(self._wait_for_processes)
-            self._lock = _lock_file(path)
+            self._lock = lock_store(path)
             cleanup.callback(self._lock.release)
-            self.restart()
             self._cleanup = cleanup.pop_all()
 
     @property
     def address(self) -> str:
-        """The address for pymilvus; it changes with each `restart`."""
+        """The address for pymilvus; it changes with each start.
+
+        Starts the process unless it runs: 2.5.1 crashes on some malformed filters. Raises
+        StoreError if that fails.
+        """
+        with self._starting:
+            if not self.is_alive():
+                self._start()
         return f"unix:{self._socket}"
 
-    def is_alive(self) -> bool:
-        """Tell whether the process runs: 2.5.1 crashes on some malformed filters."""
-        return bool(self._processes) and self._processes[-1].poll() is None
+    @contextmanager
+    def unstarted(self) -> Iterator[bool]:
+        """Keep the process from starting meanwhile; yields False if it has started already."""
+        with self._starting:
+            yield not self._processes
 
-    def restart(self) -> None:
-        """Start the process (again) and wait until it listens; raise StoreError or OSError."""
-        deadline = time.monotonic() + BUSY_SECONDS
-        while (failure := self._start()) is not None:
-            if BUSY_MESSAGE not in str(failure) or time.monotonic() > deadline:
-                raise failure
-            time.sleep(0.1)
+    def is_alive(self) -> bool:
+        """Tell whether the process runs."""
+        return bool(self._processes) and self._processes[-1].poll() is None
 
     def read_log(self) -> str:
         """Return the last new line of its log; a message of its filter parser comes first."""
@@ -102,7 +106,18 @@ class NativeServer:
         """End the process and unlock the file; may be called more than once."""
         self._cleanup.close()
 
-    def _start(self) -> StoreError | None:
+    def _start(self) -> None:
+        """Start the process (again) and wait until it listens; raise StoreError."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        try:
+            while (failure := self._try_start()) is not None:
+                if BUSY_MESSAGE not in str(failure) or time.monotonic() > deadline:
+                    raise failure
+                time.sleep(0.1)
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be opened: {describe_error(error)}") from error
+
+    def _try_start(self) -> StoreError | None:
         """Start the process and wait until it listens; return the error if it does not."""
         # A new name each time: for a second gRPC refuses an address whose connection just failed.
         self._socket = f"{self._folder}/{len(self._processes)}"
@@ -112,7 +127,7 @@ class NativeServer:
         variables = {search_path: libraries, "HOME": self._folder, "TMPDIR": self._folder}
         process = subprocess.Popen(
             # It ends by itself once nobody holds the lock, so that a kill leaves no orphan.
-            [self._library / "milvus", self.path, self.address, "ERROR", self._lock.path],
+            [self._library / "milvus", self.path, f"unix:{self._socket}", "ERROR", self._lock.path],
             env={**os.environ, **variables},
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
@@ -175,13 +190,14 @@ class PythonServer:
             )
         self.address: str = address
 
+    @contextmanager
+    def unstarted(self) -> Iterator[bool]:
+        """Yield False: it runs."""
+        yield False
+
     def is_alive(self) -> bool:
         """Return True: it runs in this process."""
         return True
-
-    def restart(self) -> None:
-        """Raise StoreError: it cannot be restarted."""
-        raise StoreError(f"{self.path}: Milvus Lite does not answer any more")
 
     def read_log(self) -> str:
         """Return nothing: its errors are complete."""
@@ -190,33 +206,6 @@ class PythonServer:
     def close(self) -> None:
         """Stop its threads and unlock the folder."""
         self._manager.release_server(str(self.path))
-
-
-def _lock_file(path: Path) -> FileLock:
-    """Lock a file once no Milvus Lite of a killed process works on it.
-
-    While such a process writes its last batch, a second one would start and see an empty file.
-    """
-    lock = FileLock(path.with_name(f".{path.name}.lock"), path)
-    if lock.orphan is None or not _is_serving(lock.orphan, path):
-        return lock
-    orphan = lock.orphan
-    lock.release()  # the orphan ends by itself while nobody holds the lock
-    deadline = time.monotonic() + STOP_SECONDS
-    while _is_serving(orphan, path) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return FileLock(lock.path, path)
-
-
-def _is_serving(process_id: int, path: Path) -> bool:
-    """Tell whether this process is a Milvus Lite of this file; process ids are reused."""
-    try:
-        if PROC.is_dir():
-            return os.fsencode(path) in (PROC / str(process_id) / "cmdline").read_bytes()
-        os.kill(process_id, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _make_short_folder() -> str:

@@ -1,8 +1,9 @@
 """`query` and `similar` print the same with a daemon and without, whatever the options."""
 
 import os
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.helpers.daemons import NEEDS_SOCKETS, bare_process
 from tests.helpers.fakes import draw
 
 pytestmark = NEEDS_SOCKETS
+
+NUMBER = re.compile(r"[0-9]+\.[0-9]+(?![0-9.])")
 
 COMMANDS = """
 query red
@@ -136,7 +139,13 @@ def results(folder: Path) -> Results:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_daemon_changes_no_output(results: Results, line: str) -> None:
     assert "Traceback" not in results.direct[line].stderr
-    assert results.warm[line] == results.direct[line]
+    warm, direct = results.warm[line], results.direct[line]
+    assert replace(warm, stdout="") == replace(direct, stdout="")
+    assert NUMBER.sub("0", warm.stdout) == NUMBER.sub("0", direct.stdout)
+    # Milvus Lite in the daemon and numpy here add products in different orders, which may change
+    # the last digit: the sixth of a score, the third of its z.
+    numbers, expected = (list(map(float, NUMBER.findall(done.stdout))) for done in (warm, direct))
+    assert numbers == pytest.approx(expected, abs=1.1e-3)
 
 
 def test_the_daemon_answers_all_searches_of_its_store(results: Results) -> None:

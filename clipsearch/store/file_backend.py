@@ -1,0 +1,89 @@
+"""A backend that reads the file of Milvus Lite 2.5 until a call needs Milvus Lite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from clipsearch.store.lite_file import LiteFile, UnsupportedReadError
+from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.schema import Entity
+from clipsearch.types import Vectors
+from clipsearch.uri import StoreURI
+
+T = TypeVar("T")
+
+
+class FileBackend(MilvusBackend):
+    """A MilvusBackend that answers a query without filters from the file, which it locks.
+
+    The first call that the file cannot answer starts Milvus Lite, which then answers that call and
+    all others: writes, filters on other fields than the primary key, damaged files, and all calls
+    if another store of this process has started it.
+    """
+
+    def __init__(
+        self, uri: StoreURI, *, token: str | None, create: bool, preload: str | None = None
+    ) -> None:
+        """Lock the file; the other arguments are those of MilvusBackend, for its start."""
+        super().__init__(uri, token=token, create=create, preload=preload, lazy=True)
+        self._file = LiteFile(uri.path) if uri.path is not None else None
+
+    def close(self) -> None:
+        """Unlock the file, and end Milvus Lite after its last user; may be called repeatedly."""
+        self._file = None
+        super().close()
+
+    def collection_names(self) -> list[str]:
+        """List all collections in Milvus, including those of other programs."""
+        names = self._read(LiteFile.collection_names)
+        return super().collection_names() if names is None else names
+
+    def count(self, name: str, condition: str = "") -> int:
+        """Count the matching rows."""
+        rows = self._read(lambda file: file.count(name, condition))
+        return super().count(name, condition) if rows is None else rows
+
+    def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
+        """Return up to `limit` matching entities, in no defined order."""
+        entities = self._read(lambda file: file.query(name, condition, fields, limit))
+        return super().query(name, condition, fields, limit) if entities is None else entities
+
+    def search(
+        self,
+        name: str,
+        queries: Vectors,
+        *,
+        vector: str,
+        limit: int,
+        offset: int,
+        condition: str,
+        fields: Sequence[str],
+    ) -> list[list[tuple[float, Entity]]]:
+        """Return the nearest entities with their cosine for each of (n, d) queries, best first."""
+        hits = slice(offset, offset + limit)
+        results = self._read(lambda file: file.search(name, queries, condition, fields, hits))
+        if results is not None:
+            return results
+        return super().search(
+            name,
+            queries,
+            vector=vector,
+            limit=limit,
+            offset=offset,
+            condition=condition,
+            fields=fields,
+        )
+
+    def _read(self, answer: Callable[[LiteFile], T]) -> T | None:
+        """Return what the file answers; None if Milvus Lite must answer."""
+        if self._file is not None:
+            with self._connection.unstarted() as is_unstarted:
+                if is_unstarted:
+                    try:
+                        return answer(self._file)
+                    except (UnsupportedReadError, sqlite3.Error, ValueError, KeyError):
+                        pass
+        self._file = None
+        return None
