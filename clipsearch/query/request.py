@@ -6,6 +6,7 @@
 Left out fields and null mean the default.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -77,17 +78,24 @@ def _read_object(name: str, value: object, readers: Mapping[str, Reader]) -> dic
     return {key: readers[key](key, item) for key, item in given.items()}
 
 
-def _reader(types: type | tuple[type, ...], description: str) -> Reader:
+def _reader(type_: type, description: str) -> Reader:
     def read(name: str, value: Any) -> Any:
-        if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+        if type(value) is not type_:  # a bool is an int, but true is not a number in JSON
             raise _wrong(name, description, value)
         return value
 
     return read
 
 
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an integer of more than 308 digits
+            return float(value)
+    raise _wrong(name, "a number", value)
+
+
 def _read_texts(name: str, value: Any) -> tuple[str, ...]:
-    return tuple(_text(name, item) for item in _list(name, value))
+    return tuple(_text(f"each of {name}", item) for item in _list(name, value))
 
 
 def _read_path(name: str, value: Any) -> Path:
@@ -95,7 +103,7 @@ def _read_path(name: str, value: Any) -> Path:
 
 
 def _read_textness(name: str, value: Any) -> float | str:
-    return "off" if value == "off" else float(_number(name, value))
+    return "off" if value == "off" else _number(name, value)
 
 
 def _read_time(name: str, value: Any) -> datetime:
@@ -129,7 +137,6 @@ def _wrong(name: str, expected: str, value: object) -> UsageError:
 _text = _reader(str, "a string")
 _list = _reader(list, "a list")
 _integer = _reader(int, "a whole number")
-_number = _reader((int, float), "a number")
 _boolean = _reader(bool, "true or false")
 
 _TERM_FIELDS: dict[str, Reader] = {
