@@ -86,6 +86,11 @@ def instruction_sets() -> frozenset[str]:
     return supported
 
 
+def is_limited() -> bool:
+    """Return whether the environment limits the instruction sets."""
+    return any(os.environ.get(variable) for variable in LIMITS)
+
+
 def description() -> str:
     """Name the processor, its instruction set and the cores: `AMD EPYC, AVX2 with VNNI, 2 cores`.
 

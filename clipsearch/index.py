@@ -12,7 +12,7 @@ from clipsearch.classify.predictions import Classification, check_top_and_thresh
 from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, tag_images
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import FileSource
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
@@ -78,6 +78,7 @@ class Index(Session):
             return preview(source, collection, options, progress)
         if collection is None:  # an empty folder creates no collection
             source.require_any()
+        self.new_files = (file.path for file in source if isinstance(file, ImageFile))
         return ingest(source, self.create_collection(), self.encoder, options, progress)
 
     def remove(self, *paths: str | Path) -> int:

@@ -1,9 +1,11 @@
 """Opening a store, and the model of one of its collections, here or in a running daemon."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from clipsearch import config
 from clipsearch.daemon.client import DaemonClient
@@ -11,6 +13,7 @@ from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.remote_backend import Calls, RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import ModelMismatchError, StoreError, UnknownModelError
+from clipsearch.files.sample import sample_images
 from clipsearch.models import equivalence, registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
@@ -21,6 +24,9 @@ from clipsearch.store import Collection, Store
 from clipsearch.store.file_backend import FileBackend
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.uri import parse_uri
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 log = logging.getLogger("clipsearch")
 
@@ -85,6 +91,8 @@ class Session:
         self._model = model
         self._runtime = runtime or Runtime()
         self._preloaded = preloaded
+        self.new_files: Iterable[Path] = ()
+        """Files that are about to be ingested, on some of which the model may be calibrated."""
         self._encoder: Encoder | None = None
         self._collection = store.find(name)
         self._check_model()
@@ -194,7 +202,7 @@ class Session:
         if not (self._model is None or isinstance(self._model, str)):
             return self._model
         name = self._model_name()
-        load = partial(registry.load, name, self._runtime)
+        load = partial(registry.load, name, self._runtime, sample=self._sample_images)
         if self._collection is None:
             return load()  # here, as it may be downloaded with a progress bar
         remember_model(self.store.uri, self.name, name)
@@ -210,6 +218,11 @@ class Session:
                 f"the collection {self.name!r} was made by the custom model {name!r}: open it with "
                 "Index.open(model=…) and that encoder, or install the package that registers it"
             ) from error
+
+    def _sample_images(self, count: int) -> "list[Image]":
+        """At most `count` images of the collection, or of the files to ingest."""
+        stored = () if self._collection is None else self._collection.scan()
+        return sample_images(chain((record.path for record in stored), self.new_files), count)
 
     def _model_name(self) -> str:
         if self._collection is not None:

@@ -52,8 +52,10 @@ def own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the user's own settings or collections."""
-    for name in ("MODEL", "URI", "COLLECTION", "RUNTIME", "PRECISION", "TOKEN"):
+    for name in ("MODEL", "URI", "COLLECTION", "RUNTIME", "TOKEN"):
         monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
+    # "auto" makes and measures every precision of a model, which takes seconds.
+    monkeypatch.setenv("CLIPSEARCH_PRECISION", "fp32")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 

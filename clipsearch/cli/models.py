@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from clipsearch import cpu
 from clipsearch.cli import options
 from clipsearch.models import registry
 
@@ -13,8 +14,11 @@ RIGHT_ALIGNED = (1, 2)  # columns of numbers
 
 
 @click.command()
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also show the precisions measured on this machine."
+)
 @options.as_json
-def models(*, as_json: bool) -> None:
+def models(*, verbose: bool, as_json: bool) -> None:
     """List recommended models, and which need no download.
 
     Any other open_clip ARCH/TAG, hf-hub:ORG/NAME, local-dir:FOLDER, align:ORG/NAME, align:FOLDER,
@@ -25,7 +29,10 @@ def models(*, as_json: bool) -> None:
     ]
     if as_json:
         for spec, local in specs:
-            properties = {"download_bytes": spec.download_bytes, "local": local}
+            properties: dict[str, object] = {"download_bytes": spec.download_bytes, "local": local}
+            if verbose:
+                record = registry.measured_precision(spec.name)
+                properties["precisions"] = asdict(record) if record else None
             click.echo(json.dumps(asdict(spec) | properties))
         return
     rows = [("model", "dim", "download", "license", "", "")]
@@ -36,6 +43,11 @@ def models(*, as_json: bool) -> None:
         rows.append((name, str(spec.dim or "-"), size, spec.license, location, spec.note))
     for line in _aligned(rows):
         click.echo(line)
+    if verbose:
+        click.echo(f"\nprocessor: {cpu.description()}")
+        for spec, _ in specs:
+            if record := registry.measured_precision(spec.name):
+                click.echo(f"{spec.alias or spec.name}: {record.describe()}")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

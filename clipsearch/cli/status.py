@@ -1,6 +1,7 @@
 """`clipsearch status`."""
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -8,6 +9,7 @@ from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.errors import StoreError
 from clipsearch.escape import escape_control
+from clipsearch.models import registry
 from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
 
@@ -49,6 +51,7 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
     if isinstance(opened, StoreError):
         return {"name": name, "error": str(opened)}
     info = opened.info
+    record = registry.measured_precision(info.model.name)
     return {
         "name": name,
         "images": opened.estimate_count(),
@@ -57,6 +60,7 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
         "weights": info.model.weights,
         "preprocessing": info.model.preprocessing,
         "precision": info.model.precision,
+        "measured_precisions": asdict(record) if record else None,
         "schema_version": info.schema_version,
         "created_at": info.created_at,
         "roots": [str(root) for root in info.roots],
@@ -71,6 +75,8 @@ def _show(name: str, opened: Collection | StoreError, max_failures: int | None) 
     info = opened.info
     click.echo(f"\n{name}: {opened.estimate_count():,} images")
     click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
+    if record := registry.measured_precision(info.model.name):
+        click.echo(f"  precision {record.describe()}")
     click.echo(f"  created   {info.created_at}")
     for root in info.roots:
         click.echo(f"  folder    {escape_control(str(root))}")

@@ -78,5 +78,5 @@ def _conversion(model: ModelIdentity) -> Encoder | None:
         for path in export_cache.folder().iterdir():
             manifest = export_cache.manifest(path.name)
             if manifest and not manifest["int8"] and manifest["weights"] == model.weights:
-                return OpenVinoEncoder(path, manifest, name=model.name, precision="fp32")
+                return OpenVinoEncoder(path, manifest, name=model.name)
     return None

@@ -16,29 +16,34 @@ import numpy as np
 from clipsearch.errors import ModelError
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
+from clipsearch.models.calibration_images import SampleImages
 from clipsearch.models.export_cache import ExportRecord
 from clipsearch.models.export_check import PROMPTS, embed_test_inputs, min_cosine
 from clipsearch.models.export_source import ExportableEncoder, ExportSource, NotExportableError
+from clipsearch.models.exported_model import ExportedModel
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder, padded
-from clipsearch.models.openvino_runtime import compress, has_bf16, save_graph
+from clipsearch.models.openvino_runtime import save_graph
 from clipsearch.models.runtime import Runtime
 
 log = logging.getLogger("clipsearch")
 
 ON_CPU = Runtime("cpu", "torch", "fp32")
 
-# The smallest cosine allowed between vectors of the converted model and of torch, on test inputs.
-COSINES = {"fp32": 0.99999, "bf16": 0.999, "int8": 0.99}
+MIN_COSINE = 0.99999
+"""The smallest cosine allowed between vectors of the conversion and of the model itself."""
 
 
 def open_or_export(
-    ref: ModelRef, precision: str, load: Callable[[Runtime], ExportableEncoder]
+    ref: ModelRef,
+    precision: str,
+    load: Callable[[Runtime], ExportableEncoder],
+    sample: SampleImages | None = None,
 ) -> Encoder:
     """Open a model on OpenVINO, converting it if needed; on torch if that fails.
 
-    `load` loads the model on torch, which a converted model does not need. The log reports the
-    conversion, and why a model cannot be converted.
+    `load` loads the model on torch, which a converted model does not need. `sample` returns images
+    of the user, for int8. The log reports the conversion, and why a model cannot be converted.
     """
     name = _record_name(ref)
     record = export_cache.load_record(name)
@@ -64,41 +69,25 @@ def open_or_export(
     if not record.key:
         _log_reason(ref, record)
         return load(Runtime("cpu", "torch", "bf16" if precision == "bf16" else "fp32"))
-    key = _compressed(ref, record.key) if precision == "int8" else record.key
-    return _open(ref, key, precision, partial(load, ON_CPU))
+    return ExportedModel(ref, record.key, partial(load, ON_CPU), sample).open(precision)
+
+
+def find_exported(ref: ModelRef) -> ExportedModel | None:
+    """The conversion of a model; None if it would have to be loaded and converted first."""
+    record = export_cache.load_record(_record_name(ref))
+    if record is None or not record.key or export_cache.manifest(record.key) is None:
+        return None
+    return ExportedModel(ref, record.key)
 
 
 def is_converted(ref: ModelRef) -> bool:
     """Whether a model opens without being loaded and converted."""
-    record = export_cache.load_record(_record_name(ref))
-    return bool(record and record.key and export_cache.manifest(record.key))
+    return find_exported(ref) is not None
 
 
 def _record_name(ref: ModelRef) -> str:
     # A hub name means the repository's state in the hub's cache; a user may have several caches.
     return ref.name if ref.folder else f"{ref.name} in {hub.cache_folder()}"
-
-
-def _open(
-    ref: ModelRef,
-    key: str,
-    precision: str,
-    load_on_torch: Callable[[], ExportableEncoder] | None = None,
-) -> OpenVinoEncoder:
-    folder = export_cache.folder() / key
-    manifest = export_cache.manifest(key)
-    if manifest is None:
-        raise ModelError(f"files are missing from {folder}: delete it and try again")
-    export_cache.touch(key)
-    if precision == "bf16" and has_bf16() and not manifest["bf16"]:
-        log.info("model %s computes in float32: bfloat16 changes its vectors too much", ref.name)
-    return OpenVinoEncoder(
-        folder,
-        manifest,
-        name=ref.open_clip_name or ref.name,
-        precision=precision,
-        load_on_torch=load_on_torch,
-    )
 
 
 def _log_reason(ref: ModelRef, record: ExportRecord) -> None:
@@ -121,7 +110,7 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
             log.info("converting model %s for OpenVINO, once (up to a minute) …", ref.name)
             start = time.monotonic()
             export_cache.publish(key, lambda folder: _build(folder, encoder, source))
-            _open(ref, key, "auto").save_compiled(PROMPTS)
+            ExportedModel(ref, key).open("fp32").save_compiled(PROMPTS)
             seconds = time.monotonic() - start
             log.info("converted in %.0f s, saved in %s", seconds, export_cache.folder() / key)
     except (OSError, MemoryError):
@@ -162,17 +151,12 @@ def _build(folder: Path, encoder: ExportableEncoder, source: ExportSource) -> di
         "padding": source.padding,
         "masked": source.masked,
         "own_length": source.own_length,
-        "bf16": False,
-        "int8": False,
+        "int8": "",
     }
-    expected = embed_test_inputs(encoder)
-    exported = OpenVinoEncoder(folder, manifest, name=identity.name, precision="fp32")
-    if (cosine := min_cosine(embed_test_inputs(exported), expected)) < COSINES["fp32"]:
+    exported = OpenVinoEncoder(folder, manifest, name=identity.name)
+    cosine = min_cosine(embed_test_inputs(exported), embed_test_inputs(encoder))
+    if cosine < MIN_COSINE:
         raise NotExportableError(f"the converted model's vectors differ (cosine {cosine:.6f})")
-    if has_bf16():
-        bf16 = manifest | {"bf16": True}
-        fast = OpenVinoEncoder(folder, bf16, name=identity.name, precision="bf16")
-        manifest["bf16"] = min_cosine(embed_test_inputs(fast), expected) >= COSINES["bf16"]
     # Created last: what OpenVINO would save here now is valid for this temporary path only.
     (folder / COMPILED).mkdir()
     return manifest
@@ -193,38 +177,6 @@ def _trace(folder: Path, source: ExportSource) -> None:
         save_graph(folder / IMAGE, source.image, [pixels], [(-1, 3, height, width)])
         texts = [tensor(ids), tensor(mask)] if source.masked else [tensor(ids)]
         save_graph(folder / TEXT, source.text, texts, [shape] * len(texts))
-
-
-def _compressed(ref: ModelRef, key: str) -> str:
-    """The key of a conversion with 8-bit weights, which is made if it does not exist.
-
-    Raises ModelError if that changes the vectors too much.
-    """
-    int8_key = export_cache.key(key, "int8")
-    if export_cache.manifest(int8_key) is None:
-        log.info("model %s: rounding its weights to 8 bits, once …", ref.name)
-        full = _open(ref, key, "fp32")
-
-        def build(folder: Path) -> dict[str, Any]:
-            manifest = dict(export_cache.manifest(key) or {}) | {"int8": True}
-            for name in (IMAGE, TEXT):
-                compress(export_cache.folder() / key / name, folder / name)
-            for file in ("tokenizer.json", "merges.json"):
-                if file in manifest["files"]:
-                    (folder / file).write_bytes((export_cache.folder() / key / file).read_bytes())
-            rounded = OpenVinoEncoder(folder, manifest, name=ref.name, precision="int8")
-            cosine = min_cosine(embed_test_inputs(rounded), embed_test_inputs(full))
-            if cosine < COSINES["int8"]:
-                raise ModelError(
-                    f"8-bit weights change the vectors of model {ref.name} too much (cosine "
-                    f"{cosine:.4f}): use --precision bf16"
-                )
-            (folder / COMPILED).mkdir()
-            return manifest
-
-        export_cache.publish(int8_key, build)
-        _open(ref, int8_key, "int8").save_compiled(PROMPTS)
-    return int8_key
 
 
 def _changed_ns(path: Path) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 from clipsearch.cache import atomic_write
 from clipsearch.config import cache_folder
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folders' layout; a change makes all conversions again."""
 
 LIBRARIES = ("open_clip_torch", "openvino", "timm", "tokenizers", "torch", "transformers")

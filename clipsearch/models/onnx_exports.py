@@ -11,6 +11,7 @@ from clipsearch.errors import ModelError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models import onnx_files
 from clipsearch.models.base import Encoder
+from clipsearch.models.calibration_images import SampleImages
 from clipsearch.models.export import is_converted, open_or_export
 from clipsearch.models.model_name import ModelRef, parse_model_name
 from clipsearch.models.onnx import OnnxEncoder
@@ -20,14 +21,15 @@ from clipsearch.models.runtime import Runtime
 log = logging.getLogger("clipsearch")
 
 
-def open_export(ref: ModelRef, runtime: Runtime) -> Encoder:
+def open_export(ref: ModelRef, runtime: Runtime, sample: SampleImages | None = None) -> Encoder:
     """Open an export on OpenVINO; download and convert it at its first use.
 
-    Raises ModelError if it cannot be used, or if `runtime` names torch or a GPU.
+    `sample` returns images of the user, on which an int8 version is calibrated. Raises ModelError
+    if it cannot be used, or if `runtime` names torch or a GPU.
     """
     if runtime.runtime == "torch" or runtime.device not in ("auto", "cpu"):
         raise ModelError(f"model {ref.name} runs on OpenVINO only: omit the device and the runtime")
-    encoder = open_or_export(ref, runtime.precision, lambda _: OnnxEncoder(ref))
+    encoder = open_or_export(ref, runtime.precision, lambda _: OnnxEncoder(ref), sample)
     if ref.open_clip_name:
         _remember(ref)
     return encoder

@@ -17,11 +17,11 @@ from clipsearch import cpu
 from clipsearch.errors import ModelError
 from clipsearch.types import Vectors
 
-MIN_COMPRESSED = 1 << 16
-"""Matrices with fewer numbers than this keep their float32 weights."""
-
 VERIFIED = "verified"
 """Marker file: the compiled graph in this folder gives the same results as an uncached one."""
+
+INT8_SETS = frozenset({"avx2_vnni", "avx512", "amx_int8", "neon_dotprod", "neon_i8mm"})
+"""Instruction sets with which int8 is faster than float32; AVX-512 is even without VNNI."""
 
 _MACHINE = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
 
@@ -120,6 +120,7 @@ class Graph:
             return None
         core = load_openvino().Core()
         machine = [core.get_property("CPU", name) for name in _MACHINE]
+        machine.append(sorted(cpu.instruction_sets()))
         key = repr((self.path.name, self._options(), machine))
         return self._cache / hashlib.sha256(key.encode()).hexdigest()[:16]
 
@@ -129,6 +130,8 @@ class Graph:
             "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 and has_bf16() else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if self._chunk else "LATENCY",
         }
+        if not has_int8():  # OpenVINO may round activations all the same, and then fails
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "0"
         if cpu.available() < (os.cpu_count() or 1):  # OpenVINO ignores a container's quota
             options["INFERENCE_NUM_THREADS"] = str(cpu.available())
         return options
@@ -155,8 +158,18 @@ class Graph:
 
 
 def has_bf16() -> bool:
-    """Whether this processor has bfloat16 instructions."""
-    return "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether the runtime has bfloat16 instructions: those of the processor that are permitted."""
+    capabilities = load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    # OpenVINO reports what the processor has, whatever the environment permits.
+    permitted = not cpu.is_limited() or any("bf16" in name for name in cpu.instruction_sets())
+    return "BF16" in capabilities and permitted
+
+
+def has_int8() -> bool:
+    """Whether the runtime may have instructions that make int8 fast."""
+    if sys.platform == "win32" and not cpu.is_limited():
+        return True  # it does not tell
+    return bool(cpu.instruction_sets() & INT8_SETS)
 
 
 def save_graph(
@@ -181,41 +194,8 @@ def save_graph(
         raise ModelError(f"OpenVINO cannot convert it: {last_line(error)}") from error
 
 
-def compress(source: Path, target: Path) -> None:
-    """Copy a graph with 8-bit weights of its matrices: one scale and one offset per channel.
-
-    Biases, convolutions and small tables do not change.
-    """
-    openvino = load_openvino()
-    opset = openvino.opset13
-    model = openvino.Core().read_model(source)
-    for node in model.get_ordered_ops():
-        kind = node.get_type_name()
-        if kind not in ("MatMul", "Gather"):
-            continue
-        weights_input = 0 if kind == "Gather" else 1
-        weights = node.input_value(weights_input).get_node()
-        if weights.get_type_name() != "Constant" or len(weights.shape) != 2:
-            continue
-        values = weights.data
-        if values.dtype != np.float32 or values.size < MIN_COMPRESSED:
-            continue
-        # A channel holds the weights of one output number: a row, or a column for x @ W.
-        axis = 0 if kind == "MatMul" and not node.get_attributes()["transpose_b"] else 1
-        low = np.minimum(values.min(axis=axis, keepdims=True), 0)
-        high = np.maximum(values.max(axis=axis, keepdims=True), 0)
-        scale = np.maximum((high - low) / 255, np.finfo(np.float32).tiny).astype(np.float32)
-        zero_point = np.round(-low / scale)
-        levels = np.clip(np.round(values / scale) + zero_point, 0, 255).astype(np.uint8)
-        integers = opset.convert(opset.constant(levels), "f32")
-        offset = opset.convert(opset.constant(zero_point.astype(np.uint8)), "f32")
-        restored = opset.multiply(opset.subtract(integers, offset), opset.constant(scale))
-        node.input(weights_input).replace_source_output(restored.output(0))
-    openvino.save_model(model, target, compress_to_fp16=False)
-
-
 def load_openvino() -> Any:
-    """Import openvino without its telemetry."""
+    """Import openvino without its usage reports over the network."""
     # If this package exists, openvino imports it and sends a usage report over the network. Hiding
     # it saves about 0.5 s of a cold query (measured in alternation).
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

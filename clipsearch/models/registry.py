@@ -10,6 +10,7 @@ from clipsearch import config
 from clipsearch.errors import ClipsearchError, ModelError, UsageError
 from clipsearch.models import hub
 from clipsearch.models.base import Encoder
+from clipsearch.models.calibration_images import SampleImages
 from clipsearch.models.export_source import ExportableEncoder
 from clipsearch.models.model_name import (
     ModelRef,
@@ -18,6 +19,7 @@ from clipsearch.models.model_name import (
 )
 from clipsearch.models.onnx_names import EXPORTS
 from clipsearch.models.plugins import find_plugins, load_plugin
+from clipsearch.models.precision import PrecisionRecord
 from clipsearch.models.recommended_models import MODELS, ModelSpec
 from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
 from clipsearch.models.unknown_model import architectures, unknown_model_error
@@ -30,6 +32,7 @@ __all__ = [
     "choose_default",
     "is_local",
     "load",
+    "measured_precision",
     "parse_model_name",
     "plugin_specs",
 ]
@@ -39,15 +42,18 @@ log = logging.getLogger("clipsearch")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model")
 
 
-def load(name: str, runtime: Runtime | None = None) -> Encoder:
+def load(
+    name: str, runtime: Runtime | None = None, *, sample: SampleImages | None = None
+) -> Encoder:
     """Load a model by any name that `parse_model_name` accepts; "auto" is the default model.
 
     `runtime` defaults to the user's settings. On the CPU a model runs on OpenVINO, and is converted
     when it is first used; on CUDA and MPS it runs on torch. The built-in model always runs on
     OpenVINO, in its own precision. An ONNX export takes the place of an open_clip model that was
     not converted, if it is on this machine, or if torch is not installed and the hub offers one.
-    Raises ModelError on an unknown model, missing weights, broken files, or if the model needs the
-    extra `torch`, which is not installed.
+    `sample` returns images of the user, on which an int8 version is calibrated; without it they are
+    drawn. Raises ModelError on an unknown model, missing weights, broken files, or if the model
+    needs the extra `torch`, which is not installed.
     """
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
@@ -60,7 +66,7 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
     if ref.family == "onnx":
         from clipsearch.models.onnx_exports import open_export
 
-        return open_export(ref, runtime)
+        return open_export(ref, runtime, sample)
     # Checked before an import that takes seconds. Without open_clip, no architecture is known.
     if ref.arch and (known := architectures()) and ref.arch not in known:
         raise unknown_model_error(name)
@@ -69,12 +75,26 @@ def load(name: str, runtime: Runtime | None = None) -> Encoder:
 
     from clipsearch.models.export import is_converted, open_or_export
 
-    if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime)):
+    if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime, sample)):
         return encoder
-    return open_or_export(ref, runtime.precision, partial(_on_torch, ref))
+    return open_or_export(ref, runtime.precision, partial(_on_torch, ref), sample)
 
 
-def _exported(ref: ModelRef, runtime: Runtime) -> Encoder | None:
+def measured_precision(name: str) -> PrecisionRecord | None:
+    """What was measured of a model in each precision on this machine; None if nothing was.
+
+    Loads no model.
+    """
+    from clipsearch.models.export import find_exported
+
+    try:
+        conversion = find_exported(parse_model_name(name))
+    except ClipsearchError:  # the model of a plug-in or of the user's own code
+        return None
+    return conversion.record() if conversion else None
+
+
+def _exported(ref: ModelRef, runtime: Runtime, sample: SampleImages | None) -> Encoder | None:
     """Open an ONNX export of an open_clip model: one on this machine, or without torch the hub's.
 
     Raises ModelError if torch is not installed and the hub's cannot be used.
@@ -90,7 +110,7 @@ def _exported(ref: ModelRef, runtime: Runtime) -> Encoder | None:
     if not is_converted(export):
         log.info("model %s is read from its export %s", ref.name, export.name)
     try:
-        return open_export(export, runtime)
+        return open_export(export, runtime, sample)
     except ModelError as error:
         if has_torch():
             log.info("%s", error)

@@ -113,12 +113,12 @@ def test_the_users_settings_are_the_defaults(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_model_is_converted_once_and_logs_it(
     vit: Path, own_cache: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load(f"local-dir:{vit}", Runtime(device="cpu"))
+    first = load(f"local-dir:{vit}", Runtime(device="cpu", precision="fp32"))
     assert "converting model local-dir:" in log.text
     assert str(own_cache) in log.text
     log.clear()
     monkeypatch.delattr(export, "_build")
-    again = load(f"local-dir:{vit}", Runtime(device="cpu"))
+    again = load(f"local-dir:{vit}", Runtime(device="cpu", precision="fp32"))
     assert log.text == ""
     assert again.identity == first.identity
     np.testing.assert_array_equal(again.encode_texts(PROMPTS), first.encode_texts(PROMPTS))
@@ -146,7 +146,7 @@ def test_a_converted_model_imports_none_of_its_original_libraries(
     elif kind == "ALIGN":
         folder = checkpoints.save_align(tmp_path / "m")
     name = f"{'align' if kind == 'ALIGN' else 'local-dir'}:{folder}"
-    load(name, Runtime(device="cpu"))
+    load(name, Runtime(device="cpu", precision="fp32"))
     run = subprocess.run(
         [sys.executable, "-c", WARM, name], capture_output=True, text=True, check=True
     )
@@ -234,9 +234,9 @@ def test_concurrent_conversions_succeed(own_cache: Path) -> None:
 
 def test_changed_weights_are_another_model(tmp_path: Path, own_cache: Path) -> None:
     folder = checkpoints.save_open_clip(tmp_path / "model", tiny(), CLIP_PREPROCESSING)
-    before = load(f"local-dir:{folder}", Runtime(device="cpu"))
+    before = load(f"local-dir:{folder}", Runtime(device="cpu", precision="fp32"))
     checkpoints.save_weights(folder / "open_clip_model.safetensors", tiny(), seed=1)
-    after = load(f"local-dir:{folder}", Runtime(device="cpu"))
+    after = load(f"local-dir:{folder}", Runtime(device="cpu", precision="fp32"))
     assert not before.identity.is_comparable(after.identity)
     assert not np.allclose(before.encode_texts(["a"]), after.encode_texts(["a"]), atol=1e-2)
 
@@ -250,7 +250,7 @@ def test_an_outdated_conversion_is_made_again(
     log: pytest.LogCaptureFixture,
 ) -> None:
     name = f"local-dir:{vit}"
-    expected = load(name, Runtime(device="cpu")).encode_texts(PROMPTS)
+    expected = load(name, Runtime(device="cpu", precision="fp32")).encode_texts(PROMPTS)
     log.clear()
     if change == "lost bytes":
         [graph] = own_cache.glob("*/text.bin")
@@ -260,7 +260,9 @@ def test_an_outdated_conversion_is_made_again(
         monkeypatch.setattr(export_cache, "versions", lambda: newer)
     else:
         os.utime(vit / "open_clip_config.json", (1, 1))
-    np.testing.assert_array_equal(load(name, Runtime(device="cpu")).encode_texts(PROMPTS), expected)
+    np.testing.assert_array_equal(
+        load(name, Runtime(device="cpu", precision="fp32")).encode_texts(PROMPTS), expected
+    )
     # What was only touched is read again, found to be the same, and not converted again.
     assert ("converted in" in log.text) is (change != "files were touched")
 
@@ -275,7 +277,7 @@ def test_a_model_that_cannot_be_converted_runs_on_torch_and_logs_why(
     name = f"local-dir:{vit}"
     for _ in range(2):  # the second time without trying
         log.clear()
-        assert load(name, Runtime(device="cpu")).identity.precision == "float32"
+        assert load(name, Runtime(device="cpu", precision="fp32")).identity.precision == "float32"
         [line] = [record.getMessage() for record in log.records if "torch" in record.getMessage()]
         assert line == f"model {name} runs on torch, which is slower: it dreams"
         monkeypatch.delattr(export, "_export", raising=False)
@@ -287,7 +289,7 @@ def test_a_model_runs_on_torch_if_the_conversion_cannot_be_saved(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
-    encoder = load(f"local-dir:{vit}", Runtime(device="cpu"))
+    encoder = load(f"local-dir:{vit}", Runtime(device="cpu", precision="fp32"))
     assert encoder.identity.precision == "float32"
     assert "the conversion cannot be saved" in log.text
 
@@ -296,7 +298,10 @@ def test_a_conversion_that_changes_vectors_is_not_used(
     vit: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(export, "min_cosine", lambda *_: 0.97)
-    assert load(f"local-dir:{vit}", Runtime(device="cpu")).identity.precision == "float32"
+    assert (
+        load(f"local-dir:{vit}", Runtime(device="cpu", precision="fp32")).identity.precision
+        == "float32"
+    )
     assert "the converted model's vectors differ (cosine 0.97" in log.text
 
 

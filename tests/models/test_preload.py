@@ -20,7 +20,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the models that were loaded; all of them are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, _: Runtime) -> ColorEncoder:
+    def load(name: str, _: Runtime, **options: object) -> ColorEncoder:
         names.append(name)
         return encoder
 

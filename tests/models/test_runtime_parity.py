@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clipsearch.errors import ModelError
 from clipsearch.models.base import Encoder
 from clipsearch.models.openvino_runtime import has_bf16
 from clipsearch.models.registry import load
@@ -92,12 +93,14 @@ def test_bfloat16_stays_close(loaded: Loader) -> None:
     ours = loaded("openvino", "bf16")
     assert ours.identity.precision == "bfloat16, by OpenVINO"
     assert smallest_cosine(rows(ours), expected) >= 0.999
-    assert loaded("openvino", "auto").identity == ours.identity
 
 
-def test_weights_of_8_bits_stay_close(loaded: Loader) -> None:
-    ours = loaded("openvino", "int8")
-    assert "int8 weights" in ours.identity.precision
+def test_int8_stays_close_or_is_refused(loaded: Loader) -> None:
+    try:
+        ours = loaded("openvino", "int8")
+    except ModelError as error:
+        pytest.skip(str(error))  # some vectors of random weights have too similar neighbors
+    assert ours.identity.precision.startswith("int8")
     assert smallest_cosine(rows(ours), rows(loaded("torch"))) >= 0.99
 
 
