@@ -12,9 +12,10 @@ from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.remote_backend import Calls, RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
-from clipsearch.errors import ModelMismatchError, StoreError, UnknownModelError
+from clipsearch.errors import StoreError, UnknownModelError
 from clipsearch.files.sample import sample_images
-from clipsearch.models import equivalence, registry
+from clipsearch.model_match import require_comparable, require_model
+from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
 from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
@@ -95,7 +96,10 @@ class Session:
         """Files that are about to be ingested, on some of which the model may be calibrated."""
         self._encoder: Encoder | None = None
         self._collection = store.find(name)
-        self._check_model()
+        if model is not None and self._collection is not None:
+            require_model(self._collection, model)
+        elif not isinstance(model, str | None):
+            registry.check_custom_encoder(model)
 
     @classmethod
     def open(
@@ -193,7 +197,8 @@ class Session:
         """
         if self._encoder is None:
             encoder = self._load_encoder()
-            self._check_comparable(encoder)
+            if self._collection is not None:
+                require_comparable(self._collection, encoder)
             self._encoder = encoder
         return self._encoder
 
@@ -232,32 +237,3 @@ class Session:
         name, reason = registry.choose_default()
         log.info("model %s: %s", name, reason)
         return name
-
-    def _check_model(self) -> None:
-        """Raise ModelMismatchError if a model other than the given one made the collection."""
-        if self._model in (None, "auto"):
-            return
-        if not isinstance(self._model, str):
-            registry.check_custom_encoder(self._model)
-            self._check_comparable(self._model)
-            return
-        if self._collection is None:
-            return
-        made_by = self._collection.info.model.name
-        model = registry.parse_model_name(self._model)
-        if made_by not in (model.name, model.open_clip_name):
-            raise ModelMismatchError(
-                f"the collection {self.name!r} was made by {made_by}, and vectors of {model.name} "
-                "cannot be compared with its vectors: leave the model out, or name another "
-                "collection"
-            )
-
-    def _check_comparable(self, encoder: Encoder) -> None:
-        if self._collection is None:
-            return
-        made_by = self._collection.info.model
-        if reason := equivalence.difference(encoder, made_by):
-            raise ModelMismatchError(
-                f"the collection {self.name!r} was made by {made_by.name} {reason}: restore that "
-                "model, or ingest into a new collection"
-            )

@@ -36,6 +36,7 @@ TIERS = (
     "clipsearch.render",
     "ingest",
     "clipsearch.daemon",
+    "clipsearch.model_match",
     "clipsearch.session",
     "clipsearch.index clipsearch.distill clipsearch.daemon.__main__",
     "clipsearch.cli",

@@ -1,0 +1,37 @@
+"""Whether a model fits a collection: only vectors of one model can be compared."""
+
+from clipsearch.errors import ModelMismatchError
+from clipsearch.models import equivalence, registry
+from clipsearch.models.base import Encoder
+from clipsearch.store import Collection
+
+
+def require_model(collection: Collection, model: str | Encoder) -> None:
+    """Raise ModelMismatchError if a model, by name or loaded, did not make the collection.
+
+    Loads no model. "auto" fits every collection.
+    """
+    if not isinstance(model, str):
+        registry.check_custom_encoder(model)
+        require_comparable(collection, model)
+        return
+    if model == "auto":
+        return
+    made_by = collection.info.model.name
+    ref = registry.parse_model_name(model)
+    if made_by not in (ref.name, ref.open_clip_name):
+        raise ModelMismatchError(
+            f"the collection {collection.info.name!r} was made by {made_by}, and vectors of "
+            f"{ref.name} cannot be compared with its vectors: leave the model out, or name another "
+            "collection"
+        )
+
+
+def require_comparable(collection: Collection, encoder: Encoder) -> None:
+    """Raise ModelMismatchError if an encoder's vectors are not those of the collection's model."""
+    made_by = collection.info.model
+    if reason := equivalence.difference(encoder, made_by):
+        raise ModelMismatchError(
+            f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: restore "
+            "that model, or ingest into a new collection"
+        )
