@@ -18,7 +18,7 @@ from clipsearch.errors import DamagedStoreError, StoreError, UsageError
 from clipsearch.index import Index
 from clipsearch.startup import import_pymilvus
 from clipsearch.store import Store, local_store
-from clipsearch.store.milvus_lite import NativeServer, native_library
+from clipsearch.store.milvus_lite import PAGE_BYTES, NativeServer, native_library
 from tests.helpers.records import MODEL, many
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +138,18 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @native
+@native
+def test_pages_of_a_new_file_hold_several_rows_and_those_of_an_old_one_stay(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as database:
+        database.execute("VACUUM")
+    for name, page_bytes in (("new.db", PAGE_BYTES), ("old.db", 4_096)):
+        path = filled(tmp_path / name)
+        with closing(sqlite3.connect(path)) as database:
+            assert database.execute("PRAGMA page_size").fetchone() == (page_bytes,)
+        with Store.open(path) as store:
+            assert store.collection("photos").count() == 300
+
+
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "photos.db").touch()
     filled(tmp_path / "photos.db", rows=3)
