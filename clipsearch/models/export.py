@@ -57,15 +57,16 @@ def open_or_export(
             if not (ref.folder and any(_changed_ns(path) >= began for path in sources)):
                 export_cache.save_record(name, sources, record)
         except (OSError, MemoryError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "out of memory"
-            record = ExportRecord(
-                reason=f"the conversion cannot be saved in {export_cache.folder()} ({reason})"
-            )
-        if not record.key and precision != "bf16" and ref.family != "onnx":
+            record = ExportRecord(reason=f"the conversion {export_cache.describe_failure(error)}")
+        if not record.key and precision not in ("bf16", "int8") and ref.family != "onnx":
             _log_reason(ref, record)
             return on_torch
     if not record.key and ref.family == "onnx":
         raise ModelError(f"model {ref.name} cannot be used: {record.reason}")
+    if not record.key and precision == "int8":
+        raise ModelError(
+            f"model {ref.name} cannot compute in int8: {record.reason}; use --precision auto"
+        )
     if not record.key:
         _log_reason(ref, record)
         return load(Runtime("cpu", "torch", "bf16" if precision == "bf16" else "fp32"))

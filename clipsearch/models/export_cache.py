@@ -151,6 +151,12 @@ def touch(key: str) -> None:
         pass
 
 
+def describe_failure(error: OSError | MemoryError) -> str:
+    """Why nothing could be saved, as the end of a sentence."""
+    reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+    return f"cannot be saved in {folder()} ({reason})"
+
+
 def _tidy(root: Path) -> None:
     """Remove folders of killed processes, and unused conversions by other versions."""
     now = time.time()

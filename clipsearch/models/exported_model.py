@@ -93,7 +93,9 @@ class ExportedModel:
         self, variants: Sequence[Variant], known: PrecisionRecord | None
     ) -> PrecisionRecord:
         """Check and time variants, and save the figures with those that are known."""
-        figures = {variant: self._check(variant) for variant in variants}
+        figures = {v: self._check(v) for v in variants if "int8" not in v}
+        if in_int8 := [v for v in variants if "int8" in v]:
+            figures |= dict.fromkeys(in_int8, self._check_int8())
         usable = {v: self._encoder(v) for v, checked in figures.items() if not checked.refused}
         began = time.monotonic()
         if usable:
@@ -118,16 +120,23 @@ class ExportedModel:
         return record
 
     def _check(self, variant: Variant) -> Figures:
-        """Compare the vectors of a variant with those in float32, making its graphs if needed."""
+        """Compare the vectors of "fp32" or "bf16" with those in float32."""
         if variant == "fp32":
             return Figures()
-        if variant == "bf16":
-            inputs = embed_test_inputs(self._encoder("fp32"))
-            cosine = round(min_cosine(embed_test_inputs(self._encoder("bf16")), inputs), 5)
-            if cosine < MIN_BF16_COSINE:
-                return Figures(cosine=cosine, refused=f"bfloat16 changes vectors (cosine {cosine})")
-            return Figures(cosine=cosine)
-        return Figures(**(self._int8_manifest or self._make_int8())["figures"])
+        inputs = embed_test_inputs(self._encoder("fp32"))
+        cosine = round(min_cosine(embed_test_inputs(self._encoder("bf16")), inputs), 5)
+        if cosine < MIN_BF16_COSINE:
+            return Figures(cosine=cosine, refused=f"bfloat16 changes vectors (cosine {cosine})")
+        return Figures(cosine=cosine)
+
+    def _check_int8(self) -> Figures:
+        """Return the comparison of int8 with float32, making the int8 graphs if needed."""
+        try:
+            return Figures(**(self._int8_manifest or self._make_int8())["figures"])
+        except (OSError, MemoryError) as error:  # tried again by the next process
+            refused = f"its int8 version {export_cache.describe_failure(error)}"
+            log.info("model %s: %s", self.ref.name, refused)
+            return Figures(refused=refused)
 
     def _encoder(self, variant: Variant) -> OpenVinoEncoder:
         key = self._int8_key if variant.startswith("int8") else self.key

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import ModelError
-from clipsearch.models.openvino_runtime import load_openvino
+from clipsearch.models.openvino_runtime import load_openvino, save_model
 from clipsearch.types import Pixels
 
 MIN_COMPRESSED = 1 << 16
@@ -64,7 +64,7 @@ def calibrate(source: Path, target: Path, images: Sequence[Pixels]) -> None:
 def compress(source: Path, target: Path) -> None:
     """Copy a graph with 8-bit weights of its matrices: one scale and one offset per channel.
 
-    Biases, convolutions and small tables do not change.
+    Biases, convolutions and small tables do not change. Raises OSError if it cannot be written.
     """
     openvino = load_openvino()
     opset: Any = openvino.opset13
@@ -91,4 +91,4 @@ def compress(source: Path, target: Path) -> None:
         offset = opset.convert(opset.constant(zero_point.astype(np.uint8)), "f32")
         restored = opset.multiply(opset.subtract(integers, offset), opset.constant(scale))
         node.input(weights_input).replace_source_output(restored.output(0))
-    openvino.save_model(model, target, compress_to_fp16=False)
+    save_model(model, target)

@@ -1,5 +1,6 @@
 """Build the int8 version of a converted model, and check that its embeddings stay close."""
 
+import logging
 import shutil
 import time
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEn
 from clipsearch.models.precision import Figures
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
+
+log = logging.getLogger("clipsearch")
 
 MIN_TEXT_COSINE = 0.99
 MIN_COSINE = 0.995
@@ -64,6 +67,8 @@ class Int8Builder:
                 figures = Figures(refused=str(error))
             if not figures.refused:
                 break
+            if kind == CALIBRATED:
+                log.info("%s; trying 8-bit weights without calibration …", figures.refused)
         (folder / COMPILED).mkdir()
         return manifest | {"figures": asdict(figures)}
 

@@ -24,10 +24,10 @@ from clipsearch.models.onnx_graph import (
     batched,
     open_rows,
     read_graph,
-    save_model,
 )
 from clipsearch.models.onnx_tokenizer import OnnxTokenizer
 from clipsearch.models.openvino_encoder import IMAGE, TEXT, padded
+from clipsearch.models.openvino_runtime import save_model
 from clipsearch.models.preprocess import Preprocessing, describe_preprocessing
 from clipsearch.models.tokenizers import Row, open_tokenizer
 from clipsearch.models.weights_hash import weights_hash

@@ -93,11 +93,6 @@ def batched(
     raise ModelError(f"{path} gives other embeddings in a batch than for single rows")
 
 
-def save_model(model: Any, target: Path) -> None:
-    """Write a model with its float32 weights."""
-    load_openvino().save_model(model, target, compress_to_fp16=False)
-
-
 def _read(path: Path) -> Any:
     frontend = load_openvino().frontend.FrontEndManager().load_by_framework("onnx")
     try:  # `Core.read_model` tries other formats as well, which print errors

@@ -178,7 +178,7 @@ def save_graph(
     """Convert a torch module, traced on example tensors, to a graph with float32 weights.
 
     `shapes` are those of its inputs, with -1 for a variable size. Raises ModelError if OpenVINO
-    cannot represent the module.
+    cannot represent the module, and OSError if it cannot be written.
     """
     openvino = load_openvino()
     try:
@@ -187,11 +187,19 @@ def save_graph(
             example_input=tuple(examples),
             input=[openvino.PartialShape(list(shape)) for shape in shapes],
         )
-        openvino.save_model(model, path, compress_to_fp16=False)
     except OSError:
         raise
     except Exception as error:  # tracing runs the model's own code
         raise ModelError(f"OpenVINO cannot convert it: {last_line(error)}") from error
+    save_model(model, path)
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a model of OpenVINO with its own weights; raise OSError if that fails."""
+    try:
+        load_openvino().save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:  # on a full disk
+        raise OSError(f"{path.name} cannot be written: is the disk full?") from error
 
 
 def load_openvino() -> Any:

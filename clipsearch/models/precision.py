@@ -37,12 +37,13 @@ VARIANTS_OF: Mapping[str, tuple[Variant, ...]] = {
 TOLERANCE = 0.95
 """A more exact variant is chosen if it has this share of the fastest one's rate."""
 
+SCREENING_SECONDS = 0.2
 TIMING_SECONDS = 0.8
 ROUND_SECONDS = 0.25
-"""The time for comparing, and for one round of it."""
+"""The time for finding slow variants, for comparing the others, and for one round of that."""
 
 SLOW = 2.0
-"""A variant that takes this many times as long as the fastest one is compared once only."""
+"""A variant that takes this many times as long as the fastest one is not compared further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +139,33 @@ def time_variants(
     cores = cpu.available()
     seconds: dict[Variant, float] = {}  # of one image
     for variant, encoder in encoders.items():
-        try:
+        with contextlib.suppress(ModelError):
             encoder.encode_images([pixels])  # compiles the graph
-            seconds[variant] = min(_seconds(encoder, [pixels] * cores) for _ in range(2))
-        except ModelError:
-            continue
+            seconds[variant] = _seconds(encoder, [pixels] * cores)
+    # By turns and repeatedly: a program that runs beside this may slow a single call several times.
+    _improve(seconds, encoders, [pixels] * cores, SCREENING_SECONDS)
     fastest = min(seconds.values(), default=0.0)
-    compared = [variant for variant in seconds if seconds[variant] <= SLOW * fastest]
-    count = int(ROUND_SECONDS / sum(seconds[variant] for variant in compared)) if compared else 0
-    started = time.perf_counter()
-    while count >= cores and time.perf_counter() - started < TIMING_SECONDS:
-        for variant in compared:
-            measured = _seconds(encoders[variant], [pixels] * min(count, batch))
-            seconds[variant] = min(seconds[variant], measured)
+    compared = {name: value for name, value in seconds.items() if value <= SLOW * fastest}
+    count = int(ROUND_SECONDS / sum(compared.values())) if compared else 0
+    if count >= cores:
+        _improve(compared, encoders, [pixels] * min(count, batch), TIMING_SECONDS)
+    seconds |= compared
     return {variant: 1 / seconds[variant] if variant in seconds else 0.0 for variant in encoders}
+
+
+def _improve(
+    seconds: dict[Variant, float],
+    encoders: Mapping[Variant, Encoder],
+    batch: Sequence[Pixels],
+    duration: float,
+) -> None:
+    """Time these variants by turns for `duration` seconds, and keep the minimum of each."""
+    started = time.perf_counter()
+    while seconds:
+        for variant in seconds:
+            seconds[variant] = min(seconds[variant], _seconds(encoders[variant], batch))
+        if time.perf_counter() - started >= duration:
+            return
 
 
 def _seconds(encoder: Encoder, batch: Sequence[Pixels]) -> float:

@@ -3,11 +3,13 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +52,7 @@ def model(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(int8_build, "CHECKED_IMAGES", 40)
     monkeypatch.setattr(int8_build, "MIN_RECALL", 0.5)  # those of random weights are alike
+    monkeypatch.setattr(precision, "SCREENING_SECONDS", 0.05)
     monkeypatch.setattr(precision, "TIMING_SECONDS", 0.05)
     return f"local-dir:{folder}"
 
@@ -81,6 +84,19 @@ def test_a_refused_precision_is_not_chosen() -> None:
     assert record.best() == "fp32"
     assert record.best(["bf16"]) is None
     assert "bf16 not offered, cosine 0.9" in record.describe()
+
+
+def test_a_disturbance_does_not_exclude_the_fastest_variant() -> None:
+    class Sleeper:
+        def __init__(self, *seconds: float) -> None:
+            self.seconds = list(seconds)
+
+        def encode_images(self, pixels: Sequence[Any]) -> None:
+            time.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
+
+    encoders: Any = {"fp32": Sleeper(0.004), "int8": Sleeper(0.04, 0.04, 0.04, 0.001)}
+    rates = precision.time_variants(encoders, np.zeros((3, 2, 2), np.float32), 8)
+    assert rates["int8"] > rates["fp32"]
 
 
 @needs_int8
@@ -152,13 +168,39 @@ def test_int8_that_changes_neighbors_is_refused_once(
     assert not registry.load(model, AUTO).identity.precision.startswith("int8")
 
 
-def test_a_failing_nncf_leaves_8_bit_weights(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_means_another_precision_until_there_is_space(
+    model: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(openvino, "save_model", _fail)
+        with pytest.raises(ModelError, match=r"cannot compute in int8: the conversion cannot be"):
+            registry.load(model, INT8)
+    registry.load(model, Runtime("cpu", "openvino", "fp32"))
+    with monkeypatch.context() as patch:
+        patch.setattr(openvino, "save_model", _fail)
+        log.clear()
+        assert not registry.load(model, AUTO).identity.precision.startswith("int8")
+        if has_int8():
+            assert log.text.count("text.xml cannot be written: is the disk full?") == 1
+        with pytest.raises(ModelError, match=r"cannot compute in int8.*is the disk full\?\);"):
+            registry.load(model, INT8)
+    assert registry.load(model, INT8).identity.precision.startswith("int8")
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise RuntimeError("basic_ios::clear: iostream error")  # OpenVINO's error on a full disk
+
+
+def test_a_failing_nncf_leaves_8_bit_weights(
+    model: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise ModelError("NNCF cannot calibrate it")
 
     monkeypatch.setattr(int8_build, "can_calibrate", lambda: True)
     monkeypatch.setattr(int8_build, "calibrate", fail)
     assert registry.load(model, INT8).identity.precision.startswith("int8 weights, ")
+    assert "NNCF cannot calibrate it; trying 8-bit weights" in log.text
 
 
 @needs_bf16
