@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from clipsearch.store.lite_file import LiteFile, UnsupportedReadError
+from clipsearch.store.lite_file import LiteFile
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.schema import Entity
 from clipsearch.types import Vectors
@@ -83,7 +82,7 @@ class FileBackend(MilvusBackend):
                 if is_unstarted:
                     try:
                         return answer(self._file)
-                    except (UnsupportedReadError, sqlite3.Error, ValueError, KeyError):
+                    except Exception:  # noqa: BLE001 - a damaged file may raise any
                         pass
         self._file = None
         return None

@@ -30,7 +30,8 @@ class UnsupportedReadError(Exception):
 class LiteFile:
     """The collections of a file that nothing writes to. For one thread at a time.
 
-    Methods raise UnsupportedReadError, sqlite3.Error or ValueError if the file cannot be read.
+    Methods raise UnsupportedReadError, sqlite3.Error or ValueError if the file cannot be read, or
+    another exception if it is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,14 +139,18 @@ class _Table:
             (start, 4 * layout.dim, start - size, size, layout.prefix),
         )
         keys = []
+        unique_keys: set[bytes] = set()
         while rows := cursor.fetchmany(CHUNK_ROWS):
             row_ids, chunk_keys, vectors, are_valid = zip(*rows, strict=True)
             if not all(are_valid):
                 raise UnsupportedReadError
             self._row_ids += row_ids
             keys.append(np.array(chunk_keys, dtype="S"))
+            unique_keys.update(chunk_keys)
             chunk = np.frombuffer(b"".join(vectors), dtype=np.float32)
             self._chunks.append(chunk.reshape(len(rows), layout.dim))
+        if len(unique_keys) < len(self._row_ids):
+            raise UnsupportedReadError  # a search returns only one row of each key
         self.keys = np.concatenate(keys)
 
 

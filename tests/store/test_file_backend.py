@@ -16,7 +16,9 @@ from clipsearch.errors import DamagedStoreError, StoreError, UsageError
 from clipsearch.session import open_store
 from clipsearch.store import Store, filters, lite_row, local_store
 from clipsearch.store.key_condition import compile_condition
+from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import NativeServer, native_library
+from clipsearch.store.schema import to_entity
 from clipsearch.types import Failure
 from tests.helpers.records import DIM, MODEL, many, row
 
@@ -185,6 +187,40 @@ def test_rows_of_another_dimension_are_not_read(tmp_path: Path) -> None:
     with open_store(tmp_path / "s.db", single_query=True) as store:
         store.find("photos")
         assert is_started(tmp_path / "s.db")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE photos SET data = NULL WHERE id = 1",
+        "UPDATE photos SET data = x'' WHERE id = 1",
+        "UPDATE photos SET data = 7 WHERE id = 1",
+        "UPDATE photos SET data = x'1001' WHERE id = 1",
+        "UPDATE collection_meta SET collection_name = NULL WHERE id = 1",
+    ],
+)
+def test_damage_gives_the_error_of_milvus_lite(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "s.db"
+    with Store.open(path) as store:
+        store.create("photos", MODEL).upsert(many(3))
+        store.collection("photos").finish_writes()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+    with open_store(path, single_query=True) as store, pytest.raises(StoreError):
+        store.collection("photos").count()
+
+
+def test_of_rows_with_the_same_key_only_one_is_a_hit(tmp_path: Path) -> None:
+    """Another program may insert a row that exists; clipsearch replaces it."""
+    old, new = row("/a.jpg", (1, 0, 0, 0)), row("/a.jpg", (0, 1, 0, 0))
+    with Store.open(tmp_path / "s.db") as store:
+        store.create("photos", MODEL).upsert([old])
+        assert isinstance(store.backend, MilvusBackend)
+        client = store.backend._connection.client_for("photos")
+        client.insert("photos", [to_entity(new)])
+    with open_store(tmp_path / "s.db", single_query=True) as store:
+        [hits] = store.collection("photos").search(old.embedding, limit=9)
+        assert [hit.score for hit in hits] == [1]
 
 
 def test_a_write_that_a_kill_interrupted_is_undone(tmp_path: Path) -> None:
