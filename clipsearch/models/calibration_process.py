@@ -7,10 +7,12 @@ images, (n, 3, H, W) float32.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from clipsearch.models.openvino_runtime import load_openvino
+from clipsearch.models.openvino_runtime import load_openvino, save_model
+from clipsearch.models.row_loop import convert_body
 
 
 def main(source: str, target: str, images: str) -> None:
@@ -23,18 +25,25 @@ def main(source: str, target: str, images: str) -> None:
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     pixels = np.load(images, mmap_mode="r")
-    quantized = nncf.quantize(
-        openvino.Core().read_model(source),
-        nncf.Dataset([np.array(image[None]) for image in pixels]),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(pixels),
-        advanced_parameters=AdvancedQuantizationParameters(
-            overflow_fix=OverflowFix.ENABLE,
-            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-        ),
-    )
-    openvino.save_model(quantized, Path(target), compress_to_fp16=False)
+
+    def quantize(model: Any) -> Any:
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset([np.array(image[None]) for image in pixels]),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(pixels),
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.ENABLE,
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            ),
+        )
+        if not any(op.get_type_name() == "FakeQuantize" for op in quantized.get_ops()):
+            sys.exit("it has no operations in int8")
+        return quantized
+
+    model = convert_body(openvino.Core().read_model(source), quantize)
+    save_model(model, Path(target))
 
 
 if __name__ == "__main__":

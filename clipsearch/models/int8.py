@@ -19,6 +19,7 @@ import numpy as np
 
 from clipsearch.errors import ModelError
 from clipsearch.models.openvino_runtime import load_openvino, save_model
+from clipsearch.models.row_loop import convert_body
 from clipsearch.types import Pixels
 
 MIN_COMPRESSED = 1 << 16
@@ -66,9 +67,12 @@ def compress(source: Path, target: Path) -> None:
 
     Biases, convolutions and small tables do not change. Raises OSError if it cannot be written.
     """
-    openvino = load_openvino()
-    opset: Any = openvino.opset13
-    model = openvino.Core().read_model(source)
+    model = load_openvino().Core().read_model(source)
+    save_model(convert_body(model, _compress), target)
+
+
+def _compress(model: Any) -> Any:
+    opset: Any = load_openvino().opset13
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind not in ("MatMul", "Gather"):
@@ -91,4 +95,4 @@ def compress(source: Path, target: Path) -> None:
         offset = opset.convert(opset.constant(zero_point.astype(np.uint8)), "f32")
         restored = opset.multiply(opset.subtract(integers, offset), opset.constant(scale))
         node.input(weights_input).replace_source_output(restored.output(0))
-    save_model(model, target)
+    return model

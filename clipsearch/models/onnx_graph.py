@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError
 from clipsearch.models.openvino_runtime import last_line, load_openvino
+from clipsearch.models.row_loop import loop_rows
 from clipsearch.types import Vectors
 
 QUICK_GELU = 1.702
@@ -169,20 +170,7 @@ def _shorten(model: Any, context: int) -> None:
 
 
 def _looped(model: Any, shape: Sequence[int]) -> Any:
-    """A model that runs another one, for a batch of one, on each row."""
-    openvino = load_openvino()
-    opset = openvino.opset13
-    model = _reshaped(model, [1, *shape[1:]])
-    loop = opset.tensor_iterator()
-    loop.set_body(model)
-    parameters = []
-    for inner in model.get_parameters():
-        outer = opset.parameter(openvino.PartialShape(list(shape)), inner.get_element_type())
-        outer.output(0).set_names(inner.output(0).get_names())
-        loop.set_sliced_input(inner, outer.output(0), 0, 1, 1, -1, 0)
-        parameters.append(outer)
-    rows = loop.get_concatenated_slices(model.get_results()[0].output(0), 0, 1, 1, -1, 0)
-    return openvino.Model([opset.result(rows)], parameters, "rows")
+    return loop_rows(_reshaped(model, [1, *shape[1:]]), shape)
 
 
 def _is_quantized(constant: Any) -> bool:
