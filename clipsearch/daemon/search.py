@@ -25,8 +25,8 @@ def search(
     """Search a collection by the daemon that serves its store.
 
     Returns None if there is no daemon, or if it leaves the search to the caller, as with a model
-    that it cannot load. Raises what the search raises; DaemonLostError if the daemon cannot be
-    used at all.
+    that it cannot load, or an image that perhaps only this process can read. Raises what the
+    search raises; DaemonLostError if the daemon cannot be used at all.
     """
     endpoint = find_endpoint(uri.key)
     if endpoint is None or any(_is_own_file(term.content) for term in query.terms):
@@ -49,7 +49,10 @@ def search(
         except (OSError, EOFError, ValueError) as error:
             raise DaemonLostError(str(error)) from error
     if "error" in message:
-        raise _error(message["error"])
+        reason = _error(message["error"])
+        if isinstance(reason, errors.ImageError):  # as of a link to /dev/stdin
+            return None
+        raise reason
     return parse_response(message["result"]) if "result" in message else None
 
 
