@@ -29,7 +29,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the loaded models; all are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
+    def load(name: str, runtime: Runtime | None = None, **_: object) -> ColorEncoder:
         names.append(name)
         return encoder
 

@@ -20,9 +20,10 @@ Loads = list[tuple[str, Runtime | None]]
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> Loads:
     """The models that were loaded, with their runtimes; all of them are the fake encoder."""
+    monkeypatch.delenv("CLIPSEARCH_PRECISION")
     loaded: Loads = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
+    def load(name: str, runtime: Runtime | None = None, **_: object) -> ColorEncoder:
         loaded.append((name, runtime))
         return encoder
 

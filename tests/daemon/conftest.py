@@ -29,7 +29,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> list[str]:
     """The names of the loaded models, here or in the daemon; all are the fake encoder."""
     names: list[str] = []
 
-    def load(name: str, runtime: Runtime | None = None) -> ColorEncoder:
+    def load(name: str, runtime: Runtime | None = None, **_: object) -> ColorEncoder:
         logging.getLogger("clipsearch").info("loading %s", name)
         names.append(name)
         return encoder

@@ -64,7 +64,7 @@ def test_a_model_that_differs_in_the_daemon_is_loaded_here(
         monkeypatch.setattr(registry, "load", missing)
         assert remote_encoder(daemon_of(store), lambda: encoder, MODEL, Runtime("cuda")) is None
         encoder.identity = other
-        monkeypatch.setattr(registry, "load", lambda *_: encoder)
+        monkeypatch.setattr(registry, "load", lambda *_, **__: encoder)
         with Index.open(path, collection="photos") as index, pytest.raises(ModelMismatchError):
             index.load()
 

@@ -40,7 +40,8 @@ def images(tmp_path: Path, image_folder: Path, loads: list[str]) -> Path:
 
 def ask(uri: Path | str, text: str = "green", **options: Any) -> SearchResponse | None:
     terms = options.pop("terms", (Term(text),))
-    return search(Query(terms, **options), parse_uri(uri), None, "images", Runtime())
+    query, runtime = Query(terms, **options), Runtime(precision="fp32")
+    return search(query, parse_uri(uri), None, "images", runtime)
 
 
 def names(response: SearchResponse | None) -> list[str]:
@@ -130,7 +131,7 @@ def test_a_daemon_in_use_does_not_stop(images: Path, monkeypatch: pytest.MonkeyP
 def test_a_model_that_the_daemon_cannot_load_is_left_to_the_caller(
     images: Path, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str, runtime: Runtime) -> ColorEncoder:
+    def missing(name: str, runtime: Runtime, **_: object) -> ColorEncoder:
         raise ModelError("no weights")
 
     with serving(images):
@@ -138,13 +139,24 @@ def test_a_model_that_the_daemon_cannot_load_is_left_to_the_caller(
         assert ask(images) is None
     with serving(images):
         other = ColorEncoder(weights="0ther")
-        monkeypatch.setattr(registry, "load", lambda *_: other)
+        monkeypatch.setattr(registry, "load", lambda *_, **__: other)
         assert ask(images) is None
 
 
 def test_a_name_that_means_another_file_there_is_left_to_the_caller(images: Path) -> None:
     with serving(images):
         assert ask(images, terms=(Term(Path("/dev/stdin")),)) is None
+
+
+def test_an_image_that_the_daemon_cannot_read_is_left_to_the_caller(
+    images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.jpg").write_text("no image")
+    with serving(images):
+        assert ask(images, terms=(Term(tmp_path / "bad.jpg"),)) is None
+        done = command("similar", tmp_path / "bad.jpg", "--uri", images)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("bad.jpg: not an image in a known format\n")
 
 
 def test_an_outdated_daemon_is_stopped(images: Path) -> None:

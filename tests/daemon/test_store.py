@@ -180,7 +180,7 @@ def test_damage_is_checked_before_the_first_write(path: Path) -> None:
         size = path.stat()
         with path.open("r+b") as file:
             file.seek(size.st_size // 2)
-            file.write(b"\xff" * 4096)
+            file.write(b"\xff" * (size.st_size // 4))
         os.utime(path, ns=(size.st_atime_ns, size.st_mtime_ns))
         with open_store(path, create=True) as store, pytest.raises(DamagedStoreError):
             store.collections()

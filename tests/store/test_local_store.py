@@ -138,7 +138,6 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @native
-@native
 def test_pages_of_a_new_file_hold_several_rows_and_those_of_an_old_one_stay(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "old.db")) as database:
         database.execute("VACUUM")
@@ -150,6 +149,7 @@ def test_pages_of_a_new_file_hold_several_rows_and_those_of_an_old_one_stay(tmp_
             assert store.collection("photos").count() == 300
 
 
+@native
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "photos.db").touch()
     filled(tmp_path / "photos.db", rows=3)
