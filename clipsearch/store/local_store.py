@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,9 @@ CHECKED_BYTES = 32 << 20
 
 LITE_TABLE = "collection_meta"
 """A table that Milvus Lite 2.5 creates when it first opens a file."""
+
+LITE_TABLES = (LITE_TABLE, "bm25_stats", "token_doc_count")
+"""The tables of Milvus Lite 2.5 beside those of collections, which have the collections' names."""
 
 
 class LiteServer(Protocol):
@@ -77,6 +81,18 @@ def release(path: Path, owner: int) -> None:
         _users[path] -= 1
         if not _users[path]:
             _servers.pop(path).close()
+
+
+def find_table(name: str, collections: Iterable[str]) -> str | None:
+    """Return the table that this name of a collection would share, or None.
+
+    SQLite ignores the case of table names: `Cats` would be stored in the table of `cats`, and
+    dropping one would delete the rows of both.
+    """
+    if name.lower().startswith("sqlite_"):
+        return "sqlite_…"
+    tables = (*LITE_TABLES, *(other for other in collections if other != name))
+    return next((table for table in tables if table.lower() == name.lower()), None)
 
 
 def disk_bytes(path: Path) -> int:

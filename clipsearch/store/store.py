@@ -82,11 +82,20 @@ class Store:
         return [info for info in self._catalog.infos() if info.rows or info.name in existing]
 
     def create(self, name: str, model: ModelIdentity) -> Collection:
-        """Create an empty collection for vectors of this model; raise StoreError if it exists."""
+        """Create an empty collection for vectors of this model.
+
+        Raises StoreError if it exists, and UsageError if a local store cannot have this name.
+        """
         if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
         schema = image_schema(model.dim)
-        if name in self.backend.collection_names():
+        names = self.backend.collection_names()
+        if self.is_local and (table := local_store.find_table(name, names)) is not None:
+            raise UsageError(
+                f"{name!r} cannot be the name of a collection here: a local store has {table!r}, "
+                "and does not distinguish upper and lower case: use another name"
+            )
+        if name in names:
             # Either a kill came between the two steps below, or another program made it.
             is_ours = self.backend.fields(name).keys() == schema.field_names
             if not is_ours or self.backend.count(name):
@@ -165,7 +174,7 @@ class Store:
 
 def check_name(name: str) -> None:
     """Raise UsageError if Milvus does not accept a collection's name, or it is the catalog's."""
-    if not _NAME.fullmatch(name) or name == CATALOG:
+    if not _NAME.fullmatch(name) or name.lower() == CATALOG:
         raise UsageError(
             f"{name!r} cannot be the name of a collection: use up to 255 letters, digits and "
             f"underscores, not starting with a digit, and not {CATALOG}"

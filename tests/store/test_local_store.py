@@ -130,6 +130,15 @@ def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 
 @native
+@pytest.mark.parametrize("name", ["Photos", "bm25_stats", "Collection_Meta", "sqlite_x"])
+def test_a_name_of_another_table_of_the_file_is_refused(tmp_path: Path, name: str) -> None:
+    with Store.open(filled(tmp_path / "photos.db", rows=3)) as store:
+        with pytest.raises(UsageError, match="use another name"):
+            store.create(name, MODEL)
+        assert [info.name for info in store.collections()] == ["photos"]
+
+
+@native
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     refuses(tmp_path / "folder.db", reason="is a folder")
