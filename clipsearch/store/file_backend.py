@@ -31,7 +31,7 @@ class FileBackend(MilvusBackend):
 
     def close(self) -> None:
         """Unlock the file, and end Milvus Lite after its last user; may be called repeatedly."""
-        self._file = None
+        self._close_file()
         super().close()
 
     def collection_names(self) -> list[str]:
@@ -84,5 +84,10 @@ class FileBackend(MilvusBackend):
                         return answer(self._file)
                     except Exception:  # noqa: BLE001 - a damaged file may raise any
                         pass
-        self._file = None
+        self._close_file()
         return None
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +34,23 @@ class LiteFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open nothing: reads do."""
+        """Open nothing: the first read does."""
         self._path = path
+        self._connection: sqlite3.Connection | None = None
         self._tables: dict[str, _Table] = {}
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def collection_names(self) -> list[str]:
         """List all collections."""
-        with closing(self._connect()) as connection:
-            rows = connection.execute(
-                "SELECT collection_name FROM collection_meta WHERE meta_type = 'schema'"
-            )
-            return sorted(name.decode() for (name,) in rows)
+        rows = self._open().execute(
+            "SELECT collection_name FROM collection_meta WHERE meta_type = 'schema'"
+        )
+        return sorted(name.decode() for (name,) in rows)
 
     def count(self, name: str, condition: str) -> int:
         """Count the matching rows of a collection."""
@@ -76,8 +81,7 @@ class LiteFile:
 
     def _table(self, name: str) -> _Table:
         if name not in self._tables:
-            with closing(self._connect()) as connection:
-                self._tables[name] = _Table(connection, name)
+            self._tables[name] = _Table(self._open(), name)
         return self._tables[name]
 
     def _entities(
@@ -85,15 +89,18 @@ class LiteFile:
     ) -> list[Entity]:
         if list(fields) == [table.key_field]:
             return [{table.key_field: table.keys[row].decode()} for row in rows]
-        with closing(self._connect()) as connection:
-            entities = [table.read(connection, row) for row in rows]
+        connection = self._open()
+        entities = [table.read(connection, row) for row in rows]
         return [{name: entity[name] for name in fields} for entity in entities]
 
-    def _connect(self) -> sqlite3.Connection:
-        # Read-only, SQLite refuses a file that a kill left within a write: Milvus Lite repairs it.
-        connection = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=0)
-        connection.text_factory = bytes  # Milvus Lite stores its messages as text
-        return connection
+    def _open(self) -> sqlite3.Connection:
+        """Return one connection for all reads, or another file could replace this one between."""
+        if self._connection is None:
+            # Read-only, SQLite refuses a file that a kill left within a write, for Milvus Lite.
+            uri = f"{self._path.as_uri()}?mode=ro"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=0, check_same_thread=False)
+            self._connection.text_factory = bytes  # Milvus Lite stores its messages as text
+        return self._connection
 
 
 class _Table:

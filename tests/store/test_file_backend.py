@@ -128,6 +128,16 @@ def test_writes_of_this_store_and_of_others_are_seen(tmp_path: Path) -> None:
             assert len(photos.search(np.ones(DIM, dtype=np.float32), limit=9)[0]) == before + 1
 
 
+def test_a_file_that_another_replaces_is_read_to_the_end(tmp_path: Path) -> None:
+    for name in ("s.db", "other.db"):
+        with Store.open(tmp_path / name) as store:
+            store.create("photos", MODEL).upsert([row(f"/{name}.jpg")])
+    with open_store(tmp_path / "s.db", single_query=True) as store:
+        photos = store.collection("photos")
+        (tmp_path / "other.db").replace(tmp_path / "s.db")
+        assert [record.path.name for record in photos.scan()] == ["s.db.jpg"]
+
+
 def test_a_new_file_and_a_missing_one(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
         open_store(tmp_path / "s.db", single_query=True, create=False)
