@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
@@ -163,7 +163,13 @@ class Catalog:
 
     def _query(self, condition: str, limit: int) -> dict[str, Any]:
         rows = self._backend.query(CATALOG, condition, ["key", "value"], limit)
-        return {row["key"]: json.loads(row["value"]) for row in rows}
+        try:
+            return {row["key"]: json.loads(row["value"]) for row in rows}
+        except ValueError as error:
+            raise DamagedStoreError(
+                f"{self._backend.uri} is damaged (its catalog: {error}): restore a copy, or delete "
+                "it and ingest again"
+            ) from error
 
     def _write(self, values: dict[str, Any]) -> None:
         if not self._exists():

@@ -220,6 +220,24 @@ def test_damage_gives_the_error_of_milvus_lite(tmp_path: Path, statement: str) -
         store.collection("photos").count()
 
 
+def test_a_damaged_entry_of_the_catalog_is_reported(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        store.create("photos", MODEL)
+    with closing(sqlite3.connect(tmp_path / "s.db")) as database, database:
+        database.text_factory = bytes
+        for number, data in database.execute("SELECT id, data FROM clipsearch_catalog").fetchall():
+            changed = data.replace(b'{"model"', b'?"model"')
+            database.execute(
+                "UPDATE clipsearch_catalog SET data = ? WHERE id = ?", (changed, number)
+            )
+    for direct in (False, True):
+        with (
+            open_store(tmp_path / "s.db", single_query=direct) as store,
+            pytest.raises(DamagedStoreError, match="catalog"),
+        ):
+            store.find("photos")
+
+
 def test_of_rows_with_the_same_key_only_one_is_a_hit(tmp_path: Path) -> None:
     """Another program may insert a row that exists; clipsearch replaces it."""
     old, new = row("/a.jpg", (1, 0, 0, 0)), row("/a.jpg", (0, 1, 0, 0))
