@@ -16,7 +16,7 @@ import numpy as np
 from clipsearch.errors import ModelError
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
-from clipsearch.models.calibration_images import SampleImages
+from clipsearch.models.calibration_images import SampleImages, draw_images
 from clipsearch.models.export_cache import ExportRecord
 from clipsearch.models.export_check import PROMPTS, embed_test_inputs, min_cosine
 from clipsearch.models.export_source import ExportableEncoder, ExportSource, NotExportableError
@@ -111,7 +111,7 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
             log.info("converting model %s for OpenVINO, once (up to a minute) …", ref.name)
             start = time.monotonic()
             export_cache.publish(key, lambda folder: _build(folder, encoder, source))
-            ExportedModel(ref, key).open("fp32").save_compiled(PROMPTS)
+            ExportedModel(ref, key).open("fp32").save_compiled(PROMPTS, draw_images(2))
             seconds = time.monotonic() - start
             log.info("converted in %.0f s, saved in %s", seconds, export_cache.folder() / key)
     except (OSError, MemoryError):

@@ -116,7 +116,7 @@ class ExportedModel:
                 ", ".join(f"{v} {figures[v].images_per_second:.0f} images/s" for v in usable),
                 time.monotonic() - began,
             )
-            self._encoder(best).save_compiled(PROMPTS)
+            self._encoder(best).save_compiled(PROMPTS, draw_images(2))
         return record
 
     def _check(self, variant: Variant) -> Figures:
