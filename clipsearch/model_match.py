@@ -31,7 +31,9 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
     """Raise ModelMismatchError if an encoder's vectors are not those of the collection's model."""
     made_by = collection.info.model
     if reason := equivalence.difference(encoder, made_by):
+        is_export = made_by.weights.startswith(equivalence.ONNX)
+        advice = "open it with --model and that ONNX export" if is_export else "restore that model"
         raise ModelMismatchError(
-            f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: restore "
-            "that model, or ingest into a new collection"
+            f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: "
+            f"{advice}, or ingest into a new collection"
         )

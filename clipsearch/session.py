@@ -210,10 +210,10 @@ class Session:
         load = partial(registry.load, name, self._runtime, sample=self._sample_images)
         if self._collection is None:
             return load()  # here, as it may be downloaded with a progress bar
-        remember_model(self.store.uri, self.name, name)
+        expected = self._collection.info.model
+        remember_model(self.store.uri, self.name, expected.name)
         if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
             return encoder
-        expected = self._collection.info.model
         try:
             return remote_encoder(daemon_of(self.store), load, expected, self._runtime) or load()
         except UnknownModelError as error:
@@ -230,10 +230,13 @@ class Session:
         return sample_images(chain((record.path for record in stored), self.new_files), count)
 
     def _model_name(self) -> str:
-        if self._collection is not None:
+        named = self._model if isinstance(self._model, str) and self._model != "auto" else ""
+        # Of several ONNX exports of the collection's model, the one that is named.
+        is_export = named and registry.parse_model_name(named).family == "onnx"
+        if self._collection is not None and not is_export:
             return self._collection.info.model.name
-        if isinstance(self._model, str) and self._model != "auto":
-            return self._model
+        if named:
+            return named
         name, reason = registry.choose_default()
         log.info("model %s: %s", name, reason)
         return name

@@ -32,7 +32,7 @@ def models(*, verbose: bool, as_json: bool) -> None:
             properties: dict[str, object] = {"download_bytes": spec.download_bytes, "local": local}
             if verbose:
                 record = registry.measured_precision(spec.name)
-                properties["precisions"] = asdict(record) if record else None
+                properties["measured_precisions"] = record.to_json() if record else None
             click.echo(json.dumps(asdict(spec) | properties))
         return
     rows = [("model", "dim", "download", "license", "", "")]
@@ -45,9 +45,12 @@ def models(*, verbose: bool, as_json: bool) -> None:
         click.echo(line)
     if verbose:
         click.echo(f"\nprocessor: {cpu.description()}")
-        for spec, _ in specs:
-            if record := registry.measured_precision(spec.name):
+        measured = {spec: registry.measured_precision(spec.name) for spec, _ in specs}
+        for spec, record in measured.items():
+            if record:
                 click.echo(f"{spec.alias or spec.name}: {record.describe()}")
+        if not any(measured.values()):
+            click.echo("no precisions measured: the first use of a model on the CPU does that")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

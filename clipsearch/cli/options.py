@@ -87,7 +87,8 @@ def runtime(command: F) -> F:
     @click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
-        help="Precision of the computation. [env: CLIPSEARCH_PRECISION]",
+        help="Precision of the computation; auto measures which is the fastest on this machine. "
+        "[env: CLIPSEARCH_PRECISION]",
     )
     @wraps(command)
     def with_runtime(

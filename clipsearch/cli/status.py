@@ -1,7 +1,6 @@
 """`clipsearch status`."""
 
 import json
-from dataclasses import asdict
 
 import click
 
@@ -60,7 +59,7 @@ def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
         "weights": info.model.weights,
         "preprocessing": info.model.preprocessing,
         "precision": info.model.precision,
-        "measured_precisions": asdict(record) if record else None,
+        "measured_precisions": record.to_json() if record else None,
         "schema_version": info.schema_version,
         "created_at": info.created_at,
         "roots": [str(root) for root in info.roots],

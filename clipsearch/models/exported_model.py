@@ -176,7 +176,9 @@ class ExportedModel:
 
         If no kind does, the manifest says so, so that it is not tried again.
         """
-        log.info("model %s: making and checking its int8 version, once …", self.ref.name)
+        log.info(
+            "model %s: making and checking its int8 version, once (up to a minute) …", self.ref.name
+        )
         began = time.monotonic()
         builder = Int8Builder(self._encoder("fp32"), self.folder, self.sample)
         export_cache.publish(self._int8_key, builder.build)

@@ -49,7 +49,10 @@ class OnnxEncoder:
         Raises ModelError if a file is missing or damaged.
         """
         files = find_files(ref)
-        self._image, self._text = read_graph(files.image), read_graph(files.text)
+        self._image, self._text = (
+            read_graph(files.image, image=True),
+            read_graph(files.text, image=False),
+        )
         if self._image.dim != self._text.dim:
             raise ModelError(
                 f"model {ref.name}: its images have {self._image.dim} dimensions, and its texts "

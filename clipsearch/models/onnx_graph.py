@@ -42,9 +42,13 @@ class OnnxGraph:
     uses_quick_gelu: bool
 
 
-def read_graph(path: Path) -> OnnxGraph:
+def read_graph(path: Path, *, image: bool) -> OnnxGraph:
     """Read the facts of a tower; raise ModelError if the file is damaged or is not a tower."""
     model = _read(path)
+    ranks = [tensor.partial_shape.rank.get_length() for tensor in model.inputs[:1]]
+    if ranks != [4 if image else 2]:
+        kind = "images" if image else "token ids"
+        raise ModelError(f"{path} is not a tower of CLIP: it does not take {kind}")
     outputs = [tensor.partial_shape for tensor in model.outputs]
     if len(outputs) != 1 or outputs[0].rank.get_length() != 2 or outputs[0][1].is_dynamic:
         raise ModelError(f"{path} is not a tower of CLIP: it must return one embedding a row")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from clipsearch import cpu
 from clipsearch.cache import atomic_write
@@ -83,6 +83,10 @@ class PrecisionRecord:
         """The variant that "auto" chooses and the figures of all, on one line."""
         figures = [f"{name} {self.figures[name]}" for name in VARIANTS if name in self.figures]
         return f"{self.best() or 'fp32'} on {self.machine}: {'; '.join(figures)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine, the variant that "auto" chooses, and the figures of all."""
+        return asdict(self) | {"chosen": self.best() or "fp32"}
 
     def covers(self, variants: Sequence[Variant]) -> bool:
         """Whether all of these were measured."""

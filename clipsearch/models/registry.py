@@ -86,11 +86,14 @@ def measured_precision(name: str) -> PrecisionRecord | None:
     Loads no model.
     """
     from clipsearch.models.export import find_exported
+    from clipsearch.models.onnx_exports import local_export
 
     try:
-        conversion = find_exported(parse_model_name(name))
+        ref = parse_model_name(name)
     except ClipsearchError:  # the model of a plug-in or of the user's own code
         return None
+    export = local_export(ref.name) if ref.arch else None
+    conversion = find_exported(ref) or (find_exported(export) if export else None)
     return conversion.record() if conversion else None
 
 

@@ -137,6 +137,13 @@ def test_a_damaged_file_is_named(file: str, content: str, message: str, tmp_path
     assert "\n" not in str(caught.value)
 
 
+def test_swapped_towers_are_an_error(tmp_path: Path) -> None:
+    _, folder = export_of(tmp_path)
+    shutil.copy(folder / "textual" / "model.onnx", folder / "visual" / "model.onnx")
+    with pytest.raises(ModelError, match="not a tower of CLIP: it does not take images"):
+        registry.load(f"onnx:{folder}", FP32)
+
+
 def test_missing_external_weights_are_an_error(tmp_path: Path) -> None:
     config = checkpoints.vit_b_32()
     checkpoint = checkpoints.save_open_clip(tmp_path / "model", config, CLIP)

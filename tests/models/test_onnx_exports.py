@@ -231,6 +231,26 @@ def test_an_export_of_other_weights_is_refused(
         index.search("a dog")
 
 
+def test_the_named_export_opens_a_collection_after_another_was_used(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    _, folder = export_of(tmp_path)
+    with Index.open(tmp_path / "a.db", model=f"onnx:{folder}", device="cpu") as index:
+        index.ingest(image_folder)
+    config, preprocessing = checkpoints.vit_b_32(), checkpoints.CLIP_PREPROCESSING
+    model = checkpoints.save_open_clip(tmp_path / "other", config, preprocessing, seed=1)
+    other = save_onnx(tmp_path / "others" / folder.name, model)
+    registry.load(f"onnx:{other}", FP32)
+    with (
+        Index.open(tmp_path / "a.db", device="cpu") as index,
+        pytest.raises(ModelMismatchError, match="open it with --model and that ONNX export"),
+    ):
+        index.search("a dog")
+    for model_name in (f"onnx:{folder}", None):
+        with Index.open(tmp_path / "a.db", model=model_name, device="cpu") as index:
+            assert index.search("a dog")
+
+
 def test_one_alone_counts_as_equal_and_the_log_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
