@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import time
 from collections import deque
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ def divisions(cores: int) -> dict[str, dict[str, str]]:
     return ways
 
 
-def measure(graph: Path, number: str, cores: int, results: Any) -> None:
-    """Put a row for each way and size of parts into `results`; runs in a process of its own."""
+def measure(graph: Path, number: str, cores: int) -> list[tuple[str, int, int, float]]:
+    """The way, size of parts, requests and images a second; runs in a process of its own."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     core = load_openvino().Core()
     shape = [int(size) for size in core.read_model(graph).input(0).partial_shape[1:].to_shape()]
@@ -70,9 +71,7 @@ def measure(graph: Path, number: str, cores: int, results: Any) -> None:
             seconds = (time.perf_counter() - started) / images
             if number_of_round:
                 best[way, part] = min(best[way, part], seconds)
-    for (way, part), seconds in best.items():
-        results.put((way, part, len(requests[way]), 1 / seconds))
-    results.put(None)
+    return [(way, part, len(requests[way]), 1 / best[way, part]) for way, part in runs]
 
 
 def _run(requests: list[Any], batch: Any, part: int) -> int:
@@ -101,7 +100,7 @@ def main() -> None:
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"])
     options = parse_options(parser)
     name = options.model or f"local-dir:{make_checkpoint()}"
-    table = []
+    table: list[dict[str, object]] = []
     precisions = {}
     context = multiprocessing.get_context("spawn")
     for precision in options.precision:
@@ -109,12 +108,8 @@ def main() -> None:
         precisions[f"{options.model or ARCHITECTURE}, {precision}"] = encoder.identity.precision
         number = "bf16" if "bfloat16" in encoder.identity.precision else "f32"
         for cores in (count for count in CORES if count <= cpu.available()):
-            results: Any = context.Queue()
-            arguments = (encoder.folder / IMAGE, number, cores, results)
-            process = context.Process(target=measure, args=arguments)
-            process.start()
-            rows = list(iter(results.get, None))
-            process.join()
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                rows = pool.submit(measure, encoder.folder / IMAGE, number, cores).result()
             usual = max(rate for way, _, _, rate in rows if way == "throughput")
             for way, part, requests, rate in rows:
                 row = {
@@ -126,6 +121,8 @@ def main() -> None:
                     "images/s": round(rate, 1),
                     "x throughput mode": round(rate / usual, 2),
                 }
+                if not table:
+                    print("  ".join(f"{title:>12}" for title in row))
                 table.append(row)
                 print("  ".join(f"{value:>12}" for value in row.values()), flush=True)
     write_result("threads", options, precisions, table=table)

@@ -65,7 +65,7 @@ def test_top_level_keys_are_for_every_command_that_has_the_option(parse: Parse) 
     values = parse(text, "textness", "rank")
     assert (values["device"], values["token"], values["collection"]) == ("cpu", "a:b", "birds")
     assert values["limit"] == 3
-    assert parse(text, "models") == {"as_json": False}
+    assert parse(text, "models") == {"verbose": False, "as_json": False}
 
 
 def test_the_command_line_and_the_environment_go_first(
@@ -78,6 +78,7 @@ def test_the_command_line_and_the_environment_go_first(
         collection = "birds"
         precision = "bf16"
         """
+    monkeypatch.delenv("CLIPSEARCH_PRECISION", raising=False)  # the tests' own
     assert parse(text, "query", "dog", "-n", "5")["limit"] == 5
     values = parse(text, "query", "dog")
     assert (values["collection"], values["precision"]) == ("birds", "bf16")
