@@ -38,7 +38,7 @@ TOLERANCE = 0.95
 """A more exact variant is chosen if it has this share of the fastest one's rate."""
 
 SCREENING_SECONDS = 0.2
-TIMING_SECONDS = 0.8
+TIMING_SECONDS = 0.6
 ROUND_SECONDS = 0.25
 """The time for finding slow variants, for comparing the others, and for one round of that."""
 
