@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipsearch.errors import ModelError
 from clipsearch.models.base import ModelIdentity
-from clipsearch.models.crop import CenterCrop
 from clipsearch.models.equivalence import ONNX
 from clipsearch.models.export_check import PROMPTS, min_cosine, synthetic_images
 from clipsearch.models.export_source import ExportSource
@@ -28,19 +26,16 @@ from clipsearch.models.onnx_graph import (
 from clipsearch.models.onnx_tokenizer import OnnxTokenizer
 from clipsearch.models.openvino_encoder import IMAGE, TEXT, padded
 from clipsearch.models.openvino_runtime import save_model
-from clipsearch.models.preprocess import Preprocessing, describe_preprocessing
+from clipsearch.models.preprocess import PreprocessedInput, Preprocessing, describe_preprocessing
 from clipsearch.models.tokenizers import Row, open_tokenizer
 from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 _COSINE = 0.99999
 
 
-class OnnxEncoder:
+class OnnxEncoder(PreprocessedInput):
     """An export as published, which runs one row at a time: the reference for its conversion."""
 
     def __init__(self, ref: ModelRef) -> None:
@@ -80,20 +75,6 @@ class OnnxEncoder:
     def logit_scale(self) -> float:
         """The factor of cosines in a softmax, which an export does not state."""
         return 100.0
-
-    @property
-    def input_size(self) -> int:
-        """Pixels of the longer side that an image is resized to."""
-        return max(self.preprocessing.size)
-
-    @property
-    def center_crop(self) -> CenterCrop:
-        """The part of an image that preprocessing keeps."""
-        return self.preprocessing.center_crop
-
-    def preprocess(self, image: "Image") -> Pixels:
-        """Convert an upright RGB image to (3, H, W) float32, as the image tower takes it."""
-        return self.preprocessing(image)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed n preprocessed images as (n, d) float32."""

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.models.base import ModelIdentity
-from clipsearch.models.crop import CenterCrop
 from clipsearch.models.int8 import CALIBRATED, WEIGHTS
 from clipsearch.models.length_bucketing import length_buckets
 from clipsearch.models.openvino_runtime import Graph, has_bf16
-from clipsearch.models.preprocess import Preprocessing
+from clipsearch.models.preprocess import PreprocessedInput, Preprocessing
 from clipsearch.models.runtime import has_torch
 from clipsearch.models.tokenizers import Row, Tokenizer, open_tokenizer
 from clipsearch.types import Pixels, Vectors
@@ -31,7 +30,7 @@ fast as 16 or 32, in float32 and in int8, and faster than whole batches shared b
 against 39 images/s, and 125 against 113."""
 
 
-class OpenVinoEncoder:
+class OpenVinoEncoder(PreprocessedInput):
     """Encoder over the folder of a conversion; each tower loads when it is first used."""
 
     def __init__(
@@ -85,20 +84,6 @@ class OpenVinoEncoder:
     def logit_scale(self) -> float:
         """The trained scale of cosines, saved when the model was converted."""
         return float(self._manifest["logit_scale"])
-
-    @property
-    def input_size(self) -> int:
-        """Pixels of the longer side that an image is resized to."""
-        return max(self.preprocessing.size)
-
-    @property
-    def center_crop(self) -> CenterCrop:
-        """The part of an image that preprocessing keeps."""
-        return self.preprocessing.center_crop
-
-    def preprocess(self, image: "Image") -> Pixels:
-        """Convert an upright RGB image to (3, H, W) float32, as the model's own transform does."""
-        return self.preprocessing(image)
 
     def encode_images(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed n preprocessed images as (n, d) float32, of any length."""

@@ -141,6 +141,26 @@ class Preprocessing:
         return values[top : top + self.crop[0], left : left + self.crop[1]]
 
 
+class PreprocessedInput:
+    """The members of an Encoder that follow from its `preprocessing`."""
+
+    preprocessing: Preprocessing
+
+    @property
+    def input_size(self) -> int:
+        """Pixels of the longer side that an image is resized to."""
+        return max(self.preprocessing.size)
+
+    @property
+    def center_crop(self) -> CenterCrop:
+        """The part of an image that preprocessing keeps."""
+        return self.preprocessing.center_crop
+
+    def preprocess(self, image: "Image") -> Pixels:
+        """Convert an upright RGB image to (3, H, W) float32, as the image tower takes it."""
+        return self.preprocessing(image)
+
+
 def describe_preprocessing(config: Mapping[str, Any], *, quick_gelu: bool) -> str:
     """One line on everything of an open_clip model that determines the vectors besides the weights.
 
