@@ -1,10 +1,8 @@
 """How far the embeddings of a model agree between runtimes and precisions."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL.Image import Image
@@ -14,9 +12,7 @@ from clipsearch.images.decode import decode
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.export_check import synthetic_images
-from clipsearch.types import Vectors
-
-NEIGHBORS = 10
+from clipsearch.models.int8_build import neighbor_recall
 
 
 def lowest_cosines(
@@ -35,25 +31,13 @@ def lowest_cosines(
     }
 
 
-def neighbor_recall(
+def neighbor_recalls(
     encoders: Mapping[str, Encoder], reference: str, folder: Path, count: int
 ) -> dict[str, float]:
     """The share of the nearest neighbors of each image that the reference finds too."""
     files = (file.path for file in FileSource([folder]) if isinstance(file, ImageFile))
     images: list[Image] = [decode(path, min_side=512).image for path in islice(files, count)]
-    neighbors = {
-        name: _nearest(embed_images(encoder, images)) for name, encoder in encoders.items()
+    vectors = {name: embed_images(encoder, images) for name, encoder in encoders.items()}
+    return {
+        name: round(neighbor_recall(rows, vectors[reference]), 4) for name, rows in vectors.items()
     }
-    common = partial(np.intersect1d, assume_unique=True)
-    recalls = {
-        name: [len(common(a, b)) for a, b in zip(rows, neighbors[reference], strict=True)]
-        for name, rows in neighbors.items()
-    }
-    return {name: round(float(np.mean(counts)) / NEIGHBORS, 4) for name, counts in recalls.items()}
-
-
-def _nearest(vectors: Vectors) -> Any:
-    """The indices (n, 10) of the most similar other rows."""
-    scores = vectors @ vectors.T
-    np.fill_diagonal(scores, -2)
-    return np.argsort(-scores, axis=1)[:, :NEIGHBORS]

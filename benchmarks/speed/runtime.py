@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.machine import parse_options, write_result
-from benchmarks.speed.agreement import lowest_cosines, neighbor_recall
+from benchmarks.speed.agreement import lowest_cosines, neighbor_recalls
 from benchmarks.speed.random_checkpoint import ARCHITECTURE, make_checkpoint
 from clipsearch.models import openvino_encoder
 from clipsearch.models.base import Encoder
@@ -162,7 +162,7 @@ def main() -> None:
         f"cosine to {reference}": lowest_cosines(encoders, reference, make_prompts(24))
     }
     if options.images:
-        recalls = neighbor_recall(encoders, reference, options.images, options.count)
+        recalls = neighbor_recalls(encoders, reference, options.images, options.count)
         result[f"recall@10 of {reference}"] = recalls
     for title, values in result.items():
         for kind, value in values.items():
