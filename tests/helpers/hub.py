@@ -12,6 +12,17 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 
 
 @contextmanager
+def serving_handler(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests with a handler; yields the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
+@contextmanager
 def serving_folder(repo: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve the files of a folder as a repository; yields the address and the requests."""
     requests: list[str] = []
@@ -59,9 +70,5 @@ def serving_folder(repo: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", requests
-        finally:
-            server.shutdown()
+    with serving_handler(Handler) as address:
+        yield address, requests

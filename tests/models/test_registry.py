@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socket import create_server
 
@@ -22,6 +21,7 @@ from clipsearch.models.registry import (
     load,
     parse_model_name,
 )
+from tests.helpers.hub import serving_handler
 
 CLIP_REPO = "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"
 
@@ -192,12 +192,8 @@ def serving(
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", requests
-        finally:
-            server.shutdown()
+    with serving_handler(Handler) as address:
+        yield address, requests
 
 
 def test_the_environment_decides_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
