@@ -78,8 +78,8 @@ class Index(Session):
             return preview(source, collection, options, progress)
         if collection is None:  # an empty folder creates no collection
             source.require_any()
-        self.new_files = (file.path for file in source if isinstance(file, ImageFile))
-        return ingest(source, self.create_collection(), self.encoder, options, progress)
+        encoder = self.load(file.path for file in source if isinstance(file, ImageFile))
+        return ingest(source, self.create_collection(), encoder, options, progress)
 
     def remove(self, *paths: str | Path) -> int:
         """Remove the images at some paths or under folders, stored or failed; return how many.

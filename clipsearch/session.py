@@ -92,8 +92,6 @@ class Session:
         self._model = model
         self._runtime = runtime or Runtime()
         self._preloaded = preloaded
-        self.new_files: Iterable[Path] = ()
-        """Files that are about to be ingested, on some of which the model may be calibrated."""
         self._encoder: Encoder | None = None
         self._collection = store.find(name)
         if model is not None and self._collection is not None:
@@ -190,30 +188,34 @@ class Session:
         """The model of the collection; None if the collection does not exist."""
         return None if self._collection is None else self._collection.info.model
 
-    def load(self) -> Encoder:
+    def load(self, new_files: Iterable[Path] = ()) -> Encoder:
         """Load the model, unless it is loaded; the log names the one for a new collection.
 
+        If the model is calibrated now, that is on images of the collection and of `new_files`.
         Raises ModelMismatchError if the collection was made with other weights.
         """
         if self._encoder is None:
-            encoder = self._load_encoder()
+            encoder = self._load_encoder(new_files)
             if self._collection is not None:
                 require_comparable(self._collection, encoder)
             self._encoder = encoder
         return self._encoder
 
-    def _load_encoder(self) -> Encoder:
+    def _load_encoder(self, new_files: Iterable[Path]) -> Encoder:
         """Return the caller's encoder, the preloaded one, the daemon's, or one in this process."""
         if not (self._model is None or isinstance(self._model, str)):
             return self._model
         name = self._model_name()
-        load = partial(registry.load, name, self._runtime, sample=self._sample_images)
+        sample = partial(self._sample_images, new_files)
+        load = partial(registry.load, name, self._runtime, sample=sample)
         if self._collection is None:
             return load()  # here, as it may be downloaded with a progress bar
         expected = self._collection.info.model
         remember_model(self.store.uri, self.name, expected.name)
         if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
             return encoder
+        if registry.would_calibrate(name, self._runtime):
+            return load()  # here, where the images of the collection are known
         try:
             return remote_encoder(daemon_of(self.store), load, expected, self._runtime) or load()
         except UnknownModelError as error:
@@ -224,10 +226,10 @@ class Session:
                 "Index.open(model=…) and that encoder, or install the package that registers it"
             ) from error
 
-    def _sample_images(self, count: int) -> "list[Image]":
+    def _sample_images(self, new_files: Iterable[Path], count: int) -> "list[Image]":
         """At most `count` images of the collection, or of the files to ingest."""
         stored = () if self._collection is None else self._collection.scan()
-        return sample_images(chain((record.path for record in stored), self.new_files), count)
+        return sample_images(chain((record.path for record in stored), new_files), count)
 
     def _model_name(self) -> str:
         named = self._model if isinstance(self._model, str) and self._model != "auto" else ""

@@ -9,6 +9,7 @@ from clipsearch.daemon.protocol import Message
 from clipsearch.daemon.remote_backend import RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
+from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.query.request import parse_request
@@ -57,6 +58,8 @@ def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]
 
 
 def _encoder(calls: LocalCalls, collection: Collection, runtime: Runtime) -> Encoder:
+    if registry.would_calibrate(collection.info.model.name, runtime):
+        raise DaemonLostError("the client calibrates the model, on images of the collection")
     encoder = remote_encoder(calls, _shut_down, collection.info.model, runtime)
     if encoder is None:
         raise DaemonLostError("the daemon has no such model")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from clipsearch.models.export_source import ExportableEncoder, ExportSource, Not
 from clipsearch.models.exported_model import ExportedModel
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder, padded
-from clipsearch.models.openvino_runtime import save_graph
+from clipsearch.models.openvino_runtime import has_int8, save_graph
 from clipsearch.models.runtime import Runtime
 
 log = logging.getLogger("clipsearch")
@@ -84,6 +85,22 @@ def find_exported(ref: ModelRef) -> ExportedModel | None:
 def is_converted(ref: ModelRef) -> bool:
     """Whether a model opens without being loaded and converted."""
     return find_exported(ref) is not None
+
+
+def would_calibrate(ref: ModelRef, precision: str) -> bool:
+    """Whether opening a model in a precision of `Runtime` makes its int8 version, unless it fails.
+
+    Loads neither the model nor OpenVINO.
+    """
+    if precision not in ("auto", "int8") or (precision == "auto" and not has_int8()):
+        return False
+    folder = export_cache.folder()
+    if folder.exists() and not os.access(folder, os.W_OK):
+        return False
+    record = export_cache.load_record(_record_name(ref))
+    if record is None:  # it would be converted first
+        return True
+    return bool(record.key) and not ExportedModel(ref, record.key).has_int8
 
 
 def _record_name(ref: ModelRef) -> str:

@@ -64,12 +64,18 @@ class ExportedModel:
         """What was measured on this machine; None if nothing was."""
         return load_record(self.folder)
 
+    @property
+    def has_int8(self) -> bool:
+        """Whether int8 was made, in the best kind that is possible now, or was refused."""
+        return self._int8_manifest is not None
+
     def _choose(self, precision: str) -> Variant:
         variants = offered(precision)
         if variants in ((), ("fp32",)):  # without instructions for the others
             return "fp32"
         record = self.record()
-        if record is None or not record.covers(variants) or self._lacks_int8(record, variants):
+        wants_int8 = any("int8" in variant for variant in variants)
+        if record is None or not record.covers(variants) or (wants_int8 and not self.has_int8):
             if not os.access(self.folder, os.W_OK) and precision == "auto":
                 log.info(
                     "model %s computes in float32: %s is read-only, so that no choice of a "
@@ -152,11 +158,6 @@ class ExportedModel:
             bf16=variant.endswith("bf16"),
             load_on_torch=self.load_on_torch,
         )
-
-    def _lacks_int8(self, record: PrecisionRecord, variants: Sequence[Variant]) -> bool:
-        """Whether the int8 graphs have to be made: their folder is gone, or NNCF is new."""
-        measured = any(variant in record.figures for variant in variants if "int8" in variant)
-        return measured and self._int8_manifest is None
 
     @property
     def _int8_key(self) -> str:

@@ -14,7 +14,14 @@ from clipsearch import cpu
 from clipsearch.errors import ModelError, VectorError
 from clipsearch.models.calibration_images import SampleImages, calibration_images, draw_images
 from clipsearch.models.export_check import PROMPTS, min_cosine
-from clipsearch.models.int8 import CALIBRATED, WEIGHTS, calibrate, can_calibrate, compress
+from clipsearch.models.int8 import (
+    CALIBRATED,
+    INT8_EXTRA,
+    WEIGHTS,
+    calibrate,
+    can_calibrate,
+    compress,
+)
 from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder
 from clipsearch.models.precision import Figures
 from clipsearch.types import Pixels, Vectors
@@ -57,6 +64,8 @@ class Int8Builder:
         for file in ("tokenizer.json", "merges.json"):
             if file in manifest["files"]:
                 shutil.copyfile(source / file, folder / file)
+        if not can_calibrate():
+            log.info("8-bit weights without calibration, which needs NNCF: %s", INT8_EXTRA)
         figures = Figures(refused="no kind was tried")
         for kind in (CALIBRATED, WEIGHTS) if can_calibrate() else (WEIGHTS,):
             manifest["int8"] = kind

@@ -1,7 +1,8 @@
 """Choose the precision of a converted model by measuring what this machine does with it.
 
-bfloat16 is the fastest on processors with AMX and slow on some without; int8 needs VNNI or AMX. No
-fixed choice is right, so the first use of a model on a machine measures, in about two seconds.
+bfloat16 is fast on some processors and slower than float32 on others, and int8 needs suitable
+instructions. No fixed choice is right, so the first use of a model on a machine measures, in two to
+three seconds.
 """
 
 import contextlib

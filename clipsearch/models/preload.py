@@ -37,6 +37,8 @@ class PreloadedEncoder:
 
     def _load(self) -> None:
         name, runtime = self._request
+        if registry.would_calibrate(name, runtime):  # not here, without images of the user
+            return
         with contextlib.suppress(ClipsearchError, OSError):
             encoder = registry.load(name, runtime)
             encoder.encode_texts(["a"])  # compiles the text tower

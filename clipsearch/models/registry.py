@@ -35,6 +35,7 @@ __all__ = [
     "measured_precision",
     "parse_model_name",
     "plugin_specs",
+    "would_calibrate",
 ]
 
 log = logging.getLogger("clipsearch")
@@ -86,15 +87,36 @@ def measured_precision(name: str) -> PrecisionRecord | None:
     Loads no model.
     """
     from clipsearch.models.export import find_exported
-    from clipsearch.models.onnx_exports import local_export
 
     try:
-        ref = parse_model_name(name)
+        conversion = find_exported(_converted(parse_model_name(name)))
     except ClipsearchError:  # the model of a plug-in or of the user's own code
         return None
-    export = local_export(ref.name) if ref.arch else None
-    conversion = find_exported(ref) or (find_exported(export) if export else None)
     return conversion.record() if conversion else None
+
+
+def would_calibrate(name: str, runtime: Runtime) -> bool:
+    """Whether `load` would now make the int8 version of a model, for which it wants a `sample`.
+
+    Loads no model; False for an unknown one.
+    """
+    from clipsearch.models import export
+
+    try:
+        ref = _converted(parse_model_name(name))
+    except ClipsearchError:
+        return False
+    if ref.family in ("pocket", "plugin") or not runtime.on_openvino:
+        return False
+    return export.would_calibrate(ref, runtime.precision)
+
+
+def _converted(ref: ModelRef) -> ModelRef:
+    """The model that OpenVINO runs: this one, or an ONNX export that takes its place."""
+    from clipsearch.models.export import is_converted
+    from clipsearch.models.onnx_exports import local_export
+
+    return (local_export(ref.name) if ref.arch and not is_converted(ref) else None) or ref
 
 
 def _exported(ref: ModelRef, runtime: Runtime, sample: SampleImages | None) -> Encoder | None:

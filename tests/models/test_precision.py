@@ -27,6 +27,7 @@ from clipsearch.vectors import normalize
 from tests.helpers import checkpoints
 from tests.helpers.checkpoints import CLIP_PREPROCESSING, PROMPTS
 from tests.helpers.commands import command
+from tests.helpers.daemons import serving
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -233,19 +234,52 @@ def test_a_read_only_cache_means_float32(
         assert "is read-only" in log.text
 
 
-def test_it_is_calibrated_on_images_that_are_ingested(
-    model: str, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    samples: list[Sequence[Image.Image]] = []
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of the user's images in each calibration."""
+    counts: list[int] = []
 
     def record(count: int, sample: Any) -> list[Image.Image]:
-        samples.append(sample(count))
+        counts.append(len(sample(count)))
         return calibration_images(count, sample)
 
     monkeypatch.setattr(int8_build, "calibration_images", record)
+    return counts
+
+
+@pytest.fixture
+def store(model: str, image_folder: Path, tmp_path: Path) -> Path:
+    """Three images, embedded in float32."""
+    with Index.open(tmp_path / "a.db", model=model, device="cpu", precision="fp32") as index:
+        index.ingest(image_folder)
+    return tmp_path / "a.db"
+
+
+def test_it_is_calibrated_on_images_that_are_ingested(
+    model: str, image_folder: Path, tmp_path: Path, sampled: list[int]
+) -> None:
     with Index.open(tmp_path / "a.db", model=model, device="cpu", precision="int8") as index:
         index.ingest(image_folder)
-    assert [len(images) for images in samples] == [3]
+    assert sampled == [3]
+
+
+def test_a_daemon_leaves_the_calibration_to_the_command(store: Path, sampled: list[int]) -> None:
+    words = ["query", "red", "--precision", "int8", "--device", "cpu", "--uri", str(store)]
+    with serving(store):
+        for _ in range(2):
+            assert command(*words).returncode == 0
+    assert sampled == [3]
+
+
+def test_a_preload_leaves_the_calibration_to_the_session(
+    model: str, store: Path, sampled: list[int]
+) -> None:
+    assert registry.would_calibrate(model, INT8)
+    for _ in range(2):
+        with Index.open(store, preload=True, device="cpu", precision="int8") as index:
+            index.search("red")
+    assert sampled == [3]
+    assert not registry.would_calibrate(model, INT8)
 
 
 def test_the_record_is_shown(model: str, image_folder: Path, tmp_path: Path) -> None:
@@ -296,3 +330,17 @@ def test_texts_agree_in_every_precision(model: str) -> None:
     )
     texts = normalize(registry.load(model, INT8).encode_texts(PROMPTS))
     assert np.sum(texts * exact, axis=1).min() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [
+        ("pocket", INT8),
+        ("no-such-model", INT8),
+        ("ViT-B-32/openai", Runtime("cpu", "torch")),
+        ("ViT-B-32/openai", Runtime("cpu", "openvino", "fp32")),
+        ("ViT-B-32/openai", Runtime("cpu", "openvino", "bf16")),
+    ],
+)
+def test_other_models_and_precisions_are_not_calibrated(name: str, runtime: Runtime) -> None:
+    assert not registry.would_calibrate(name, runtime)
