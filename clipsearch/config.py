@@ -6,17 +6,16 @@ of its options from it (`clipsearch.cli.config_defaults`).
 """
 
 import os
-import sys
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
+
+import platformdirs
 
 from clipsearch.errors import UsageError
 
 COLLECTION = "images"
 SETTINGS = ("uri", "collection", "model", "runtime", "precision")
 """Keys at the top level of config.toml that the library reads as well as the command line."""
-
-_XDG_FOLDERS = {"config": "~/.config", "data": "~/.local/share", "cache": "~/.cache"}
 
 
 class Setting(NamedTuple):
@@ -45,7 +44,7 @@ def default_uri() -> str:
     """Return the setting `uri`, else a database file in the user's data folder."""
     if setting := find_setting("uri"):
         return setting.value
-    return str(_user_folder("data") / "clipsearch.db")
+    return str(Path(platformdirs.user_data_path("clipsearch")) / "clipsearch.db")
 
 
 def default_collection() -> str:
@@ -69,7 +68,9 @@ def default_precision() -> str:
 def cache_folder() -> Path:
     """Return `CLIPSEARCH_CACHE`, else the user's cache folder, for files that can be recreated."""
     configured = os.environ.get("CLIPSEARCH_CACHE")
-    return Path(configured).expanduser() if configured else _user_folder("cache")
+    return (
+        Path(configured).expanduser() if configured else platformdirs.user_cache_path("clipsearch")
+    )
 
 
 def config_path() -> Path:
@@ -77,7 +78,7 @@ def config_path() -> Path:
     configured = os.environ.get("CLIPSEARCH_CONFIG")
     if configured:
         return Path(configured).expanduser()
-    return _user_folder("config") / "config.toml"
+    return Path(platformdirs.user_config_path("clipsearch")) / "config.toml"
 
 
 def read_config() -> dict[str, Any]:
@@ -103,16 +104,3 @@ def read_config() -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-
-
-def _user_folder(kind: Literal["config", "data", "cache"]) -> Path:
-    """Return the user's folder for files of clipsearch, the one that platformdirs names."""
-    if sys.platform != "linux":
-        import platformdirs
-
-        return Path(getattr(platformdirs, f"user_{kind}_path")("clipsearch"))
-    # The XDG base directory specification. Importing platformdirs takes 5 ms of every command.
-    parent = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
-    if not Path(parent).is_absolute():
-        parent = os.path.expanduser(_XDG_FOLDERS[kind])  # noqa: PTH111 - works without a home
-    return Path(parent, "clipsearch")

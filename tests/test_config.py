@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from clipsearch import Index, config
@@ -42,28 +41,11 @@ def test_a_setting_comes_from_the_environment_then_from_config_toml(
 
 def test_the_built_in_defaults_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLIPSEARCH_CONFIG")
-    monkeypatch.setattr(config, "_user_folder", lambda kind: Path("nowhere", kind))
-    assert config.config_path() == Path("nowhere", "config", "config.toml")
+    monkeypatch.setattr("platformdirs.user_config_path", lambda _: Path("nowhere"))
+    assert config.config_path() == Path("nowhere", "config.toml")
     assert config.read_config() == {}
     assert config.default_collection() == "images"
     assert config.default_uri().endswith("clipsearch.db")
-
-
-@pytest.mark.parametrize("base", ["", "/xdg", "relative", "~/xdg"])
-@pytest.mark.parametrize("has_home", [True, False])
-def test_folders_are_those_of_platformdirs(
-    monkeypatch: pytest.MonkeyPatch, base: str, has_home: bool
-) -> None:
-    for kind in ("CONFIG", "DATA", "CACHE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", base)
-    for variable in ("CLIPSEARCH_CONFIG", "CLIPSEARCH_CACHE"):
-        monkeypatch.delenv(variable)
-    if not has_home:
-        monkeypatch.delenv("HOME", raising=False)
-    folders = platformdirs.PlatformDirs("clipsearch")
-    assert config.config_path() == folders.user_config_path / "config.toml"
-    assert config.cache_folder() == folders.user_cache_path
-    assert config.default_uri() == str(folders.user_data_path / "clipsearch.db")
 
 
 def test_the_model_of_new_collections_comes_from_config_toml(write: Write) -> None:

@@ -64,7 +64,7 @@ def test_a_query_through_the_daemon_imports_no_numpy_no_store_and_no_model(
     assert run.stdout.count("red.png") == 1
     loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
     assert "clipsearch.daemon.search" in loaded
-    assert not loaded & {"numpy", "PIL", "scipy", "subprocess", "secrets", "pickle", "platformdirs"}
+    assert not loaded & {"numpy", "PIL", "scipy", "subprocess", "secrets", "pickle"}
     assert not loaded & OWNERS.keys()
     assert {name for name in loaded if name.startswith("clipsearch.models")} == {
         "clipsearch.models",
