@@ -12,8 +12,8 @@ wall time and 1.08 s of processor time (medians). Without
 - loading the collection early: nothing with 300 images; 200 ms more of 1.8 s with 30,000
   (`begin_loading`)
 
-A query through the daemon takes 84 ms of wall time and 66 ms of processor time in the command
-(minima of 25 runs by turns, two busy cores, Python 3.11; a bare `python -c pass` takes 10 ms and
+A query through the daemon takes 79 ms of wall time and 61 ms of processor time in the command
+(minima of 30 runs, two idle cores, Python 3.11; a bare `python -c pass` takes 10 ms and
 10 ms, `import click` with json and socket 40 ms and 39 ms). It would take
 
 - with numpy: 44 ms and 82 ms more (nothing that prints hits imports it)
