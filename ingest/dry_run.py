@@ -41,7 +41,7 @@ def preview(
     if options.prune and collection is not None:
         missing = find_missing(collection, source.roots, without=moved, force=options.force)
         tally.removed, tally.refused = len(missing.ids), missing.refusals
-    return tally.report(seconds=time.monotonic() - started, dry_run=True)
+    return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=True)
 
 
 def _count(files: list[HashedFile], changes: Changes, tally: Tally, seen: set[str]) -> set[str]:

@@ -86,7 +86,7 @@ def ingest(
         collection.delete(missing.ids)
         tally.removed, tally.refused = len(missing.ids), missing.refusals
         collection.finish_writes()
-    return tally.report(seconds=time.monotonic() - started, dry_run=False)
+    return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=False)
 
 
 class Ingestion:

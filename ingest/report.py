@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
+from clipsearch.files.skipped import SkippedFiles
 from clipsearch.types import Failure
 
 Outcome: TypeAlias = Literal["stored", "copied", "moved", "unchanged"]
@@ -18,7 +19,8 @@ class IngestReport:
     `stored`: embedded now, because new or changed. `copied`, `moved`: reused the vector of the same
     content elsewhere; the old row of a moved file is deleted. `unchanged`: stored before.
     `removed`: rows deleted because their files no longer exist. `refused`: why rows of missing
-    files were kept. `seconds`: wall-clock time.
+    files were kept. `skipped`: files in folders that are not images of a known format. `seconds`:
+    wall-clock time.
     """
 
     stored: int
@@ -28,6 +30,7 @@ class IngestReport:
     removed: int
     failed: tuple[Failure, ...]
     refused: tuple[str, ...]
+    skipped: SkippedFiles
     seconds: float
     dry_run: bool
 
@@ -37,9 +40,16 @@ class IngestReport:
         return self.stored + self.copied + self.moved + self.unchanged + len(self.failed)
 
     def as_json(self) -> dict[str, object]:
-        """Return the report as a JSON object; a failure is {"path", "reason"}."""
+        """Return the report as a JSON object; a failure is {"path", "reason"}.
+
+        `skipped` has the number of files for each suffix.
+        """
         failed = [{"path": str(f.path), "reason": f.reason} for f in self.failed]
-        return asdict(self) | {"failed": failed, "found": self.found}
+        return asdict(self) | {
+            "failed": failed,
+            "found": self.found,
+            "skipped": self.skipped.suffixes,
+        }
 
     def lines(self) -> Iterator[str]:
         """Yield the summary for people, line by line."""
@@ -58,6 +68,8 @@ class IngestReport:
             else ""
         )
         yield ", ".join(parts) + f" in {self.seconds:.1f} s{rate}"
+        if skipped := self.skipped.describe():
+            yield f"skipped: {skipped}"
         yield from self.refused
 
 
@@ -70,7 +82,7 @@ class Tally:
     failed: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    def report(self, *, seconds: float, dry_run: bool) -> IngestReport:
+    def report(self, *, skipped: SkippedFiles, seconds: float, dry_run: bool) -> IngestReport:
         """Return the counts so far as a report."""
         return IngestReport(
             stored=self.outcomes["stored"],
@@ -80,6 +92,7 @@ class Tally:
             removed=self.removed,
             failed=tuple(self.failed),
             refused=tuple(self.refused),
+            skipped=skipped,
             seconds=seconds,
             dry_run=dry_run,
         )

@@ -12,6 +12,7 @@ from typing import BinaryIO, TypeAlias
 
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical, expand_user
+from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
 from clipsearch.images.formats import FORMATS
 from clipsearch.types import Failure
@@ -69,6 +70,8 @@ class FileSource:
                     roots.append(canonical(path))
         self.roots: list[Path] = list(dict.fromkeys(roots))
         """The folders among the paths, canonical, each once."""
+        self.skipped = SkippedFiles()
+        """Files in folders that the last iteration met and did not take."""
 
     @cached_property
     def locations(self) -> list[Path]:
@@ -76,7 +79,8 @@ class FileSource:
         return [canonical(path) for path in self._paths]
 
     def __iter__(self) -> Iterator[ImageFile | Failure]:
-        for item in self._items():
+        self.skipped = SkippedFiles()
+        for item in self._items(self.skipped):
             if isinstance(item, Failure):
                 yield item
                 continue
@@ -93,27 +97,34 @@ class FileSource:
 
     def count(self) -> int:
         """Count what an iteration would yield now, without a stat call per file in a folder."""
-        return sum(1 for _ in self._items())
+        return sum(1 for _ in self._items(SkippedFiles()))
 
     def require_any(self) -> None:
         """Raise UsageError if nothing is found: ingesting an empty folder is usually a mistake."""
         if next(iter(self), None) is None:
             names = ", ".join(map(str, self._paths[:3]))
             more = " and others" if len(self._paths) > 3 else ""
+            skipped = self.skipped.describe()
             raise UsageError(
-                f"no images in {names}{more}: looked for {', '.join(sorted(FORMATS))}; --all also "
-                "includes dotfiles and junk folders"
+                f"no images in {names}{more}: looked for {', '.join(sorted(FORMATS))}"
+                f"{skipped and f'; skipped {skipped}'}; --all also includes dotfiles and junk "
+                "folders"
             )
 
-    def _items(self) -> Iterator[_Item]:
+    def _items(self, skipped: SkippedFiles) -> Iterator[_Item]:
         several = len(self._paths) > 1
+        roots, walked = set(self.roots), set[str]()
         seen: set[str] = set()  # paths may overlap; within one, `walk` enters each folder once
         for named in self._named_paths():
             items: Iterable[_Item] = [named]
             if isinstance(named, tuple):
                 path, status = named
                 if stat.S_ISDIR(status.st_mode):
-                    items = walk(path, self._selection)
+                    # Folders may be given twice, or inside each other; their files count once.
+                    again = path in walked or not roots.isdisjoint(Path(path).parents)
+                    counter = SkippedFiles() if again else skipped
+                    walked.add(path)
+                    items = walk(path, self._selection, counter)
                 elif not stat.S_ISREG(status.st_mode):
                     items = [Failure(Path(path), "not a regular file", "invalid")]
             for item in items:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
+from clipsearch.files.skipped import SkippedFiles
 from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff
 from clipsearch.types import Failure
 
@@ -26,8 +27,11 @@ class FileSelection:
     follow_links: bool = False
 
 
-def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
-    """Yield candidate files below a folder: in each folder its files by name, then its folders."""
+def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator[str | Failure]:
+    """Yield candidate files below a folder: in each folder its files by name, then its folders.
+
+    Files of other formats are counted in `skipped`.
+    """
     exclusion = Exclusion(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
     pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
@@ -60,8 +64,10 @@ def walk(root: str, selection: FileSelection) -> Iterator[str | Failure]:
                         subfolders.append((location, f"{relative}{name}/"))
                 elif entry and _is_broken_link(entry, name):
                     yield Failure(Path(path), "the link points to nothing", "missing")
-                elif _is_candidate(path, name, entry):
+                elif _is_candidate(path, suffix := _suffix(name), entry):
                     yield path
+                elif entry is None or Path(path).is_file():
+                    skipped.add(suffix)
             except OSError as error:
                 yield os_failure(path, error)
         pending.extend(reversed(subfolders))
@@ -98,12 +104,11 @@ def _is_broken_link(entry: os.DirEntry[str], name: str) -> bool:
     )
 
 
-def _is_candidate(path: str, name: str, entry: os.DirEntry[str] | None) -> bool:
+def _is_candidate(path: str, suffix: str, entry: os.DirEntry[str] | None) -> bool:
     """Whether a path that is not a folder is a file of a known format.
 
     `entry` is None for a regular file. Raises OSError if the file cannot be examined.
     """
-    suffix = _suffix(name)
     if suffix and suffix not in SUFFIXES:
         return False
     # Opening a pipe, a socket or a device could wait forever.

@@ -36,6 +36,17 @@ def test_failures_have_reasons_and_an_exit_code(run: Run, image_folder: Path) ->
     assert "images: 3 images" in status.stdout
 
 
+def test_other_formats_are_counted_by_suffix(run: Run, image_folder: Path) -> None:
+    for name in ("a.MOV", "b.mov", "notes.pdf"):
+        (image_folder / name).write_bytes(b"x")
+    for dry in (["--dry-run"], []):
+        done = run("ingest", image_folder, *dry)
+        assert done.returncode == 0
+        assert "skipped: 3 of other formats (.mov 2, .pdf 1)" in done.stderr
+        report = json.loads(run("ingest", image_folder, "--json", *dry).stdout)
+        assert report["skipped"] == {".mov": 2, ".pdf": 1}
+
+
 def test_a_dry_run_writes_nothing(run: Run, image_folder: Path, tmp_path: Path) -> None:
     done = run("ingest", image_folder, "--dry-run")
     assert (done.returncode, "3 would be stored" in done.stderr) == (0, True)
