@@ -102,6 +102,7 @@ class Ingestion:
     ) -> None:
         self._changes = changes
         self._collection = collection
+        self._tally = tally
         self._encoder = encoder
         self._max_pixels = max_pixels
         self._writer = Writer(collection, tally, WRITE)
@@ -151,6 +152,8 @@ class Ingestion:
                     self._reject(file, Failure(file.file.path, ZERO_VECTOR, "invalid"))
                     continue
                 self._writer.add(row, "stored")
+                if image.truncated:
+                    self._tally.truncated.append(row.record.path)
                 self._changes.advance()
                 for twin in self._twins.pop(file.content_hash):
                     self._reuse(twin, row, StoredCopies([], []))

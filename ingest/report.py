@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
+from clipsearch.escape import escape_control
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.types import Failure
 
 Outcome: TypeAlias = Literal["stored", "copied", "moved", "unchanged"]
 """What happened to a file that did not fail; see `IngestReport`."""
+
+SHOWN_TRUNCATED = 20
+"""Paths that the summary for people names; JSON has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class IngestReport:
     content elsewhere; the old row of a moved file is deleted. `unchanged`: stored before.
     `removed`: rows deleted because their files no longer exist. `refused`: why rows of missing
     files were kept. `skipped`: files in folders that are not images of a known format. `seconds`:
-    wall-clock time.
+    wall-clock time. `truncated`: stored files that lack some of their pixels.
     """
 
     stored: int
@@ -33,6 +38,7 @@ class IngestReport:
     skipped: SkippedFiles
     seconds: float
     dry_run: bool
+    truncated: tuple[Path, ...] = ()
 
     @property
     def found(self) -> int:
@@ -47,6 +53,7 @@ class IngestReport:
         failed = [{"path": str(f.path), "reason": f.reason} for f in self.failed]
         return asdict(self) | {
             "failed": failed,
+            "truncated": [str(path) for path in self.truncated],
             "found": self.found,
             "skipped": self.skipped.suffixes,
         }
@@ -70,6 +77,10 @@ class IngestReport:
         yield ", ".join(parts) + f" in {self.seconds:.1f} s{rate}"
         if skipped := self.skipped.describe():
             yield f"skipped: {skipped}"
+        for path in self.truncated[:SHOWN_TRUNCATED]:
+            yield f"stored, truncated: {escape_control(str(path))}"
+        if (more := len(self.truncated) - SHOWN_TRUNCATED) > 0:
+            yield f"… and {more:,} more that are truncated"
         yield from self.refused
 
 
@@ -81,6 +92,7 @@ class Tally:
     removed: int = 0
     failed: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    truncated: list[Path] = field(default_factory=list)
 
     def report(self, *, skipped: SkippedFiles, seconds: float, dry_run: bool) -> IngestReport:
         """Return the counts so far as a report."""
@@ -95,4 +107,5 @@ class Tally:
             skipped=skipped,
             seconds=seconds,
             dry_run=dry_run,
+            truncated=tuple(self.truncated),
         )

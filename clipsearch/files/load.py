@@ -55,10 +55,11 @@ class HashedFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """A decoded and preprocessed image, ready for the encoder."""
+    """A decoded and preprocessed image, ready for the encoder; `truncated` as in DecodedImage."""
 
     record: ImageRecord
     pixels: Pixels
+    truncated: bool = False
 
 
 def hash_file(file: ImageFile, *, max_pixels: int = MAX_PIXELS) -> HashedFile | Failure:
@@ -113,7 +114,7 @@ def load_image(
         format=decoded.format,
         taken_at=decoded.taken_at,
     )
-    return LoadedImage(record, pixels)
+    return LoadedImage(record, pixels, decoded.truncated)
 
 
 def decode_file(

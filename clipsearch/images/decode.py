@@ -8,33 +8,24 @@ parser processes the file, Pillow's global registry and decompression bomb limit
 import io
 import re
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from PIL import Image
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
-from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from clipsearch.errors import ImageError
+from clipsearch.images.animation import skip_empty_frames
 from clipsearch.images.color import to_srgb
 from clipsearch.images.exif import read_exif
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
+from clipsearch.images.openers import OPENERS
+from clipsearch.images.salvage import Salvaged, salvage
 
 MAX_PIXELS = 250_000_000
 """The default limit: decoding an image of this size needs about 1 GB of memory."""
-
-Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +34,8 @@ class DecodedImage:
 
     `image` has mode RGB in sRGB, with transparent parts white. `width` and `height` are the upright
     size of the file's image; `image` may be smaller if `min_side` was given. `format` is the
-    sniffed one. `taken_at` is the camera's clock from EXIF, without a time zone.
+    sniffed one. `taken_at` is the camera's clock from EXIF, without a time zone. `truncated` means
+    that the file lacks up to a quarter of the rows, and `image` consists of the others.
     """
 
     image: Image.Image
@@ -51,6 +43,7 @@ class DecodedImage:
     height: int
     format: str
     taken_at: datetime | None
+    truncated: bool = False
 
 
 def decode(
@@ -84,35 +77,7 @@ def upright(image: Image.Image) -> Image.Image:
         raise ImageError(_describe_error(error)) from error
 
 
-def _heif(stream: BinaryIO) -> ImageFile:
-    try:
-        from pillow_heif import HeifImageFile  # late: few files need this native library
-    except ImportError as error:
-        raise ImageError("unsupported: HEIC and HEIF need the package pillow-heif") from error
-    opened: ImageFile = HeifImageFile(stream)
-    return opened
-
-
-class _Tiff(TiffImageFile):
-    def load_prepare(self) -> None:
-        # Pillow checks its own size limit only when it allocates the memory itself. The private
-        # `_tile_size` is the size before a rotation by EXIF; a test guards it.
-        self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
-        super().load_prepare()
-
-
-_OPENERS: dict[str, Opener] = {
-    "jpeg": JpegImageFile,  # reads the first image of a phone's multi-image file (MPO)
-    "png": PngImageFile,
-    "webp": WebPImageFile,
-    "gif": GifImageFile,
-    "bmp": BmpImageFile,
-    "tiff": _Tiff,
-    "ppm": PpmImageFile,
-    "jpeg2000": Jpeg2KImageFile,
-    "heif": _heif,
-    "avif": AvifImageFile,
-}
+_ANIMATED = {"gif", "png", "webp", "avif"}
 
 _SWAPS_SIDES = {
     Image.Transpose.TRANSPOSE,
@@ -139,29 +104,97 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
     format_name = sniff(head)
     if format_name is None:
         raise ImageError(describe_unknown(head))
-    opened = _OPENERS[format_name](stream)
-    width, height = opened.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"too many pixels: {width} x {height} = {width * height:,}, the limit is {max_pixels:,}"
-        )
-    if format_name == "jpeg" and min_side is not None:
-        opened.draft(None, (min_side, min_side))
-    opened.load()
-    if format_name != "jpeg":  # TIFF and HEIF transpose themselves while they load
-        width, height = opened.size
+    loader = _Loader(format_name, max_pixels, min_side)
+    loaded: Image.Image
+    try:
+        loaded = loader.load(stream)
+        rows, truncated = None, False
+    except ImageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again if nothing can be salvaged
+        stream.seek(0)
+        rest = loader.salvage(stream.read(), error)
+        loaded, rows, truncated = rest.image, rest.rows, rest.truncated
+    # TIFF and HEIF transpose themselves while they load; a JPEG may be smaller than its header.
+    width, height = loader.size if format_name == "jpeg" else loaded.size
     # libheif has transposed the pixels already, whatever the EXIF says.
-    image, swapped, taken_at = _convert(opened, transpose=format_name != "heif")
+    image, swapped, taken_at = _convert(loaded, transpose=format_name != "heif", rows=rows)
     if swapped:
         width, height = height, width
     image.info.clear()  # an orientation or profile left here would be applied again later
-    return DecodedImage(image, width, height, format_name, taken_at)
+    return DecodedImage(image, width, height, format_name, taken_at, truncated)
 
 
-def _convert(loaded: Image.Image, *, transpose: bool) -> tuple[Image.Image, bool, datetime | None]:
-    """The image in sRGB and upright, whether its sides were swapped, and when it was taken."""
+class _Loader:
+    """Opens and loads files of one format within the limits of a call."""
+
+    def __init__(self, format_name: str, max_pixels: int, min_side: int | None) -> None:
+        self._format = format_name
+        self._max_pixels = max_pixels
+        self._min_side = min_side
+        self.size = (0, 0)
+        """Width and height by the header of the file that was loaded last."""
+
+    def load(self, stream: BinaryIO, fill: int | None = None) -> ImageFile:
+        """Open and load a file; with `fill`, pixels that it lacks have that value."""
+        opened = OPENERS[self._format](stream)
+        width, height = self.size = opened.size
+        if width * height > self._max_pixels:
+            raise ImageError(
+                f"too many pixels: {width} x {height} = {width * height:,}, "
+                f"the limit is {self._max_pixels:,}"
+            )
+        if self._format == "jpeg" and self._min_side is not None:
+            opened.draft(None, (self._min_side, self._min_side))
+        if fill is not None:
+            _load_filled(opened, fill)
+            return opened
+        opened.load()
+        if self._format in _ANIMATED:
+            skip_empty_frames(opened, self._max_pixels)
+        return opened
+
+    def salvage(self, data: bytes, error: Exception) -> Salvaged:
+        """Load what is left of a damaged file; raises `error` if that is too little."""
+        try:
+            rest = salvage(data, self._format, lambda b, fill: self.load(io.BytesIO(b), fill))
+        except Exception:  # noqa: BLE001 - the first error tells more
+            raise error from None
+        if rest is None:
+            raise error
+        return rest
+
+
+def _load_filled(opened: ImageFile, fill: int) -> None:
+    """Load an image over a canvas of one value, which remains where the file is cut."""
+    prepare = opened.load_prepare
+
+    def load_prepare() -> None:
+        prepare()
+        bands = Image.getmodebands(opened.im.mode)
+        opened.im.paste(fill if bands == 1 else (fill,) * bands, (0, 0, *opened.im.size))
+
+    opened.load_prepare = load_prepare  # type: ignore[method-assign]
+    try:
+        opened.load()
+    except Exception:
+        if opened.im is None or opened.im.size != opened.size:  # not yet rotated
+            raise
+        opened.tile = []  # nothing is left to load
+        opened.load()
+
+
+def _convert(
+    loaded: Image.Image, *, transpose: bool, rows: tuple[int, int] | None = None
+) -> tuple[Image.Image, bool, datetime | None]:
+    """The image in sRGB and upright, whether its sides were swapped, and when it was taken.
+
+    Of an image that misses some rows, only the given ones (first, end) are kept.
+    """
     transposition, taken_at = read_exif(loaded)
     image = to_srgb(loaded)
+    if rows is not None and rows != (0, image.height):
+        image = image.crop((0, rows[0], image.width, rows[1]))
     if transposition is None or not transpose:
         return image, False, taken_at
     image = image.transpose(transposition)

@@ -112,7 +112,7 @@ def test_pillow_still_has_the_private_size_that_decoding_a_tiff_uses() -> None:
     with Image.open(io.BytesIO(encoded(rotated(6)[0], "TIFF"))) as image:
         assert hasattr(image, "_tile_size"), (
             "Pillow renamed TiffImageFile._tile_size: see how load_prepare allocates memory, and "
-            "do the same in clipsearch.images.decode._Tiff"
+            "do the same in clipsearch.images.openers._Tiff"
         )
 
 
@@ -126,7 +126,7 @@ def test_a_decompression_bomb_is_rejected_by_its_header() -> None:
 
 
 @pytest.mark.parametrize("name", SAVED)
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("part", [0.3, 0.6])
 def test_a_truncated_file_fails_with_that_reason(name: str, part: float) -> None:
     kind = {"jpeg2000": "JPEG2000"}.get(name, name.upper())
     data = encoded(noise(), kind)
@@ -203,7 +203,9 @@ def survives(data: bytes) -> None:
             lines = str(error).splitlines()
         else:
             assert decoded.image.mode == "RGB"
-            assert len(decoded.image.tobytes()) == 3 * decoded.width * decoded.height
+            size = 3 * decoded.width * decoded.height
+            pixels = len(decoded.image.tobytes())
+            assert 0.75 * size <= pixels < size if decoded.truncated else pixels == size
             return
     assert len(lines) == 1
 

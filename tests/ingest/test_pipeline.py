@@ -488,3 +488,16 @@ def test_many_copies_cost_no_more_than_many_images(
     monkeypatch.setattr(Path, "lstat", counted)
     assert ingest(FileSource([image_folder]), collection, encoder, DEFAULT).copied == 300
     assert len(looks) < 1000
+
+
+def test_a_cut_image_is_stored_and_named_in_the_report(
+    image_folder: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    path = image_folder / "cut.ppm"
+    path.write_bytes(b"P6 10 10 255\n" + bytes([255, 0, 0]) * 90)
+    report = ingest(FileSource([image_folder]), collection, encoder, DEFAULT)
+    assert report.stored == 4
+    assert report.truncated == (path,)
+    assert report.as_json()["truncated"] == [str(path)]
+    assert f"stored, truncated: {path}" in report.lines()
+    assert embedding(collection, path) == [1, 0, 0, 0]

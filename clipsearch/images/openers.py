@@ -1,0 +1,52 @@
+"""The class of Pillow or of a plugin that opens each format."""
+
+from collections.abc import Callable
+from typing import BinaryIO, TypeAlias
+
+from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from clipsearch.errors import ImageError
+
+Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
+
+
+def _heif(stream: BinaryIO) -> ImageFile:
+    try:
+        from pillow_heif import HeifImageFile  # late: few files need this native library
+    except ImportError as error:
+        raise ImageError("unsupported: HEIC and HEIF need the package pillow-heif") from error
+    opened: ImageFile = HeifImageFile(stream)
+    return opened
+
+
+class _Tiff(TiffImageFile):
+    def load_prepare(self) -> None:
+        # Pillow checks its own size limit only when it allocates the memory itself. The private
+        # `_tile_size` is the size before a rotation by EXIF; a test guards it.
+        self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
+        super().load_prepare()
+
+
+OPENERS: dict[str, Opener] = {
+    "jpeg": JpegImageFile,  # reads the first image of a phone's multi-image file (MPO)
+    "png": PngImageFile,
+    "webp": WebPImageFile,
+    "gif": GifImageFile,
+    "bmp": BmpImageFile,
+    "tiff": _Tiff,
+    "ppm": PpmImageFile,
+    "jpeg2000": Jpeg2KImageFile,
+    "heif": _heif,
+    "avif": AvifImageFile,
+}
+"""By the names of `formats.FORMATS`."""
