@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import platformdirs
 
 from clipsearch.errors import UsageError
+from clipsearch.text_encoding import decode_text
 
 COLLECTION = "images"
 SETTINGS = ("uri", "collection", "model", "runtime", "precision")
@@ -89,7 +90,7 @@ def read_config() -> dict[str, Any]:
     """
     path = config_path()
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = decode_text(path.read_bytes())
     except FileNotFoundError as error:
         if os.environ.get("CLIPSEARCH_CONFIG"):
             raise UsageError(f"CLIPSEARCH_CONFIG: no such file: {path}") from error

@@ -10,6 +10,7 @@
     └── StoreError            the database cannot be opened, read or written
         ├── ModelMismatchError    the collection was created with another model
         ├── MissingCollectionError    the store has no collection of this name
+        ├── RefusedRowsError      a row of a write does not fit; nothing was written
         └── DamagedStoreError     rows that were written are missing
 
 A message says what happened, to which file or name, and what to try.
@@ -54,6 +55,10 @@ class ModelMismatchError(StoreError):
 
 class MissingCollectionError(StoreError):
     """The store has no collection of this name."""
+
+
+class RefusedRowsError(StoreError):
+    """The store does not accept a row: a field does not fit. Nothing was written."""
 
 
 class DamagedStoreError(StoreError):

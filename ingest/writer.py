@@ -1,15 +1,32 @@
 """Write rows to the store, a batch at a time."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from clipsearch.errors import RefusedRowsError
 from clipsearch.store import Collection
-from clipsearch.types import ImageRow
+from clipsearch.types import Failure, ImageRow
 from ingest.report import Outcome, Tally
+
+MAX_REFUSED = 3
+"""If a write refuses so many rows and accepts none, the store is to blame, not the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A row to write, what it counts as, and the id of a row to delete once it is written."""
+
+    row: ImageRow
+    outcome: Outcome
+    replaces: str | None
 
 
 class Writer:
     """Buffers rows and deletions; if the process is killed, only the buffer is lost.
 
     A row that replaces another one (of a moved file) is written before the old row is deleted: in
-    between both exist, never neither. An outcome counts once its row is written.
+    between both exist, never neither. An outcome counts once its row is written. A row that the
+    store refuses counts as failed, and never stops the others.
     """
 
     def __init__(self, collection: Collection, tally: Tally, size: int) -> None:
@@ -17,19 +34,15 @@ class Writer:
         self._collection = collection
         self._tally = tally
         self._size = size
-        self._rows: list[ImageRow] = []
-        self._outcomes: list[Outcome] = []
+        self._writes: list[_Write] = []
         self._deletions: list[str] = []
         self._recent: dict[str, ImageRow] = {}  # by content hash
 
     def add(self, row: ImageRow, outcome: Outcome, *, replaces: str | None = None) -> None:
         """Write a row with the next batch, then delete the row with the id that it replaces."""
-        self._rows.append(row)
-        self._outcomes.append(outcome)
+        self._writes.append(_Write(row, outcome, replaces))
         self._recent[row.record.content_hash] = row
-        if replaces is not None:
-            self._deletions.append(replaces)
-        if len(self._rows) >= self._size:
+        if len(self._writes) >= self._size:
             self.flush()
 
     def remove(self, image_id: str) -> None:
@@ -42,14 +55,48 @@ class Writer:
 
     def forget_written(self) -> None:
         """Keep recent rows only while they are buffered; a query to the store finds the others."""
-        self._recent = {row.record.content_hash: row for row in self._rows}
+        rows = (write.row for write in self._writes)
+        self._recent = {row.record.content_hash: row for row in rows}
 
     def flush(self) -> None:
         """Write and delete what is buffered."""
-        if self._rows:
-            self._collection.upsert(self._rows)
-            self._tally.outcomes.update(self._outcomes)
-            self._rows, self._outcomes = [], []
+        if self._writes:
+            refused: list[tuple[_Write, RefusedRowsError]] = []
+            accepted = 0
+            for writes, error in self._upsert(tuple(self._writes)):
+                del self._writes[: len(writes)]  # parts come in order
+                if error is None:
+                    accepted += len(writes)
+                    self._tally.outcomes.update(write.outcome for write in writes)
+                    self._deletions += [write.replaces for write in writes if write.replaces]
+                else:
+                    refused.append((writes[0], error))
+                    if not accepted and len(refused) >= MAX_REFUSED:
+                        raise error
+            for write, error in refused:
+                self._refuse(write, error)
         if self._deletions:
             self._collection.delete(self._deletions)
             self._deletions = []
+
+    def _upsert(
+        self, writes: Sequence[_Write]
+    ) -> Iterator[tuple[Sequence[_Write], RefusedRowsError | None]]:
+        """Write rows, and halves of them if they are refused: yield each part with its error."""
+        try:
+            self._collection.upsert([write.row for write in writes])
+        except RefusedRowsError as error:
+            if len(writes) == 1:
+                yield writes, error
+                return
+            middle = len(writes) // 2
+            yield from self._upsert(writes[:middle])
+            yield from self._upsert(writes[middle:])
+        else:
+            yield writes, None
+
+    def _refuse(self, write: _Write, error: RefusedRowsError) -> None:
+        """Count a row as failed, and delete an older row of the file: its content has changed."""
+        record = write.row.record
+        self._tally.failed.append(Failure(record.path, f"cannot be stored: {error}", "invalid"))
+        self._deletions.append(record.id)

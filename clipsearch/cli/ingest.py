@@ -13,7 +13,8 @@ from clipsearch.cli.failures import show_failures
 from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import FileSource, read_path_list
+from clipsearch.files.discover import FileSource
+from clipsearch.files.path_list import find_whole_disk, read_path_list
 from clipsearch.files.paths import expand_user
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
@@ -48,6 +49,9 @@ from ingest.report import IngestReport
     help="Reject images with more pixels than this.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change without writing.")
+@click.option(
+    "--yes", is_flag=True, help="Ingest a whole disk or home folder that a list on - names."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
 @options.as_json
 def ingest(
@@ -65,13 +69,15 @@ def ingest(
     force: bool,
     max_pixels: int,
     dry_run: bool,
+    yes: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Add the images in folders and files to a collection.
 
-    PATH may be - to read paths from standard input, separated by newlines or NUL bytes. Unchanged
-    files are skipped after a stat call. An interrupted ingestion continues with the next run.
+    PATH may be - to read paths from standard input, separated by newlines or NUL bytes, in UTF-8 or
+    UTF-16. Unchanged files are skipped after a stat call. An interrupted ingestion continues with
+    the next run.
 
     \b
     clipsearch ingest ~/Pictures
@@ -80,7 +86,7 @@ def ingest(
     """
     selection = FileSelection(exclude=exclude, everything=everything, follow_links=follow_links)
     # Neither a mistyped path nor an empty folder creates a store.
-    source = FileSource(_read_paths(paths), selection, strict="-" not in paths)
+    source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
     ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
@@ -104,9 +110,14 @@ def ingest(
     return EXIT_ERROR if report.refused else exit_code
 
 
-def _read_paths(paths: tuple[str, ...]) -> list[Path]:
-    """Return the paths of the command line, then those of standard input if one path is `-`."""
+def _read_paths(paths: tuple[str, ...], *, whole_disk: bool) -> list[Path]:
+    """Return the paths of the command line, then those of standard input if one path is `-`.
+
+    A list may name a whole disk by mistake, so that needs `whole_disk`.
+    """
     from_stdin = read_path_list(sys.stdin.buffer) if "-" in paths and sys.stdin else []
+    if not whole_disk and (wide := find_whole_disk(from_stdin)):
+        raise UsageError(f"the list names {wide}, a whole disk or home folder: --yes ingests it")
     files = [Path(path) for path in paths if path != "-"] + from_stdin
     if not files:
         raise UsageError("standard input contains no paths")

@@ -18,6 +18,7 @@ from clipsearch.files.progress import OpenProgress
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, embed_texts
+from clipsearch.text_encoding import detect_encoding
 from clipsearch.types import Vectors
 
 _CAPTION_SUFFIXES = {".json", ".jsonl", ".csv", ".tsv", ".token"}
@@ -72,7 +73,8 @@ def prepare_texts(
 def _read_start(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(1000).decode("utf-8-sig", "replace")
+            start = file.read(1000)
+            return start.decode(detect_encoding(start), "replace")
     except OSError as error:
         raise UsageError(
             f"{escape_control(str(path))} cannot be read: {error.strerror or error}"

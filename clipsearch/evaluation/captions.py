@@ -12,6 +12,7 @@ from typing import Any
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.paths import expand_user
+from clipsearch.text_encoding import decode_text
 
 FORMATS = (
     'JSON Lines {"file", "captions"}, COCO captions JSON, '
@@ -75,7 +76,8 @@ def read_captions(path: str | Path, *, split: str | None = None) -> list[Caption
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = decode_text(path.read_bytes())
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{escape_control(str(path))} is not UTF-8 text; a caption file is {FORMATS}"

@@ -105,4 +105,4 @@ def _stat_files(paths: Iterable[Path]) -> Iterator[ImageFile | Failure]:
         except OSError as error:
             yield Failure(path, (error.strerror or str(error)).lower())
         else:
-            yield ImageFile(path, status.st_size, status.st_mtime_ns)
+            yield ImageFile.of(path, status)

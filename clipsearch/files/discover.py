@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Self, TypeAlias
 
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import canonical, expand_user
+from clipsearch.files.paths import canonical, expand_user, modified_ns
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
 from clipsearch.images.formats import FORMATS
@@ -22,12 +22,18 @@ from clipsearch.types import Failure
 class ImageFile:
     """A file to read, by its canonical path.
 
-    `size` (bytes) and `mtime_ns` are those of the target if the file is a symbolic link.
+    `size` (bytes) and `mtime_ns` are those of the target if the file is a symbolic link;
+    `mtime_ns` is as in `modified_ns`.
     """
 
     path: Path
     size: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path, status: os.stat_result) -> Self:
+        """Return the file at a canonical path with the size and time of its status."""
+        return cls(path, status.st_size, modified_ns(status))
 
 
 _NamedPath: TypeAlias = tuple[str, os.stat_result]
@@ -93,7 +99,7 @@ class FileSource:
                 except OSError as error:
                     yield os_failure(path, error)
                     continue
-            yield ImageFile(Path(path), status.st_size, status.st_mtime_ns)
+            yield ImageFile.of(Path(path), status)
 
     def count(self) -> int:
         """Count what an iteration would yield now, without a stat call per file in a folder."""
@@ -152,19 +158,6 @@ class FileSource:
             yield os.path.join(folders[parent], name), status  # noqa: PTH118 - Path is too slow
 
 
-def read_path_list(stream: BinaryIO) -> list[Path]:
-    """Read paths separated by NUL if the data has a NUL byte, else by lines; skip empty ones.
-
-    File names are bytes that need not be UTF-8, so they are decoded like the file system's.
-    """
-    data = stream.read()
-    if b"\0" in data:
-        names = data.split(b"\0")
-    else:
-        names = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return [Path(os.fsdecode(name)) for name in names if name]
-
-
 def _refuse_missing(path: Path, error: OSError | ValueError) -> None:
     """Raise UsageError if a path does not exist; other errors become a Failure of this path."""
     if isinstance(error, ValueError):  # a NUL byte in the name
@@ -178,6 +171,8 @@ def _path_failure(path: Path, error: OSError | ValueError) -> Failure:
         return Failure(canonical(path), "not a path", "missing")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = "the link points to nothing" if path.is_symlink() else "no such file"
+        if any("\udc80" <= character <= "\udcff" for character in str(path)):
+            reason += " (its name is not UTF-8; if a list names it, save that as UTF-8)"
         return Failure(canonical(path), reason, "missing")
     return os_failure(canonical(path), error)
 

@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 
 _WILDCARD = re.compile(r"[*?\[]")
+_TIMES = 2**63
 
 
 def is_file(path: Path) -> bool:
@@ -37,6 +38,16 @@ def canonical(path: Path) -> Path:
         return Path(os.path.realpath(path.parent), path.name)
     except ValueError:  # a NUL byte in the name
         return path.absolute()
+
+
+def modified_ns(status: os.stat_result) -> int:
+    """Return the modification time in ns since 1970 as a signed 64-bit integer.
+
+    File systems hold times before 1677 and after 2262, which do not fit: these wrap around, so that
+    two different times remain different.
+    """
+    time_ns = status.st_mtime_ns
+    return time_ns if -_TIMES <= time_ns < _TIMES else (time_ns + _TIMES) % (2 * _TIMES) - _TIMES
 
 
 def anchored(glob: str) -> tuple[Path, str] | None:

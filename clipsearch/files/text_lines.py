@@ -5,16 +5,18 @@ from pathlib import Path
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.paths import expand_user
+from clipsearch.text_encoding import decode_text
 
 
 def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
-    """Read the non-empty lines of a UTF-8 file, stripped, each with its line number.
+    """Read the non-empty lines of a text file, stripped, each with its line number.
 
-    Raises UsageError if the file cannot be read or is not UTF-8.
+    The encoding is UTF-8, or UTF-16 as Windows writes it. Raises UsageError if the file cannot be
+    read or decoded.
     """
     path = expand_user(Path(path))
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decode_text(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"{escape_control(str(path))} cannot be read: {error.strerror or error}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from clipsearch.errors import ImageError, UsageError
-from clipsearch.files.paths import canonical, expand_user
+from clipsearch.files.paths import canonical, expand_user, modified_ns
 from clipsearch.images.decode import decode, upright
 from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
@@ -45,7 +45,7 @@ def stored_row(image: Path | StoredImage, collection: Collection) -> ImageRow | 
         status = path.stat()
     except OSError:  # deleted, or not accessible: the stored embedding is the best available
         return row
-    current = (status.st_size, status.st_mtime_ns)
+    current = (status.st_size, modified_ns(status))
     return row if current == (row.record.size, row.record.mtime_ns) else None
 
 

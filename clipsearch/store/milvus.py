@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.errors import StoreError
+from clipsearch.errors import RefusedRowsError, StoreError, describe_error
 from clipsearch.startup import import_pymilvus
 from clipsearch.store import local_store
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
@@ -23,6 +24,9 @@ WRITE_ROWS = 2_000
 
 RESERVE_BYTES = 64 << 20
 """Disk space that a local write leaves free: Milvus Lite 2.5.1 hangs forever on a full disk."""
+
+INVALID_ROW = frozenset({1100, 1101, 1102})
+"""Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
 
 ROW_BYTES = 4_096
 """Disk space of a row without its vector, an upper estimate; the vector is stored about twice."""
@@ -120,7 +124,7 @@ class MilvusBackend:
                 for value in entity.values()
                 if isinstance(value, np.ndarray)
             )
-            with self._connection.translating():
+            with self._connection.translating(), self._refusing_rows():
                 self._require_space(2 * vector_bytes + len(batch) * ROW_BYTES)
                 self._connection.client_for(name).upsert(name, batch, timeout=CALL_SECONDS)
 
@@ -186,6 +190,26 @@ class MilvusBackend:
                 **STRONG,
             )
             return [[(float(hit["distance"]), hit["entity"]) for hit in hits] for hits in results]
+
+    @contextmanager
+    def _refusing_rows(self) -> Iterator[None]:
+        """Raise RefusedRowsError for what pymilvus or Milvus raises if a value does not fit."""
+        exceptions = import_pymilvus().exceptions
+        try:
+            yield
+        except (TypeError, ValueError, OverflowError, exceptions.ParamError) as error:
+            reason: Exception = error  # pymilvus packs the values into a message
+        except exceptions.MilvusException as error:
+            if not isinstance(error, exceptions.DataNotMatchException) and (
+                error.code not in INVALID_ROW
+            ):
+                raise
+            reason = error
+        else:
+            return
+        raise RefusedRowsError(
+            f"{self.uri} does not accept the data: {describe_error(reason)}"
+        ) from reason
 
     def _require_space(self, size: int) -> None:
         path = self._connection.path

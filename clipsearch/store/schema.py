@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import numpy as np
 
-from clipsearch.errors import StoreError, VectorError
+from clipsearch.errors import RefusedRowsError, VectorError
 from clipsearch.records import ImageRecord
 from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import normalize
@@ -135,15 +135,15 @@ def encode_time(taken_at: datetime | None) -> int:
 
 
 def to_entity(row: ImageRow) -> Entity:
-    """Return the entity of an image; raise StoreError if a field does not fit."""
+    """Return the entity of an image; raise RefusedRowsError if a field does not fit."""
     record = row.record
     if len(record.id) != ID_LENGTH or not _HEX_DIGITS.issuperset(record.id):
-        raise StoreError(f"{record.path}: the id {record.id!r} is not {ID_LENGTH} hex digits")
+        raise RefusedRowsError(f"{record.path}: the id {record.id!r} is not {ID_LENGTH} hex digits")
     path = encode_path(record.path)
     if not record.path.is_absolute():
-        raise StoreError(f"{record.path} is not an absolute path")
+        raise RefusedRowsError(f"{record.path} is not an absolute path")
     if len(path.encode()) > PATH_BYTES:
-        raise StoreError(f"{record.path} is too long to store")
+        raise RefusedRowsError(f"{record.path} is too long to store")
     return {
         "id": record.id,
         "path": path,

@@ -1,6 +1,5 @@
 """Walking finds every image once, in order, and reports what cannot be read."""
 
-import io
 import os
 import socket
 import sys
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import FileSource, ImageFile, read_path_list
+from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.walk import FileSelection
 from clipsearch.images.formats import SUFFIXES, sniff
 from clipsearch.types import Failure
@@ -368,26 +367,6 @@ def test_files_and_folders_that_are_deleted_during_the_walk_are_failures(root: P
     assert [item.path.name for item in items if isinstance(item, Failure)] == ["b.jpg", "sub"]
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", []),
-        (b"a.jpg\nb c.jpg\n", ["a.jpg", "b c.jpg"]),
-        (b"a.jpg\r\n\r\n\nb.jpg", ["a.jpg", "b.jpg"]),
-        (b"a.jpg\0with\nbreak.jpg\0\0", ["a.jpg", "with\nbreak.jpg"]),
-        ("写真.jpg\n".encode(), ["写真.jpg"]),
-    ],
-)
-def test_path_lists_are_lines_or_nul_separated(content: bytes, expected: list[str]) -> None:
-    assert read_path_list(io.BytesIO(content)) == [Path(name) for name in expected]
-
-
-@bytes_names
-def test_path_lists_keep_any_bytes() -> None:
-    (path,) = read_path_list(io.BytesIO(b"caf\xe9.jpg\n"))
-    assert os.fsencode(path) == b"caf\xe9.jpg"
-
-
 def naive(root: Path, selection: FileSelection) -> set[Path]:
     """The same rules in a naive form, for trees without links."""
     found = set()
@@ -440,3 +419,15 @@ def test_any_tree_gives_what_a_naive_walk_gives(
     below = [root / parts[0] for parts in tree if len(parts) > 1 and len(parts[0]) == 1]
     again = [item.path for item in FileSource([root, *below, root])]
     assert len(again) == len(set(again))
+
+
+@pytest.mark.parametrize("seconds", [-(2**33), 2**33, 13_569_465_600, -13_569_465_600, -1, 0])
+def test_any_time_of_a_file_fits_a_signed_64_bit_integer(root: Path, seconds: int) -> None:
+    plant(root, "a.jpg", "b.jpg")
+    os.utime(root / "a.jpg", (seconds, seconds))
+    os.utime(root / "b.jpg", (seconds + 1, seconds + 1))
+    kept = (root / "a.jpg").stat().st_mtime_ns  # what this file system can hold
+    times = [item.mtime_ns for item in FileSource([root]) if isinstance(item, ImageFile)]
+    assert all(-(2**63) <= time_ns < 2**63 for time_ns in times)
+    assert (times[0] - kept) % 2**64 == 0
+    assert (times[0] == times[1]) == (kept == (root / "b.jpg").stat().st_mtime_ns)
