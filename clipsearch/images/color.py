@@ -6,13 +6,15 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from clipsearch.images.transparency import blend, choose_ground
+
 # In these formats 65535 is white, by specification or by Pillow. In others, such as TIFF,
 # instruments store 10, 12 or 14 bits in 16 without scaling.
 _FULL_RANGE = ("PNG", "PPM", "JPEG2000")
 
 
 def to_srgb(opened: Image.Image) -> Image.Image:
-    """Convert a loaded image of any mode to mode RGB in sRGB, with transparent parts white.
+    """Convert a loaded image of any mode to mode RGB in sRGB, on a ground that contrasts with it.
 
     Converts depth, then transparency, then color. May return the given image itself. Raises what
     Pillow raises, for example on a damaged palette.
@@ -22,14 +24,17 @@ def to_srgb(opened: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_eight_bits(image)
     elif image.has_transparency_data:
-        image = _blend_on_white(image)
+        image = blend(image)
     elif image.mode not in ("L", "RGB", "CMYK", "LAB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     conversion = _transform(icc if isinstance(icc, bytes) else b"", image.mode)
     if conversion is None:
         return image if image.mode == "RGB" else image.convert("RGB")
     mode, transform = conversion
-    return transform.apply(image if image.mode == mode else image.convert(mode))
+    try:
+        return transform.apply(image if image.mode == mode else image.convert(mode))
+    except (OSError, ValueError, ImageCms.PyCMSError):  # a profile that is broken in part
+        return image.convert("RGB")
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
@@ -51,16 +56,9 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
         gray = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        gray[values == transparent] = 255
+        hidden = values == transparent
+        gray[hidden] = choose_ground(np.bincount(gray[~hidden], minlength=256).astype(float))
     return Image.fromarray(gray)
-
-
-def _blend_on_white(image: Image.Image) -> Image.Image:
-    base = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    image = image.convert("LA" if base == "L" else "RGBA")
-    canvas = Image.new(base, image.size, "white")
-    canvas.paste(image.convert(base), mask=image.getchannel("A"))
-    return canvas
 
 
 @lru_cache(maxsize=16)  # cameras embed the same few profiles in every image

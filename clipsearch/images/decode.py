@@ -32,10 +32,11 @@ MAX_PIXELS = 250_000_000
 class DecodedImage:
     """An upright image.
 
-    `image` has mode RGB in sRGB, with transparent parts white. `width` and `height` are the upright
-    size of the file's image; `image` may be smaller if `min_side` was given. `format` is the
-    sniffed one. `taken_at` is the camera's clock from EXIF, without a time zone. `truncated` means
-    that the file lacks up to a quarter of the rows, and `image` consists of the others.
+    `image` has mode RGB in sRGB; transparent parts are white, or black or gray where the image
+    would be lost on white. `width` and `height` are the upright size of the file's image; `image`
+    may be smaller if `min_side` was given. `format` is the sniffed one. `taken_at` is the camera's
+    clock from EXIF, without a time zone. `truncated` means that the file lacks up to a quarter of
+    the rows, and `image` consists of the others.
     """
 
     image: Image.Image

@@ -45,15 +45,16 @@ def test_clear_grays_are_white() -> None:
     ("mode", "color", "other"),
     [("RGB", (10, 20, 30), (10, 20, 31)), ("L", 77, 78), ("1", 0, 1), ("I;16", 70, 65535)],
 )
-def test_a_color_declared_clear_is_white_and_its_neighbor_is_not(
+def test_a_color_declared_clear_gives_way_to_the_ground_and_its_neighbor_does_not(
     mode: str, color: int | tuple[int, ...], other: int | tuple[int, ...]
 ) -> None:
     image = Image.new(mode, (4, 4), color)
     image.putpixel((1, 0), other)
     decoded = decode(encoded(image, "PNG", transparency=color)).image
     plain = decode(encoded(image, "PNG")).image
-    assert decoded.getpixel((0, 0)) == (255, 255, 255)
-    assert decoded.getpixel((1, 0)) == plain.getpixel((1, 0))
+    ground = (0 if other in (1, 65535) else 255,) * 3
+    assert decoded.getpixel((0, 0)) == ground
+    assert decoded.getpixel((1, 0)) == plain.getpixel((1, 0)) != ground
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
