@@ -3,6 +3,7 @@
     ClipsearchError
     ├── UsageError            an argument, option or file given by the caller is not usable
     ├── ImageError            a file cannot be decoded as an image
+    │   └── MissingDecoderError   its format needs a package that is not installed
     ├── ModelError            a model is missing or broken
     │   └── UnknownModelError     no model has this name (also a UsageError)
     ├── VectorError           an array is not a valid embedding
@@ -27,6 +28,10 @@ class UsageError(ClipsearchError, ValueError):
 
 class ImageError(ClipsearchError):
     """A file cannot be decoded as an image; the message is the reason, without the path."""
+
+
+class MissingDecoderError(ImageError):
+    """A file's format needs a package that is not installed; the message names the extra."""
 
 
 class ModelError(ClipsearchError):

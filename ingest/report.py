@@ -48,7 +48,8 @@ class IngestReport:
     def as_json(self) -> dict[str, object]:
         """Return the report as a JSON object; a failure is {"path", "reason"}.
 
-        `skipped` has the number of files for each suffix.
+        `skipped` has the number of files of other formats for each suffix, `raw_pairs` the number
+        of camera raw files that were left out.
         """
         failed = [{"path": str(f.path), "reason": f.reason} for f in self.failed]
         return asdict(self) | {
@@ -56,6 +57,7 @@ class IngestReport:
             "truncated": [str(path) for path in self.truncated],
             "found": self.found,
             "skipped": self.skipped.suffixes,
+            "raw_pairs": self.skipped.raw_pairs,
         }
 
     def lines(self) -> Iterator[str]:

@@ -39,6 +39,11 @@ from ingest.report import IngestReport
     help="Include hidden files and junk folders, such as thumbnails.",
 )
 @click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
+@click.option(
+    "--skip-raw-pairs",
+    is_flag=True,
+    help="Skip camera raw files beside a JPEG or HEIC of the same name.",
+)
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")
 @click.option("--force", is_flag=True, help="With --prune: proceed even if most files are gone.")
 @click.option(
@@ -65,6 +70,7 @@ def ingest(
     exclude: tuple[str, ...],
     everything: bool,
     follow_links: bool,
+    skip_raw_pairs: bool,
     prune: bool,
     force: bool,
     max_pixels: int,
@@ -84,7 +90,12 @@ def ingest(
     clipsearch ingest ~/Pictures --prune --exclude "*.gif"
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
-    selection = FileSelection(exclude=exclude, everything=everything, follow_links=follow_links)
+    selection = FileSelection(
+        exclude=exclude,
+        everything=everything,
+        follow_links=follow_links,
+        skip_raw_pairs=skip_raw_pairs,
+    )
     # Neither a mistyped path nor an empty folder creates a store.
     source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
     ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import TypeAlias
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import ImageError, MissingDecoderError
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.walk import os_failure
 from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
@@ -143,6 +143,8 @@ def decode_file(
         return changed
     try:
         decoded = decode(data, max_pixels=max_pixels, min_side=min_side)
+    except MissingDecoderError as error:
+        return Failure(path, str(error))  # the file is fine, and is tried again with the extra
     except ImageError as error:
         return Failure(path, str(error), "invalid")
     width, height = decoded.width, decoded.height

@@ -1,6 +1,7 @@
 """SkippedFiles: the files of a walk that are not read, counted by suffix."""
 
 from clipsearch.escape import escape_control
+from clipsearch.images.optional import missing_decoders
 
 _LONGEST_SUFFIX = 10  # a longer one, or one of the further thousands, is part of a name
 _MOST_SUFFIXES = 1000
@@ -13,6 +14,8 @@ class SkippedFiles:
     def __init__(self) -> None:
         self.suffixes: dict[str, int] = {}
         """Files of other formats by lower-case suffix; "" counts files without a usual suffix."""
+        self.raw_pairs = 0
+        """Camera raw files that were left out because of a JPEG or HEIC of the same name."""
 
     def add(self, suffix: str) -> None:
         """Count a file of another format; `suffix` begins with a dot, or is empty."""
@@ -22,9 +25,19 @@ class SkippedFiles:
         self.suffixes[suffix] = self.suffixes.get(suffix, 0) + 1
 
     def describe(self) -> str:
-        """Return "12 of other formats (.psd 10, .mov 2)", or "" if there are none."""
-        if not self.suffixes:
-            return ""
+        """Return "12 of other formats (.psd 10, .mov 2)" and what else was skipped, or ""."""
+        parts = []
+        if self.suffixes:
+            parts.append(self._describe_suffixes())
+        if self.raw_pairs:
+            parts.append(f"{self.raw_pairs:,} camera raw beside a JPEG or HEIC of the same name")
+        advice: dict[str, list[str]] = {}
+        for suffix in sorted(self.suffixes.keys() & missing_decoders().keys()):
+            advice.setdefault(missing_decoders()[suffix].advice, []).append(suffix)
+        parts += [f"to read {', '.join(found)}: {how}" for how, found in advice.items()]
+        return "; ".join(parts)
+
+    def _describe_suffixes(self) -> str:
         ranked = sorted(self.suffixes.items(), key=lambda item: (not item[0], -item[1], item[0]))
         shown = [
             f"{escape_control(suffix) or 'without suffix'} {count:,}"

@@ -1,14 +1,18 @@
 """Walk folders: the files in them that may be images, without junk folders."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
 from clipsearch.files.skipped import SkippedFiles
-from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff
+from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff, suffixes_of
+from clipsearch.images.optional import missing_decoders
 from clipsearch.types import Failure
+
+_RAW = frozenset(suffixes_of("raw"))
+_PAIRED_WITH_RAW = frozenset(suffixes_of("jpeg") + suffixes_of("heif"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +23,22 @@ class FileSelection:
     with "/" matches the path relative to the given folder; one that starts with "/" or "~" also
     matches the absolute path. In these, "*" stays within one name and "**" crosses folders. Nothing
     in an excluded folder is included. `everything` adds dotfiles and junk folders, `follow_links`
-    follows symbolic links to folders.
+    follows symbolic links to folders. `skip_raw_pairs` leaves out camera raw files beside
+    a JPEG or HEIC of the same name.
     """
 
     exclude: tuple[str, ...] = ()
     everything: bool = False
     follow_links: bool = False
+    skip_raw_pairs: bool = False
 
 
 def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator[str | Failure]:
     """Yield candidate files below a folder: in each folder its files by name, then its folders.
 
-    Files of other formats are counted in `skipped`.
+    Files of other formats, and those that need a missing decoder, are counted in `skipped`.
     """
+    readable = SUFFIXES - missing_decoders().keys()
     exclusion = Exclusion(selection.exclude)
     entered: set[tuple[int, int] | str] = set()
     pending = [(root, "")]  # a folder and its path relative to the root, "" or ending in "/"
@@ -48,12 +55,18 @@ def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator
         except OSError as error:
             yield os_failure(folder, error, prefix="cannot list the folder: ")
             continue
+        if not selection.everything:
+            names = [name for name in names if not name.startswith(".")]
+        if exclusion:
+            join = os.path.join  # Path is too slow here
+            matches = exclusion.matches
+            names = [name for name in names if not matches(join(folder, name), relative + name)]
+        pairs = _raw_pairs(folder, names) if selection.skip_raw_pairs else ()
         subfolders: list[tuple[str, str]] = []
         for name in names:
-            if name.startswith(".") and not selection.everything:
-                continue
             path = os.path.join(folder, name)  # noqa: PTH118 - Path is too slow here
-            if exclusion and exclusion.matches(path, relative + name):
+            if name in pairs:
+                skipped.raw_pairs += 1
                 continue
             entry = special.get(name)
             try:
@@ -64,7 +77,7 @@ def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator
                         subfolders.append((location, f"{relative}{name}/"))
                 elif entry and _is_broken_link(entry, name):
                     yield Failure(Path(path), "the link points to nothing", "missing")
-                elif _is_candidate(path, suffix := _suffix(name), entry):
+                elif _is_candidate(path, suffix := _suffix(name), entry, readable):
                     yield path
                 elif entry is None or Path(path).is_file():
                     skipped.add(suffix)
@@ -104,12 +117,28 @@ def _is_broken_link(entry: os.DirEntry[str], name: str) -> bool:
     )
 
 
-def _is_candidate(path: str, suffix: str, entry: os.DirEntry[str] | None) -> bool:
-    """Whether a path that is not a folder is a file of a known format.
+def _raw_pairs(folder: str, names: list[str]) -> set[str]:
+    """The names of camera raw files beside a JPEG or HEIC file of the same name."""
+    stems = {
+        _stem(name)
+        for name in names
+        if _suffix(name) in _PAIRED_WITH_RAW and Path(folder, name).is_file()
+    }
+    return {name for name in names if _suffix(name) in _RAW and _stem(name) in stems}
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0].casefold()
+
+
+def _is_candidate(
+    path: str, suffix: str, entry: os.DirEntry[str] | None, readable: Set[str]
+) -> bool:
+    """Whether a path that is not a folder is a file of a format with one of these suffixes.
 
     `entry` is None for a regular file. Raises OSError if the file cannot be examined.
     """
-    if suffix and suffix not in SUFFIXES:
+    if suffix and suffix not in readable:
         return False
     # Opening a pipe, a socket or a device could wait forever.
     if entry and not entry.is_file():

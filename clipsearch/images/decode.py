@@ -22,6 +22,8 @@ from clipsearch.images.color import to_srgb
 from clipsearch.images.exif import read_exif
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.openers import OPENERS
+from clipsearch.images.raw_tiff import is_camera_raw
+from clipsearch.images.reader import check_pixels, find_reader
 from clipsearch.images.salvage import Salvaged, salvage
 
 MAX_PIXELS = 250_000_000
@@ -34,7 +36,7 @@ class DecodedImage:
 
     `image` has mode RGB in sRGB; transparent parts are white, or black or gray where the image
     would be lost on white. `width` and `height` are the upright size of the file's image; `image`
-    may be smaller if `min_side` was given. `format` is the sniffed one. `taken_at` is the camera's
+    may be smaller if `min_side` was given. `format` is the content's. `taken_at` is the camera's
     clock from EXIF, without a time zone. `truncated` means that the file lacks up to a quarter of
     the rows, and `image` consists of the others.
     """
@@ -105,6 +107,13 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
     format_name = sniff(head)
     if format_name is None:
         raise ImageError(describe_unknown(head))
+    if format_name == "tiff" and is_camera_raw(stream):
+        format_name = "raw"
+    if reader := find_reader(format_name):
+        read = reader(stream, max_pixels, min_side)
+        image, _, taken_at = _convert(read.image, transpose=False)
+        image.info.clear()
+        return DecodedImage(image, read.width, read.height, format_name, taken_at)
     loader = _Loader(format_name, max_pixels, min_side)
     loaded: Image.Image
     try:
@@ -139,12 +148,8 @@ class _Loader:
     def load(self, stream: BinaryIO, fill: int | None = None) -> ImageFile:
         """Open and load a file; with `fill`, pixels that it lacks have that value."""
         opened = OPENERS[self._format](stream)
-        width, height = self.size = opened.size
-        if width * height > self._max_pixels:
-            raise ImageError(
-                f"too many pixels: {width} x {height} = {width * height:,}, "
-                f"the limit is {self._max_pixels:,}"
-            )
+        self.size = opened.size
+        check_pixels(*self.size, self._max_pixels)
         if self._format == "jpeg" and self._min_side is not None:
             opened.draft(None, (self._min_side, self._min_side))
         if fill is not None:

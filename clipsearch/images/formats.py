@@ -13,10 +13,15 @@ _SUFFIXES = {
     "jpeg2000": ("jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
     "heif": ("heif", "heic", "heics", "heifs", "hif"),
     "avif": ("avif", "avifs"),
+    "raw": (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "kdc"),
+        *("mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf"),
+        *("srw", "x3f"),
+    ),
 }
 
 FORMATS = tuple(_SUFFIXES)
-"""The names that `sniff` returns."""
+"""The names of formats; `sniff` returns them, and "tiff" for camera files that are TIFF inside."""
 
 HEADER_SIZE = 64
 """Bytes of a file that `sniff` and `describe_unknown` need."""
@@ -26,6 +31,8 @@ SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix 
 
 # mif1 and msf1 name the HEIF family only; the compatible brands that follow are more specific.
 _MAGIC = (
+    # Most other camera files are TIFF; see raw_tiff.py.
+    (rb"II(R[OS]|U\0)|MMOR|\0MRM|FOVb|FUJIFILMCCD-RAW|....ftypcrx |II\x1a\0\0\0HEAPCCDR", "raw"),
     (rb"\xff\xd8\xff", "jpeg"),
     (rb"\x89PNG\r\n\x1a\n", "png"),
     (rb"RIFF....WEBP", "webp"),
@@ -46,7 +53,6 @@ _UNSUPPORTED: dict[str, str] = {
     r"%!PS": "PostScript",
     r"\xff\x0a|\0\0\0\x0cJXL ": "JPEG XL",
     r"\0\0[\x01\x02]\0": "Windows icon",
-    r"FUJIFILMCCD-RAW|....ftypcrx ": "camera raw",
     r"....ftyp|RIFF....AVI |\x1aE\xdf\xa3": "video",
     r"\s*<(!doctype )?html": "HTML page",
     r"\s*<(svg|\?xml)": "SVG or XML",
@@ -60,6 +66,11 @@ def sniff(head: bytes) -> str | None:
         if re.match(magic, head, re.DOTALL):
             return name
     return None
+
+
+def suffixes_of(name: str) -> tuple[str, ...]:
+    """Return the lower-case suffixes of a format, with their dots."""
+    return tuple(f".{suffix}" for suffix in _SUFFIXES[name])
 
 
 def format_named(name: str) -> str | None:

@@ -1,0 +1,119 @@
+"""Camera raw files: the preview that the camera made, else a development by LibRaw."""
+
+import io
+import struct
+from typing import TYPE_CHECKING, BinaryIO
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from clipsearch.errors import ImageError
+from clipsearch.images.exif import read_exif
+from clipsearch.images.optional import require_decoder
+from clipsearch.images.reader import ReadImage, check_pixels
+
+if TYPE_CHECKING:
+    from rawpy import RawPy
+
+PREVIEW_SIDE = 512
+"""Pixels of the shorter side from which a preview is taken for the image; thumbnails have less."""
+
+# LibRaw's flip: 4 transposes, then 2 mirrors top and bottom and 1 left and right.
+_FLIPS = {
+    1: Image.Transpose.FLIP_LEFT_RIGHT,
+    2: Image.Transpose.FLIP_TOP_BOTTOM,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.TRANSPOSE,
+    5: Image.Transpose.ROTATE_90,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+}
+
+
+def read_raw(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadImage:
+    """Read a camera raw file as an upright RGB image.
+
+    The embedded preview is taken if its shorter side has at least `min_side` and PREVIEW_SIDE
+    pixels. Otherwise the sensor's data are developed, at half size if that is large enough. Raises
+    MissingDecoderError without rawpy.
+    """
+    rawpy = require_decoder("raw")
+    data = stream.read()
+    side = max(PREVIEW_SIDE, min_side or 0)
+    raw = rawpy.RawPy()
+    try:
+        raw.open_buffer(io.BytesIO(data))
+        sizes = raw.sizes
+        width, height = sizes.width, sizes.height
+        check_pixels(width, height, max_pixels)
+        if sizes.flip & 4:
+            width, height = height, width
+        image = _preview(raw, (width, height), side, max_pixels)
+        if image is None:
+            half = min(width, height) >= 2 * side
+            pixels = raw.postprocess(half_size=half, use_camera_wb=True)
+            image = Image.fromarray(pixels)
+    except rawpy.LibRawError as error:
+        raise ImageError(f"unsupported or damaged camera raw ({_reason(error)})") from error
+    finally:
+        raw.close()
+    image.info = {"exif": exif} if (exif := raw_exif(data)) else {}
+    return ReadImage(image, width, height)
+
+
+def _preview(
+    raw: "RawPy", upright: tuple[int, int], side: int, max_pixels: int
+) -> Image.Image | None:
+    """The embedded preview, upright, or None if there is none that is large enough."""
+    try:
+        thumb = raw.extract_thumb()
+        preview = (
+            JpegImageFile(io.BytesIO(thumb.data))
+            if isinstance(thumb.data, bytes)
+            else Image.fromarray(thumb.data)
+        )
+        if min(preview.size) < side or preview.width * preview.height > max_pixels:
+            return None
+        transposition = read_exif(preview)[0]
+        if isinstance(preview, JpegImageFile):
+            preview.draft(None, (side, side))
+        preview.load()
+    except Exception:  # noqa: BLE001 - LibRaw's or Pillow's; the sensor's data remain
+        return None
+    # LibRaw adds EXIF with the file's orientation to a JPEG that has none.
+    if _is_upright(preview, upright, raw.sizes.flip):
+        transposition = None
+    elif transposition is None:
+        transposition = _FLIPS.get(raw.sizes.flip)
+    image = preview.convert("RGB")
+    return image if transposition is None else image.transpose(transposition)
+
+
+def _is_upright(preview: Image.Image, upright: tuple[int, int], flip: int) -> bool:
+    """Whether a camera that was held upright has turned the preview already, by its shape."""
+    width, height = upright
+    return (
+        bool(flip & 4)
+        and width != height
+        and preview.width != preview.height
+        and (preview.width < preview.height) == (width < height)
+    )
+
+
+def raw_exif(data: bytes) -> bytes | None:
+    """Return the EXIF of a raw file as a TIFF structure, or None if it has none that is known."""
+    if data.startswith(b"FUJIFILMCCD-RAW"):
+        offset, length = struct.unpack_from(">II", data.ljust(92, b"\0"), 84)
+        jpeg = data[offset : offset + length]
+        marker = jpeg.find(b"Exif\0\0", 0, 1 << 16)
+        return jpeg[marker + 6 :] if marker > 0 else None
+    if data[:2] in (b"II", b"MM"):
+        # Olympus and Panasonic replace the number 42 of TIFF by letters of their own.
+        magic = b"II*\0" if data[:2] == b"II" else b"MM\0*"
+        return data if data.startswith(magic) else magic + data[4:]
+    return None
+
+
+def _reason(error: Exception) -> str:
+    value = error.args[0] if error.args else error
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,45 @@
+"""Readers of the formats that Pillow does not open, or only in part."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
+
+from PIL.Image import Image
+
+from clipsearch.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """A loaded, upright image of any mode, and the upright size of the file's image.
+
+    `info` of the image may hold an `icc_profile`, and `exif`: the bytes of a TIFF structure. The
+    orientation there has been applied.
+    """
+
+    image: Image
+    width: int
+    height: int
+
+
+Reader: TypeAlias = Callable[[BinaryIO, int, int | None], ReadImage]
+"""Reads a stream, given `max_pixels` and `min_side` as for `decode`."""
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Raise ImageError if an image has more pixels than allowed."""
+    if width * height > max_pixels:
+        raise ImageError(
+            f"too many pixels: {width} x {height} = {width * height:,}, the limit is {max_pixels:,}"
+        )
+
+
+def find_reader(format_name: str) -> Reader | None:
+    """Return the reader of a format, or None for those that Pillow's plugins read directly."""
+    # Late: few collections have these formats, and some need a package that may be missing.
+    match format_name:
+        case "raw":
+            from clipsearch.images.raw import read_raw
+
+            return read_raw
+    return None
