@@ -12,10 +12,14 @@ from typing import Self, TypeAlias
 
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical, expand_user, modified_ns
+from clipsearch.files.pseudo import PseudoFileSystems, describe
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
 from clipsearch.images.formats import FORMATS
 from clipsearch.types import Failure
+
+LOCK_SUFFIX = ".db.lock"
+"""End of the names of the files that lock a local store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,16 @@ class FileSource:
             raise UsageError("give a list of paths, not one path")
         self._paths = [expand_user(Path(path)) for path in paths]
         self._selection = selection or FileSelection()
+        self._pseudo = PseudoFileSystems()
         roots = []
         for path in self._paths:
             try:
-                is_folder = stat.S_ISDIR(path.stat().st_mode)
+                status = path.stat()
             except (OSError, ValueError) as error:
                 if strict:
                     _refuse_missing(path, error)
             else:
-                if is_folder:
+                if stat.S_ISDIR(status.st_mode) and not self._pseudo.type_of(status.st_dev):
                     roots.append(canonical(path))
         self.roots: list[Path] = list(dict.fromkeys(roots))
         """The folders among the paths, canonical, each once."""
@@ -99,6 +104,8 @@ class FileSource:
                 except OSError as error:
                     yield os_failure(path, error)
                     continue
+            if self._pseudo.type_of(status.st_dev):  # a file that is a mount of its own
+                continue
             yield ImageFile.of(Path(path), status)
 
     def count(self) -> int:
@@ -130,7 +137,7 @@ class FileSource:
                     again = path in walked or not roots.isdisjoint(Path(path).parents)
                     counter = SkippedFiles() if again else skipped
                     walked.add(path)
-                    items = walk(path, self._selection, counter)
+                    items = walk(path, self._selection, counter, self._pseudo)
                 elif not stat.S_ISREG(status.st_mode):
                     items = [Failure(Path(path), "not a regular file", "invalid")]
             for item in items:
@@ -142,20 +149,32 @@ class FileSource:
 
     def _named_paths(self) -> Iterator[_NamedPath | Failure]:
         """The canonical path and status of each given path."""
-        folders: dict[str, str] = {}  # resolving a folder costs more than the stat call
+        # Of a folder, as resolving it costs more than the stat call.
+        folders: dict[str, tuple[str, str | None]] = {}
         for path in self._paths:
+            parent, name = os.path.split(path)
             try:
                 status = path.stat()
+                is_folder = stat.S_ISDIR(status.st_mode)
+                if not is_folder and parent not in folders:
+                    folder = canonical(Path(parent))
+                    folders[parent] = str(folder), self._pseudo.type_of(folder.stat().st_dev)
             except (OSError, ValueError) as error:
                 yield _path_failure(path, error)
                 continue
-            if stat.S_ISDIR(status.st_mode):
-                yield str(canonical(path)), status
-                continue
-            parent, name = os.path.split(path)
-            if parent not in folders:
-                folders[parent] = str(canonical(Path(parent)))
-            yield os.path.join(folders[parent], name), status  # noqa: PTH118 - Path is too slow
+            kind = self._pseudo.type_of(status.st_dev)
+            if is_folder:
+                location = str(canonical(path))
+            else:
+                folder_path, folder_kind = folders[parent]
+                location = os.path.join(folder_path, name)  # noqa: PTH118 - Path is too slow
+                kind = kind or folder_kind
+            if kind:
+                yield Failure(Path(location), describe(kind), "invalid")
+            elif location.endswith(LOCK_SUFFIX):  # closing it could unlock the store
+                yield Failure(Path(location), "the lock of a store", "invalid")
+            else:
+                yield location, status
 
 
 def _refuse_missing(path: Path, error: OSError | ValueError) -> None:

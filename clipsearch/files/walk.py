@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
+from clipsearch.files.pseudo import PseudoFileSystems
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, sniff, suffixes_of
 from clipsearch.images.optional import missing_decoders
@@ -33,10 +34,13 @@ class FileSelection:
     skip_raw_pairs: bool = False
 
 
-def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator[str | Failure]:
+def walk(
+    root: str, selection: FileSelection, skipped: SkippedFiles, pseudo: PseudoFileSystems
+) -> Iterator[str | Failure]:
     """Yield candidate files below a folder: in each folder its files by name, then its folders.
 
     Files of other formats, and those that need a missing decoder, are counted in `skipped`.
+    Folders on `pseudo` file systems, and links to files there, are not opened.
     """
     readable = SUFFIXES - missing_decoders().keys()
     exclusion = Exclusion(selection.exclude)
@@ -51,6 +55,8 @@ def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator
             if identity in entered:  # a loop, or a second way to the same folder
                 continue
             entered.add(identity)
+            if pseudo.skips(status.st_dev, folder):
+                continue
             names, special = _list_folder(folder)
         except OSError as error:
             yield os_failure(folder, error, prefix="cannot list the folder: ")
@@ -77,6 +83,8 @@ def walk(root: str, selection: FileSelection, skipped: SkippedFiles) -> Iterator
                         subfolders.append((location, f"{relative}{name}/"))
                 elif entry and _is_broken_link(entry, name):
                     yield Failure(Path(path), "the link points to nothing", "missing")
+                elif entry and entry.is_file() and pseudo.type_of(entry.stat().st_dev):
+                    pass
                 elif _is_candidate(path, suffix := _suffix(name), entry, readable):
                     yield path
                 elif entry is None or Path(path).is_file():

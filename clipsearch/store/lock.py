@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import sys
 import time
 from pathlib import Path
@@ -44,7 +45,6 @@ class FileLock:
                 )
             time.sleep(0.02)
         self._fd = fd
-        # Opening the file a second time and closing that descriptor would release the lock.
         process_ids = _process_ids(os.pread(fd, 64, 0))
         self.orphan = process_ids[1] if len(process_ids) > 1 else None
         self._write(os.getpid())
@@ -72,7 +72,7 @@ class FileLock:
                 ) from error
             raise StoreError(f"{guarded} cannot be locked: {error.strerror}") from error
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_file(fd)
             # The last holder may have deleted the file after we opened it and before we locked it.
             if self.path.stat(follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
                 return fd
@@ -111,6 +111,19 @@ def lock_store(path: Path) -> FileLock:
     while _is_serving(orphan, path) and time.monotonic() < deadline:
         time.sleep(0.02)
     return FileLock(lock.path, path)
+
+
+def _lock_file(fd: int) -> None:
+    """Lock a file for this process; raise BlockingIOError or PermissionError if another has it.
+
+    A POSIX lock is lost as soon as any descriptor of the file is closed in this process. On Linux
+    a lock of the open file description is not, and conflicts with POSIX locks, as Milvus Lite's.
+    """
+    if sys.platform == "linux":
+        whole_file = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, whole_file)
+    else:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_serving(process_id: int, path: Path) -> bool:

@@ -1,6 +1,8 @@
 """The lock file of a local store."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,19 @@ def test_a_released_lock_leaves_nothing(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs locks of open file descriptions")
+def test_reading_the_lock_file_does_not_unlock(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / ".images.db.lock", tmp_path / "images.db")
+    assert lock.path.read_bytes()
+    try_lock = (
+        "import fcntl, sys\n"
+        "with open(sys.argv[1], 'r+b') as file:\n"
+        "    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+    )
+    command = [sys.executable, "-c", try_lock, str(lock.path)]
+    assert b"BlockingIOError" in subprocess.run(command, capture_output=True, check=False).stderr
+    lock.release()
+    lock.path.touch()
+    assert subprocess.run(command, check=False).returncode == 0

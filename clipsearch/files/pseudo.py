@@ -1,0 +1,63 @@
+"""Pseudo file systems such as /proc and /sys, whose files are not on any disk."""
+
+import logging
+import os
+from functools import cached_property
+from pathlib import Path
+
+log = logging.getLogger("clipsearch")
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""The mounted file systems, on Linux; other systems have no such file."""
+
+# fmt: off
+TYPES = frozenset({
+    "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs", "devpts",
+    "devtmpfs", "efivarfs", "functionfs", "fuse.lxcfs", "fuse.portal", "fusectl", "hugetlbfs",
+    "mqueue", "nfsd", "nsfs", "ocfs2_dlmfs", "openpromfs", "proc", "pstore", "resctrl",
+    "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "spufs", "sysfs", "tracefs", "usbfs",
+    "xenfs",
+})
+# fmt: on
+"""Types whose files show the kernel's state, or other files again: reading one may change the
+system, wait or never end. Not tmpfs, autofs or network disks, which hold or reach real files."""
+
+
+class PseudoFileSystems:
+    """Tells pseudo file systems from others by `st_dev`; reads the list of mounts once."""
+
+    def __init__(self) -> None:
+        self._announced: set[int] = set()
+
+    def type_of(self, device: int) -> str | None:
+        """Return the type of the pseudo file system with this `st_dev`; None for any other."""
+        return self._types.get(device)
+
+    def skips(self, device: int, folder: str) -> bool:
+        """Whether a folder is on a pseudo file system; log the first folder of each."""
+        if device not in self._types:
+            return False
+        if device not in self._announced:
+            self._announced.add(device)
+            log.info("skipped %s: %s", folder, describe(self._types[device]))
+        return True
+
+    @cached_property
+    def _types(self) -> dict[int, str]:
+        try:
+            lines = MOUNTS.read_bytes().splitlines()
+        except OSError:
+            return {}
+        types = {}
+        for line in lines:  # see proc_pid_mountinfo(5): "22 27 0:21 / /proc rw - proc proc rw"
+            mount, _, source = line.decode("utf-8", "replace").partition(" - ")
+            kind = source.partition(" ")[0]
+            if kind in TYPES:
+                major, _, minor = mount.split(" ", 3)[2].partition(":")
+                types[os.makedev(int(major), int(minor))] = kind
+        return types
+
+
+def describe(kind: str) -> str:
+    """Return the reason for skipping files on a pseudo file system of this type."""
+    return f"a pseudo file system ({kind}), which holds no files of its own"
