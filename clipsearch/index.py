@@ -19,11 +19,7 @@ from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.query import Filters, Query, StoredImage, Term
 from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
-from clipsearch.query.near_duplicates import (
-    DEFAULT_SIMILARITY,
-    DuplicateGroup,
-    find_near_duplicates,
-)
+from clipsearch.query.near_duplicates import DuplicateGroup, find_near_duplicates
 from clipsearch.query.parser import image_content
 from clipsearch.query.query import TextnessScale
 from clipsearch.query.search import rank_by_text, search
@@ -216,9 +212,11 @@ class Index(Session):
         """Count the images with each tag, the most frequent first."""
         return dict(self.collection.tags().most_common())
 
-    def duplicates(self, *, threshold: float = DEFAULT_SIMILARITY) -> list[DuplicateGroup]:
+    def duplicates(
+        self, *, threshold: float | None = None, compare_pixels: bool = True
+    ) -> list[DuplicateGroup]:
         """Group images that look the same; see `find_near_duplicates`."""
-        return find_near_duplicates(self.collection, threshold)
+        return find_near_duplicates(self.collection, threshold, compare_pixels=compare_pixels)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts as (n, d) float32 of length 1, in order."""

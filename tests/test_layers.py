@@ -66,6 +66,7 @@ OWNERS = {
     "scipy": {
         "clipsearch.classify.learning_curve",
         "clipsearch.evaluation.metrics",
+        "clipsearch.images.comparison",
         "clipsearch.logistic_regression",
     },
     "sklearn": {"clipsearch.logistic_regression"},

@@ -1,71 +1,113 @@
 """`clipsearch duplicates`."""
 
-import json
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from clipsearch.cli import options
+from clipsearch.errors import UsageError
+from clipsearch.escape import escape_control
 from clipsearch.index import Index
-from clipsearch.query.near_duplicates import DEFAULT_SIMILARITY, DuplicateGroup
-from clipsearch.render.display_text import display_path
+from clipsearch.query.near_duplicates import (
+    EMBEDDINGS_THRESHOLD,
+    PIXELS_THRESHOLD,
+    DuplicateGroup,
+)
+from clipsearch.render import duplicate_groups
+from clipsearch.render.contact_sheet import write_sheet
+from clipsearch.render.output_file import require_suffix
 
 
 @click.command()
 @click.option(
     "--threshold",
+    "--min-score",
+    "threshold",
     type=float,
-    default=DEFAULT_SIMILARITY,
-    show_default=True,
-    help="Minimum cosine similarity of two duplicates.",
+    metavar="COSINE",
+    help="Compare images whose cosine similarity, as in the scores of `query`, is at least this; "
+    f"above 0, at most 1.  [default: {PIXELS_THRESHOLD}, or {EMBEDDINGS_THRESHOLD} with "
+    "--embeddings-only]",
+)
+@click.option(
+    "--embeddings-only",
+    is_flag=True,
+    help="Do not compare pixels: also list crops, mirrored images, bursts and similar documents.",
 )
 @options.as_json
+@options.as_csv
+@click.option("--paths", is_flag=True, help="Print only paths, one per line.")
+@click.option("-0", "--null", is_flag=True, help="Print only paths, each followed by a NUL byte.")
+@click.option(
+    "--copies", is_flag=True, help="With --paths or -0, leave out the first image of each group."
+)
+@click.option(
+    "--sheet",
+    type=options.FILE,
+    metavar="FILE",
+    help="Also write a contact sheet: .png, .jpg, .webp or .html.",
+)
 @options.store
 def duplicates(
-    *, threshold: float, as_json: bool, uri: str, token: str | None, collection: str
+    *,
+    threshold: float | None,
+    embeddings_only: bool,
+    as_json: bool,
+    as_csv: bool,
+    paths: bool,
+    null: bool,
+    copies: bool,
+    sheet: Path | None,
+    uri: str,
+    token: str | None,
+    collection: str,
 ) -> None:
-    """List groups of identical and near-identical images.
+    """List groups of identical images and of images that look the same.
 
-    The image with the most pixels comes first in each group. Check the images before you delete
-    any: unless a group is marked as identical files, only its embeddings are similar.
+    Images look the same if they differ in size, quality or format, but nowhere in content: crops,
+    mirrored images, and documents with one word changed are not duplicates. The image with the most
+    pixels comes first in each group.
 
     \b
-    clipsearch duplicates
-    clipsearch duplicates --threshold 0.98 --json
+    clipsearch duplicates --sheet duplicates.html
+    clipsearch duplicates --copies -0 | xargs -0 ls -l
+    clipsearch duplicates --embeddings-only --threshold 0.98 --json
     """
+    if as_json + as_csv + (paths or null) > 1:
+        raise UsageError("--json, --csv and --paths exclude each other")
+    if copies and not (paths or null):
+        raise UsageError("--copies needs --paths or -0")
+    if sheet:
+        require_suffix(sheet)  # check before the search
     with Index.open(uri, collection=collection, token=token, create=False) as index:
-        groups = index.duplicates(threshold=threshold)
-    for group in groups:
-        click.echo(json.dumps(_as_json(group)) if as_json else _as_text(group))
-    if not groups:
-        click.echo("no duplicates", err=True)
-    elif not as_json:
+        groups = index.duplicates(threshold=threshold, compare_pixels=not embeddings_only)
+    if sheet:
+        write_sheet(sheet, duplicate_groups.group_sections(groups))
+    if as_json:
+        for group in groups:
+            click.echo(duplicate_groups.group_json(group))
+    elif as_csv:
+        click.echo(duplicate_groups.groups_csv(groups), nl=False)
+    elif paths or null:
+        _write_paths(groups, end=b"\0" if null else b"\n", first=int(copies))
+    else:
+        for group in groups:
+            click.echo(duplicate_groups.group_text(group, Path.cwd()))
+    if groups:
         identical = sum(group.identical for group in groups)
         click.echo(f"{len(groups):,} groups, {identical:,} of identical files", err=True)
+    else:
+        click.echo("no duplicates", err=True)
+    if sheet:
+        click.echo(f"contact sheet: {escape_control(str(sheet))}", err=True)
 
 
-def _as_json(group: DuplicateGroup) -> dict[str, object]:
-    return {
-        "similarity": round(group.similarity, 6),
-        "identical": group.identical,
-        "files": [
-            {
-                "path": str(record.path),
-                "id": record.id,
-                "width": record.width,
-                "height": record.height,
-                "size": record.size,
-            }
-            for record in group.records
-        ],
-    }
-
-
-def _as_text(group: DuplicateGroup) -> str:
-    kind = "identical files" if group.identical else f"similarity {group.similarity:.3f} or more"
-    lines = [
-        f"  {display_path(record.path, Path.cwd())}"
-        f"  {record.width}x{record.height}  {record.size / 1e3:,.0f} kB"
-        for record in group.records
-    ]
-    return "\n".join([kind, *lines, ""])
+def _write_paths(groups: Sequence[DuplicateGroup], *, end: bytes, first: int) -> None:
+    """Write the exact bytes of the paths, from the record number `first` of each group."""
+    for group in groups:
+        for record in group.records[first:]:
+            sys.stdout.buffer.write(os.fsencode(record.path) + end)
+    sys.stdout.buffer.flush()

@@ -1,21 +1,30 @@
 """Near-duplicates: images that look the same, such as resized or recompressed copies."""
 
-import os
+import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
+from clipsearch.files.paths import modified_ns
+from clipsearch.query.duplicate_candidates import Candidates
+from clipsearch.query.embedding_groups import nearest_leaders
+from clipsearch.query.pixel_groups import PixelGroups
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
-from clipsearch.types import Vectors
+from clipsearch.types import Failure, Vectors
 
-DEFAULT_SIMILARITY = 0.99
-BLOCK_ROWS = 2048  # rows per matrix product: 2,048 × 2,048 cosines are 16 MB
-TOLERANCE = 1e-5  # float32 rows of equal direction have cosines a little below 1
+log = logging.getLogger("clipsearch")
+
+PIXELS_THRESHOLD = 0.9
+"""Copies of images of at least 200 pixels have cosines above 0.93; see `Candidates` for others."""
+
+EMBEDDINGS_THRESHOLD = 0.99
+
+SCAN_ROWS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,43 +41,63 @@ class DuplicateGroup:
 
 
 def find_near_duplicates(
-    collection: Collection, threshold: float = DEFAULT_SIMILARITY
+    collection: Collection, threshold: float | None = None, *, compare_pixels: bool = True
 ) -> list[DuplicateGroup]:
-    """Groups of images whose embeddings have a cosine of at least `threshold`, largest first.
+    """Groups of images that look the same, largest first.
 
-    Exact: compares every pair of different contents (n² / 2 products), one block of rows at a time,
-    in about 5 kB of memory per image of 512 dimensions, however many images are alike. An image
-    joins the group of the best image that it resembles itself, so chains of small differences do
-    not merge into one group. Deleted files are left out. Raises UsageError unless
-    0 < threshold <= 1.
+    Images whose embeddings have a cosine of at least `threshold` (default: `PIXELS_THRESHOLD`) are
+    compared pixel by pixel. Without `compare_pixels` such a cosine alone (default:
+    `EMBEDDINGS_THRESHOLD`) makes a group. An image joins the group of the best image that it
+    resembles itself, so chains of small differences do not merge into one group.
+
+    Compares the embeddings of every pair of different contents (n² / 2 products), one block at a
+    time, in about 5 kB of memory per image of 512 dimensions, however many images are alike. Files
+    that are gone, have changed or cannot be read are left out with a warning. Raises UsageError
+    unless 0 < threshold <= 1.
     """
+    if threshold is None:
+        threshold = PIXELS_THRESHOLD if compare_pixels else EMBEDDINGS_THRESHOLD
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
-    copies, vectors = _read_contents(collection)
-    by_quality = sorted(range(len(copies)), key=lambda i: _quality(copies[i][0]), reverse=True)
-    order = np.array(by_quality, dtype=np.intp)
-    leaders, cosines = _nearest_leaders(vectors, order, threshold)
+    contents, vectors, failures = _read_contents(collection)
+    if not contents:
+        leaders = np.empty(0, dtype=np.intp)
+    elif compare_pixels:
+        sides = np.array([(records[0].width, records[0].height) for records in contents])
+        pixel_groups = PixelGroups([records[0].path for records in contents])
+        leaders = pixel_groups.leaders(Candidates(vectors, sides, threshold))
+        failures += pixel_groups.failures.values()
+    else:
+        leaders = nearest_leaders(vectors, threshold)
+    _warn(failures)
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for position in range(len(order)):
-        members[int(leaders[position])].append(position)
+    for row, leader in enumerate(map(int, leaders)):
+        members[leader].append(row)
     groups = []
-    for positions in members.values():
-        records = [record for position in positions for record in copies[order[position]]]
+    for leader, rows in members.items():
+        records = [record for row in rows for record in contents[row]]
         if len(records) > 1:
             records.sort(key=_quality, reverse=True)
-            similarity = float(cosines[positions].min())
-            groups.append(DuplicateGroup(tuple(records), similarity, len(positions) == 1))
+            similarity = min(1.0, float((vectors[rows] @ vectors[leader]).min()))
+            groups.append(DuplicateGroup(tuple(records), similarity, len(rows) == 1))
     return sorted(groups, key=lambda group: -len(group.records))
 
 
-def _read_contents(collection: Collection) -> tuple[list[list[ImageRecord]], Vectors]:
-    """The n different contents: the records of each, best first, and their vectors, (n, d)."""
+def _read_contents(
+    collection: Collection,
+) -> tuple[list[list[ImageRecord]], Vectors, list[Failure]]:
+    """The n different contents, best first: the records of each, and their vectors, (n, d).
+
+    The third value are the files that do not have the stored content any more.
+    """
     copies: dict[str, list[ImageRecord]] = {}  # by content hash, in the order of the vectors
     blocks: list[Vectors] = []
-    for rows in batches(collection.scan_rows(), BLOCK_ROWS):
+    failures = []
+    for rows in batches(collection.scan_rows(), SCAN_ROWS):
         new = []
         for row in rows:
-            if not os.path.lexists(row.record.path):
+            if reason := _difference(row.record):
+                failures.append(Failure(row.record.path, reason))
                 continue
             if row.record.content_hash not in copies:
                 copies[row.record.content_hash] = []
@@ -77,49 +106,33 @@ def _read_contents(collection: Collection) -> tuple[list[list[ImageRecord]], Vec
         if new:
             blocks.append(np.stack(new))
     vectors = np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
-    return [sorted(records, key=_quality, reverse=True) for records in copies.values()], vectors
+    del blocks
+    contents = [sorted(records, key=_quality, reverse=True) for records in copies.values()]
+    order = sorted(range(len(contents)), key=lambda i: _quality(contents[i][0]), reverse=True)
+    return [contents[i] for i in order], vectors[order], failures
+
+
+def _difference(record: ImageRecord) -> str:
+    """Why a file does not have the content of its record any more, or ""."""
+    try:
+        status = record.path.stat()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    current = (status.st_size, modified_ns(status))
+    return "" if current == (record.size, record.mtime_ns) else "changed"
 
 
 def _quality(record: ImageRecord) -> tuple[int, int, str]:
     return record.width * record.height, record.size, record.id
 
 
-def _nearest_leaders(
-    vectors: Vectors, order: NDArray[np.intp], threshold: float
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The leader of each row as a position in `order`, (n,), and the cosine to it, (n,).
-
-    Positions are visited in order. A row without a group founds one, as its leader, and takes all
-    later rows without a group that are close to it.
-    """
-    count = len(order)
-    leaders = np.full(count, -1, dtype=np.intp)
-    cosines = np.ones(count)
-    limit = threshold - TOLERANCE
-
-    def join(positions: NDArray[np.intp], leader: NDArray[np.intp] | int, scores: Vectors) -> None:
-        leaders[positions] = leader
-        cosines[positions] = np.minimum(scores, 1.0)
-
-    for start in range(0, count, BLOCK_ROWS):
-        block = np.arange(start, min(start + BLOCK_ROWS, count))
-        block = block[leaders[block] < 0]
-        rows = vectors[order[block]]
-        scores = rows @ rows.T
-        for i, position in enumerate(map(int, block)):
-            if leaders[position] < 0:
-                leaders[position] = position
-                close = np.flatnonzero((scores[i] >= limit) & (leaders[block] < 0))
-                join(block[close], position, scores[i, close])
-        founders = leaders[block] == block
-        if not founders.any():
-            continue
-        for later_start in range(start + BLOCK_ROWS, count, BLOCK_ROWS):
-            later = np.arange(later_start, min(later_start + BLOCK_ROWS, count))
-            later = later[leaders[later] < 0]
-            scores = rows[founders] @ vectors[order[later]].T
-            close = scores >= limit
-            columns = np.flatnonzero(close.any(axis=0))
-            first = close[:, columns].argmax(axis=0)
-            join(later[columns], block[founders][first], scores[first, columns])
-    return leaders, cosines
+def _warn(failures: Sequence[Failure]) -> None:
+    if failures:
+        first = failures[0]
+        log.warning(
+            "left out files that are gone, changed or unreadable: %d, such as %s (%s); run "
+            "`clipsearch ingest --prune` again",
+            len(failures),
+            first.path,
+            first.reason,
+        )

@@ -1,0 +1,106 @@
+"""Groups of images that look the same: their pixels are compared."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Image
+
+from clipsearch.batching import batches
+from clipsearch.errors import ImageError
+from clipsearch.images.comparison import (
+    GRID_TOLERANCE,
+    Pixels,
+    grid_distances,
+    look_the_same,
+    read_gray,
+    read_grid,
+)
+from clipsearch.query.duplicate_candidates import Candidates, Rows
+from clipsearch.types import Failure
+
+COMPARISONS = 16
+"""Images compared at a time with one image; more follow if one of these looks the same.
+
+So a thousand forms that differ by a word need 16,000 comparisons, not half a million.
+"""
+GRID_ROWS = 1024  # compared at a time: 2 MB
+
+
+class PixelGroups:
+    """The groups of n image files, of which the first ones found groups.
+
+    `failures` are the files that could not be read, each once.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Read nothing yet."""
+        self.failures: dict[Path, Failure] = {}
+        self._paths = paths
+        # The grays of a leader and of one round of comparisons; the next round may read others.
+        self._read_gray = lru_cache(maxsize=2 * COMPARISONS)(self._gray)
+
+    def leaders(self, candidates: Candidates) -> Rows:
+        """The leader of each image, (n,): the first image that it looks the same as, or itself.
+
+        Only candidates are read and compared. Needs 0.8 kB for each of these.
+        """
+        leaders = np.arange(len(self._paths), dtype=np.intp)
+        rows = candidates.rows()
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            read = list(pool.map(self._grid, rows))
+            rows = rows[[grid is not None for grid in read]]
+            grids = np.array([grid for grid in read if grid is not None], dtype=np.uint8)
+            is_free = np.ones(len(rows), dtype=np.bool_)
+            for index, leader in enumerate(map(int, rows)):
+                if not is_free[index]:
+                    continue
+                later = index + 1 + np.flatnonzero(is_free[index + 1 :])
+                later = later[candidates.of(leader, rows[later])]
+                for some in batches(_nearest(grids, index, later), COMPARISONS):
+                    verdicts = pool.map(partial(self._match, leader), rows[some])
+                    same = [i for i, matches in zip(some, verdicts, strict=True) if matches]
+                    leaders[rows[same]] = leader
+                    is_free[same] = False
+                    if not same:
+                        break
+        return leaders
+
+    def _match(self, leader: int, row: int) -> bool:
+        first, second = self._read_gray(leader), self._read_gray(int(row))
+        return first is not None and second is not None and look_the_same(first, second)
+
+    def _grid(self, row: int) -> Pixels | None:
+        try:
+            return read_grid(self._paths[row])
+        except ImageError as error:
+            self._fail(row, error)
+            return None
+
+    def _gray(self, row: int) -> Image | None:
+        try:
+            return read_gray(self._paths[row])
+        except ImageError as error:
+            self._fail(row, error)
+            return None
+
+    def _fail(self, row: int, error: ImageError) -> None:
+        path = self._paths[row]
+        self.failures[path] = Failure(path, str(error))
+
+
+def _nearest(grids: Pixels, index: int, others: Rows) -> list[int]:
+    """Those of some other indexes whose grids are like the one of `index`, the most alike first."""
+    distances = np.concatenate(
+        [np.empty(0, np.int16)]
+        + [grid_distances(grids[some], grids[index]) for some in _chunks(others)]
+    )
+    near = distances <= GRID_TOLERANCE
+    return [int(i) for i in others[near][np.argsort(distances[near], kind="stable")]]
+
+
+def _chunks(rows: Rows) -> list[Rows]:
+    return [rows[start : start + GRID_ROWS] for start in range(0, len(rows), GRID_ROWS)]
