@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from clipsearch.images.samples import gray_to_bytes
 from clipsearch.images.transparency import blend, choose_ground
 
 # In these formats 65535 is white, by specification or by Pillow. In others, such as TIFF,
@@ -40,20 +41,7 @@ def to_srgb(opened: Image.Image) -> Image.Image:
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale one channel of 16 or 32 bits, or float, to mode L; Pillow would clip it to 255."""
     values = np.asarray(image)
-    finite = values[np.isfinite(values)] if image.mode == "F" else values
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        bits = 16
-        if image.format not in _FULL_RANGE:
-            bits = next(bits for bits in (8, 10, 12, 14, 16) if high < 1 << bits)
-        gray = (values >> (bits - 8)).astype(np.uint8)
-    else:
-        if image.mode == "F" and low >= 0 and high <= 255:
-            low, high = 0.0, 1.0 if high <= 1 else 255.0
-        with np.errstate(all="ignore"):
-            scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
-        scaled = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0)
-        gray = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    gray = gray_to_bytes(values, full_range=image.format in _FULL_RANGE)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         hidden = values == transparent

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import BinaryIO, TypeAlias
 
-from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -12,10 +11,10 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from clipsearch.errors import ImageError
+from clipsearch.images.tiff import open_tiff
 
 Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
 
@@ -29,21 +28,13 @@ def _heif(stream: BinaryIO) -> ImageFile:
     return opened
 
 
-class _Tiff(TiffImageFile):
-    def load_prepare(self) -> None:
-        # Pillow checks its own size limit only when it allocates the memory itself. The private
-        # `_tile_size` is the size before a rotation by EXIF; a test guards it.
-        self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
-        super().load_prepare()
-
-
 OPENERS: dict[str, Opener] = {
     "jpeg": JpegImageFile,  # reads the first image of a phone's multi-image file (MPO)
     "png": PngImageFile,
     "webp": WebPImageFile,
     "gif": GifImageFile,
     "bmp": BmpImageFile,
-    "tiff": _Tiff,
+    "tiff": open_tiff,
     "ppm": PpmImageFile,
     "jpeg2000": Jpeg2KImageFile,
     "heif": _heif,

@@ -112,7 +112,7 @@ def test_pillow_still_has_the_private_size_that_decoding_a_tiff_uses() -> None:
     with Image.open(io.BytesIO(encoded(rotated(6)[0], "TIFF"))) as image:
         assert hasattr(image, "_tile_size"), (
             "Pillow renamed TiffImageFile._tile_size: see how load_prepare allocates memory, and "
-            "do the same in clipsearch.images.openers._Tiff"
+            "do the same in clipsearch.images.tiff._PillowTiff"
         )
 
 
