@@ -12,7 +12,7 @@ that work on image files without an index:
 
     Index                       a collection of images in a store, and the model that embeds them
     Query, Term, StoredImage    a query, its weighted terms, and a stored image as a term
-    Filters                     conditions on the images that a query may return
+    Filters, Near               conditions on the images that a query may return, and a place
     Hit, Hits, ImageRecord      a search result, a list of them, and the metadata of a stored image
     DuplicateGroup              images that are identical or nearly so
     FileSource, FileSelection   the image files in some paths, and which of a folder are taken
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from clipsearch.models.base import Encoder, ModelIdentity
     from clipsearch.models.crop import CenterCrop
     from clipsearch.models.runtime import Runtime
-    from clipsearch.query import Filters, Query, StoredImage, Term
+    from clipsearch.query import Filters, Near, Query, StoredImage, Term
     from clipsearch.query.near_duplicates import DuplicateGroup
     from clipsearch.records import Hit, ImageRecord
     from clipsearch.render.notebook import Hits
@@ -84,6 +84,7 @@ __all__ = [
     "IngestReport",
     "LinearProbe",
     "ModelIdentity",
+    "Near",
     "Prediction",
     "Query",
     "Runtime",
@@ -122,6 +123,7 @@ _MODULES = {
     "IngestReport": "ingest.report",
     "LinearProbe": "clipsearch.classify",
     "ModelIdentity": "clipsearch.models.base",
+    "Near": "clipsearch.query",
     "Prediction": "clipsearch.classify.predictions",
     "Query": "clipsearch.query",
     "Runtime": "clipsearch.models.runtime",

@@ -9,10 +9,13 @@ from pathlib import Path
 class ImageRecord:
     """The metadata of an image file in a collection.
 
-    `width` and `height` are in pixels, after rotation by EXIF. `taken_at` is the camera's clock
-    from EXIF, without a time zone, or None if the file has none. `format` is the sniffed format in
+    `width` and `height` are in pixels, after rotation by EXIF. `format` is the sniffed format in
     lower case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are those at the time of embedding.
-    `tags` are the labels that `clipsearch tag` assigned to this content of the file.
+    `taken_at` is the camera's clock, without a time zone, or None if unknown; `taken_from` says
+    where it is from: "exif", "xmp", "iptc", "gps", "png", the file's "name", or "" if unknown.
+    `tags` are the labels that `clipsearch tag` assigned to this content of the file. `camera` is
+    make and model, or "". `latitude` and `longitude` are in degrees, north and east positive, or
+    None.
     """
 
     id: str
@@ -25,6 +28,10 @@ class ImageRecord:
     format: str
     taken_at: datetime | None
     tags: tuple[str, ...] = ()
+    taken_from: str = ""
+    camera: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

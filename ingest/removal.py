@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsearch.files.paths import canonical
+from clipsearch.files.paths import canonical, compose
 from clipsearch.images.hashing import image_id
+from clipsearch.query.spelling import stored_spellings
 from clipsearch.store import Collection, filters
 
 
 def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
     """Remove the images at some paths or under folders, stored or failed; return how many.
 
-    The files need not exist any more.
+    The files need not exist any more. Names are equal in any Unicode form.
     """
-    locations = [canonical(path) for path in paths]
+    canonical_paths = [canonical(path) for path in paths]
+    locations = [
+        spelling for path in canonical_paths for spelling in stored_spellings(collection, path)
+    ]
     conditions = [
         filters.any_of(filters.path_equals(path), filters.in_folder(path)) for path in locations
     ]
@@ -29,4 +33,5 @@ def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
 
 
 def _is_within(path: Path, locations: Sequence[Path]) -> bool:
-    return any(location in (path, *path.parents) for location in locations)
+    names = {compose(str(place)) for place in (path, *path.parents)}
+    return any(compose(str(location)) in names for location in locations)

@@ -3,7 +3,7 @@
 import click
 
 from clipsearch.cli.options import PATH, add_options
-from clipsearch.cli.param_types import byte_size
+from clipsearch.cli.param_types import byte_size, moment, near
 
 filters = add_options(
     click.option("--under", type=PATH, metavar="DIR", help="Only images in this folder."),
@@ -15,16 +15,27 @@ filters = add_options(
     click.option(
         "--after",
         "taken_from",
-        type=click.DateTime(),
+        type=moment,
         metavar="DATE",
-        help="Only images taken on this date or later.",
+        help="Only images taken at this time or later: 2015, 2015-06, 2015-06-07, …",
     ),
     click.option(
         "--before",
         "taken_before",
-        type=click.DateTime(),
+        type=moment,
         metavar="DATE",
-        help="Only images taken before this date.",
+        help="Only images taken before this time; 2015 is the start of that year.",
+    ),
+    click.option(
+        "--near",
+        type=near,
+        metavar="LAT,LON,KM",
+        help="Only images taken within so many kilometers of this place.",
+    ),
+    click.option(
+        "--camera",
+        metavar="NAME",
+        help="Only images of cameras whose make and model contain this, in any case.",
     ),
     click.option(
         "--type",
@@ -51,7 +62,11 @@ filters = add_options(
     ),
     click.option("--max-bytes", type=byte_size, metavar="SIZE", help="Maximum file size."),
     click.option(
-        "--filter", "expression", default="", metavar="EXPR", help="A Milvus filter expression."
+        "--filter",
+        "expression",
+        default="",
+        metavar="EXPR",
+        help="Only images for which this is true, such as 'width > height and size < 500000'.",
     ),
 )
 """The options that fill a `Filters`."""

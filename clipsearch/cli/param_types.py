@@ -2,9 +2,14 @@
 
 import math
 import re
+from datetime import datetime
 from typing import Literal
 
 import click
+
+from clipsearch.errors import UsageError
+from clipsearch.query.moment import parse_moment
+from clipsearch.query.place import Near, parse_near
 
 FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -28,3 +33,19 @@ def textness_scale(text: str) -> float | Literal["off"]:
     if not math.isfinite(number):
         raise click.BadParameter(f"{text!r} is neither a finite number nor 'off'")
     return number
+
+
+def moment(text: str) -> datetime:
+    """Parse a year, month, day or time; raise BadParameter otherwise."""
+    try:
+        return parse_moment(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def near(text: str) -> Near:
+    """Parse `LAT,LON,KM`; raise BadParameter otherwise."""
+    try:
+        return parse_near(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clipsearch.files.paths import anchored
+from clipsearch.files.paths import anchored, compose
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -27,8 +27,11 @@ JUNK_FOLDERS = frozenset(
 )
 """Lower-case names of folders without images of their own; dotfolders are skipped as well."""
 
-# Windows file names are case-insensitive.
-_fold = str.lower if os.name == "nt" else str
+
+def _fold(text: str) -> str:
+    """Return what a pattern or path is compared by: one Unicode form, and on Windows one case."""
+    text = compose(text)
+    return compose(text.lower()) if os.name == "nt" else text
 
 
 class Exclusion:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import unicodedata
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,6 +21,14 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - as above
 
 
+def compose(text: str) -> str:
+    """Return text in Unicode form NFC, in which equal names are equal strings.
+
+    Keyboards mostly give NFC ("ä"), file systems of macOS often NFD ("a" and a combining mark).
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def expand_user(path: Path) -> Path:
     """Replace a leading `~` or `~user`; leave the path unchanged if there is no such user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises on "~$x.jpg"
@@ -28,11 +38,14 @@ def canonical(path: Path) -> Path:
     """Return the absolute path under which a collection stores a file or folder; never raises.
 
     Folders are fully resolved; a file keeps its own name in its resolved folder. So two spellings
-    of a path are one row, and a link to a file keeps its place. A path that cannot be examined
-    counts as a file.
+    of a path are one row, and a link to a file keeps its place. A name that is typed in another
+    Unicode form than the file system's gets that form. A path that cannot be examined counts as a
+    file.
     """
     path = expand_user(path)
     try:
+        if not str(path).isascii():
+            path = _existing_spelling(path)
         if is_folder(path):
             return Path(os.path.realpath(path))
         return Path(os.path.realpath(path.parent), path.name)
@@ -61,3 +74,25 @@ def anchored(glob: str) -> tuple[Path, str] | None:
         return None
     folder = Path(*takewhile(lambda name: not _WILDCARD.search(name), pattern.parent.parts))
     return canonical(folder), pattern.relative_to(folder).as_posix()
+
+
+def _existing_spelling(path: Path) -> Path:
+    """Give names that do not exist the Unicode form of one that does, if there is one.
+
+    macOS finds a name in any form, so there the folder itself is read.
+    """
+    if sys.platform != "darwin" and os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for name in path.parts[1 if path.anchor else 0 :]:
+        found /= name if name.isascii() else _existing_name(found, name)
+    return found
+
+
+def _existing_name(folder: Path, name: str) -> str:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - Path.iterdir makes a Path of every name
+    except OSError:
+        return name
+    same = (other for other in names if compose(other) == compose(name))
+    return name if name in names else next(same, name)

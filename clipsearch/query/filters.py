@@ -6,10 +6,21 @@ from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 
-from clipsearch.errors import UsageError
-from clipsearch.files.paths import anchored
+from clipsearch.errors import UsageError, shorten
+from clipsearch.files.paths import anchored, compose
 from clipsearch.images.formats import FORMATS, format_named
+from clipsearch.query.expression_parser import parse_expression
+from clipsearch.query.moment import as_moment
+from clipsearch.query.place import Near
 from clipsearch.records import ImageRecord
+
+
+def _as_near(value: object) -> Near:
+    if isinstance(value, Near):
+        return value
+    if isinstance(value, tuple | list) and len(value) == 3:
+        return Near(*value)
+    raise UsageError(f"near is latitude, longitude and kilometers, not {shorten(repr(value))}")
 
 
 def _normalize_format(name: str) -> str:
@@ -31,19 +42,22 @@ def _anchor_glob(glob: str) -> str:
 class Filters:
     """Conditions on a record, all of which must hold; without any, every image passes.
 
-    - `under`: a folder.
+    - `under`: a folder. Here and in `glob`, names are equal in any Unicode form (NFC, NFD).
     - `glob`: a case-insensitive pattern for the file name, or for the path if it has a slash. "*"
       also matches slashes; `2023/*.jpg` matches at any depth, `~/2023/*.jpg` and `/data/*.jpg` only
       there. What precedes the first wildcard keeps the file system's own case.
-    - `taken_from` (inclusive), `taken_before` (exclusive): the camera's clock. Images without a
-      date match neither.
+    - `taken_from` (inclusive), `taken_before` (exclusive): the camera's clock, as datetime, date
+      or text. "2015-06" is the first moment of that month. Images without a date match neither.
+    - `near`: a `Near`, or a tuple of latitude, longitude (degrees) and distance (kilometers).
+    - `camera`: a part of make and model, ignoring case.
     - `formats`: "jpeg", or a suffix such as "jpg" or "heic". The content counts, not the file name.
     - `tags`: tags written by `clipsearch tag`; an image needs all of them, spelled exactly.
     - `min_width`, `min_height`: pixels, upright.
     - `min_bytes`, `max_bytes`: file size, inclusive.
-    - `expression`: a Milvus filter expression.
+    - `expression`: such as `width > height and not format in ["gif"]`.
 
-    Raises UsageError on an unknown format.
+    Raises UsageError on an unknown format, a value that is not a date or place, or an expression
+    that cannot be parsed.
     """
 
     under: Path | None = None
@@ -56,19 +70,33 @@ class Filters:
     min_height: int | None = None
     min_bytes: int | None = None
     max_bytes: int | None = None
+    near: Near | None = None
+    camera: str | None = None
     expression: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", tuple(map(_normalize_format, self.formats)))
         if self.glob is not None:
             object.__setattr__(self, "glob", _anchor_glob(self.glob))
+        for name in ("taken_from", "taken_before"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, as_moment(value))
+        if self.near is not None:
+            object.__setattr__(self, "near", _as_near(self.near))
+        if self.expression:
+            parse_expression(self.expression)
 
     def matches_glob(self, record: ImageRecord) -> bool:
         """Whether the record's path matches the glob; True without a glob."""
         if self.glob is None:
             return True
         subject = record.path.as_posix() if "/" in self.glob else record.path.name
-        return fnmatchcase(subject.lower(), self.glob.lower())
+        return fnmatchcase(fold(subject), fold(self.glob))
+
+
+def fold(text: str) -> str:
+    """Return what a name is compared by: without case, in one Unicode form."""
+    return compose(compose(text).lower())
 
 
 NO_FILTERS = Filters()

@@ -17,7 +17,9 @@ from typing import Any, TypeAlias
 from clipsearch.errors import UsageError, shorten
 from clipsearch.files.paths import expand_user
 from clipsearch.query.filters import Filters
+from clipsearch.query.moment import FORMS, parse_moment
 from clipsearch.query.parser import StoredImage, Term
+from clipsearch.query.place import Near
 from clipsearch.query.query import Query
 
 Reader: TypeAlias = Callable[[str, Any], Any]
@@ -49,6 +51,8 @@ def _to_json(value: Any) -> Any:
         return _absolute(value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Near):
+        return [value.latitude, value.longitude, value.kilometers]
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -109,12 +113,16 @@ def _read_textness(name: str, value: Any) -> float | str:
 def _read_time(name: str, value: Any) -> datetime:
     """Read a time of the camera's clock, which has no zone."""
     try:
-        moment = datetime.fromisoformat(_text(name, value))
-    except ValueError as error:
-        raise _wrong(name, "a date or time such as 2023-05-01T12:00:00", value) from error
-    if moment.tzinfo is not None:
-        raise _wrong(name, "a time without a zone", value)
-    return moment
+        return parse_moment(_text(name, value))
+    except UsageError as error:
+        raise _wrong(name, f"a date or time without a zone: {FORMS}", value) from error
+
+
+def _read_near(name: str, value: Any) -> Near:
+    numbers = [_number(f"each of {name}", item) for item in _list(name, value)]
+    if len(numbers) != 3:
+        raise _wrong(name, "a list of latitude, longitude and kilometers", value)
+    return Near(*numbers)
 
 
 def _read_terms(name: str, value: Any) -> tuple[Term, ...]:
@@ -157,6 +165,8 @@ _FILTER_FIELDS: dict[str, Reader] = {
     "min_height": _integer,
     "min_bytes": _integer,
     "max_bytes": _integer,
+    "near": _read_near,
+    "camera": _text,
     "expression": _text,
 }
 

@@ -48,6 +48,10 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "mtime_ns": record.mtime_ns,
         "content_hash": record.content_hash,
         "tags": list(record.tags),
+        "taken_from": record.taken_from,
+        "camera": record.camera,
+        "latitude": record.latitude,
+        "longitude": record.longitude,
     }
 
 

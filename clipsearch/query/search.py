@@ -11,7 +11,7 @@ import numpy as np
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
-from clipsearch.query.condition import filter_condition
+from clipsearch.query.condition import Selection, select
 from clipsearch.query.embed import embed_queries, exclude_query_images
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
@@ -72,9 +72,8 @@ def rank_by_text(
     The query is the bias itself, so only the hits are held in memory.
     """
     direction = normalize(textness.probe().bias)[None]
-    [hits] = _search(
-        textness.collection, direction, limit, offset, filter_condition(filters), filters.glob
-    )
+    selection = select(filters, textness.collection)
+    [hits] = _search(textness.collection, direction, limit, offset, selection)
     return textness.score_hits(hits)
 
 
@@ -94,18 +93,18 @@ def _search_all(
 ) -> list[list[Hit]]:
     """The hits of each query before thresholds."""
     results: dict[int, list[Hit]] = {}
-    groups: defaultdict[tuple[str, str | None, int, int], list[int]] = defaultdict(list)
+    groups: defaultdict[tuple[Selection, int, int], list[int]] = defaultdict(list)
     for position, query in enumerate(queries):
-        condition = _condition(query, textness.collection)
+        selection = _select(query, textness.collection)
         if query.max_textness is None:
-            groups[condition, query.filters.glob, query.limit, query.offset].append(position)
+            groups[selection, query.limit, query.offset].append(position)
         else:
             results[position] = _search_max_textness(
-                query.max_textness, query, vectors[position], condition, textness
+                query.max_textness, query, vectors[position], selection, textness
             )
-    for (condition, glob, limit, offset), positions in groups.items():
+    for (selection, limit, offset), positions in groups.items():
         stack = np.stack([vectors[position] for position in positions])
-        hits = _search(textness.collection, stack, limit, offset, condition, glob)
+        hits = _search(textness.collection, stack, limit, offset, selection)
         results.update(zip(positions, hits, strict=True))
     return [results[position] for position in range(len(queries))]
 
@@ -138,53 +137,46 @@ def _add_textness(
     ]
 
 
-def _condition(query: Query, collection: Collection) -> str:
-    exclusion = exclude_query_images(query.terms, collection) if query.exclude_images else ""
-    if query.filters.tags:
-        collection.require_tags()
-    return store_filters.all_of(filter_condition(query.filters), exclusion)
+def _select(query: Query, collection: Collection) -> Selection:
+    selection = select(query.filters, collection)
+    if not query.exclude_images:
+        return selection
+    exclusion = exclude_query_images(query.terms, collection)
+    return replace(selection, condition=store_filters.all_of(selection.condition, exclusion))
 
 
 def _search(
-    collection: Collection,
-    vectors: Vectors,
-    limit: int,
-    offset: int,
-    condition: str,
-    glob: str | None,
+    collection: Collection, vectors: Vectors, limit: int, offset: int, selection: Selection
 ) -> list[list[Hit]]:
-    if glob is None:
-        return collection.search(vectors, limit=limit, offset=offset, condition=condition)
-    return _search_glob(collection, vectors, limit, offset, condition, Filters(glob=glob))
+    if selection.is_exact:
+        return collection.search(vectors, limit=limit, offset=offset, condition=selection.condition)
+    return _search_scanned(collection, vectors, limit, offset, selection)
 
 
 def _search_max_textness(
-    max_textness: float, query: Query, vector: Vectors, condition: str, textness: Textness
+    max_textness: float, query: Query, vector: Vectors, selection: Selection, textness: Textness
 ) -> list[Hit]:
     """The hits of one query, without those that show more text than `max_textness`."""
-    collection, filters = textness.collection, query.filters
+    collection = textness.collection
     count = query.offset + query.limit
 
     def search_best(count: int) -> list[Hit]:
-        return _search(collection, vector[None], count, 0, condition, filters.glob)[0]
+        return _search(collection, vector[None], count, 0, selection)[0]
 
     hits = search_with_max_textness(max_textness, count, search_best, textness)
     if hits is None:
-        rows = (row for row in collection.scan_rows(condition) if filters.matches_glob(row.record))
+        scanned = collection.scan_rows(selection.condition)
+        rows = (row for row in scanned if selection.matches(row.record))
         hits = scan_with_max_textness(max_textness, count, vector, rows, textness.probe())
     return hits[query.offset :]
 
 
-def _search_glob(
-    collection: Collection,
-    vectors: Vectors,
-    limit: int,
-    offset: int,
-    condition: str,
-    filters: Filters,
+def _search_scanned(
+    collection: Collection, vectors: Vectors, limit: int, offset: int, selection: Selection
 ) -> list[list[Hit]]:
-    """Search exactly among the images whose path matches the glob; Milvus has no globs."""
-    ids = [record.id for record in collection.scan(condition) if filters.matches_glob(record)]
+    """Search exactly among the images that match what Milvus cannot evaluate, such as a glob."""
+    records = collection.scan(selection.condition)
+    ids = [record.id for record in records if selection.matches(record)]
     merged: list[list[Hit]] = [[] for _ in vectors]
     for chunk in batches(ids, IDS_PER_SEARCH):
         in_chunk = store_filters.id_in(chunk)

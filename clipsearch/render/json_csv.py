@@ -30,6 +30,10 @@ def hit_json(hit: Hit) -> str:
         values["textness"] = round(hit.textness, 4)
     if hit.record.tags:
         values["tags"] = hit.record.tags
+    if hit.record.camera:
+        values["camera"] = hit.record.camera
+    if hit.record.latitude is not None:
+        values |= {"latitude": hit.record.latitude, "longitude": hit.record.longitude}
     return json.dumps(values, allow_nan=False)
 
 

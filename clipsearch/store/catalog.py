@@ -1,6 +1,6 @@
 """The catalog: a small Milvus collection with metadata of all others.
 
-    collection/NAME       model, schema version, time: written once
+    collection/NAME       model, schema version (of rows and catalog), time: written once
     rows/NAME             a lower bound of its rows
     root/NAME/ID          a folder that was ingested
     failure/NAME/ID       a file that could not be ingested, and the reason
@@ -28,13 +28,15 @@ from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
-from clipsearch.store.schema import CollectionSchema, decode_path, encode_path
+from clipsearch.store.schema import (
+    SCHEMA_VERSION,
+    CollectionSchema,
+    decode_path,
+    encode_path,
+)
 from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
-SCHEMA_VERSION = 2
-"""Version of the rows and the catalog; a newer one is an error. Version 1 had no tags."""
-
 REASON_LENGTH = 1_000
 _SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2, hnsw=False)
 _PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from clipsearch.store.schema import (
     TAGS,
     Entity,
     FileState,
-    check_embeddings,
-    check_queries,
+    record_fields,
     to_entity,
     to_image_row,
     to_record,
 )
 from clipsearch.store.vector_cache import VectorCache
+from clipsearch.store.vector_checks import check_embeddings, check_queries
 from clipsearch.types import Failure, ImageRow, Vectors
 
 HITS = 100_000
@@ -98,6 +98,11 @@ class Collection:
         """Yield every matching record once, in no defined order, a page in memory at a time."""
         yield from map(to_record, self._scanner.scan(condition, self._record_fields, vectors=False))
 
+    def scan_field(self, name: str, condition: str = "") -> Iterator[Any]:
+        """Yield one stored field of every matching image; faster than `scan`."""
+        for entity in self._scanner.scan(condition, ["id", name], vectors=False):
+            yield entity[name]
+
     def scan_file_stats(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Yield id and (size in bytes, mtime in ns) of every image once.
 
@@ -114,15 +119,18 @@ class Collection:
     def tags(self) -> Counter[str]:
         """Count the images with each tag; raises StoreError as `require_tags` does."""
         self.require_tags()
-        entities = self._scanner.scan("", ["id", TAGS], vectors=False)
-        return Counter(str(tag) for entity in entities for tag in entity[TAGS])
+        return Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
 
     def require_tags(self) -> None:
         """Raise StoreError if this collection was made by a version without tags."""
-        if not self._has_tags:
+        self.require_fields([TAGS])
+
+    def require_fields(self, names: Iterable[str]) -> None:
+        """Raise StoreError if this collection was made by a version without one of the fields."""
+        if missing := sorted(set(names).difference(self._record_fields)):
             raise StoreError(
-                f"the collection {self.info.name!r} was made before there were tags, and Milvus "
-                "cannot add a field to it: ingest into a new one (--collection NAME), or "
+                f"the collection {self.info.name!r} was made before there was {missing[0]!r}, and "
+                "Milvus cannot add a field to it: ingest into a new one (--collection NAME), or "
                 f"`clipsearch drop {self.info.name}` and ingest again; all else still works with it"
             )
 
@@ -204,20 +212,14 @@ class Collection:
         self._catalog.set_textness(self.info.model, probe)
 
     @property
-    def _has_tags(self) -> bool:
-        return self.info.schema_version >= 2
-
-    @property
     def _record_fields(self) -> Sequence[str]:
-        return RECORD_FIELDS if self._has_tags else [f for f in RECORD_FIELDS if f != TAGS]
+        return record_fields(self.info.schema_version)
 
     def _to_entity(self, row: ImageRow) -> Entity:
-        entity = to_entity(row)
-        if not self._has_tags:
-            if row.record.tags:
-                self.require_tags()
-            del entity[TAGS]
-        return entity
+        if row.record.tags:
+            self.require_tags()
+        missing = set(RECORD_FIELDS).difference(self._record_fields)
+        return {name: value for name, value in to_entity(row).items() if name not in missing}
 
     def _search(
         self, queries: Vectors, limit: int, offset: int, condition: str, fields: Sequence[str]

@@ -5,16 +5,17 @@ conditions. Milvus 2.3 has no filter templates. Milvus Lite supports escapes in 
 the quote and the backslash.
 """
 
+import operator
 import os
-import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from clipsearch.errors import UsageError
 from clipsearch.store.schema import (
     ID_LENGTH,
-    NO_TIME,
+    NO_VALUE,
     TAGS,
     as_uri,
     encode_path,
@@ -22,54 +23,20 @@ from clipsearch.store.schema import (
     needs_uri,
 )
 
-INTEGER_FIELDS = ("size", "mtime_ns", "width", "height", "taken_at")
+INTEGER_FIELDS = ("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude")
 
-_STRING = re.compile(
-    r"""
-    "(?:[^"\\\r\n]|\\["'?abfnrtv\\0-7xuU])*"
-    | '(?:[^'\\\r\n]|\\["'?abfnrtv\\0-7xuU])*'
-    """,
-    re.VERBOSE,
-)
-"""A string literal of Milvus's grammar (Plan.g4): the escapes of C and no line breaks."""
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+"""Comparisons as Milvus writes them."""
 
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
-
-
-def raw_condition(expression: str) -> str:
-    """Check that an expression which the user wrote can be combined by `all_of` and `any_of`.
-
-    These put conditions in parentheses. Returns the expression without surrounding spaces. Raises
-    UsageError if its quotes or brackets are unbalanced, so that it cannot close our parentheses.
-    """
-    open_brackets: list[str] = []
-    position = 0
-    while position < len(expression):
-        character = expression[position]
-        if character in "\"'":
-            literal = _STRING.match(expression, position)
-            if literal is None:
-                raise UsageError(
-                    f"the filter {expression!r} has an unfinished string or an unknown escape "
-                    f"at character {position + 1}: close the quote, and write a backslash as \\\\"
-                )
-            position = literal.end()
-            continue
-        if character in _CLOSING:
-            open_brackets.append(character)
-        elif character in _CLOSING.values() and (
-            not open_brackets or _CLOSING[open_brackets.pop()] != character
-        ):
-            raise UsageError(
-                f"the filter {expression!r} closes a bracket that is not open, "
-                f"at character {position + 1}: balance its brackets"
-            )
-        position += 1
-    if open_brackets:
-        raise UsageError(
-            f"the filter {expression!r} does not close {open_brackets[-1]!r}: balance its brackets"
-        )
-    return expression.strip()
+EVERYTHING, NOTHING = 'id != ""', 'id == ""'
+"""Conditions that match all images and none; Milvus has no constants."""
 
 
 def quote(text: str) -> str:
@@ -90,6 +57,8 @@ def all_of(*conditions: str) -> str:
 
 def any_of(*conditions: str) -> str:
     """Require at least one of the conditions."""
+    if len(conditions) == 1:
+        return conditions[0]
     return " or ".join(f"({condition})" for condition in conditions)
 
 
@@ -98,7 +67,11 @@ def in_folder(folder: Path) -> str:
 
     A range of strings is exact; LIKE would need % and _ to be escaped.
     """
-    prefix = str(folder).rstrip(os.sep) + os.sep
+    return path_starts_with(str(folder).rstrip(os.sep) + os.sep)
+
+
+def path_starts_with(prefix: str) -> str:
+    """Match images whose path starts with these characters, the last of which is ASCII."""
     # An image whose own name is stored as a URI may lie in a folder that needs none.
     uris = _starts_with("path", as_uri(prefix))
     return uris if needs_uri(prefix) else any_of(_starts_with("path", prefix), uris)
@@ -151,12 +124,27 @@ def taken_from(moment: datetime) -> str:
 
 def taken_before(moment: datetime) -> str:
     """Match images taken before this moment, by the camera's clock; not those without a date."""
-    return f"taken_at > {NO_TIME} and taken_at < {encode_time(moment)}"
+    return f"taken_at > {NO_VALUE} and taken_at < {encode_time(moment)}"
 
 
 def format_in(formats: Collection[str]) -> str:
     """Match images in one of these formats ("jpeg", "png", …)."""
     return _one_of("format", [name.lower() for name in formats])
+
+
+def text_in(field: str, values: Collection[str]) -> str:
+    """Match images whose field of text is one of these."""
+    return _one_of(field, values)
+
+
+def without_value(field: str) -> str:
+    """Match images whose date, latitude or longitude is unknown."""
+    return f"{_integer_field(field)} == {NO_VALUE}"
+
+
+def between(field: str, low: int, high: int) -> str:
+    """Match images whose field, one of INTEGER_FIELDS, is from `low` to `high`."""
+    return f"{at_least(field, low)} and {at_most(field, high)}"
 
 
 def has_tag(label: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import operator
 import re
 from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clipsearch.store.filters import OPERATORS
 
 KeyFilter: TypeAlias = Callable[[NDArray[np.bytes_]], NDArray[np.bool_]]
 """Tells which of (n,) keys, as UTF-8, match."""
@@ -18,14 +19,6 @@ _LITERAL = r'"(?:[^"\\]|\\["\\])*"'
 _TERM = re.compile(
     rf"\(*(\w+) (?:(<=|>=|==|!=|<|>) ({_LITERAL})|in (\[{_LITERAL}(?:, {_LITERAL})*\]))\)*"
 )
-_OPERATORS = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 
 
 def compile_condition(condition: str, key: str) -> KeyFilter | None:
@@ -53,5 +46,5 @@ def _compile_term(comparison: str | None, literal: str | None, literals: str | N
         return lambda keys: np.isin(keys, values)
     assert comparison is not None
     assert literal is not None
-    compare, bound = _OPERATORS[comparison], json.loads(literal).encode()
-    return lambda keys: compare(keys, bound)
+    compare, bound = OPERATORS[comparison], json.loads(literal).encode()
+    return lambda keys: np.asarray(compare(keys, bound))

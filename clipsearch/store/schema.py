@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,10 +13,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import numpy as np
 
-from clipsearch.errors import RefusedRowsError, VectorError
+from clipsearch.errors import RefusedRowsError
 from clipsearch.records import ImageRecord
-from clipsearch.types import ImageRow, Vectors
-from clipsearch.vectors import normalize
+from clipsearch.types import ImageRow
 
 Entity: TypeAlias = dict[str, Any]
 """One row in pymilvus's form: field name to value."""
@@ -28,10 +27,16 @@ ID_LENGTH = 32
 PATH_BYTES = 16_384
 """Size of the path field: four times Linux's PATH_MAX, as a URI triples an escaped byte."""
 
-NO_TIME = -(2**53)
-"""`taken_at` of an image without a date: earlier than every date, and exact as a double."""
+CAMERA_BYTES = 256
 
-RECORD_FIELDS = (
+NO_VALUE = -(2**53)
+"""An unknown date, latitude or longitude: less than every known one, and exact as a double."""
+
+DEGREE = 10**7
+"""Latitude and longitude are stored as integers, in this part of a degree (about 1 cm)."""
+
+TAGS = "tags"
+_FIRST_FIELDS = (
     "id",
     "path",
     "content_hash",
@@ -41,10 +46,13 @@ RECORD_FIELDS = (
     "height",
     "format",
     "taken_at",
-    "tags",
 )
+ADDED_FIELDS = {2: (TAGS,), 3: ("taken_from", "camera", "latitude", "longitude")}
+"""The fields that a version of the schema added; Milvus cannot add them to older collections."""
+
+SCHEMA_VERSION = max(ADDED_FIELDS)
+RECORD_FIELDS = (*_FIRST_FIELDS, *(name for names in ADDED_FIELDS.values() for name in names))
 MAX_TAGS = 64
-TAGS = "tags"
 EMBEDDING = "embedding"
 
 _URI_SCHEME = "file://"
@@ -89,11 +97,24 @@ class FileState:
     content_hash: str
 
 
+def record_fields(version: int) -> tuple[str, ...]:
+    """Return those of RECORD_FIELDS that collections of a version of the schema have."""
+    newer = {name for added, names in ADDED_FIELDS.items() if added > version for name in names}
+    return tuple(name for name in RECORD_FIELDS if name not in newer)
+
+
 def image_schema(dim: int) -> CollectionSchema:
     """Return the schema of a collection of images."""
     return CollectionSchema(
-        strings={"id": ID_LENGTH, "path": PATH_BYTES, "content_hash": 128, "format": 32},
-        integers=("size", "mtime_ns", "width", "height", "taken_at"),
+        strings={
+            "id": ID_LENGTH,
+            "path": PATH_BYTES,
+            "content_hash": 128,
+            "format": 32,
+            "taken_from": 32,
+            "camera": CAMERA_BYTES,
+        },
+        integers=("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude"),
         vector=EMBEDDING,
         dim=dim,
         hnsw=True,
@@ -130,8 +151,21 @@ def as_uri(text: str) -> str:
 
 
 def encode_time(taken_at: datetime | None) -> int:
-    """Return the camera's clock in seconds, read as if it were UTC; NO_TIME for None."""
-    return NO_TIME if taken_at is None else calendar.timegm(taken_at.timetuple())
+    """Return the camera's clock in seconds, read as if it were UTC; NO_VALUE for None."""
+    return NO_VALUE if taken_at is None else calendar.timegm(taken_at.timetuple())
+
+
+def encode_degrees(degrees: float | None) -> int:
+    """Return a latitude or longitude as an integer; NO_VALUE for None."""
+    return NO_VALUE if degrees is None else round(degrees * DEGREE)
+
+
+def encode_number(record: ImageRecord, field: str) -> int:
+    """Return the stored value of an integer field."""
+    value = getattr(record, field)
+    if field == "taken_at":
+        return encode_time(value)
+    return encode_degrees(value) if field in ("latitude", "longitude") else int(value)
 
 
 def to_entity(row: ImageRow) -> Entity:
@@ -155,12 +189,16 @@ def to_entity(row: ImageRow) -> Entity:
         "format": record.format,
         "taken_at": encode_time(record.taken_at),
         TAGS: list(record.tags),
+        "taken_from": record.taken_from,
+        "camera": record.camera,
+        "latitude": encode_degrees(record.latitude),
+        "longitude": encode_degrees(record.longitude),
         EMBEDDING: row.embedding,
     }
 
 
 def to_record(entity: Mapping[str, Any]) -> ImageRecord:
-    """Return the record of an entity with all RECORD_FIELDS; old entities have no tags."""
+    """Return the record of an entity with RECORD_FIELDS; old entities lack ADDED_FIELDS."""
     seconds = int(entity["taken_at"])
     return ImageRecord(
         id=str(entity["id"]),
@@ -171,46 +209,19 @@ def to_record(entity: Mapping[str, Any]) -> ImageRecord:
         width=int(entity["width"]),
         height=int(entity["height"]),
         format=str(entity["format"]),
-        taken_at=None if seconds == NO_TIME else _EPOCH + timedelta(seconds=seconds),
+        taken_at=None if seconds == NO_VALUE else _EPOCH + timedelta(seconds=seconds),
         tags=tuple(map(str, entity.get(TAGS, ()))),
+        taken_from=str(entity.get("taken_from", "")),
+        camera=str(entity.get("camera", "")),
+        latitude=_decode_degrees(entity.get("latitude", NO_VALUE)),
+        longitude=_decode_degrees(entity.get("longitude", NO_VALUE)),
     )
+
+
+def _decode_degrees(number: int) -> float | None:
+    return None if int(number) == NO_VALUE else int(number) / DEGREE
 
 
 def to_image_row(entity: Mapping[str, Any]) -> ImageRow:
     """Return the record and its (d,) float32 embedding."""
     return ImageRow(to_record(entity), np.asarray(entity[EMBEDDING], dtype=np.float32))
-
-
-def check_embeddings(rows: Sequence[ImageRow], dim: int) -> None:
-    """Raise VectorError unless every embedding is (dim,) float32, finite and of length 1.
-
-    Milvus stores NaN and zero vectors silently, and its error for a wrong dimension is unclear.
-    """
-    for row in rows:
-        vector, path = row.embedding, row.record.path
-        if vector.shape != (dim,) or vector.dtype != np.float32:
-            raise VectorError(
-                f"{path}: an embedding must be ({dim},) float32, not {vector.shape} {vector.dtype}"
-            )
-    lengths = np.linalg.norm(np.stack([row.embedding for row in rows]), axis=1) if rows else []
-    for row, length in zip(rows, lengths, strict=True):
-        if not abs(length - 1) <= 1e-3:  # also true for NaN
-            raise VectorError(
-                f"{row.record.path}: an embedding must have length 1, not {length:.4g}"
-            )
-
-
-def check_queries(queries: Vectors, dim: int) -> Vectors:
-    """Return (n, d) or (d,) query vectors of any length as (n, dim) float32 of length 1.
-
-    Raises VectorError on another shape, or on a zero or non-finite row.
-    """
-    vectors = np.atleast_2d(np.asarray(queries, dtype=np.float32))
-    if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise VectorError(
-            f"a query vector must have {dim} dimensions, as this collection has; "
-            f"the shape is {np.shape(queries)}"
-        )
-    if not np.all(np.isfinite(vectors)) or not np.all(np.any(vectors, axis=1)):
-        raise VectorError("a query vector is zero, NaN or infinite")
-    return normalize(vectors)

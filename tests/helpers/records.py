@@ -1,14 +1,19 @@
 """Rows for the tests of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.records import ImageRecord
+from clipsearch.store import schema
+from clipsearch.store.schema import CollectionSchema
 from clipsearch.types import ImageRow
 
 DIM = 4
@@ -50,3 +55,22 @@ def many(count: int, seed: int = 0) -> list[ImageRow]:
         row(f"/many/{n}.jpg", vector, content=f"hash {n // 2}", size=n)
         for n, vector in enumerate(vectors)
     ]
+
+
+@contextmanager
+def old_schema(*, version: int) -> Iterator[None]:
+    """Make `Store.create` create collections as an older version of the schema did."""
+
+    def image_schema(dim: int) -> CollectionSchema:
+        new, fields = schema.image_schema(dim), schema.record_fields(version)
+        return replace(
+            new,
+            strings={name: size for name, size in new.strings.items() if name in fields},
+            integers=tuple(name for name in new.integers if name in fields),
+            string_lists={k: size for k, size in new.string_lists.items() if k in fields},
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", version)
+        patch.setattr("clipsearch.store.store.image_schema", image_schema)
+        yield

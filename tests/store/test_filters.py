@@ -120,37 +120,3 @@ def test_conditions_are_combined_in_parentheses(images: Collection) -> None:
 def test_an_impossible_value_is_refused(make: object) -> None:
     with pytest.raises(UsageError):
         make()  # type: ignore[operator]
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "a) or (b",
-        "size > 1) or (size < 5",
-        "((size > 1)",
-        "size in [1, 2",
-        "size in (1]",
-        'path == "a',
-        'path == \'a" or "b',
-        'path == "\\',
-        'path == "\\q") or (path == "b"',
-        'path == "a\n"',
-    ],
-)
-def test_a_filter_that_could_leave_its_parentheses_is_refused(expression: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        filters.raw_condition(expression)
-    assert repr(expression) in str(raised.value)
-
-
-def test_a_complete_filter_is_kept_as_it_is(images: Collection) -> None:
-    fill(images, row("/a", size=1), row("/b)", size=2), row("/c", size=3))
-    for expression, found in {
-        " (size == 1) or size in [3] ": {Path("/a"), Path("/c")},
-        'path == "/b)"': {Path("/b)")},
-        "path == '/b)' or size == 1": {Path("/a"), Path("/b)")},
-        "": {Path("/a"), Path("/b)"), Path("/c")},
-    }.items():
-        condition = filters.raw_condition(expression)
-        assert condition == expression.strip()
-        assert paths(images, filters.all_of(condition, "size < 9")) == found
