@@ -1,6 +1,7 @@
 """Image formats, recognized by suffix and by their first bytes, without an image library."""
 
 import re
+import zlib
 
 _SUFFIXES = {
     "jpeg": ("jpg", "jpeg", "jpe", "jfif", "mpo"),
@@ -18,13 +19,15 @@ _SUFFIXES = {
         *("mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf"),
         *("srw", "x3f"),
     ),
+    "jpegxl": ("jxl",),
+    "svg": ("svg", "svgz"),
 }
 
 FORMATS = tuple(_SUFFIXES)
 """The names of formats; `sniff` returns them, and "tiff" for camera files that are TIFF inside."""
 
-HEADER_SIZE = 64
-"""Bytes of a file that `sniff` and `describe_unknown` need."""
+HEADER_SIZE = 4096
+"""Bytes of a file that `sniff` and `describe_unknown` need; all formats but SVG need 64."""
 
 SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix in suffixes)
 """Lower-case suffixes of the formats that can be read; the content decides about the format."""
@@ -41,9 +44,16 @@ _MAGIC = (
     (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
     (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
     (rb"P[1-6f][\s#]", "ppm"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jpegxl"),
     (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
     (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),
     (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "heif"),
+    # After the XML declaration, comments and other instructions.
+    (
+        rb"(\xef\xbb\xbf)?(\s|<\?((?!\?>).)*\?>|<!--((?!-->).)*-->)*+"
+        rb"(<!DOCTYPE\s+svg\b|<(\w+:)?svg[\s>/])",
+        "svg",
+    ),
 )
 
 # Common files that are images or are mistaken for them; the message names their format.
@@ -51,7 +61,6 @@ _UNSUPPORTED: dict[str, str] = {
     r"%PDF": "PDF",
     r"8BPS": "Photoshop",
     r"%!PS": "PostScript",
-    r"\xff\x0a|\0\0\0\x0cJXL ": "JPEG XL",
     r"\0\0[\x01\x02]\0": "Windows icon",
     r"....ftyp|RIFF....AVI |\x1aE\xdf\xa3": "video",
     r"\s*<(!doctype )?html": "HTML page",
@@ -62,9 +71,23 @@ _UNSUPPORTED: dict[str, str] = {
 
 def sniff(head: bytes) -> str | None:
     """Return the format by a file's first HEADER_SIZE bytes, or None if it is not supported."""
+    if (text := _as_plain_text(head)) is not None:
+        return "svg" if sniff(text) == "svg" else None
     for magic, name in _MAGIC:
         if re.match(magic, head, re.DOTALL):
             return name
+    return None
+
+
+def _as_plain_text(head: bytes) -> bytes | None:
+    """The start of a text that is compressed or in UTF-16, as SVG may be; None for other files."""
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            return zlib.decompressobj(31).decompress(head, HEADER_SIZE)
+        except zlib.error:
+            return b""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", "ignore").encode("utf-8", "ignore")
     return None
 
 

@@ -33,7 +33,12 @@ class OptionalDecoder:
         return f"pip install 'clipsearch[{self.extra}]'"
 
 
-OPTIONAL_DECODERS = (OptionalDecoder("raw", "camera raw", "rawpy", "raw"),)
+OPTIONAL_DECODERS = (
+    OptionalDecoder("raw", "camera raw", "rawpy", "raw"),
+    OptionalDecoder("jpegxl", "JPEG XL", "pylibjxl", "jxl"),
+    OptionalDecoder("svg", "SVG", "resvg_py", "svg"),
+)
+"""All of them, in the order of the documentation."""
 
 
 def require_decoder(format_name: str) -> ModuleType:

@@ -42,4 +42,12 @@ def find_reader(format_name: str) -> Reader | None:
             from clipsearch.images.raw import read_raw
 
             return read_raw
+        case "jpegxl":
+            from clipsearch.images.jpeg_xl import read_jpeg_xl
+
+            return read_jpeg_xl
+        case "svg":
+            from clipsearch.images.svg import read_svg
+
+            return read_svg
     return None
