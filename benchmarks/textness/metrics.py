@@ -56,11 +56,11 @@ class ProbeMetrics:
 
 
 def fit_probe(index: Index, images: Sequence[Path], renderer: TextRenderer) -> TextnessProbe:
-    """The probe that `textness fit --of-each` fits on a collection of these images."""
+    """The probe that `textness fit --per-class` fits on a collection of these images."""
     index.ingest(*images)
     return fit_collection(
         index.encoder, index.collection, per_class=IMAGES_PER_CLASS, renderer=renderer
-    )
+    ).probe
 
 
 def evaluate_probe(

@@ -1,4 +1,4 @@
-"""The textness probe of a model: the bias, its calibration, its accuracy, its file format."""
+"""The textness probe of a model: its direction, calibration, accuracy and file format."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ class TextnessProbe:
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.bias):
             raise VectorError(
-                f"a textness bias of {len(self.bias)} dimensions cannot score vectors of shape "
+                f"a textness probe of {len(self.bias)} dimensions cannot score vectors of shape "
                 f"{vectors.shape}: they come from different models"
             )
         distances = vectors.astype(np.float64) @ self.bias.astype(np.float64) - self.threshold
@@ -60,7 +60,7 @@ class TextnessProbe:
         if self.model.is_comparable(model) and len(self.bias) == model.dim:
             return
         raise ModelMismatchError(
-            f"this textness bias was fitted to {self.model.name} ({len(self.bias)} dimensions, "
+            f"this textness probe was fitted to {self.model.name} ({len(self.bias)} dimensions, "
             f"weights {self.model.weights[:12]}) and cannot be used with {model.name} ({model.dim} "
             f"dimensions, weights {model.weights[:12]}): fit one with `clipsearch textness fit`"
         )
@@ -100,7 +100,7 @@ class TextnessProbe:
         model = ModelIdentity(**values["model"])
         numbers = {name: float(values[name]) for name in _NUMBERS}
         if len(bias) != model.dim or not np.all(np.isfinite(bias)) or not np.any(bias):
-            raise ValueError(f"its bias has {len(bias)} usable numbers, not {model.dim}")
+            raise ValueError(f"its direction has {len(bias)} usable numbers, not {model.dim}")
         if not all(map(math.isfinite, numbers.values())):
             raise ValueError("it has a number that is not finite")
         return cls(
@@ -111,3 +111,21 @@ class TextnessProbe:
             created_at=str(values["created_at"]),
             **numbers,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextnessFit:
+    """A new probe, and the embeddings that its accuracy was measured on.
+
+    They are (n, d) of images with text and (m, d) of images without, of length 1.
+    """
+
+    probe: TextnessProbe
+    with_text: Vectors
+    without_text: Vectors
+
+    def accuracy_of(self, other: TextnessProbe) -> float:
+        """The balanced accuracy, 0..1, of another probe of this model on the same images."""
+        found = (other.score(self.with_text) > 0.5).mean()
+        passed = (other.score(self.without_text) <= 0.5).mean()
+        return float((found + passed) / 2)

@@ -32,7 +32,7 @@ from clipsearch.textness.image_loading import (
     map_in_threads,
     working_side,
 )
-from clipsearch.textness.probe import TextnessProbe
+from clipsearch.textness.probe import TextnessFit
 from clipsearch.textness.synthetic_text import TextRenderer
 from clipsearch.types import Vectors
 
@@ -70,7 +70,7 @@ def fit_collection(
     per_class: int | None = None,
     renderer: TextRenderer | None = None,
     seed: int = 0,
-) -> TextnessProbe:
+) -> TextnessFit:
     """Fit a probe to a random sample of the collection, with text drawn onto half of it.
 
     The sample has `per_class` (default: `IMAGES_PER_CLASS`) images with text and as many without.
@@ -86,9 +86,10 @@ def fit_collection(
     sample = embed_sample(encoder, paths, renderer or TextRenderer(), per_class, seed=seed)
     if sample.synthetic:
         log.warning(
-            "%d of the fit's %d images are synthetic, because too few could be read: the bias is "
-            "less accurate; run `clipsearch textness fit` again with more images",
-            sample.synthetic,
+            "only %d images of the collection could be read, and the textness fit needs %d: it "
+            "used drawn backgrounds for the rest and is less accurate; ingest more images, then "
+            "run `clipsearch textness fit`",
+            2 * per_class - sample.synthetic,
             2 * per_class,
         )
     reference = _random_embeddings(collection, REFERENCE_ROWS) if collection else None
@@ -102,13 +103,13 @@ def fit_images(
     without_text: Sequence[Image | Path],
     *,
     seed: int = 0,
-) -> TextnessProbe:
+) -> TextnessFit:
     """Fit a probe to given images, with embeddings of the collection as reference."""
     lettered, plain = (embed_image_files(encoder, images) for images in (with_text, without_text))
     check_counts(len(lettered), len(plain))
     reference = _random_embeddings(collection, REFERENCE_ROWS)
     _, has_text = detect_text(lettered, plain, reference, seed=seed)
-    return fit_vectors(
+    probe = fit_vectors(
         lettered,
         plain,
         encoder.identity,
@@ -116,11 +117,12 @@ def fit_images(
         reference=np.concatenate([plain, reference[~has_text]]),
         seed=seed,
     )
+    return TextnessFit(probe, lettered, plain)
 
 
 def fit_sample(
     encoder: Encoder, sample: FitSample, reference: Vectors | None = None, *, seed: int = 0
-) -> TextnessProbe:
+) -> TextnessFit:
     """Fit a probe to a sample, with `reference` images (k, d) of the same kind.
 
     See `fit_vectors`. Images that have text of their own are dropped from both.
@@ -133,7 +135,7 @@ def fit_sample(
     if len(plain) < max(MIN_IMAGES, len(has_text) // 4):
         # Nearly all images show text: only the drawn text distinguishes the two halves.
         plain = sample.without_text
-    return fit_vectors(
+    probe = fit_vectors(
         sample.with_text,
         plain,
         encoder.identity,
@@ -141,6 +143,7 @@ def fit_sample(
         reference=plain_others if len(plain_others) > len(plain) else None,
         seed=seed,
     )
+    return TextnessFit(probe, sample.with_text, plain)
 
 
 def embed_sample(

@@ -50,6 +50,6 @@ def project_out(query: Vectors, bias: Vectors) -> Vectors:
 def _check_dimensions(query: Vectors, bias: Vectors) -> None:
     if query.ndim != 1 or query.shape != bias.shape:
         raise VectorError(
-            f"a textness bias of shape {bias.shape} cannot be added to a query of shape "
+            f"a textness probe of shape {bias.shape} cannot be added to a query of shape "
             f"{query.shape}: they come from different models"
         )

@@ -64,7 +64,7 @@ def test_the_first_query_fits_a_probe_for_later_ones(ingested: Run) -> None:
     assert all("textness" not in json.loads(line) for line in plain.stdout.splitlines())
     first = ingested("query", "a", "sign", "--textness", "-1", "--json")
     assert first.returncode == 0, first.stderr
-    assert "no textness bias for pocket yet: fitting one" in first.stderr
+    assert "no textness probe for pocket yet: fitting one" in first.stderr
     hits = [json.loads(line) for line in first.stdout.splitlines()]
     assert all(0 <= hit["textness"] <= 1 for hit in hits)
     again = ingested("query", "a", "sign", "--textness=-1", "--json")
@@ -105,7 +105,7 @@ def test_show_prints_the_fitted_probe(ingested: Run) -> None:
     assert "x>=10" in one_line(refused.stderr)
     few = ingested("textness", "fit", "--per-class", "20", "--json")
     assert json.loads(few.stdout)["with_text"] == 20
-    done = ingested("textness", "fit", "--json")
+    done = ingested("textness", "fit", "--json", "--force")
     fitted = json.loads(done.stdout)
     assert fitted["with_text"] == IMAGES_PER_CLASS
     shown = json.loads(ingested("textness", "show", "--json").stdout)
@@ -114,6 +114,26 @@ def test_show_prints_the_fitted_probe(ingested: Run) -> None:
     text = ingested("textness", "show").stdout
     assert "pocket, 512 dimensions" in text
     assert "AUC" in text
+
+
+def test_a_worse_fit_needs_force_and_reset_returns(fitted: Run, dataset: Path) -> None:
+    before = json.loads(fitted("textness", "show", "--json").stdout)
+    assert before["source"] == "store"
+    photos = dataset / "photos"
+    swapped = "--with-text", photos / "without", "--without-text", photos / "without"
+    worse = fitted("textness", "fit", *swapped)
+    assert worse.returncode == 1
+    assert "the present one was kept" in worse.stderr or "does not separate" in worse.stderr
+    good = "--with-text", photos / "with", "--without-text", photos / "without"
+    assert fitted("textness", "fit", *good, "--force").returncode == 0
+    assert json.loads(fitted("textness", "show", "--json").stdout)["with_text"] == 12
+    assert "again" in fitted("textness", "reset", "--previous").stderr
+    assert json.loads(fitted("textness", "show", "--json").stdout) == before
+    assert "no textness probe" in fitted("textness", "reset").stderr
+    assert fitted("textness", "show").returncode == 2
+    assert fitted("textness", "reset").returncode == 2
+    assert fitted("textness", "reset", "--previous").returncode == 0
+    assert json.loads(fitted("textness", "show", "--json").stdout) == before
 
 
 def test_a_probe_is_fitted_on_folders(ingested: Run, dataset: Path) -> None:

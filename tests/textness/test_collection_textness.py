@@ -27,6 +27,8 @@ from clipsearch.textness import (
     shift_query,
 )
 from clipsearch.textness.collection_textness import load_bundled_probe
+from clipsearch.textness.image_loading import embed_image_files
+from clipsearch.textness.probe import TextnessFit
 from clipsearch.types import Pixels, Vectors
 from ingest.pipeline import IngestOptions, ingest
 from tests.helpers.text_encoder import (
@@ -242,6 +244,37 @@ def test_an_invalid_stored_probe_is_fitted_again(
     fresh.set_textness({"version": 99})
     assert Textness(fresh, lambda: edge_encoder).probe().accuracy > 0.8
     assert "cannot be used" in caplog.text
+
+
+def test_an_inaccurate_probe_replaces_none_without_force(
+    fresh: Collection, folder: Path, edge_encoder: EdgeEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    textness = Textness(fresh, lambda: edge_encoder)
+    good = textness.fit()
+    mixed = sorted(folder.rglob("*.png"))
+    kinds = mixed[0::2], mixed[1::2]
+    assert TextnessFit(good, *embedded(edge_encoder, folder)).accuracy_of(good) > 0.8
+    with pytest.raises(ModelError, match=r"kept|does not separate"):
+        textness.fit(*kinds)
+    assert Textness(fresh, lambda: edge_encoder).probe().as_json() == good.as_json()
+    assert caplog.text == ""
+    bad = replace(good, accuracy=0.57)
+    textness.save(bad)
+    assert "inaccurate (0.57" in caplog.text
+    assert textness.restore().as_json() == good.as_json()
+    assert textness.restore().as_json() == bad.as_json()
+    assert textness.reset() is None
+    assert not textness.is_stored()
+    with pytest.raises(UsageError, match="no textness fit"):
+        textness.reset()
+    textness.save(good)
+    assert textness.restore().as_json() == bad.as_json()
+
+
+def embedded(encoder: EdgeEncoder, folder: Path) -> tuple[Vectors, Vectors]:
+    kinds = [sorted((folder / name).iterdir()) for name in ("with", "without")]
+    with_text, without_text = (embed_image_files(encoder, files) for files in kinds)
+    return with_text, without_text
 
 
 def test_the_bundled_probe_is_used_for_its_own_weights_only(

@@ -49,7 +49,7 @@ def main(data: Path, fonts: Path | None, out: Path, of_each: int) -> None:
     fitted = TextRenderer(fonts=sorted(file for file in files if font_family(file) not in tested))
     images = _images(data, SOURCES)
     found = embed_sample(encoder, images[: -3 * HELD_OUT], fitted, of_each)
-    probe = fit_sample(encoder, found)
+    probe = fit_sample(encoder, found).probe
     probe.save(out)
     other = TextRenderer(
         words=TEST_WORDS, fonts=sorted(file for file in files if font_family(file) in tested)
