@@ -8,6 +8,7 @@
     │   └── UnknownModelError     no model has this name (also a UsageError)
     ├── VectorError           an array is not a valid embedding
     │   └── ZeroVectorError   a row is zero, NaN or infinite
+    │       └── CanceledQueryError    the terms of a query add up to nothing (also a UsageError)
     └── StoreError            the database cannot be opened, read or written
         ├── ModelMismatchError    the collection was created with another model
         ├── MissingCollectionError    the store has no collection of this name
@@ -48,6 +49,10 @@ class VectorError(ClipsearchError, ValueError):
 
 class ZeroVectorError(VectorError):
     """A row cannot be normalized: it is zero, NaN or infinite."""
+
+
+class CanceledQueryError(ZeroVectorError, UsageError):
+    """The terms of a query cancel each other out."""
 
 
 class StoreError(ClipsearchError):

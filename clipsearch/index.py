@@ -1,11 +1,9 @@
 """The Python API: one collection of images, and the model that made it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL.Image import Image
-
+from clipsearch import arguments
 from clipsearch.classify import LinearProbe
 from clipsearch.classify.classifier import to_classifier
 from clipsearch.classify.predictions import Classification, check_top_and_threshold, classify_rows
@@ -16,13 +14,14 @@ from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
-from clipsearch.query import Filters, Query, StoredImage, Term
+from clipsearch.models.text_loss import log_text_losses
+from clipsearch.query import Filters, Query, Term
 from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
+from clipsearch.query.image_input import ImageInput, query_terms, to_content, to_contents
 from clipsearch.query.near_duplicates import DuplicateGroup, find_near_duplicates
-from clipsearch.query.parser import image_content
 from clipsearch.query.query import TextnessScale
-from clipsearch.query.search import rank_by_text, search
+from clipsearch.query.search import query_texts, rank_by_text, search
 from clipsearch.render.notebook import Hits
 from clipsearch.session import Session
 from clipsearch.textness import Textness
@@ -31,8 +30,6 @@ from ingest.dry_run import preview
 from ingest.pipeline import IngestOptions, ingest
 from ingest.removal import remove_images
 from ingest.report import IngestReport
-
-ImageQuery = str | Path | Image | StoredImage
 
 
 class Index(Session):
@@ -88,7 +85,7 @@ class Index(Session):
         self,
         text: str | None = None,
         *,
-        image: ImageQuery | None = None,
+        image: ImageInput | None = None,
         weights: tuple[float, float] = (1.0, 1.0),
         limit: int = 10,
         offset: int = 0,
@@ -101,16 +98,12 @@ class Index(Session):
     ) -> Hits:
         """Find the images nearest to a text, an image, or their weighted sum, best first.
 
-        `weights` are those of text and image. See `Query` for the other options and the errors,
-        and `search_many` for more than two terms.
+        `image` is a path, a URL, `id:…`, or an image in memory (see `Term`). `weights` are those of
+        text and image. See `Query` for the other options and the errors, and `search_many` for more
+        than two terms.
         """
-        terms = []
-        if text is not None:
-            terms.append(Term(text, weights[0]))
-        if image is not None:
-            terms.append(Term(image_content(image), weights[1]))
         query = Query(
-            tuple(terms),
+            query_terms(text, image, weights),
             limit=limit,
             offset=offset,
             filters=filters or Filters(),
@@ -124,19 +117,24 @@ class Index(Session):
 
     def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
         """Return the hits of each query, in order; much faster than one call each."""
-        parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in queries]
-        return [Hits(hits) for hits in search(parsed, self.load, self.collection)]
+        kinds = "strings or Query objects"
+        given = arguments.sequence("queries", queries, (str, Query), kinds)
+        parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in given]
+        results = search(parsed, self.load, self.collection)
+        if texts := query_texts(parsed):
+            log_text_losses(self.encoder, texts)
+        return [Hits(hits) for hits in results]
 
     def similar(
         self,
-        image: ImageQuery,
+        image: ImageInput,
         *,
         limit: int = 10,
         textness: TextnessScale | None = None,
         max_textness: float | None = None,
     ) -> Hits:
         """Find the images most similar to one, without it and its copies; see `Query`."""
-        terms = (Term(image_content(image)),)
+        terms = (Term(to_content(image)),)
         query = Query(
             terms, limit=limit, exclude_images=True, textness=textness, max_textness=max_textness
         )
@@ -152,13 +150,14 @@ class Index(Session):
     ) -> Hits:
         """Find the images with most text: screenshots, receipts, memes, signs.
 
-        Those with a textness, 0..1, below `min_textness` are left out. Raises UsageError if that
-        is not a finite number.
+        Those with a textness below `min_textness` are left out. Raises UsageError if that is not
+        a number from 0 to 1.
         """
-        if not math.isfinite(min_textness):
-            raise UsageError(f"the minimum textness must be a finite number, not {min_textness}")
+        least = arguments.share("minimum textness", min_textness)
+        limit = arguments.integer("limit", limit)
+        offset = arguments.integer("offset", offset)
         hits = rank_by_text(self.textness, limit=limit, offset=offset, filters=filters or Filters())
-        return Hits([hit for hit in hits if (hit.textness or 0) >= min_textness])
+        return Hits([hit for hit in hits if (hit.textness or 0) >= least])
 
     def classify(
         self,
@@ -219,15 +218,18 @@ class Index(Session):
         return find_near_duplicates(self.collection, threshold, compare_pixels=compare_pixels)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts as (n, d) float32 of length 1, in order."""
-        return embed_texts(self.encoder, texts)
+        """Embed texts as (n, d) float32 of length 1, in order; a str is one text."""
+        given = arguments.texts("texts", texts)
+        log_text_losses(self.encoder, given)
+        return embed_texts(self.encoder, given)
 
-    def embed_images(self, images: Sequence[str | Path | Image]) -> Vectors:
+    def embed_images(self, images: ImageInput | Sequence[ImageInput]) -> Vectors:
         """Embed image files, or images in memory, as (n, d) float32 of length 1, in order.
 
-        Raises ImageError naming a file that cannot be read.
+        `images` may also be a single one, see `Term`. Raises ImageError naming a file that cannot
+        be read, and UsageError on a value that is not an image.
         """
-        return embed_images(self.encoder, [open_image(image) for image in images])
+        return embed_images(self.encoder, [open_image(image) for image in to_contents(images)])
 
     @property
     def textness(self) -> Textness:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+MAX_RESULTS = 16_384
+"""Maximum rows of one query, and of offset + limit of one search, on every Milvus."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:

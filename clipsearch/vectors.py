@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clipsearch.errors import UsageError, VectorError, ZeroVectorError
+from clipsearch.errors import CanceledQueryError, UsageError, VectorError, ZeroVectorError
 from clipsearch.types import Vectors
 
 
@@ -16,7 +16,8 @@ def normalize(vectors: ArrayLike) -> Vectors:
     would store it without an error.
     """
     rows = np.asarray(vectors, dtype=np.float64)  # squares in float32 lose precision and overflow
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # such rows are reported below
+        lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     if not np.all(np.isfinite(lengths) & (lengths > 1e-12)):
         bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 1e-12)).reshape(-1))
         raise ZeroVectorError(
@@ -30,8 +31,8 @@ def weighted_sum(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vector
 
     The sum of a text and an image embedding is a query for both (Jia et al. 2021, "Scaling Up
     Visual and Vision-Language Representation Learning With Noisy Text Supervision", section 5.4).
-    Raises UsageError if a weight is not finite or all weights are 0, ZeroVectorError if the terms
-    cancel each other out.
+    Raises UsageError if a weight is not finite or all weights are 0, CanceledQueryError if the
+    terms cancel each other out.
     """
     if not vectors or len(vectors) != len(weights):
         raise VectorError(
@@ -41,10 +42,12 @@ def weighted_sum(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vector
         raise UsageError(f"a weight must be a finite number, not {list(weights)}")
     if not np.any(weights):
         raise UsageError("every weight is 0: at least one term of the query needs another weight")
-    total = np.asarray(weights, dtype=np.float64) @ normalize(np.stack(vectors)).astype(np.float64)
+    factors = np.asarray(weights, dtype=np.float64)
+    factors = factors / np.abs(factors).max()  # sums of weights such as 1e308 would overflow
+    total = factors @ normalize(np.stack(vectors)).astype(np.float64)
     # 1e-6 is the rounding error of float32 rows: "dog" - "dog" must not search for noise.
-    if np.linalg.norm(total) < 1e-6 * np.abs(weights).sum():
-        raise ZeroVectorError(
+    if np.linalg.norm(total) < 1e-6 * np.abs(factors).sum():
+        raise CanceledQueryError(
             "the terms of the query cancel each other out: change a term or its weight"
         )
     return normalize(total)

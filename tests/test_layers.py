@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
     " clipsearch.startup clipsearch.text_encoding",
-    "clipsearch.types clipsearch.config clipsearch.uri",
+    "clipsearch.arguments clipsearch.types clipsearch.config clipsearch.uri",
     "clipsearch.cache",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",

@@ -13,6 +13,7 @@ from clipsearch.classify.predictions import softmax
 from clipsearch.classify.templates import DEFAULT_TEMPLATES, fill_template, resolve_templates
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import BATCH, embed_texts
+from clipsearch.models.text_loss import log_text_losses
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
@@ -61,6 +62,7 @@ def build_class_matrix(
     if cached and (stored := _load_cached(key, (len(labels), model.dim))):
         return ClassMatrix(labels, *stored)
     loaded = encoder()
+    log_text_losses(loaded, labels)
     prompt_count = len(labels) * len(templates)
     if prompt_count > MANY_PROMPTS:
         log.info("embedding %s prompts, which are cached", f"{prompt_count:,}")

@@ -8,6 +8,7 @@ import click
 from clipsearch.classify.zero_shot import classify_images
 from clipsearch.cli import label_options, options
 from clipsearch.cli.filter_options import filters
+from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
@@ -79,5 +80,5 @@ def classify(
             labels, templates=templates, filters=row_filters, top=top, threshold=threshold
         )
     if not images:
-        click.echo("no matching images", err=True)
+        note("no matching images")
     return label_options.show(images, [], as_json=as_json, as_csv=as_csv)

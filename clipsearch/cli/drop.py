@@ -5,6 +5,7 @@ import sys
 import click
 
 from clipsearch.cli import options
+from clipsearch.cli.messages import note
 from clipsearch.errors import UsageError
 from clipsearch.session import open_store
 
@@ -21,7 +22,7 @@ def drop(*, name: str, yes: bool, uri: str, token: str | None) -> None:
             if not sys.stdin.isatty():
                 raise UsageError(f"deleting {name!r} with {rows:,} images needs --yes")
             if not click.confirm(f"Delete {name!r} with {rows:,} images?", err=True):
-                click.echo("nothing deleted", err=True)
+                note("nothing deleted")
                 return
         store.drop(name)
-    click.echo(f"deleted {name}", err=True)
+    note(f"deleted {name}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from clipsearch.cli import options
+from clipsearch.cli.messages import note
 from clipsearch.errors import UsageError
-from clipsearch.escape import escape_control
 from clipsearch.index import Index
 from clipsearch.query.near_duplicates import (
     EMBEDDINGS_THRESHOLD,
@@ -98,11 +98,11 @@ def duplicates(
             click.echo(duplicate_groups.group_text(group, Path.cwd()))
     if groups:
         identical = sum(group.identical for group in groups)
-        click.echo(f"{len(groups):,} groups, {identical:,} of identical files", err=True)
+        note(f"{len(groups):,} groups, {identical:,} of identical files")
     else:
-        click.echo("no duplicates", err=True)
+        note("no duplicates")
     if sheet:
-        click.echo(f"contact sheet: {escape_control(str(sheet))}", err=True)
+        note(f"contact sheet: {sheet}")
 
 
 def _write_paths(groups: Sequence[DuplicateGroup], *, end: bytes, first: int) -> None:

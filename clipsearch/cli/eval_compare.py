@@ -11,8 +11,8 @@ from clipsearch import evaluation
 from clipsearch.cli import options
 from clipsearch.cli.eval_options import images, limit, per_class, split
 from clipsearch.cli.exit_codes import EXIT_SOME_FAILED
+from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bars
-from clipsearch.escape import escape_control
 from clipsearch.render import comparison_chart, evaluation_table
 from clipsearch.render.output_file import require_suffix
 
@@ -56,5 +56,5 @@ def compare(*, models: Sequence[str], output: Path | None, as_json: bool, **rest
         click.echo(evaluation_table.align_rows(evaluation_table.comparison_rows(results)))
     if output is not None:
         comparison_chart.write_comparison(output, results)
-        click.echo(f"comparison: {escape_control(str(output))}", err=True)
+        note(f"comparison: {output}")
     return EXIT_SOME_FAILED if any(result.skipped for result in results) else 0

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from clipsearch.cli import options
+from clipsearch.cli.messages import note
 from clipsearch.errors import MissingCollectionError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.explain import METHODS, Explanation
@@ -82,7 +83,7 @@ def explain(
     else:
         click.echo(_text(explanation, image))
     if output is not None:
-        click.echo(f"heat map: {escape_control(str(output))}", err=True)
+        note(f"heat map: {output}")
 
 
 def _collection_model(

@@ -3,7 +3,6 @@
 import io
 import logging
 import os
-import re
 import signal
 import sys
 import warnings
@@ -16,6 +15,7 @@ import click
 
 from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
+from clipsearch.cli.messages import add_quiet_option
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.startup import reduce_garbage_collection
@@ -35,7 +35,7 @@ COMMANDS = {
     "explain": "Show which parts of an image and which words match a text.",
     "eval": "Measure the quality of a model on your own images.",
     "distill": "Train a small model to reproduce the embeddings of a large one.",
-    "duplicates": "List groups of identical and near-identical images.",
+    "duplicates": "List groups of identical images and of images that look the same.",
     "textness": "Measure how much text images show, and adjust queries by it.",
     "warm": "Keep the store and the model in memory in a daemon, for fast queries.",
     "models": "List recommended models, and which need no download.",
@@ -59,6 +59,7 @@ class CommandGroup(click.Group):
             return None
         command = getattr(import_module(f"clipsearch.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
+        add_quiet_option(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -127,9 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         click.echo(error.format_message(), err=True)
         sys.exit(EXIT_USAGE)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "clipsearch"
-        message = re.sub(r",?\s*\n\s*", ", ", error.format_message()).replace(":, ", ": ")
-        _fail(f"{message} (see {command} --help)", EXIT_USAGE)
+        from clipsearch.cli.suggestions import explain_usage_error  # late: only errors need it
+
+        given = sys.argv[1:] if arguments is None else arguments
+        _fail(explain_usage_error(error, given), EXIT_USAGE)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except UsageError as error:

@@ -56,7 +56,9 @@ seed = click.option(
     show_default=True,
     help="Seed of the random numbers.",
 )
-model = click.option("--model", default="auto", show_default=True, help=MODEL_HELP)
+model = click.option(
+    "--model", default="auto", show_default=True, help=f"{MODEL_HELP} [env: CLIPSEARCH_MODEL]"
+)
 collection_model = click.option(
     "--model", help=f"{MODEL_HELP}  [default: the model of the collection, or auto]"
 )
@@ -108,7 +110,7 @@ textness = add_options(
     ),
     click.option(
         "--max-textness",
-        type=float,
+        type=click.FloatRange(0, 1),
         metavar="0..1",
         help="Leave out images that show more text than this.",
     ),

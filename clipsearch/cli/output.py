@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from clipsearch.cli.messages import note
 from clipsearch.cli.options import FILE, add_options, as_csv, as_json
 from clipsearch.errors import UsageError
-from clipsearch.escape import escape_control
 from clipsearch.records import Hit
 from clipsearch.render import json_csv, table
 
@@ -51,11 +51,17 @@ class Output:
 
 
 def show(
-    hits: Sequence[Hit], options: Output, *, title: str, images: Sequence[Path], start: int
+    hits: Sequence[Hit],
+    options: Output,
+    *,
+    title: str,
+    images: Sequence[Path],
+    start: int,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Print the hits, write the contact sheet, open the viewer; `start` is the rank of the first.
 
-    `title` and `images` describe the query on the contact sheet.
+    `title` and `images` describe the query on the contact sheet; `warnings` are part of the JSON.
     """
     # These outputs need Pillow and numpy, which take longer to load than a warm query takes.
     if options.sheet:
@@ -65,7 +71,7 @@ def show(
         contact_sheet.write_sheet(options.sheet, [Section(title, hits, images, start)])
     if options.as_json:
         for hit in hits:
-            click.echo(json_csv.hit_json(hit))
+            click.echo(json_csv.hit_json(hit, warnings))
     elif options.as_csv:
         click.echo(json_csv.hits_csv(hits), nl=False)
     elif options.paths or options.null:
@@ -77,9 +83,9 @@ def show(
     elif hits:
         click.echo(table.hits_table(hits, start=start, width=table_width(), relative_to=Path.cwd()))
     if not hits:
-        click.echo("no matching images", err=True)
+        note("no matching images")
     if options.sheet:
-        click.echo(f"contact sheet: {escape_control(str(options.sheet))}", err=True)
+        note(f"contact sheet: {options.sheet}")
     if options.open_ and hits:
         from clipsearch.render import viewer
 

@@ -7,11 +7,14 @@ from typing import Literal
 
 import click
 
-from clipsearch.errors import UsageError
+from clipsearch.errors import UsageError, shorten
 from clipsearch.query.moment import parse_moment
 from clipsearch.query.place import Near, parse_near
 
 FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+MAX_BYTES = 2**63
+"""The store holds sizes as signed integers of 64 bits."""
 
 
 def byte_size(text: str) -> int:
@@ -19,7 +22,10 @@ def byte_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.lower())
     if not match:
         raise click.BadParameter(f"{text!r} is not a size: write 500kB or 2MB")
-    return round(float(match[1]) * FACTORS[match[2]])
+    size = float(match[1]) * FACTORS[match[2]]
+    if size >= MAX_BYTES:
+        raise click.BadParameter(f"{shorten(text)!r} is larger than any file")
+    return round(size)
 
 
 def textness_scale(text: str) -> float | Literal["off"]:

@@ -15,6 +15,7 @@ from clipsearch.classify.probe_fit import fit_linear_probe
 from clipsearch.cli import label_options, options
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.filter_options import filters
+from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder
@@ -112,7 +113,7 @@ def fit(
     elif fitted.curve:
         click.echo(_table(fitted.curve))
     for line in _summary(fitted, output, figure):
-        click.echo(line, err=True)
+        note(line)
     return show_failures(fitted.failed)
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from tqdm import tqdm
 
+from clipsearch.cli.messages import is_quiet
 from clipsearch.files.progress import Progress
 
 
@@ -14,7 +15,7 @@ def progress_bar(
     name: str = "", total: float | None = None, *, unit: str = " images", quiet: bool = False
 ) -> Iterator[Progress | None]:
     """Yield a progress bar, or None if `quiet` or if standard error is not a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or is_quiet() or not sys.stderr.isatty():
         yield None
         return
     with tqdm(desc=name or None, total=total, unit=unit, dynamic_ncols=True, smoothing=0.1) as bar:

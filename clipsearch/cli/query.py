@@ -1,6 +1,6 @@
 """`clipsearch query`."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import click
@@ -8,10 +8,11 @@ import click
 from clipsearch.cli import options
 from clipsearch.cli.filter_options import filters
 from clipsearch.cli.output import Output, output
+from clipsearch.cli.query_images import allow_private as allow_private_option
+from clipsearch.cli.query_images import as_files, image_term, note_files
 from clipsearch.cli.search import Target, search_and_show
 from clipsearch.models.runtime import Runtime
-from clipsearch.query import Filters, Query, Term, parse
-from clipsearch.query.parser import as_image, split_weight
+from clipsearch.query import Filters, Query, parse
 from clipsearch.query.query import TextnessScale
 
 
@@ -23,8 +24,8 @@ from clipsearch.query.query import TextnessScale
     "images",
     multiple=True,
     metavar="IMAGE",
-    help="Add an image query: a file, or id:… for a stored image. 2:IMAGE sets its weight. "
-    "Repeatable.",
+    help="Add an image query: a file, a URL, - for standard input, or id:… or the file name of a "
+    "stored image. 2:IMAGE sets its weight. Repeatable.",
 )
 @options.limit
 @options.offset
@@ -35,6 +36,7 @@ from clipsearch.query.query import TextnessScale
     help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket.",
 )
 @options.textness
+@allow_private_option
 @click.option("--no-self", is_flag=True, help="Leave out the query images themselves.")
 @filters
 @output
@@ -50,6 +52,7 @@ def query(
     min_z: float | None,
     textness: TextnessScale | None,
     max_textness: float | None,
+    allow_private: bool,
     no_self: bool,
     uri: str,
     token: str | None,
@@ -60,9 +63,10 @@ def query(
     """Find images by text, by image, or by both.
 
     A standalone + adds the next term; a standalone - subtracts it. 2:TERM sets the weight of a
-    term. A path of an image file is an image query; everything else is a text query. The z-score of
-    a hit counts the standard deviations of its score above the typical score of the collection; it
-    is comparable between models.
+    term. A path of an image file, the file name of a stored image and a URL are image queries;
+    everything else is a text query. Write -- before a text that begins with a hyphen. The z-score
+    of a hit counts the standard deviations of its score above the typical score of the collection;
+    it is comparable between models.
 
     \b
     clipsearch query "bird on a wire"
@@ -71,7 +75,8 @@ def query(
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
     """
     output_options = Output(**{field.name: rest.pop(field.name) for field in fields(Output)})
-    terms = parse(words) + tuple(_image_term(image) for image in images)
+    terms = parse(words) + tuple(image_term(image) for image in images)
+    note_files(terms)
     search_query = Query(
         terms,
         limit=limit,
@@ -83,14 +88,10 @@ def query(
         textness=textness,
         max_textness=max_textness,
     )
-    search_and_show(
-        search_query,
-        output_options,
-        title=" ".join(words) or " + ".join(images),
-        target=Target(uri, token, collection, runtime),
-    )
-
-
-def _image_term(word: str) -> Term:
-    weight, name = split_weight(word)
-    return Term(as_image(name), weight)
+    with as_files(terms, allow_private=allow_private) as located:
+        search_and_show(
+            replace(search_query, terms=located),
+            output_options,
+            title=" ".join(words) or " + ".join(images),
+            target=Target(uri, token, collection, runtime),
+        )

@@ -3,6 +3,7 @@
 import click
 
 from clipsearch.cli import options
+from clipsearch.cli.messages import note
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
 
@@ -21,6 +22,6 @@ def remove(*, paths: tuple[str, ...], uri: str, token: str | None, collection: s
     with Index.open(uri, collection=collection, token=token, create=False) as index:
         removed = {path: index.remove(path) for path in paths}
     if total := sum(removed.values()):
-        click.echo(f"{total:,} removed", err=True)
+        note(f"{total:,} removed")
     if unknown := [path for path, count in removed.items() if not count]:
         raise UsageError(f"the collection {collection!r} has no images at {', '.join(unknown)}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, show
 from clipsearch.daemon import search as daemon
 from clipsearch.daemon.connection import DaemonLostError
@@ -44,7 +45,18 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
     if not response.hits and under and not is_folder(expand_user(under)):
         raise UsageError(f"nothing is stored under {under}, and there is no such folder")
     images = [term.content for term in query.terms if isinstance(term.content, Path)]
-    show(response.hits, options, title=title, images=images, start=query.offset + 1)
+    for warning in response.warnings:
+        note(warning)
+    show(
+        response.hits,
+        options,
+        title=title,
+        images=images,
+        start=query.offset + 1,
+        warnings=response.warnings,
+    )
+    for reason in [] if response.hits else response.reasons:
+        note(reason)
     if not is_warm:
         from clipsearch.daemon.process import start_if_enabled
 

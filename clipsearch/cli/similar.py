@@ -1,15 +1,17 @@
 """`clipsearch similar`."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from clipsearch.cli import options
 from clipsearch.cli.output import Output, output
+from clipsearch.cli.query_images import allow_private as allow_private_option
+from clipsearch.cli.query_images import as_files, image_term
 from clipsearch.cli.search import Target, search_and_show
 from clipsearch.models.runtime import Runtime
-from clipsearch.query import Query, Term
-from clipsearch.query.parser import as_image
+from clipsearch.query import Query
 from clipsearch.query.query import TextnessScale
 
 
@@ -17,6 +19,7 @@ from clipsearch.query.query import TextnessScale
 @click.argument("image", metavar="IMAGE")
 @options.limit
 @options.textness
+@allow_private_option
 @output
 @options.store
 @options.runtime
@@ -26,6 +29,7 @@ def similar(
     limit: int,
     textness: TextnessScale | None,
     max_textness: float | None,
+    allow_private: bool,
     uri: str,
     token: str | None,
     collection: str,
@@ -34,22 +38,24 @@ def similar(
 ) -> None:
     """Find the images most similar to an image.
 
-    IMAGE is a file, or id:… for a stored image. The image itself and identical copies are left out.
+    IMAGE is a file, a URL, - for standard input, or id:… or the file name of a stored image. The
+    image itself and identical copies are left out.
 
     \b
     clipsearch similar ./sunset.jpg
     """
     output_options = Output(**rest)
     query = Query(
-        (Term(as_image(image)),),
+        (image_term(image),),
         limit=limit,
         exclude_images=True,
         textness=textness,
         max_textness=max_textness,
     )
-    search_and_show(
-        query,
-        output_options,
-        title=f"similar to {image}",
-        target=Target(uri, token, collection, runtime),
-    )
+    with as_files(query.terms, allow_private=allow_private) as terms:
+        search_and_show(
+            replace(query, terms=terms),
+            output_options,
+            title=f"similar to {image}",
+            target=Target(uri, token, collection, runtime),
+        )

@@ -11,6 +11,7 @@ from clipsearch.classify import LinearProbe
 from clipsearch.classify.tags import DEFAULT_THRESHOLD
 from clipsearch.cli import label_options, options
 from clipsearch.cli.filter_options import filters
+from clipsearch.cli.messages import note
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.index import Index
@@ -87,16 +88,15 @@ def tag(
             return
         if clear:
             cleared = index.clear_tags(filters=row_filters)
-            click.echo(f"removed the tags of {cleared:,} images", err=True)
+            note(f"removed the tags of {cleared:,} images")
             return
         report = index.tag(
             classifier, templates=templates, filters=row_filters, threshold=threshold, add=add
         )
     _show(report.counts, "no matching images", as_json=as_json)
-    click.echo(
+    note(
         f"{sum(report.counts.values()):,} tagged, {report.untagged:,} without a tag, "
-        f"{report.changed:,} changed",
-        err=True,
+        f"{report.changed:,} changed"
     )
 
 
@@ -111,4 +111,4 @@ def _show(counts: Mapping[str, int], empty_message: str, *, as_json: bool) -> No
             padding = " " * (width - display_width(names[label]))
             click.echo(f"{names[label]}{padding}  {count:>7,}")
     else:
-        click.echo(empty_message, err=True)
+        note(empty_message)

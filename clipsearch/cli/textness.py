@@ -8,10 +8,10 @@ import click
 
 from clipsearch.cli import options
 from clipsearch.cli.filter_options import filters
+from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, output
 from clipsearch.cli.output import show as show_hits
 from clipsearch.cli.textness_fit import fit, reset, show
-from clipsearch.escape import escape_control
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, parse
@@ -123,4 +123,4 @@ def grid(
     ]
     subtitle = f"the best {limit} of {source}; framed: shows text"
     write_grid(output, " ".join(words), subtitle, rows)
-    click.echo(f"figure: {escape_control(str(output))}", err=True)
+    note(f"figure: {output}")

@@ -19,7 +19,7 @@ PROPERTIES = frozenset(
 )
 """Properties of an encoder; None if it lacks one, as some have no `preprocessing` to send."""
 
-METHODS = frozenset({"preprocess", "encode_images", "encode_texts"})
+METHODS = frozenset({"preprocess", "encode_images", "encode_texts", "text_losses"})
 
 ModelKey: TypeAlias = tuple[str, Runtime]
 
@@ -65,6 +65,8 @@ class EncoderPool:
                 from PIL import Image
 
                 arguments = (Image.fromarray(*arguments),)
+            if name == "text_losses" and not hasattr(encoder, name):  # it is optional
+                return None
             return getattr(encoder, name)(*arguments)
 
     @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.daemon.remote_backend import Calls
 from clipsearch.errors import ClipsearchError
-from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.base import Encoder, ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.equivalence import difference
 from clipsearch.models.runtime import Runtime
@@ -18,7 +18,7 @@ from clipsearch.types import Pixels, Vectors
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_METHODS = frozenset({"preprocess", "encode_images", "encode_texts"})
+_METHODS = frozenset({"preprocess", "encode_images", "encode_texts", "text_losses"})
 
 
 class RemoteEncoder:
@@ -68,6 +68,11 @@ class RemoteEncoder:
         """Embed n texts as (n, d) float32."""
         vectors: Vectors = self._call("encode_texts", texts)
         return vectors
+
+    def text_losses(self, texts: Sequence[str]) -> Sequence[TextLoss | None] | None:
+        """What the model ignores of each text; None if it cannot tell."""
+        losses: Sequence[TextLoss | None] | None = self._call("text_losses", texts)
+        return losses
 
     @property
     def has_patches(self) -> bool:

@@ -1,12 +1,12 @@
 """Explain why an image matches a text by a heat map and the contribution of each word."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from clipsearch.arguments import show
 from clipsearch.errors import UsageError
 from clipsearch.explain.occlusion import HeatMap, occlusion_map
 from clipsearch.explain.patches import PatchEncoder, patch_map
@@ -16,7 +16,9 @@ from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.runtime import Runtime
+from clipsearch.models.text_loss import log_text_losses
 from clipsearch.query.embed import open_image
+from clipsearch.query.image_input import ImageInput, to_content
 from clipsearch.query.parser import Term
 
 METHODS = ("auto", "occlusion", "patches")
@@ -75,7 +77,7 @@ class Explanation:
 
 def explain_match(
     query: str,
-    image: str | Path | Image.Image,
+    image: ImageInput,
     *,
     model: str | Encoder = "auto",
     method: str = "auto",
@@ -90,16 +92,19 @@ def explain_match(
     Raises UsageError on an empty text, an unknown method, the method "patches" for a model without
     patch embeddings, and an image that is missing or too small; ImageError on a broken image.
     """
+    if not isinstance(query, str):
+        raise UsageError(f"the text must be a string, not {show(query)}")
     Term(query)  # raises UsageError on an invalid text query
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-    pixels = open_image(image)
+    pixels = open_image(to_content(image))
     if min(pixels.size) < SMALLEST_SIDE:
         raise UsageError(
             f"an image of {pixels.width} x {pixels.height} pixels is too small to explain: each "
             f"side needs at least {SMALLEST_SIDE} pixels"
         )
     encoder = _load(model, runtime, method) if isinstance(model, str) else model
+    log_text_losses(encoder, [query])
     [text_vector] = embed_texts(encoder, [query])
     [image_vector] = embed_images(encoder, [pixels])
     scorer = RelevanceScorer.from_text(text_vector, encoder)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ from transformers.utils import logging as transformers_logging
 
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
-from clipsearch.models.base import ModelIdentity
+from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.export_source import ExportSource, save_fast_tokenizer
 from clipsearch.models.library_output import loading
 from clipsearch.models.model_name import ModelRef
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
+from clipsearch.models.text_loss import encode_by_transformers, find_loss
 from clipsearch.models.torch_runtime import TorchRuntime, Tower
 from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
@@ -112,6 +114,14 @@ class AlignEncoder:
             return_tensors="pt",
         )
         return self._torch.infer(self._text_features, tokens["input_ids"], tokens["attention_mask"])
+
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        """What the tokenizer ignores of each text: unknown words, and the end beyond 64 tokens."""
+        tokenizer = self._processor.tokenizer
+        encode = partial(encode_by_transformers, tokenizer)
+        limit = self._max_tokens - tokenizer.num_special_tokens_to_add()
+        unknown = tokenizer.unk_token_id
+        return [find_loss(text, encode, limit=limit, unknown=unknown) for text in texts]
 
     @property
     def sources(self) -> Sequence[Path]:

@@ -36,8 +36,24 @@ class ModelIdentity:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TextLoss:
+    """What a model ignores of a text.
+
+    `unknown` are the words that it cannot tell apart from other unknown words, `cut` is the end of
+    the text that exceeds its context of `limit` tokens, "" if nothing does.
+    """
+
+    unknown: tuple[str, ...] = ()
+    cut: str = ""
+    limit: int = 0
+
+
 class Encoder(Protocol):
     """A model: n images or n texts in, (n, d) float32 out, in order, or an error.
+
+    An encoder may also have a method `text_losses(texts)`, which returns a `TextLoss` for each
+    text, or None for one that is read completely. Users are warned of the losses.
 
     Rows need not have length 1: callers batch, check and normalize (`clipsearch.models.embedding`).
     Write your own by subclassing, which inherits the defaults, or by defining all of the members.

@@ -6,8 +6,9 @@ from typing import TypeVar
 import numpy as np
 from PIL.Image import Image
 
+from clipsearch import arguments
 from clipsearch.batching import batches
-from clipsearch.errors import UsageError, VectorError
+from clipsearch.errors import VectorError
 from clipsearch.models.base import Encoder
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
@@ -35,9 +36,11 @@ def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """Embed texts as (n, d) float32 of length 1, in order; raise UsageError on a single str."""
-    if isinstance(texts, str):
-        raise UsageError("texts must be a list of strings, not one string")
+    """Embed texts as (n, d) float32 of length 1, in order; a single str counts as one text.
+
+    Raises UsageError on anything else.
+    """
+    texts = arguments.texts("texts", texts)
 
     def encode(batch: Sequence[str]) -> Vectors:
         return _check_shape(encoder.encode_texts(batch), len(batch), encoder.identity.dim)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch.errors import ModelError
-from clipsearch.models.base import ModelIdentity
+from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.equivalence import ONNX
 from clipsearch.models.export_check import PROMPTS, min_cosine, synthetic_images
 from clipsearch.models.export_source import ExportSource
@@ -83,6 +83,12 @@ class OnnxEncoder(PreprocessedInput):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed n texts as (n, d) float32; text beyond the context is cut off."""
         return self._embed_texts(self._inputs(self._tokenized(texts), self._tokenizer.context))
+
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        """What the tokenizer ignores of each text: unknown words, and what exceeds the context."""
+        with tempfile.TemporaryDirectory() as name:
+            tokenizer = open_tokenizer(Path(name), self._tokenizer.save(Path(name)))
+            return [tokenizer.loss(text) for text in texts]
 
     def export_source(self) -> ExportSource:
         """Return the parts that a conversion needs; raise ModelError if there can be none."""

@@ -10,7 +10,7 @@ import numpy as np
 import open_clip
 
 from clipsearch.models import hub
-from clipsearch.models.base import ModelIdentity
+from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.export_source import ExportSource
 from clipsearch.models.library_output import loading
@@ -21,7 +21,12 @@ from clipsearch.models.open_clip_checkpoint import (
     source_files,
     weights_file,
 )
-from clipsearch.models.open_clip_text_tower import own_length, padding_of, save_tokenizer
+from clipsearch.models.open_clip_text_tower import (
+    own_length,
+    padding_of,
+    save_tokenizer,
+    text_losses,
+)
 from clipsearch.models.patch_tokens import encode_patches, has_patches
 from clipsearch.models.preprocess import Preprocessing, describe_preprocessing
 from clipsearch.models.runtime import Runtime
@@ -119,6 +124,10 @@ class OpenClipEncoder:
         if self._text is None:
             return self._torch.infer(self._model.encode_text, ids)
         return self._torch.infer_texts(self._text, ids, padding_of(self._tokenize))
+
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        """What the tokenizer ignores of each text: unknown words, and what exceeds the context."""
+        return text_losses(self._tokenize, texts)
 
     @property
     def module(self) -> Any:

@@ -1,7 +1,7 @@
 """The text tower of open_clip models: running without padding, saving the tokenizer."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from open_clip.hf_model import HFTextEncoder
 from open_clip.tokenizer import HFTokenizer, get_clean_fn
 from open_clip.transformer import TextTransformer, text_global_pool
 
+from clipsearch.models.base import TextLoss
 from clipsearch.models.export_source import NotExportableError, save_fast_tokenizer
+from clipsearch.models.text_loss import encode_by_transformers, find_loss
 from clipsearch.models.tokenizers import END, START
 
 Function = Callable[[Any], Any]
@@ -59,6 +61,27 @@ def padding_of(tokenizer: Any) -> int:
     """The token id that pads texts."""
     inner = getattr(tokenizer, "tokenizer", None)
     return 0 if inner is None else int(inner.pad_token_id)
+
+
+def text_losses(tokenizer: Any, texts: Sequence[str]) -> list[TextLoss | None]:
+    """What a tokenizer of open_clip ignores of each text; nothing for an unknown class."""
+    if isinstance(tokenizer, SimpleTokenizer):
+
+        def encode(text: str) -> list[int]:
+            ids: list[int] = tokenizer.encode(text)
+            return ids
+
+        special, unknown = 2, None
+    elif isinstance(tokenizer, HFTokenizer):
+        inner = tokenizer.tokenizer
+        special, unknown = inner.num_special_tokens_to_add(), inner.unk_token_id
+
+        def encode(text: str) -> list[int]:
+            return encode_by_transformers(inner, tokenizer.clean_fn(text))
+    else:
+        return [None] * len(texts)
+    limit = tokenizer.context_length - special
+    return [find_loss(text, encode, limit=limit, unknown=unknown) for text in texts]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.models.base import ModelIdentity
+from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.int8 import CALIBRATED, WEIGHTS
 from clipsearch.models.length_bucketing import length_buckets
 from clipsearch.models.openvino_runtime import Graph, has_bf16
@@ -98,6 +98,10 @@ class OpenVinoEncoder(PreprocessedInput):
         for group, length in self._buckets(rows):
             vectors[group] = self._text(*self._inputs(rows, group, length))
         return vectors
+
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        """What the tokenizer ignores of each text: unknown words, and what exceeds the context."""
+        return [self._tokenizer.loss(text) for text in texts]
 
     @property
     def has_patches(self) -> bool:

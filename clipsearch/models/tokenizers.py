@@ -2,6 +2,7 @@
 
 import json
 import string
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from clipsearch.errors import ModelError
+from clipsearch.models.base import TextLoss
+from clipsearch.models.text_loss import encode_whole, find_loss
 
 Cleaning = Literal["none", "whitespace", "lower", "canonicalize"]
 Row = list[int]
@@ -23,6 +26,9 @@ class Tokenizer(Protocol):
     """Converts each text to a row of token ids, cut to the model's context and not padded."""
 
     def __call__(self, texts: Sequence[str]) -> list[Row]: ...
+
+    def loss(self, text: str) -> TextLoss | None:
+        """What the rows lack of a text; None if nothing."""
 
 
 def clean(text: str, kind: Cleaning) -> str:
@@ -89,6 +95,14 @@ class BytePairs:
             rows.append([*row[: self._context - 1], self._end])
         return rows
 
+    def loss(self, text: str) -> TextLoss | None:
+        """The end of a text that exceeds the context; every word has tokens."""
+        return find_loss(text, self._encode, limit=self._context - 2, unknown=None)
+
+    def _encode(self, text: str) -> Row:
+        words = self._words.finditer(clean(text, self._cleaning))
+        return [number for word in words for number in self._cached(word.group())]
+
     def _word(self, word: str) -> Row:
         """The token ids of one word, applying the earliest learned merge first."""
         spelled = "".join(self._letters[byte] for byte in word.encode())
@@ -154,6 +168,20 @@ class SavedTokenizer:
         if self._zeroed is not None:
             rows = [[0 if number == self._zeroed else number for number in row] for row in rows]
         return rows
+
+    def loss(self, text: str) -> TextLoss | None:
+        """The words without a token of their own, and the end that exceeds the truncation."""
+        tokenizer = self._tokenizer
+        truncation = tokenizer.truncation
+        special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        limit = int(truncation["max_length"]) - special if truncation else sys.maxsize
+        names = (getattr(tokenizer.model, "unk_token", None), "<unk>", "[UNK]")
+        ids = (tokenizer.token_to_id(name) for name in names if name)
+        unknown = next((number for number in ids if number is not None), None)
+        return find_loss(text, self._encode, limit=limit, unknown=unknown)
+
+    def _encode(self, text: str) -> Row:
+        return encode_whole(self._tokenizer, clean(text, self._cleaning))
 
 
 def save_truncated(source: Path, target: Path, context: int) -> None:

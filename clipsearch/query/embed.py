@@ -1,6 +1,7 @@
 """Query terms as vectors: stored embeddings are reused, everything else is embedded."""
 
 from collections.abc import Callable, Sequence
+from glob import escape
 from pathlib import Path
 
 from PIL.Image import Image
@@ -11,10 +12,15 @@ from clipsearch.images.decode import decode, upright
 from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
-from clipsearch.query.parser import Content, StoredImage, Term
+from clipsearch.query.filters import Filters
+from clipsearch.query.parser import Content, RemoteImage, StoredImage, Term
+from clipsearch.records import ImageRecord
 from clipsearch.store import Collection, filters
 from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import weighted_sum
+
+MAX_NAMED = 3
+"""Paths that an error message names."""
 
 
 def embed_queries(
@@ -36,7 +42,9 @@ def embed_queries(
 def stored_row(image: Path | StoredImage, collection: Collection) -> ImageRow | None:
     """The collection's row of an image, by id or by path; None if missing or the file changed."""
     if isinstance(image, StoredImage):
-        return _row_by_id(image.id, collection)
+        if image.path is None:
+            return _row_by_id(image.id, collection)
+        return _row_by_name(image.path, collection)
     path = canonical(image)
     row = collection.get([image_id(path)]).get(image_id(path))
     if row is None:
@@ -64,22 +72,26 @@ def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
     return filters.all_of(*conditions)
 
 
-def open_image(image: str | Path | Image) -> Image:
-    """Return an image file or an image in memory as upright RGB.
+def open_image(image: Path | StoredImage | RemoteImage | Image) -> Image:
+    """Return an image file, one at a URL, or an image in memory as upright RGB.
 
-    Raises UsageError or ImageError naming the file.
+    A stored image is read from the file at its path. Raises UsageError or ImageError naming it.
     """
     if isinstance(image, Image):
         return upright(image)
-    path = expand_user(Path(image))
+    if isinstance(image, StoredImage):
+        if image.path is None:
+            raise UsageError(f"id:{image.id} names a stored image, and this needs a file")
+        image = image.path
+    source = expand_user(image) if isinstance(image, Path) else image.url
     try:
-        return decode(path).image
+        return decode(source if isinstance(source, Path) else _download(source)).image
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise UsageError(
-                f"no such image: {path} (neither a file nor in the collection)"
+                f"no such image: {source} (neither a file nor in the collection)"
             ) from error
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{source}: {error}") from error
 
 
 def _embed_contents(
@@ -95,15 +107,60 @@ def _embed_contents(
             if row := stored_row(content, collection):
                 vectors[position] = row.embedding
             elif isinstance(content, Path):
-                images[position] = open_image(content)
+                images[position] = _open_query_image(content, collection)
         else:
-            images[position] = upright(content)
+            images[position] = open_image(content)
     # One encoder call for all texts and one for all images, however many queries there are.
     if texts:
         vectors.update(zip(texts, embed_texts(encoder(), list(texts.values())), strict=True))
     if images:
         vectors.update(zip(images, embed_images(encoder(), list(images.values())), strict=True))
     return [vectors[position] for position in range(len(contents))]
+
+
+def _download(url: str) -> bytes:
+    from clipsearch.files.download import download  # late: it loads ssl and http
+
+    return download(url)
+
+
+def _open_query_image(path: Path, collection: Collection) -> Image:
+    """Return the image of a file; an error names the stored images of this name."""
+    try:
+        return open_image(path)
+    except UsageError as error:
+        named = [record.path for record in _records_named(path.name, collection)]
+        if not named:
+            raise
+        raise UsageError(f"{error}; the collection has {_some_paths(named)}") from error
+
+
+def _row_by_name(path: Path, collection: Collection) -> ImageRow:
+    """The row of the image stored under a path, or else of the only one with its file name."""
+    ids = [image_id(canonical(path))]
+    if rows := collection.get(ids):
+        return rows[ids[0]]
+    named = _records_named(path.name, collection)
+    if not named:
+        raise UsageError(
+            f"no such image: {path.name} is neither a file in {canonical(path).parent} nor the "
+            "name of an image in the collection"
+        )
+    if len(named) > 1:
+        paths = _some_paths([record.path for record in named])
+        raise UsageError(f"{len(named):,} images are named {path.name}, give a path: {paths}")
+    return collection.get([named[0].id])[named[0].id]
+
+
+def _records_named(name: str, collection: Collection) -> list[ImageRecord]:
+    """Scan for the images of a file name; Milvus 2.3 cannot match the end of a path."""
+    pattern = Filters(glob=escape(name))
+    return [record for record in collection.scan() if pattern.matches_glob(record)]
+
+
+def _some_paths(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else ""
+    return ", ".join(map(str, sorted(paths)[:MAX_NAMED])) + more
 
 
 def _row_by_id(prefix: str, collection: Collection) -> ImageRow:

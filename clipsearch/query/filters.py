@@ -1,11 +1,14 @@
 """Filters: which images a query, a classification or a tag run considers; without numpy."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
+from typing import Any
 
+from clipsearch import arguments
 from clipsearch.errors import UsageError, shorten
 from clipsearch.files.paths import anchored, compose
 from clipsearch.images.formats import FORMATS, format_named
@@ -38,6 +41,19 @@ def _anchor_glob(glob: str) -> str:
     return f"*/{glob}" if "/" in glob and not glob.startswith("*") else glob
 
 
+def _as_path(name: str, value: Any) -> Path:
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise UsageError(f"the {name} must be a path, not {arguments.show(value)}")
+
+
+def _as_size(name: str, value: Any) -> int:
+    size = arguments.integer(name, value)
+    if not -(2**63) <= size < 2**63:  # the store's integers
+        raise UsageError(f"{name} is out of range: {arguments.show(value)}")
+    return size
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Conditions on a record, all of which must hold; without any, every image passes.
@@ -56,8 +72,8 @@ class Filters:
     - `min_bytes`, `max_bytes`: file size, inclusive.
     - `expression`: such as `width > height and not format in ["gif"]`.
 
-    Raises UsageError on an unknown format, a value that is not a date or place, or an expression
-    that cannot be parsed.
+    A single format or tag need not be in a tuple. Raises UsageError on an unknown format, a value
+    of another type, one that is not a date or place, or an expression that cannot be parsed.
     """
 
     under: Path | None = None
@@ -75,7 +91,17 @@ class Filters:
     expression: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", tuple(map(_normalize_format, self.formats)))
+        formats = arguments.texts("formats", self.formats)
+        object.__setattr__(self, "formats", tuple(map(_normalize_format, formats)))
+        object.__setattr__(self, "tags", arguments.texts("tags", self.tags))
+        if self.under is not None:
+            object.__setattr__(self, "under", _as_path("folder", self.under))
+        for name in ("min_width", "min_height", "min_bytes", "max_bytes"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _as_size(name, value))
+        for name in ("glob", "camera", "expression"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, arguments.text(name, value))
         if self.glob is not None:
             object.__setattr__(self, "glob", _anchor_glob(self.glob))
         for name in ("taken_from", "taken_before"):

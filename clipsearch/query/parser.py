@@ -1,15 +1,16 @@
 """The terms of a query, and their syntax on the command line."""
 
-import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from clipsearch.errors import UsageError
-from clipsearch.files.paths import expand_user, is_file
-from clipsearch.images.formats import SUFFIXES
+from clipsearch import arguments
+from clipsearch.errors import UsageError, shorten
+from clipsearch.files.paths import expand_user, is_file, is_folder
+from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, describe_unknown, sniff
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,45 +21,64 @@ _WEIGHTED = re.compile(
 )
 
 
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_FILE_URL = re.compile(r"file:(?://(?:localhost)?)?(?=/)", re.IGNORECASE)
+
+# "id: card" and "id:card" are texts; "id:1f00cg", a mistyped id, is not.
+_ID = re.compile(r"id:(?=.)(?:[0-9a-f]*|(?=\D*\d)[0-9a-z]{6,})", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of the collection, given by its id or the first six or more characters of it."""
+    """An image of the collection, given by its id or the first six or more characters of it.
 
-    id: str
+    Without an id, `path` is a file that need not exist: the image stored under this path, or else
+    the only one in the collection with this file name.
+    """
+
+    id: str = ""
+    path: Path | None = None
 
 
-Content: TypeAlias = Union[str, Path, "Image", StoredImage]
-"""A text, an image file, an image in memory, or an image of the collection."""
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image at an http or https URL."""
+
+    url: str
 
 
-def image_content(image: Content) -> Content:
-    """Return an image query's content; a str is a file, or `id:…` an image of the collection."""
-    if isinstance(image, str):
-        return StoredImage(image.removeprefix("id:")) if image.startswith("id:") else Path(image)
-    return image
+Content: TypeAlias = Union[str, Path, "Image", StoredImage, RemoteImage]
+"""A text, an image file, an image in memory, of the collection, or at a URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A weighted part of a query: a text, an image file or an image.
 
-    A negative weight favors images that are unlike the term. Raises UsageError if the text is empty
-    or the weight is not a finite number.
+    A negative weight favors images that are unlike the term. An image in memory is one of Pillow's,
+    the bytes of a file, an open file, or a (height, width[, 1, 3 or 4]) uint8 array. Raises
+    UsageError if the text is empty, the content is none of these, or the weight is not a finite
+    number.
     """
 
     content: Content
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.weight):
-            raise UsageError(f"a weight must be a finite number, not {self.weight}")
+        object.__setattr__(self, "weight", arguments.number("weight", self.weight))
         if isinstance(self.content, str):
-            if not self.content.strip():
-                raise UsageError("the query text is empty")
-            if not self.content.isascii() and any(
-                "\ud800" <= character <= "\udfff" for character in self.content
-            ):
-                raise UsageError(f"the query text is not valid Unicode: {self.content!r}")
+            _check_text(self.content)
+        elif not isinstance(self.content, Path | StoredImage | RemoteImage):
+            from clipsearch.query.image_input import to_image  # late: it needs Pillow
+
+            object.__setattr__(self, "content", to_image(self.content))
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise UsageError("the query text is empty")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"the query text is not valid Unicode: {text!r}")
 
 
 def parse(words: Sequence[str]) -> tuple[Term, ...]:
@@ -114,20 +134,61 @@ def split_weight(word: str) -> tuple[float, str]:
     return (float(match[1]), match[2]) if match else (1.0, word)
 
 
-def as_image(name: str) -> Path | StoredImage:
-    """The image that a path or `id:…` names."""
+def as_image(name: str) -> Path | StoredImage | RemoteImage:
+    """The image that a path, a URL or `id:…` names.
+
+    The bare name of a missing file may be that of a stored image.
+    """
     if name.startswith("id:"):
-        return StoredImage(name.removeprefix("id:"))
-    return expand_user(Path(name))
+        return StoredImage(name.removeprefix("id:").lower())
+    if _URL.match(name):
+        return RemoteImage(name)
+    if match := _FILE_URL.match(name):
+        from urllib.parse import unquote  # late: hardly any query needs it
+
+        return Path(unquote(name[match.end() :]))
+    path = expand_user(Path(name))
+    if path.name == name and not is_file(path) and not is_folder(path):
+        return StoredImage(path=path)
+    return path
 
 
 def _looks_like_image(name: str) -> bool:
-    """Whether a word names an image; also if it is missing, since `./laek.jpg` is not a text."""
-    if name.startswith(("id:", "./", "../", "/", "~/", ".\\", "..\\")):
+    """Whether a word names an image; also if it is missing, since `./laek.jpg` is not a text.
+
+    Raises UsageError if it names another kind of file, or a folder by its path.
+    """
+    if _ID.fullmatch(name) or _URL.match(name) or _FILE_URL.match(name):
         return True
-    # An image suffix is required: a folder or file called "dog" must not capture the text "dog".
-    path = Path(name)
-    return path.suffix.lower() in SUFFIXES and (" " not in name or is_file(path))
+    path = expand_user(Path(name))
+    if is_file(path):
+        # A file called "dog" must not capture the text "dog", but nobody means "notes.txt" as one.
+        return bool(path.suffix or _has_folder(name)) and _require_image(name, path)
+    if _has_folder(name) and is_folder(path):
+        raise UsageError(f"{name} is a folder: --under {name} searches the images in it")
+    if name.startswith(("./", "../", "/", "~/", ".\\", "..\\")):
+        return True
+    return path.suffix.lower() in SUFFIXES and " " not in name
+
+
+def _has_folder(name: str) -> bool:
+    return "/" in name or os.sep in name
+
+
+def _require_image(name: str, path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True  # decoding it says what is wrong with it
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_SIZE)
+    except OSError:
+        return True
+    if sniff(head) is None:
+        raise UsageError(
+            f"{shorten(name)} is a file, but not an image that can be read "
+            f"({describe_unknown(head)}): give an image, or add a word if you mean a text"
+        )
+    return True
 
 
 def _weighted_text(word: str) -> tuple[float, str]:

@@ -1,12 +1,15 @@
 """A query: what to search for, and which hits to return; imported without numpy."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
+from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.query.filters import NO_FILTERS, Filters
-from clipsearch.query.parser import Term
+from clipsearch.query.parser import StoredImage, Term
+from clipsearch.records import MAX_RESULTS
 
 TextnessScale: TypeAlias = float | Literal["off"]
 """A factor of the bias: below 0 for less text, above 0 for more; "off" makes text irrelevant."""
@@ -23,8 +26,10 @@ class Query:
       ignores text.
     - `max_textness`: 0..1, leave out images that show more text and fill the limit with others.
 
-    Raises UsageError if there is no term, the limit is below 1, the offset is negative, or a
-    threshold or scale is not a finite number.
+    A text, an image or a path in `terms`, or in place of them, is a term of weight 1. Numbers may
+    be those of numpy. Raises UsageError if there is no term, the limit is below 1, the offset is
+    negative, offset + limit exceeds 16,384, a threshold or scale is not a finite number, or
+    `max_textness` is not from 0 to 1.
     """
 
     terms: tuple[Term, ...]
@@ -38,26 +43,53 @@ class Query:
     max_textness: float | None = None
 
     def __post_init__(self) -> None:
+        values: dict[str, Any] = {
+            "terms": _as_terms(self.terms),
+            "limit": arguments.integer("limit", self.limit),
+            "offset": arguments.integer("offset", self.offset),
+            "textness": _as_scale(self.textness),
+        }
+        for name, field_name, read in (
+            ("smallest score", "min_score", arguments.number),
+            ("smallest z", "min_z", arguments.number),
+            ("largest textness", "max_textness", arguments.share),
+        ):
+            bound = getattr(self, field_name)
+            values[field_name] = None if bound is None else read(name, bound)
+        for field_name, value in values.items():
+            object.__setattr__(self, field_name, value)
         if not self.terms:
             raise UsageError("the query is empty: give a text, an image, or both")
-        if self.limit < 1:
-            raise UsageError(f"the limit must be at least 1, not {self.limit}")
-        if self.offset < 0:
-            raise UsageError(f"the offset must be 0 or more, not {self.offset}")
-        for name, bound in (
-            ("smallest score", self.min_score),
-            ("smallest z", self.min_z),
-            ("largest textness", self.max_textness),
-        ):
-            if bound is not None and not math.isfinite(bound):
-                raise UsageError(f"the {name} must be a finite number, not {bound}")
-        _check_scale(self.textness)
+        if not isinstance(self.filters, Filters):
+            raise UsageError(f"filters must be Filters(…), not {arguments.show(self.filters)}")
+        _check_range(self.limit, self.offset)
 
 
-def _check_scale(scale: TextnessScale | None) -> None:
-    """Raise UsageError unless the scale is None, "off" or a finite number."""
+def _as_terms(terms: Any) -> tuple[Term, ...]:
+    """Return terms; a text, path or image among them becomes a term of weight 1."""
+    if isinstance(terms, str | Path | Term | StoredImage) or not isinstance(terms, Iterable):
+        terms = (terms,)
+    return tuple(term if isinstance(term, Term) else Term(term) for term in terms)
+
+
+def _check_range(limit: int, offset: int) -> None:
+    if limit < 1:
+        raise UsageError(f"the limit must be at least 1, not {arguments.show(limit)}")
+    if offset < 0:
+        raise UsageError(f"the offset must be 0 or more, not {arguments.show(offset)}")
+    if limit > MAX_RESULTS:
+        raise UsageError(f"the limit must be at most {MAX_RESULTS:,}, not {arguments.show(limit)}")
+    if offset + limit > MAX_RESULTS:
+        raise UsageError(
+            f"offset + limit must be at most {MAX_RESULTS:,}: the limit is {limit:,}, "
+            f"the offset {arguments.show(offset)}"
+        )
+
+
+def _as_scale(scale: Any) -> TextnessScale | None:
+    """Return the scale if it is None, "off" or a finite number; else raise UsageError."""
+    if scale is None or (isinstance(scale, str) and scale == "off"):
+        return "off" if scale else None
     if isinstance(scale, str):
-        if scale != "off":
-            raise UsageError(f"textness must be a number or 'off', not {scale!r}")
-    elif scale is not None and not math.isfinite(scale):
-        raise UsageError(f"textness must be a finite number or 'off', not {scale}")
+        raise UsageError(f"textness must be a number or 'off', not {scale!r}")
+    return arguments.number("textness", scale)

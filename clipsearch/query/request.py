@@ -29,7 +29,7 @@ Reader: TypeAlias = Callable[[str, Any], Any]
 def request_json(query: Query) -> dict[str, Any]:
     """Return the query as JSON, without fields at their default; paths become absolute.
 
-    Raises UsageError on an image in memory.
+    Raises UsageError on an image in memory or at a URL.
     """
     return _changed_fields(query) | {"terms": [_term_json(term) for term in query.terms]}
 
@@ -61,10 +61,14 @@ def _term_json(term: Term) -> dict[str, Any]:
     if isinstance(term.content, str):
         return {"text": term.content, **weight}
     if isinstance(term.content, StoredImage):
+        if term.content.path is not None:
+            return {"stored": _absolute(term.content.path), **weight}
         return {"id": term.content.id, **weight}
     if isinstance(term.content, Path):
         return {"image": _absolute(term.content), **weight}
-    raise UsageError("an image in memory cannot be part of a request: give a file or an id")
+    raise UsageError(
+        "an image in memory or at a URL cannot be part of a request: give a file or an id"
+    )
 
 
 def _absolute(path: Path) -> str:
@@ -151,6 +155,7 @@ _TERM_FIELDS: dict[str, Reader] = {
     "text": _text,
     "image": _read_path,
     "id": lambda name, value: StoredImage(_text(name, value)),
+    "stored": lambda name, value: StoredImage(path=_read_path(name, value)),
     "weight": _number,
 }
 

@@ -12,23 +12,41 @@ from clipsearch.records import Hit, ImageRecord
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """The hits of a query, best first; the model's name; the time it took in milliseconds."""
+    """The hits of a query, best first; the model's name; the time it took in milliseconds.
+
+    `warnings` are sentences about what the model ignores of the texts; `reasons` say why there are
+    no hits.
+    """
 
     hits: Sequence[Hit]
     model: str
     took_ms: float
+    warnings: Sequence[str] = ()
+    reasons: Sequence[str] = ()
 
 
 def response_json(response: SearchResponse) -> dict[str, Any]:
     """Return the response as JSON; each hit is flat, with all fields of its record."""
     hits = [_hit_json(hit) for hit in response.hits]
-    return {"hits": hits, "model": response.model, "took_ms": response.took_ms}
+    return {
+        "hits": hits,
+        "model": response.model,
+        "took_ms": response.took_ms,
+        "warnings": list(response.warnings),
+        "reasons": list(response.reasons),
+    }
 
 
 def parse_response(values: Mapping[str, Any]) -> SearchResponse:
     """Return the response that `response_json` wrote; raise KeyError or TypeError on another."""
     hits = [_parse_hit(hit) for hit in values["hits"]]
-    return SearchResponse(hits, values["model"], values["took_ms"])
+    return SearchResponse(
+        hits,
+        values["model"],
+        values["took_ms"],
+        tuple(values["warnings"]),
+        tuple(values["reasons"]),
+    )
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import compress
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.models.base import Encoder
+from clipsearch.models.text_loss import text_warnings
 from clipsearch.query.condition import Selection, select
 from clipsearch.query.embed import embed_queries, exclude_query_images
+from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
 from clipsearch.query.response import SearchResponse
@@ -57,11 +60,26 @@ def respond(query: Query, encoder: Callable[[], Encoder], collection: Collection
     Raises UsageError if nothing is found because no image has one of the tags.
     """
     started = time.perf_counter()
-    [hits] = search([query], encoder, collection)
+    load = cache(encoder)
+
+    def search_again(query: Query) -> list[Hit]:
+        return search([query], load, collection)[0]
+
+    hits = search_again(query)
+    reasons: Sequence[str] = ()
     if not hits:
         _require_known_tags(query.filters.tags, collection)
+        reasons = explain_empty_result(query, search_again, collection)
+    texts = query_texts([query])
+    warnings = text_warnings(load(), texts) if texts else []
     milliseconds = 1000 * (time.perf_counter() - started)
-    return SearchResponse(hits, collection.info.model.name, milliseconds)
+    return SearchResponse(hits, collection.info.model.name, milliseconds, warnings, reasons)
+
+
+def query_texts(queries: Sequence[Query]) -> list[str]:
+    """The texts of some queries, in order."""
+    contents = (term.content for query in queries for term in query.terms)
+    return [content for content in contents if isinstance(content, str)]
 
 
 def rank_by_text(

@@ -6,8 +6,7 @@ from heapq import nlargest
 import numpy as np
 
 from clipsearch.batching import batches
-from clipsearch.records import Hit
-from clipsearch.store.backend import MAX_RESULTS
+from clipsearch.records import MAX_RESULTS, Hit
 from clipsearch.textness import Textness, TextnessProbe
 from clipsearch.types import ImageRow, Vectors
 

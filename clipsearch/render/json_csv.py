@@ -13,27 +13,27 @@ if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
     from clipsearch.classify.predictions import Classification
 
 HIT_FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
-"""The fields of `hit_json` and `hits_csv`, in this order; `textness` follows if it is known."""
+"""The fields of `hit_json` and `hits_csv`, in this order; more follow."""
 
 CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
 """The columns of `classifications_csv`."""
 
 
-def hit_json(hit: Hit) -> str:
-    r"""The `HIT_FIELDS` as one line of ASCII JSON, and `textness` and `tags` if known.
+def hit_json(hit: Hit, warnings: Sequence[str] = ()) -> str:
+    r"""The `HIT_FIELDS`, `textness`, `tags` and `warnings` as one line of ASCII JSON.
 
-    `z` and `taken_at` (ISO 8601) may be null. A byte of the path that is not UTF-8 is written as
-    `\udcXX`: `os.fsencode(json.loads(line)["path"])` returns the exact path. No newline at the end.
+    `z`, `taken_at` (ISO 8601) and `textness` may be null. `warnings` are those of the query. A byte
+    of the path that is not UTF-8 is written as `\udcXX`: `os.fsencode(json.loads(line)["path"])`
+    returns the exact path. No newline at the end.
     """
     values: dict[str, object] = dict(zip(HIT_FIELDS, _hit_values(hit), strict=True))
-    if hit.textness is not None:
-        values["textness"] = round(hit.textness, 4)
-    if hit.record.tags:
-        values["tags"] = hit.record.tags
+    values["textness"] = None if hit.textness is None else round(hit.textness, 4)
+    values["tags"] = hit.record.tags
     if hit.record.camera:
         values["camera"] = hit.record.camera
     if hit.record.latitude is not None:
         values |= {"latitude": hit.record.latitude, "longitude": hit.record.longitude}
+    values["warnings"] = list(warnings)
     return json.dumps(values, allow_nan=False)
 
 

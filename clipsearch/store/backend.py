@@ -9,9 +9,6 @@ from typing import Protocol
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
-MAX_RESULTS = 16_384
-"""Maximum rows of one query, and of offset + limit of one search, on every Milvus."""
-
 
 class Backend(Protocol):
     """The Milvus operations that collections need, with plain values. For one thread at a time."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from clipsearch.batching import batches
 from clipsearch.errors import StoreError, UsageError
-from clipsearch.records import Hit, ImageRecord
+from clipsearch.records import MAX_RESULTS, Hit, ImageRecord
 from clipsearch.store import filters
-from clipsearch.store.backend import MAX_RESULTS, Backend
+from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
 from clipsearch.store.collection_writer import CollectionWriter
 from clipsearch.store.paging import KEYS, Scanner

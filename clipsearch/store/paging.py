@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from clipsearch.batching import batches
+from clipsearch.records import MAX_RESULTS
 from clipsearch.store import filters
-from clipsearch.store.backend import MAX_RESULTS, Backend
+from clipsearch.store.backend import Backend
 from clipsearch.store.schema import ID_LENGTH, Entity
 
 KEYS = 4_000

@@ -31,7 +31,7 @@ COMMAND = [sys.executable, "-m", "clipsearch"]
         ("query bad\udcff", 2, "not valid Unicode"),
         ("query dog -n many", 2, "--limit"),
         ("query dog -n 1 --min-score nan", 2, "finite"),
-        ("query dog + dog - 2:dog", 1, "cancel"),
+        ("query dog + dog - 2:dog", 2, "cancel"),
         ("query dog --filter wdth>", 2, "wdth"),
         ("query dog --after yesterday", 2, "--after"),
         ("query dog --min-bytes big", 2, "2MB"),

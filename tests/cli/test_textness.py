@@ -61,7 +61,7 @@ def fitted(run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_first_query_fits_a_probe_for_later_ones(ingested: Run) -> None:
     plain = ingested("query", "a", "sign", "--json")
-    assert all("textness" not in json.loads(line) for line in plain.stdout.splitlines())
+    assert all(json.loads(line)["textness"] is None for line in plain.stdout.splitlines())
     first = ingested("query", "a", "sign", "--textness", "-1", "--json")
     assert first.returncode == 0, first.stderr
     assert "no textness probe for pocket yet: fitting one" in first.stderr

@@ -15,7 +15,9 @@ from PIL.Image import Image
 from clipsearch import CenterCrop, Encoder, Index, ModelIdentity
 from clipsearch.errors import ModelError, ModelMismatchError, UnknownModelError, UsageError
 from clipsearch.models import registry
+from clipsearch.models.base import TextLoss
 from clipsearch.models.runtime import Runtime
+from clipsearch.models.text_loss import text_warnings
 from clipsearch.types import Pixels, Vectors
 from tests.helpers.commands import command
 
@@ -36,6 +38,11 @@ class MeanColor(Encoder):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         colors = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
         return np.array([colors[text] for text in texts], np.float32)
+
+
+class CarefulMeanColor(MeanColor):
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        return [TextLoss(unknown=("red",)) if text == "red" else None for text in texts]
 
 
 class OtherMeanColor(MeanColor):
@@ -195,3 +202,9 @@ def test_an_incomplete_encoder_says_what_is_missing() -> None:
 
     with pytest.raises(TypeError, match="encode_texts"):
         NoTexts()  # type: ignore[abstract]
+
+
+def test_an_encoder_may_tell_what_it_ignores_of_a_text() -> None:
+    assert text_warnings(MeanColor(), ["red"]) == []
+    [warning] = text_warnings(CarefulMeanColor(), ["red", "blue"])
+    assert 'mean-color does not know "red"' in warning

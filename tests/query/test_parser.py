@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
 from clipsearch.query import StoredImage, Term, parse
-from clipsearch.query.parser import split_weight
+from clipsearch.query.parser import RemoteImage, split_weight
 from tests.helpers.fakes import draw
+
+
+def _stored(name: str) -> StoredImage:
+    """The content for the bare name of a missing file."""
+    return StoredImage(path=Path(name))
 
 
 @pytest.mark.parametrize(
@@ -25,24 +30,31 @@ from tests.helpers.fakes import draw
         (["at", "16:9"], [Term("at 16:9")]),
         (["note: this"], [Term("note: this")]),
         (["./lake.jpg"], [Term(Path("./lake.jpg"))]),
-        (["at night", "+", "3:lake.JPG"], [Term("at night"), Term(Path("lake.JPG"), 3)]),
-        (["at", "night", "lake.jpg"], [Term("at night"), Term(Path("lake.jpg"))]),
+        (["at night", "+", "3:lake.JPG"], [Term("at night"), Term(_stored("lake.JPG"), 3)]),
+        (["at", "night", "lake.jpg"], [Term("at night"), Term(_stored("lake.jpg"))]),
         (["id:0123abcd", "-", "dog"], [Term(StoredImage("0123abcd")), Term("dog", -1)]),
-        (["at", "night", "2:lake.jpg"], [Term("at night"), Term(Path("lake.jpg"), 2)]),
+        (["at", "night", "2:lake.jpg"], [Term("at night"), Term(_stored("lake.jpg"), 2)]),
         (["at", "2:dog"], [Term("at 2:dog")]),
-        (["2:20230501.jpg"], [Term(Path("20230501.jpg"), 2)]),
-        (["-", ".5:1000268201_693b08cb0e.jpg"], [Term(Path("1000268201_693b08cb0e.jpg"), -0.5)]),
+        (["2:20230501.jpg"], [Term(_stored("20230501.jpg"), 2)]),
+        (["-", ".5:1000268201_693b08cb0e.jpg"], [Term(_stored("1000268201_693b08cb0e.jpg"), -0.5)]),
         (["2:./9.x"], [Term(Path("9.x"), 2)]),
+        (["id: card"], [Term("id: card")]),
+        (["id:", "card"], [Term("id: card")]),
+        (["id:card"], [Term("id:card")]),
+        (["id:0123ABCD"], [Term(StoredImage("0123abcd"))]),
+        (["2:https://x.org/a"], [Term(RemoteImage("https://x.org/a"), 2)]),
+        (["see https://x.org/a"], [Term("see https://x.org/a")]),
+        (["file:///data/my%20dog.jpg"], [Term(Path("/data/my dog.jpg"))]),
         (["2:id:0123abcd"], [Term(StoredImage("0123abcd"), 2)]),
         (
             ["./a.jpg", "-", "people", "./b.jpg"],
             [Term(Path("a.jpg")), Term("people", -1), Term(Path("b.jpg"))],
         ),
-        (["-", "a.jpg", "dog"], [Term(Path("a.jpg"), -1), Term("dog")]),
-        (["IMG_1.MPO", "scan.hif"], [Term(Path("IMG_1.MPO")), Term(Path("scan.hif"))]),
-        (["~$x.jpg"], [Term(Path("~$x.jpg"))]),
+        (["-", "a.jpg", "dog"], [Term(_stored("a.jpg"), -1), Term("dog")]),
+        (["IMG_1.MPO", "scan.hif"], [Term(_stored("IMG_1.MPO")), Term(_stored("scan.hif"))]),
+        (["~$x.jpg"], [Term(_stored("~$x.jpg"))]),
         (["x" * 5000], [Term("x" * 5000)]),
-        (["x" * 300 + ".jpg"], [Term(Path("x" * 300 + ".jpg"))]),
+        (["x" * 300 + ".jpg"], [Term(_stored("x" * 300 + ".jpg"))]),
         (["x y" * 200 + ".jpg"], [Term("x y" * 200 + ".jpg")]),
         ([], []),
         (["鳥", "電線"], [Term("鳥 電線")]),

@@ -31,7 +31,11 @@ def test_a_json_line_has_every_field() -> None:
         "format": "jpeg",
         "taken_at": "2021-03-04T05:06:07",
         "size": 1234,
+        "textness": None,
+        "tags": [],
+        "warnings": [],
     }
+    assert json.loads(hit_json(hit, ["cut"]))["warnings"] == ["cut"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text on Windows")

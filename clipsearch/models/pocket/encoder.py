@@ -7,17 +7,18 @@ describes its quality and limits.
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipsearch.errors import ModelError, VectorError
-from clipsearch.models.base import ModelIdentity
+from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
 from clipsearch.models.pocket.query_words import query_arrays
+from clipsearch.models.text_loss import encode_whole, find_loss
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -104,6 +105,16 @@ class PocketEncoder:
         ids = np.array([e.ids for e in encodings], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
         return self._text(ids, mask, *query_arrays(texts))
+
+    def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
+        """What the model ignores of each text: words of other scripts, emoji, a too long end."""
+        tokenizer = self._tokenizer
+        limit = int(tokenizer.truncation["max_length"]) - tokenizer.num_special_tokens_to_add(
+            is_pair=False
+        )
+        unknown = tokenizer.token_to_id("[UNK]")
+        encode = partial(encode_whole, tokenizer)
+        return [find_loss(text, encode, limit=limit, unknown=unknown, latin=True) for text in texts]
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:

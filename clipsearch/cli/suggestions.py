@@ -1,0 +1,137 @@
+"""What a user may have meant by an unknown command or option, for the error message."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from clipsearch.files.paths import expand_user, is_folder
+
+COMMAND_SYNONYMS = {
+    "query": "search find look ask q s",
+    "ingest": "add index import scan load update sync embed build create init insert",
+    "status": "list ls info show stats collections count",
+    "remove": "delete rm del forget purge unindex prune",
+    "drop": "clear reset destroy wipe",
+    "duplicates": "dedupe dedup dupes duplicate duplicated",
+    "warm": "serve server daemon start stop",
+    "similar": "like neighbors neighbours nearest more",
+    "tag": "label tags annotate",
+    "classify": "class predict zero-shot zeroshot",
+    "models": "model",
+    "eval": "evaluate benchmark test measure",
+    "distill": "train finetune fine-tune",
+    "demo": "example try tutorial",
+    "explain": "why heatmap heat-map",
+    "completion": "completions autocomplete shell",
+}
+
+OPTION_SYNONYMS = {
+    "--limit": "--top --count --max --num --number --max-results --top-k --results --k",
+    "--min-score": "--threshold --score --cutoff",
+    "--under": "--dir --folder --path --in",
+    "--type": "--format --ext --extension",
+    "--after": "--since --from",
+    "--before": "--until --to",
+    "--uri": "--db --store --database --url",
+    "--collection": "--name --index",
+    "--output": "--out --file",
+    "--quiet": "--silent",
+    "--tag": "--label --tags",
+    "--label": "--tag --class --labels",
+    "--image": "--img --file --picture --photo",
+    "--paths": "--files --names",
+    "--no-self": "--exclude-self",
+    "--glob": "--pattern",
+    "--null": "--print0 -0",
+}
+
+COLLECTION_KNOWS_MODEL = (
+    "the collection knows its model; `clipsearch ingest --model` chooses that of a new collection"
+)
+
+
+def explain_usage_error(error: click.UsageError, arguments: Sequence[str]) -> str:
+    """Return the message of an error on one line, with what the user may have meant."""
+    context = error.ctx
+    message = re.sub(r",?\s*\n\s*", ", ", error.format_message()).replace(":, ", ": ")
+    hints = list(_hints(error, context, arguments)) if context else []
+    if not hints:
+        return f"{message} (see {context.command_path if context else 'clipsearch'} --help)"
+    if not isinstance(error, click.BadParameter):
+        message = error.message.splitlines()[0]  # without the suggestions of click
+    return f"{message.rstrip('.')}: {'; '.join(hints)}"
+
+
+def _hints(
+    error: click.UsageError, context: click.Context, arguments: Sequence[str]
+) -> Iterator[str]:
+    if isinstance(context.command, click.Group) and "No such command" in error.message:
+        yield from _command_hints(error, context, context.command)
+    elif isinstance(error, click.NoSuchOption):
+        yield from _option_hints(error, context)
+    if context.info_name == "query" and _is_text_like_option(error, arguments):
+        yield 'write -- before a text that begins with a hyphen: clipsearch query -- "-5 degrees"'
+
+
+def _command_hints(
+    error: click.UsageError, context: click.Context, group: click.Group
+) -> Iterator[str]:
+    quoted = re.search(r"No such command (['\"])(.*)\1", error.message, re.DOTALL)
+    name = quoted[2] if quoted else ""
+    names = group.list_commands(context)
+    is_top = context.parent is None
+    known = {word: known for known, words in COMMAND_SYNONYMS.items() for word in words.split()}
+    lowered = name.lower().lstrip("-")
+    if is_top and lowered in known:
+        yield f"did you mean {_spelled(context, known[lowered])}?"
+    elif near := get_close_matches(lowered, names, 2):
+        yield f"did you mean {' or '.join(_spelled(context, match) for match in near)}?"
+    elif is_top and (near := get_close_matches(lowered, known, 1, 0.8)):
+        yield f"did you mean {_spelled(context, known[near[0]])}?"
+    elif not is_top:
+        yield f"the commands are {', '.join(names)}"
+    elif is_folder(expand_user(Path(name))):
+        yield f"to add its images, write clipsearch ingest {_quoted(name)}"
+    else:
+        word = _quoted(name)
+        yield f"to search for it, write clipsearch query {word}; clipsearch --help lists commands"
+
+
+def _option_hints(error: click.NoSuchOption, context: click.Context) -> Iterator[str]:
+    name = error.option_name
+    names = [
+        option
+        for parameter in context.command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    ]
+    if name == "--model":
+        yield COLLECTION_KNOWS_MODEL
+        return
+    meant = [
+        option
+        for option, words in OPTION_SYNONYMS.items()
+        if name in words.split() and option in names
+    ]
+    if near := meant or get_close_matches(name, [n for n in names if n.startswith("--")], 2, 0.65):
+        yield f"did you mean {' or '.join(near)}?"
+
+
+def _is_text_like_option(error: click.UsageError, arguments: Sequence[str]) -> bool:
+    """Whether a text such as "-5 degrees" was taken for options."""
+    if isinstance(error, click.NoSuchOption):
+        return not error.option_name.startswith("--") or " " in error.option_name
+    if not isinstance(error, click.BadParameter):
+        return False
+    return any(re.match(r"-[^\W\d]\S*\s", argument) for argument in arguments)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name
+
+
+def _spelled(context: click.Context, name: str) -> str:
+    return f"`{context.command_path} {name}`"
