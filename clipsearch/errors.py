@@ -13,6 +13,7 @@
         ├── ModelMismatchError    the collection was created with another model
         ├── MissingCollectionError    the store has no collection of this name
         ├── RefusedRowsError      a row of a write does not fit; nothing was written
+        ├── BusyStoreError        another process has it open, or is writing to it
         └── DamagedStoreError     rows that were written are missing
 
 A message says what happened, to which file or name, and what to try.
@@ -69,6 +70,10 @@ class MissingCollectionError(StoreError):
 
 class RefusedRowsError(StoreError):
     """The store does not accept a row: a field does not fit. Nothing was written."""
+
+
+class BusyStoreError(StoreError):
+    """Another process has the store open, or is writing to it; wait until it has finished."""
 
 
 class DamagedStoreError(StoreError):

@@ -48,7 +48,8 @@ def find_missing(
                 doubtful |= ids
                 refusals.append(
                     f"nothing removed under {folder}: {len(ids):,} images are missing at once, as "
-                    "if a disk is not mounted; --force removes them anyway"
+                    "if a disk is not mounted; `clipsearch ingest --prune --force` removes them "
+                    "anyway"
                 )
     return MissingFiles([id_ for id_ in missing if id_ not in doubtful], refusals)
 

@@ -101,9 +101,9 @@ def ingest(
     ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
-    if _is_new_file(uri):
+    if is_new_file(uri):
         source.require_any()
-    if dry_run and _is_new_file(uri):
+    if dry_run and is_new_file(uri):
         report = preview(source, None, ingest_options)  # opening the store would create it
     else:
         with Index.open(
@@ -135,7 +135,8 @@ def _read_paths(paths: tuple[str, ...], *, whole_disk: bool) -> list[Path]:
     return files
 
 
-def _is_new_file(uri: str) -> bool:
+def is_new_file(uri: str) -> bool:
+    """Whether this is a local store that does not exist yet."""
     return "://" not in uri and not expand_user(Path(uri)).exists()
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import BusyStoreError, StoreError
 from clipsearch.store import local_store
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import native_library
@@ -114,7 +114,7 @@ class SharedBackend:
         with self._writer_changed:
             if not self._writer_changed.wait_for(is_free, WRITER_SECONDS):
                 assert self._writer is not None
-                raise StoreError(
+                raise BusyStoreError(
                     f"{self._uri.display} is being written by another process "
                     f"({self._writer.pid}): wait until that has finished"
                 )

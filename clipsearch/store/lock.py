@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import BusyStoreError, StoreError
 
 if sys.platform != "win32":
     import fcntl
@@ -33,13 +33,13 @@ class FileLock:
     """
 
     def __init__(self, path: Path, guarded: Path) -> None:
-        """Lock the file `guarded` by the file `path`; raise StoreError if another process does."""
+        """Lock the file `guarded` by the file `path`; raise BusyStoreError if it is locked."""
         self.path = path
         self._fd: int | None = None
         deadline = time.monotonic() + WAIT_SECONDS
         while (fd := self._try_lock(guarded)) is None:
             if time.monotonic() > deadline:
-                raise StoreError(
+                raise BusyStoreError(
                     f"{guarded} is open in another process{self._holder()}: close that one first; "
                     "several at once can share it through `clipsearch warm`, or a Milvus server"
                 )

@@ -104,7 +104,7 @@ def long_options(group: click.Command) -> Iterator[str]:
     """The long options of a command and of all commands below it."""
     context = click.Context(group)
     for parameter in group.get_params(context):
-        yield from parameter.opts
+        yield from (*parameter.opts, *parameter.secondary_opts)
     if isinstance(group, click.Group):
         for name in group.list_commands(context):
             command = group.get_command(context, name)

@@ -1,0 +1,239 @@
+"""`clipsearch watch`."""
+
+import json
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from clipsearch.cli import options
+from clipsearch.cli.failures import show_failures
+from clipsearch.cli.ingest import is_new_file
+from clipsearch.cli.progress import progress_bar
+from clipsearch.errors import BusyStoreError, DamagedStoreError, ModelMismatchError, StoreError
+from clipsearch.escape import escape_control
+from clipsearch.files.changes import FileChanges
+from clipsearch.files.discover import FileSource
+from clipsearch.files.walk import FileSelection
+from clipsearch.index import Index
+from clipsearch.models.base import Encoder
+from clipsearch.models.runtime import Runtime
+from clipsearch.session import daemon_of
+from clipsearch.types import Failure
+from clipsearch.uri import parse_uri
+from ingest.pipeline import IngestOptions
+from ingest.report import IngestReport
+from ingest.watch import RunResult, keep_current
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options.store
+@click.option("--model", help=f"{options.MODEL_HELP} For a new collection.  [default: auto]")
+@options.runtime
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Skip matching names or paths. Repeatable."
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Include hidden files and junk folders, such as thumbnails.",
+)
+@click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
+@click.option(
+    "--prune/--no-prune",
+    default=True,
+    show_default=True,
+    help="Remove images whose files were deleted.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=IngestOptions().max_pixels,
+    show_default=True,
+    help="Reject images with more pixels than this.",
+)
+@click.option(
+    "--poll",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Look at the files this often, for network disks, instead of waiting for events.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
+@options.as_json
+def watch(
+    *,
+    paths: tuple[str, ...],
+    uri: str,
+    token: str | None,
+    collection: str,
+    model: str | None,
+    runtime: Runtime,
+    exclude: tuple[str, ...],
+    everything: bool,
+    follow_links: bool,
+    prune: bool,
+    max_pixels: int,
+    poll: float | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Keep a collection current: ingest folders and files, then what changes in them.
+
+    Runs until it is interrupted, and prints one line for each run that changed something. A run
+    starts when the files have not changed for two seconds. In between, the store is closed, so
+    that other commands can open it. Deleted files are removed from the collection, unless a
+    whole folder or most of the files are gone, as if a disk is not mounted.
+
+    \b
+    clipsearch watch ~/Pictures
+    clipsearch watch ~/Pictures ~/Screenshots --exclude "*.gif"
+    clipsearch watch /mnt/nas --poll 60
+    """
+    selection = FileSelection(exclude=exclude, everything=everything, follow_links=follow_links)
+    locations = FileSource(paths, selection).locations  # a mistyped path is an error
+    if quiet:
+        logging.getLogger("clipsearch").setLevel(logging.WARNING)
+    changes = FileChanges(locations, selection, interval=poll, ignored=parse_uri(uri).path)
+    output = _Output(quiet=quiet, as_json=as_json)
+    ingestion = _Ingestion(
+        locations,
+        selection,
+        IngestOptions(prune=prune, max_pixels=max_pixels),
+        uri=uri,
+        collection=collection,
+        token=token,
+        model=model,
+        runtime=runtime,
+        output=output,
+    )
+    keep_current(ingestion.run, changes)
+
+
+class _Output:
+    """One line for each run that changed something, and each message once."""
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        self._quiet = quiet
+        self._as_json = as_json
+        self._failed: frozenset[Failure] = frozenset()
+        self._refused: tuple[str, ...] = ()
+        self._trouble = ""
+        self._is_first = True
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether the next run has a progress bar: the first may take long."""
+        return self._is_first and not self._quiet
+
+    def report(self, report: IngestReport | None) -> None:
+        """Print what a run changed, the failures and the warnings that are new.
+
+        None stands for a run that found no image for a new collection.
+        """
+        self._trouble = ""
+        if report is not None:
+            self._report(report)
+        if self._is_first and not self._quiet:
+            _say("watching for changes: Ctrl-C ends it")
+        self._is_first = False
+
+    def trouble(self, error: Exception) -> None:
+        """Print once why nothing can be stored now."""
+        if (message := str(error)) != self._trouble:
+            self._trouble = message
+            _say(f"waiting: {message}")
+
+    def _report(self, report: IngestReport) -> None:
+        failed = tuple(failure for failure in report.failed if failure not in self._failed)
+        refused = tuple(line for line in report.refused if line not in self._refused)
+        changed = report.stored + report.copied + report.moved + report.removed
+        self._failed, self._refused = frozenset(report.failed), report.refused
+        if self._is_first or changed or failed or refused:
+            self._show(report, replace(report, failed=failed, refused=refused))
+
+    def _show(self, report: IngestReport, new: IngestReport) -> None:
+        if self._as_json:
+            now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            click.echo(json.dumps({"time": now, **new.as_json()}))
+        show_failures(new.failed, hint=": clipsearch status --failures", count=False)
+        shown = report if self._is_first else replace(new, unchanged=0)
+        if not self._quiet and (shown.found or shown.removed):
+            _say(next(shown.lines()))
+        for line in new.refused:
+            _say(line)
+
+
+class _Ingestion:
+    """One run after another over the same paths; the model stays loaded, the store does not."""
+
+    def __init__(
+        self,
+        locations: list[Path],
+        selection: FileSelection,
+        ingest_options: IngestOptions,
+        *,
+        uri: str,
+        collection: str,
+        token: str | None,
+        model: str | None,
+        runtime: Runtime,
+        output: _Output,
+    ) -> None:
+        self._locations = locations
+        self._selection = selection
+        self._options = ingest_options
+        self._uri = uri
+        self._collection = collection
+        self._token = token
+        self._model: str | Encoder | None = model
+        self._runtime = runtime
+        self._output = output
+        self._has_run = False
+
+    def run(self) -> RunResult:
+        """Ingest what changed; wait for a store that is busy, or lost since the first run."""
+        try:
+            report = self._ingest()
+        except BusyStoreError as error:
+            self._output.trouble(error)
+            return RunResult(is_busy=True)
+        except (DamagedStoreError, ModelMismatchError):
+            raise
+        except (StoreError, OSError) as error:
+            if not self._has_run:  # a mistyped address, most likely
+                raise
+            self._output.trouble(error)
+            return RunResult(is_busy=True)
+        self._has_run = True
+        self._output.report(report)
+        return RunResult(frozenset(report.failed) if report else frozenset())
+
+    def _ingest(self) -> IngestReport | None:
+        # Without `strict`: a folder that vanished is a failure, and nothing below it is removed.
+        source = FileSource(self._locations, self._selection, strict=False)
+        is_empty = next(iter(source), None) is None
+        if is_empty and is_new_file(self._uri):
+            return None
+        with Index.open(
+            self._uri,
+            collection=self._collection,
+            model=self._model,
+            token=self._token,
+            **self._runtime.options(),
+        ) as index:
+            if is_empty and index.find_collection() is None:
+                return None
+            encoder = index.load()
+            with progress_bar(quiet=not self._output.shows_progress) as bar:
+                report = index.ingest_source(source, options=self._options, progress=bar)
+            if daemon_of(index.store) is None:  # the daemon's model is loaded there
+                self._model = encoder
+        return report
+
+
+def _say(message: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')}  {escape_control(message)}", err=True)
