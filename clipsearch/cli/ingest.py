@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clipsearch.cli import options
+from clipsearch.cli import options, selection_options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.progress import progress_bar
@@ -29,21 +29,7 @@ from ingest.report import IngestReport
 @options.store
 @click.option("--model", help=f"{options.MODEL_HELP} For a new collection.  [default: auto]")
 @options.runtime
-@click.option(
-    "--exclude", multiple=True, metavar="GLOB", help="Skip matching names or paths. Repeatable."
-)
-@click.option(
-    "--all",
-    "everything",
-    is_flag=True,
-    help="Include hidden files and junk folders, such as thumbnails.",
-)
-@click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
-@click.option(
-    "--skip-raw-pairs",
-    is_flag=True,
-    help="Skip camera raw files beside a JPEG or HEIC of the same name.",
-)
+@selection_options.selection
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")
 @click.option("--force", is_flag=True, help="With --prune: proceed even if most files are gone.")
 @click.option(
@@ -67,10 +53,7 @@ def ingest(
     collection: str,
     model: str | None,
     runtime: Runtime,
-    exclude: tuple[str, ...],
-    everything: bool,
-    follow_links: bool,
-    skip_raw_pairs: bool,
+    selection: FileSelection,
     prune: bool,
     force: bool,
     max_pixels: int,
@@ -90,12 +73,6 @@ def ingest(
     clipsearch ingest ~/Pictures --prune --exclude "*.gif"
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
-    selection = FileSelection(
-        exclude=exclude,
-        everything=everything,
-        follow_links=follow_links,
-        skip_raw_pairs=skip_raw_pairs,
-    )
     # Neither a mistyped path nor an empty folder creates a store.
     source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
     ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from clipsearch.cli import options
+from clipsearch.cli import options, selection_options
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.ingest import is_new_file
 from clipsearch.cli.progress import progress_bar
@@ -33,16 +33,7 @@ from ingest.watch import RunResult, keep_current
 @options.store
 @click.option("--model", help=f"{options.MODEL_HELP} For a new collection.  [default: auto]")
 @options.runtime
-@click.option(
-    "--exclude", multiple=True, metavar="GLOB", help="Skip matching names or paths. Repeatable."
-)
-@click.option(
-    "--all",
-    "everything",
-    is_flag=True,
-    help="Include hidden files and junk folders, such as thumbnails.",
-)
-@click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders.")
+@selection_options.selection
 @click.option(
     "--prune/--no-prune",
     default=True,
@@ -72,9 +63,7 @@ def watch(
     collection: str,
     model: str | None,
     runtime: Runtime,
-    exclude: tuple[str, ...],
-    everything: bool,
-    follow_links: bool,
+    selection: FileSelection,
     prune: bool,
     max_pixels: int,
     poll: float | None,
@@ -93,7 +82,6 @@ def watch(
     clipsearch watch ~/Pictures ~/Screenshots --exclude "*.gif"
     clipsearch watch /mnt/nas --poll 60
     """
-    selection = FileSelection(exclude=exclude, everything=everything, follow_links=follow_links)
     locations = FileSource(paths, selection).locations  # a mistyped path is an error
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
