@@ -168,7 +168,8 @@ def _has_image_header(path: str) -> bool:
     except OSError:  # nothing indicates an image, so this is not a failure
         return False
     try:
-        return sniff(os.read(handle, HEADER_SIZE)) is not None
+        # A file with neither a suffix nor a signature, as TGA has none, is rarely an image.
+        return sniff(os.read(handle, HEADER_SIZE)) not in (None, "tga")
     except OSError:
         return False
     finally:

@@ -21,6 +21,9 @@ _SUFFIXES = {
     ),
     "jpegxl": ("jxl",),
     "svg": ("svg", "svgz"),
+    "psd": ("psd", "psb"),
+    "ico": ("ico", "cur"),
+    "tga": ("tga", "icb", "vda", "vst"),
 }
 
 FORMATS = tuple(_SUFFIXES)
@@ -31,6 +34,15 @@ HEADER_SIZE = 4096
 
 SUFFIXES = frozenset(f".{suffix}" for suffixes in _SUFFIXES.values() for suffix in suffixes)
 """Lower-case suffixes of the formats that can be read; the content decides about the format."""
+
+# TGA has no signature, so everything that the header must or must not hold is tested: the type, the
+# description of the palette, sizes other than 0, bits per pixel, and the flags.
+_TGA = (
+    rb".(\0[\x02\x0a]\0{5}.{4}(?!\0\0)..(?!\0\0)..[\x0f\x10\x18\x20]"
+    rb"|\0[\x03\x0b]\0{5}.{4}(?!\0\0)..(?!\0\0)..[\x08\x10]"
+    rb"|\x01[\x01\x09]..(?!\0\0).[\x00\x01][\x0f\x10\x18\x20].{4}(?!\0\0)..(?!\0\0)..\x08)"
+    rb"[\x00\x01\x08\x10\x11\x18\x20\x21\x28\x30\x31\x38]"
+)
 
 # mif1 and msf1 name the HEIF family only; the compatible brands that follow are more specific.
 _MAGIC = (
@@ -48,6 +60,10 @@ _MAGIC = (
     (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
     (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),
     (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "heif"),
+    (rb"8BPS\0[\x01\x02]\0{6}", "psd"),
+    # Type, number of images, and the byte of the first one that is reserved.
+    (rb"\0\0[\x01\x02]\0[^\0]\0.{3}[\0\xff]", "ico"),
+    (_TGA, "tga"),
     # After the XML declaration, comments and other instructions.
     (
         rb"(\xef\xbb\xbf)?(\s|<\?((?!\?>).)*\?>|<!--((?!-->).)*-->)*+"
@@ -59,9 +75,7 @@ _MAGIC = (
 # Common files that are images or are mistaken for them; the message names their format.
 _UNSUPPORTED: dict[str, str] = {
     r"%PDF": "PDF",
-    r"8BPS": "Photoshop",
     r"%!PS": "PostScript",
-    r"\0\0[\x01\x02]\0": "Windows icon",
     r"....ftyp|RIFF....AVI |\x1aE\xdf\xa3": "video",
     r"\s*<(!doctype )?html": "HTML page",
     r"\s*<(svg|\?xml)": "SVG or XML",

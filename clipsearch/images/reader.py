@@ -46,6 +46,18 @@ def find_reader(format_name: str) -> Reader | None:
             from clipsearch.images.jpeg_xl import read_jpeg_xl
 
             return read_jpeg_xl
+        case "psd":
+            from clipsearch.images.psd import read_psd
+
+            return read_psd
+        case "ico":
+            from clipsearch.images.icon import read_icon
+
+            return read_icon
+        case "tga":
+            from clipsearch.images.targa import read_targa
+
+            return read_targa
         case "svg":
             from clipsearch.images.svg import read_svg
 
