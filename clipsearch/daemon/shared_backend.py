@@ -91,7 +91,7 @@ class SharedBackend:
                 self._disconnect()
                 result = getattr(self._open(session), method)(*arguments, **options)
             finally:
-                self._stamp = self._file_stamp()
+                self._note_stamp()
         return _to_plain(method, result)
 
     def end_writes(self, session: Session) -> None:
@@ -136,6 +136,7 @@ class SharedBackend:
                 local_store.check_path(path, native=is_native, create=True)
         if self._backend is None:
             self._backend = MilvusBackend(self._uri, token=self._token, create=session.create)
+            self._stamp = self._file_stamp()
         session.is_checked = True
         return self._backend
 
@@ -143,6 +144,12 @@ class SharedBackend:
         if self._backend is not None:
             self._backend.close()
             self._backend = None
+
+    def _note_stamp(self) -> None:
+        """Note the file's state after a call, unless another one has replaced the open file."""
+        stamp = self._file_stamp()
+        if stamp and self._stamp and stamp[:2] == self._stamp[:2]:
+            self._stamp = stamp
 
     def _file_stamp(self) -> FileStamp:
         """Return what changes if the store's file is replaced or written by another process."""

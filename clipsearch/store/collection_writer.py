@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clipsearch.batching import batches
 from clipsearch.errors import StoreError
-from clipsearch.store import filters
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
-from clipsearch.store.paging import KEYS
 from clipsearch.store.schema import Entity
 
 COUNT_ROWS = 10_000
@@ -47,18 +44,10 @@ class CollectionWriter:
     def upsert(self, entities: Sequence[Entity]) -> None:
         """Write entities with different ids, replacing those with the same id."""
         self.begin()
-        # An upsert deletes a row before it writes it again, and a kill may come in between.
-        at_risk = entities if self._backend.path and self.info.rows else []
-        replaced = sum(
-            self._count(filters.id_in([entity["id"] for entity in batch]))
-            for batch in batches(at_risk, KEYS)
-        )
-        if replaced:
-            self._set_lower_bound(max(0, self.info.rows - replaced))
         self._backend.upsert(self.info.name, entities)
         self._flushed = False
         self._uncounted += len(entities)
-        if replaced or self._uncounted >= COUNT_ROWS:
+        if self._uncounted >= COUNT_ROWS:
             self._raise_lower_bound()
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -83,7 +72,8 @@ class CollectionWriter:
 
     def finish(self) -> None:
         """Note the row count, let a server index what was written, and let others write."""
-        if not self._flushed:
+        # A local store checks that its file is still the one that was opened.
+        if not self._flushed or self._backend.path:
             self._backend.flush(self.info.name)
             self._flushed = True
         self.begin()

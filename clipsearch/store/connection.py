@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from clipsearch.errors import StoreError, UsageError, describe_error, shorten
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import local_store
 from clipsearch.store.local_store import LiteServer
+from clipsearch.store.milvus_errors import foreign_errors
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
+from clipsearch.store.recovery import lite_write_seconds, write_again
 from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 300.0
@@ -52,15 +55,15 @@ class MilvusConnection:
         self._is_open = True
         self._client: Any = None
         self._loaded: set[str] = set()
-        self._server: LiteServer | None = None
+        self.server: LiteServer | None = None  # of a local store
         self._preload_channel: Any = None
         if uri.path is None or native_library() is None:
             import_pymilvus()  # before Milvus Lite 3, which imports it too
         if uri.path is not None:
-            self._server = local_store.acquire(uri.path, create=create)
+            self.server = local_store.acquire(uri.path, create=create)
             # A store that was never closed unlocks the file with its last reference.
             self._release = weakref.finalize(
-                self, local_store.release, self._server.path, os.getpid()
+                self, local_store.release, self.server.path, os.getpid()
             )
         if not lazy:
             try:
@@ -73,14 +76,14 @@ class MilvusConnection:
         """Disconnect, and end Milvus Lite after its last user; may be called more than once."""
         self._is_open = False
         self._disconnect()
-        if self._server is not None:
+        if self.server is not None:
             self._release()
 
     def client(self) -> Any:
         """Return the pymilvus client, connected; raise StoreError after `close`."""
         if not self._is_open:
             raise StoreError(f"the store {self.uri} is closed")
-        if self._server is not None and self._address != self._server.address:
+        if self.server is not None and self._address != self.server.address:
             self._disconnect()  # Milvus Lite was started again by this connection or another
         if self._client is None:
             self._connect()
@@ -89,9 +92,7 @@ class MilvusConnection:
     def unstarted(self) -> AbstractContextManager[bool]:
         """Keep Milvus Lite from starting meanwhile; yields False if it, or a server, runs."""
         return (
-            self._server.unstarted()
-            if self._server is not None
-            else nullcontext(enter_result=False)
+            self.server.unstarted() if self.server is not None else nullcontext(enter_result=False)
         )
 
     def client_for(self, collection: str) -> Any:
@@ -101,6 +102,25 @@ class MilvusConnection:
             client.load_collection(collection, timeout=CALL_SECONDS)
             self._loaded.add(collection)
         return client
+
+    def write_seconds(self, rows: int) -> float:
+        """Return the time limit of a write of so many rows."""
+        return CALL_SECONDS if self.server is None else lite_write_seconds(rows)
+
+    def repeat(self, call: Callable[[], T]) -> T:
+        """Make a call, and once more if Milvus Lite ends meanwhile: it was killed, or crashed."""
+        try:
+            return call()
+        except Exception:
+            if self.server is None or not self.server.has_ended():
+                raise
+            return call()
+
+    def complete_write(self) -> None:
+        """Write the rows of the redo log, if a write of a local store was interrupted."""
+        if self.server is not None and self.server.guard.redo.exists():
+            self.client()  # connecting does so, too
+            self._redo()
 
     def forget(self, collection: str) -> None:
         """Note that a collection is not loaded any more."""
@@ -114,9 +134,9 @@ class MilvusConnection:
         """
         try:
             yield
-        except _foreign_errors() as error:
-            died = self._server is not None and not self._server.is_alive()
-            logged = self._server.read_log() if self._server is not None else ""
+        except foreign_errors() as error:
+            died = self.server is not None and not self.server.is_alive()
+            logged = self.server.read_log() if self.server is not None else ""
             is_parser_error = logged.startswith(PARSER_PREFIX)
             reason = shorten(logged) if died or is_parser_error else describe_error(error)
             if (
@@ -135,11 +155,11 @@ class MilvusConnection:
             raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
 
     def _connect(self) -> None:
-        address = self._server.address if self._server else self._address
-        if self._preload is not None and self._server is not None and native_library() is not None:
+        address = self.server.address if self.server else self._address
+        if self._preload is not None and self.server is not None and native_library() is not None:
             self._preload_channel = begin_loading(address, self._preload)
         options: dict[str, Any] = {"token": self._token} if self._token else {}
-        if self._server is not None:
+        if self.server is not None:
             # Lite disconnects clients that send a keepalive every ten seconds.
             options["grpc_options"] = {"grpc.keepalive_time_ms": 2**31 - 1}
         try:
@@ -150,10 +170,20 @@ class MilvusConnection:
             raise UsageError(
                 f"{self.uri} is not the URI of a server: {describe_error(error)}"
             ) from error
-        except _foreign_errors() as error:
+        except foreign_errors() as error:
             raise StoreError(f"no Milvus answers at {self.uri}: {describe_error(error)}") from error
         self._address = address
         self._loaded.clear()
+        self._redo()
+
+    def _redo(self) -> None:
+        if self.server is not None:
+            try:
+                with self.server.guard.writing():
+                    write_again(self._client, self.server.guard.redo, self.uri)
+            except StoreError:
+                self._disconnect()
+                raise
 
     def _disconnect(self) -> None:
         if self._client is not None:
@@ -171,21 +201,11 @@ class MilvusConnection:
         it now, the failure was temporary.
         """
         # The first call may reach a Milvus Lite that the filter is just crashing.
-        for pause in (0, 0.1) if self._server else (0,):
+        for pause in (0, 0.1) if self.server else (0,):
             time.sleep(pause)
-            with suppress(StoreError, *_foreign_errors()):
+            with suppress(StoreError, *foreign_errors()):
                 self.client_for(collection).query(
                     collection, filter=condition, output_fields=["count(*)"], **STRONG
                 )
                 return True
         return False
-
-
-def _foreign_errors() -> tuple[type[Exception], ...]:
-    """Return what a call may raise besides our errors.
-
-    pymilvus's own errors, those of gRPC that it does not wrap, and those of a disk or of starting
-    Milvus Lite again.
-    """
-    grpc: Any = importlib.import_module("grpc")
-    return (import_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from clipsearch.store.lite_file import LiteFile
 from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.redo_log import redo_path
 from clipsearch.store.schema import Entity
 from clipsearch.types import Vectors
 from clipsearch.uri import StoreURI
@@ -27,7 +28,9 @@ class FileBackend(MilvusBackend):
     ) -> None:
         """Lock the file; the other arguments are those of MilvusBackend, for its start."""
         super().__init__(uri, token=token, create=create, preload=preload, lazy=True)
-        self._file = LiteFile(uri.path) if uri.path is not None else None
+        # Rows may be missing from a file within whose last write a process was killed.
+        is_complete = uri.path is not None and not redo_path(uri.path.resolve()).exists()
+        self._file = LiteFile(uri.path) if uri.path is not None and is_complete else None
 
     def close(self) -> None:
         """Unlock the file, and end Milvus Lite after its last user; may be called repeatedly."""

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
-from clipsearch.store.milvus_lite import NativeServer, PythonServer, native_library
+from clipsearch.store.milvus_lite import NativeServer, native_library
+from clipsearch.store.python_server import PythonServer
+from clipsearch.store.redo_log import SUFFIX
+from clipsearch.store.write_guard import WriteGuard
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 CHECKED_BYTES = 32 << 20
@@ -30,6 +33,7 @@ class LiteServer(Protocol):
     """A Milvus Lite for one path."""
 
     path: Path
+    guard: WriteGuard
 
     @property
     def address(self) -> str:
@@ -40,6 +44,9 @@ class LiteServer(Protocol):
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, also if it is just ending."""
 
     def read_log(self) -> str:
         """Return the line that matters among those logged since the last call."""
@@ -99,7 +106,9 @@ def disk_bytes(path: Path) -> int:
     """Return the size of the store: its file with SQLite's journal, or its folder."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    files = [path.with_name(path.name + suffix) for suffix in ("", "-journal", "-wal", "-shm")]
+    files = [
+        path.with_name(path.name + suffix) for suffix in ("", "-journal", "-wal", "-shm", SUFFIX)
+    ]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

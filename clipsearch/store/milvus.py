@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from clipsearch.batching import batches
-from clipsearch.errors import RefusedRowsError, StoreError, describe_error
 from clipsearch.startup import import_pymilvus
-from clipsearch.store import local_store
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
 from clipsearch.store.connection import CALL_SECONDS, STRONG, MilvusConnection
 from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
+from clipsearch.store.writes import Writes
 from clipsearch.types import Vectors
 from clipsearch.uri import StoreURI
-
-WRITE_ROWS = 2_000
-"""Rows of one upsert: Milvus Lite 2.5.1 needs 25 s for 4,000."""
-
-RESERVE_BYTES = 64 << 20
-"""Disk space that a local write leaves free: Milvus Lite 2.5.1 hangs forever on a full disk."""
-
-INVALID_ROW = frozenset({1100, 1101, 1102})
-"""Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
-
-ROW_BYTES = 4_096
-"""Disk space of a row without its vector, an upper estimate; the vector is stored about twice."""
 
 
 class MilvusBackend:
@@ -52,6 +35,7 @@ class MilvusBackend:
         self._connection = MilvusConnection(
             uri, token=token, create=create, preload=preload, lazy=lazy
         )
+        self._writes = Writes(self._connection)
         self._is_local = uri.path is not None
 
     @property
@@ -82,10 +66,18 @@ class MilvusBackend:
 
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Create a collection with its index and load it."""
-        with self._connection.translating():
-            self._require_space(0)
+        index = choose_index(hnsw=schema.hnsw, is_local=self._is_local)
+
+        def create() -> None:
             client = self._connection.client()
-            index = choose_index(hnsw=schema.hnsw, is_local=self._is_local)
+            # Milvus Lite may have ended after this step, before the next one.
+            if not (self._is_local and client.has_collection(name, timeout=CALL_SECONDS)):
+                client.create_collection(
+                    name,
+                    schema=_pymilvus_schema(client, schema),
+                    num_shards=1,
+                    timeout=CALL_SECONDS,
+                )
             index_params = client.prepare_index_params()
             index_params.add_index(
                 schema.vector,
@@ -94,13 +86,12 @@ class MilvusBackend:
                 metric_type=METRIC,
                 params=index.params,
             )
-            client.create_collection(
-                name, schema=_pymilvus_schema(client, schema), num_shards=1, timeout=CALL_SECONDS
-            )
             # The index of an empty collection is ready at once; pymilvus would sleep half a second.
             client.create_index(name, index_params, timeout=CALL_SECONDS, sync=False)
             self._connection.forget(name)  # an earlier one that another process dropped
             self._connection.client_for(name)
+
+        self._writes.run(create)
 
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""
@@ -111,41 +102,31 @@ class MilvusBackend:
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
-        with self._connection.translating():
-            self._connection.client().drop_collection(name, timeout=CALL_SECONDS)
-            self._connection.forget(name)
+
+        def drop() -> None:
+            client = self._connection.client()
+            if client.has_collection(name, timeout=CALL_SECONDS):
+                client.drop_collection(name, timeout=CALL_SECONDS)
+
+        self._writes.run(drop)
+        self._connection.forget(name)
 
     def upsert(self, name: str, entities: Sequence[Entity]) -> None:
         """Write entities with different keys, replacing those with the same key."""
-        for batch in batches(entities, WRITE_ROWS):
-            vector_bytes = sum(
-                value.nbytes
-                for entity in batch
-                for value in entity.values()
-                if isinstance(value, np.ndarray)
-            )
-            with self._connection.translating(), self._refusing_rows():
-                self._require_space(2 * vector_bytes + len(batch) * ROW_BYTES)
-                self._connection.client_for(name).upsert(name, batch, timeout=CALL_SECONDS)
+        self._writes.upsert(name, entities)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Delete entities by their primary keys."""
-        for batch in batches(keys, WRITE_ROWS):
-            with self._connection.translating():
-                self._connection.client_for(name).delete(name, ids=batch, timeout=CALL_SECONDS)
+        self._writes.delete(name, keys)
 
     def flush(self, name: str) -> None:
         """Make a server seal what was written, so that its index will cover it."""
-        with self._connection.translating():
-            self._connection.client().flush(name, timeout=CALL_SECONDS)
+        self._writes.run(lambda: self._connection.client().flush(name, timeout=CALL_SECONDS))
 
     def count(self, name: str, condition: str = "") -> int:
         """Count the matching rows, after all writes so far."""
-        with self._connection.translating(name, condition):
-            [result] = self._connection.client_for(name).query(
-                name, filter=condition, output_fields=["count(*)"], **STRONG
-            )
-            return int(result["count(*)"])
+        [result] = self._query(name, condition, ["count(*)"])
+        return int(result["count(*)"])
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a collection is ready; a server first loads it into memory."""
@@ -155,11 +136,7 @@ class MilvusBackend:
 
     def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
         """Return up to `limit` matching entities, in no defined order."""
-        with self._connection.translating(name, condition):
-            entities = self._connection.client_for(name).query(
-                name, filter=condition, output_fields=list(fields), limit=limit, **STRONG
-            )
-            return [dict(entity) for entity in entities]
+        return self._query(name, condition, list(fields), limit=limit)
 
     def search(
         self,
@@ -179,45 +156,28 @@ class MilvusBackend:
         """
         params = search_params(limit + offset, is_local=self._is_local)
         with self._connection.translating(name, condition):
-            results = self._connection.client_for(name).search(
-                name,
-                list(queries),
-                filter=condition,
-                limit=limit,
-                anns_field=vector,
-                output_fields=list(fields),
-                search_params={"offset": offset, "params": params},
-                **STRONG,
+            results = self._connection.repeat(
+                lambda: self._connection.client_for(name).search(
+                    name,
+                    list(queries),
+                    filter=condition,
+                    limit=limit,
+                    anns_field=vector,
+                    output_fields=list(fields),
+                    search_params={"offset": offset, "params": params},
+                    **STRONG,
+                )
             )
             return [[(float(hit["distance"]), hit["entity"]) for hit in hits] for hits in results]
 
-    @contextmanager
-    def _refusing_rows(self) -> Iterator[None]:
-        """Raise RefusedRowsError for what pymilvus or Milvus raises if a value does not fit."""
-        exceptions = import_pymilvus().exceptions
-        try:
-            yield
-        except (TypeError, ValueError, OverflowError, exceptions.ParamError) as error:
-            reason: Exception = error  # pymilvus packs the values into a message
-        except exceptions.MilvusException as error:
-            if not isinstance(error, exceptions.DataNotMatchException) and (
-                error.code not in INVALID_ROW
-            ):
-                raise
-            reason = error
-        else:
-            return
-        raise RefusedRowsError(
-            f"{self.uri} does not accept the data: {describe_error(reason)}"
-        ) from reason
-
-    def _require_space(self, size: int) -> None:
-        path = self._connection.path
-        if path is not None and local_store.free_bytes(path) < size + RESERVE_BYTES:
-            raise StoreError(
-                f"the disk of {path} is full: nothing was written; make room "
-                f"({(size + RESERVE_BYTES) >> 20} MB) and run again"
+    def _query(self, name: str, condition: str, fields: list[str], **options: int) -> list[Entity]:
+        with self._connection.translating(name, condition):
+            entities = self._connection.repeat(
+                lambda: self._connection.client_for(name).query(
+                    name, filter=condition, output_fields=fields, **options, **STRONG
+                )
             )
+            return [dict(entity) for entity in entities]
 
 
 def _pymilvus_schema(client: Any, schema: CollectionSchema) -> Any:

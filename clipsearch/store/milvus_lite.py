@@ -1,4 +1,4 @@
-"""Milvus Lite: the native 2.5 as a child process, and the Python version 3.
+"""Milvus Lite 2.5, the native version, as a child process.
 
 pymilvus can start the native one too, but then waits half a second each time, passes on its output
 and every Ctrl-C of the terminal, and lets the second of three processes delete the lock of the
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import os
 import shutil
 import socket
@@ -21,15 +20,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
 from clipsearch.store.lock import lock_store
+from clipsearch.store.write_guard import WriteGuard
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+END_SECONDS = 0.2
 BUSY_SECONDS = 5.0
 BUSY_MESSAGE = "Init milvus failed"
 """Printed for a file in use: the child of a killed process may still write its last batch."""
@@ -60,6 +61,7 @@ class NativeServer:
     def __init__(self, path: Path, library: Path) -> None:
         """Lock this existing or new file; raise StoreError if another process has it open."""
         self.path = path
+        self.guard = WriteGuard(path)
         self._starting = threading.Lock()
         self._library = library
         self._log_position = 0
@@ -95,6 +97,13 @@ class NativeServer:
         """Tell whether the process runs."""
         return bool(self._processes) and self._processes[-1].poll() is None
 
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; one that was killed closes its sockets first."""
+        with suppress(subprocess.TimeoutExpired):
+            for process in self._processes[-1:]:
+                process.wait(END_SECONDS)
+        return not self.is_alive()
+
     def read_log(self) -> str:
         """Return the last new line of its log; a message of its filter parser comes first."""
         size = os.fstat(self._log.fileno()).st_size
@@ -113,6 +122,8 @@ class NativeServer:
 
     def _start(self) -> None:
         """Start the process (again) and wait until it listens; raise StoreError."""
+        if self._processes:
+            self.guard.check()  # or it would continue with another file
         is_new = not self.path.exists()
         deadline = time.monotonic() + BUSY_SECONDS
         try:
@@ -121,6 +132,7 @@ class NativeServer:
                 if BUSY_MESSAGE not in str(failure) or time.monotonic() > deadline:
                     raise failure
                 time.sleep(0.1)
+            self.guard.opened()
         except (OSError, sqlite3.Error) as error:
             if is_new:
                 self.path.unlink(missing_ok=True)
@@ -173,48 +185,6 @@ class NativeServer:
             )
         reason = shorten(message) or "it gave no reason"
         return StoreError(f"{self.path}: Milvus Lite did not start: {reason}")
-
-
-class PythonServer:
-    """Milvus Lite 3: threads of this process that serve a folder on a port of 127.0.0.1."""
-
-    def __init__(self, path: Path) -> None:
-        """Start it on this existing or new folder; raise StoreError if that fails."""
-        try:
-            # Undocumented, but pymilvus starts it in the same way: a test guards the names.
-            manager: Any = importlib.import_module("milvus_lite.server_manager")
-        except ImportError as error:
-            raise StoreError(
-                f"{path} cannot be opened without Milvus Lite: `pip install milvus-lite` "
-                f"({describe_error(error)})"
-            ) from error
-        self.path = path
-        self._manager = manager.server_manager_instance
-        # It logs tracebacks of errors that are translated here.
-        logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
-        address = self._manager.start_and_get_uri(str(path))
-        if address is None:
-            raise StoreError(
-                f"{path} cannot be opened: another process has it open, or it is damaged"
-            )
-        self.address: str = address
-
-    @contextmanager
-    def unstarted(self) -> Iterator[bool]:
-        """Yield False: it runs."""
-        yield False
-
-    def is_alive(self) -> bool:
-        """Return True: it runs in this process."""
-        return True
-
-    def read_log(self) -> str:
-        """Return nothing: its errors are complete."""
-        return ""
-
-    def close(self) -> None:
-        """Stop its threads and unlock the folder."""
-        self._manager.release_server(str(self.path))
 
 
 def _create_database(path: Path) -> None:

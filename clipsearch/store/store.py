@@ -18,11 +18,14 @@ from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.schema import image_schema
+from clipsearch.store.schema import EMBEDDING, image_schema, record_fields
 from clipsearch.uri import parse_uri
 
 ATTEMPTS = 3
 """Reads of the row count before rows that seem to be missing count as damage."""
+
+REQUIRED_FIELDS = frozenset({*record_fields(1), EMBEDDING})
+"""The fields of collections of all versions."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
@@ -96,9 +99,7 @@ class Store:
                 "and does not distinguish upper and lower case: use another name"
             )
         if name in names:
-            # Either a kill came between the two steps below, or another program made it.
-            is_ours = self.backend.fields(name).keys() == schema.field_names
-            if not is_ours or self.backend.count(name):
+            if not self._is_unfinished(name):
                 raise StoreError(_foreign(name))
             self.backend.drop(name)
         self._catalog.remove(name)  # entries that a kill during `drop` left
@@ -123,6 +124,11 @@ class Store:
         if (collection := self.find(name)) is not None:
             return collection
         if name in self.backend.collection_names():
+            if self._is_unfinished(name):
+                raise MissingCollectionError(
+                    f"the creation of the collection {name!r} in {self.uri} was interrupted: "
+                    "`clipsearch ingest` completes it"
+                )
             raise StoreError(_foreign(name))
         names = [repr(info.name) for info in self.collections()]
         existing = (
@@ -135,9 +141,9 @@ class Store:
         check_name(name)
         exists = name in self.backend.collection_names()
         is_ours = name in self._catalog.names()
-        if exists and not is_ours:
+        if exists and not is_ours and not self._is_unfinished(name):
             raise StoreError(_foreign(name))
-        if not is_ours:
+        if not exists and not is_ours:
             self.collection(name)  # raises with the names of those that exist
         self._catalog.set_rows(name, 0)  # or a kill after the next line would look like damage
         if exists:
@@ -151,6 +157,14 @@ class Store:
     def close(self) -> None:
         """Disconnect, and end Milvus Lite; may be called more than once."""
         self.backend.close()
+
+    def _is_unfinished(self, name: str) -> bool:
+        """Tell whether a kill within `create` left this collection, which has no entry.
+
+        It has our fields, of this version or an earlier one, and no rows.
+        """
+        fields = self.backend.fields(name).keys()
+        return fields >= REQUIRED_FIELDS and not self.backend.count(name)
 
     def _find(self, name: str, attempts: int) -> Collection | None:
         info = self._catalog.info(name)

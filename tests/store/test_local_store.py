@@ -359,7 +359,7 @@ from clipsearch.store import Store
 from tests.helpers.records import MODEL
 store = Store.open(sys.argv[1])
 store.create("photos", MODEL)
-print(store.backend._connection._server._processes[0].pid, flush=True)
+print(store.backend._connection.server._processes[0].pid, flush=True)
 {end}
 """
     path, temporary = tmp_path / "photos.db", tmp_path / "temporary"

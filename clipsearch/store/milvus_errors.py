@@ -1,0 +1,43 @@
+"""The errors of pymilvus and of what it uses."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from clipsearch.errors import RefusedRowsError, describe_error
+from clipsearch.startup import import_pymilvus
+
+INVALID_ROW = frozenset({1100, 1101, 1102})
+"""Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
+
+
+def foreign_errors() -> tuple[type[Exception], ...]:
+    """Return what a call may raise besides our errors.
+
+    pymilvus's own errors, those of gRPC that it does not wrap, and those of a disk or of starting
+    Milvus Lite again.
+    """
+    grpc: Any = importlib.import_module("grpc")
+    return (import_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError)
+
+
+@contextmanager
+def refusing_rows(uri: str) -> Iterator[None]:
+    """Raise RefusedRowsError for what pymilvus or Milvus raises if a value does not fit."""
+    exceptions: Any = import_pymilvus().exceptions
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, exceptions.ParamError) as error:
+        reason: Exception = error  # pymilvus packs the values into a message
+    except exceptions.MilvusException as error:
+        if not isinstance(error, exceptions.DataNotMatchException) and (
+            error.code not in INVALID_ROW
+        ):
+            raise
+        reason = error
+    else:
+        return
+    raise RefusedRowsError(f"{uri} does not accept the data: {describe_error(reason)}") from reason

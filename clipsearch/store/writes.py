@@ -1,0 +1,107 @@
+"""Writes through a connection: what fails half-way is completed, now or by the next process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from clipsearch.batching import batches
+from clipsearch.errors import RefusedRowsError, StoreError
+from clipsearch.store import filters, local_store
+from clipsearch.store.connection import STRONG, MilvusConnection
+from clipsearch.store.milvus_errors import refusing_rows
+from clipsearch.store.schema import Entity
+
+T = TypeVar("T")
+
+WRITE_ROWS = 2_000
+"""Rows of one upsert: Milvus Lite 2.5.1 needs 25 s for 4,000."""
+
+RESERVE_BYTES = 64 << 20
+"""Disk space that a local write leaves free: Milvus Lite 2.5.1 hangs forever on a full disk."""
+
+ROW_BYTES = 8_192
+"""Disk space of a row without its vector, with the redo log, an upper estimate."""
+
+VECTOR_COPIES = 4
+"""The store holds a vector about twice, and the redo log 1.4 times."""
+
+
+class Writes:
+    """Writes of one connection. A write within which Milvus Lite alone ends is repeated."""
+
+    def __init__(self, connection: MilvusConnection) -> None:
+        self._connection = connection
+
+    def run(self, write: Callable[[], T], *, size: int = 0) -> T:
+        """Make a call that may be repeated and needs `size` bytes of disk space.
+
+        Raises StoreError if that fails, or if the store's file was deleted or replaced.
+        """
+        with self._connection.translating():
+            server = self._connection.server
+            if server is None:
+                return write()
+            with server.guard.writing():
+                self._require_space(size)
+                self._connection.complete_write()  # of a call that failed
+                return self._connection.repeat(write)
+
+    def upsert(self, name: str, entities: Sequence[Entity]) -> None:
+        """Write entities with different keys, their first fields; replace those that exist.
+
+        Raises RefusedRowsError if a value does not fit.
+        """
+        for batch in batches(entities, WRITE_ROWS):
+            vector_bytes = sum(
+                value.nbytes
+                for entity in batch
+                for value in entity.values()
+                if isinstance(value, np.ndarray)
+            )
+            size = VECTOR_COPIES * vector_bytes + len(batch) * ROW_BYTES
+            self.run(lambda batch=batch: self._upsert(name, batch), size=size)  # type: ignore[misc]
+
+    def delete(self, name: str, keys: Sequence[str]) -> None:
+        """Delete entities by their keys; unknown keys are not an error."""
+        for batch in batches(keys, WRITE_ROWS):
+            self.run(lambda batch=batch: self._delete(name, batch))  # type: ignore[misc]
+
+    def _delete(self, name: str, batch: Sequence[str]) -> None:
+        seconds = self._connection.write_seconds(len(batch))
+        self._connection.client_for(name).delete(name, ids=batch, timeout=seconds)
+
+    def _upsert(self, name: str, batch: Sequence[Entity]) -> None:
+        client = self._connection.client_for(name)
+        server = self._connection.server
+        redo = server.guard.redo if server is not None and self._replaces(name, batch) else None
+        if redo is not None:
+            redo.write(name, batch)
+        try:
+            with refusing_rows(self._connection.uri):
+                client.upsert(name, batch, timeout=self._connection.write_seconds(len(batch)))
+        except RefusedRowsError:
+            if redo is not None:
+                redo.remove()  # pymilvus checks values before it sends them
+            raise
+        if redo is not None:
+            redo.remove()
+
+    def _replaces(self, name: str, batch: Sequence[Entity]) -> bool:
+        """Tell whether the collection has rows with these keys."""
+        key_field = next(iter(batch[0]))
+        condition = filters.text_in(key_field, [entity[key_field] for entity in batch])
+        [result] = self._connection.client_for(name).query(
+            name, filter=condition, output_fields=["count(*)"], **STRONG
+        )
+        return int(result["count(*)"]) > 0
+
+    def _require_space(self, size: int) -> None:
+        path = self._connection.path
+        if path is not None and local_store.free_bytes(path) < size + RESERVE_BYTES:
+            raise StoreError(
+                f"the disk of {path} is full: nothing was written; make room "
+                f"({(size + RESERVE_BYTES) >> 20} MB) and run again"
+            )
