@@ -113,20 +113,28 @@ def measure_learning_curve(
             accuracies[k].append(float(np.mean(predicted == targets[test])))
             examples[k].append(len(train))
             progress()
-    points = [_point(k, accuracies[k], examples[k]) for k in shot_counts]
-    zero_point = _point(0, accuracies[0], examples[0]) if zero_shot is not None else None
+    points = [_point(k, accuracies[k], examples[k], tested) for k in shot_counts]
+    zero_point = _point(0, accuracies[0], examples[0], tested) if zero_shot is not None else None
     return LearningCurve(tuple(points), zero_point, tested, penalties[None])
 
 
-def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the mean of n values, by Student's t; nan for fewer than two."""
+def confidence_interval(values: Sequence[float], tested: int) -> tuple[float, float]:
+    """The 95 % interval of the mean of n accuracies on `tested` images each; nan for fewer than 2.
+
+    It is Wilson's (1927), so it lies within 0..1, with the quantile of Student's t. The number of
+    images is the one that would cause the variance between the runs, at most all of the runs.
+    """
     from scipy.stats import t
 
     if len(values) < 2:
         return float("nan"), float("nan")
-    mean, error = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
-    half_width = float(t.ppf(0.975, len(values) - 1) * error)
-    return float(mean - half_width), float(mean + half_width)
+    mean, variance = float(np.mean(values)), float(np.var(values, ddof=1)) / len(values)
+    most, spread = len(values) * tested, mean * (1 - mean)
+    count = min(most, spread / variance) if variance > 0 else most
+    square = float(t.ppf(0.975, len(values) - 1)) ** 2
+    middle = (mean + square / (2 * count)) / (1 + square / count)
+    reach = (square * (spread + square / (4 * count)) / count) ** 0.5 / (1 + square / count)
+    return max(0.0, min(mean, middle - reach)), min(1.0, max(mean, middle + reach))
 
 
 def check_shots_and_seeds(shots: Sequence[int], seeds: int) -> None:
@@ -150,8 +158,8 @@ def _shuffled_classes(targets: Targets, seed: int) -> list[Targets]:
 
 
 def _point(
-    shots: int | None, accuracies: Sequence[float], examples: Sequence[int]
+    shots: int | None, accuracies: Sequence[float], examples: Sequence[int], tested: int
 ) -> LearningCurvePoint:
-    low, high = confidence_interval(accuracies)
+    low, high = confidence_interval(accuracies, tested)
     mean = float(np.mean(accuracies))
     return LearningCurvePoint(shots, float(np.mean(examples)), mean, low, high, len(accuracies))

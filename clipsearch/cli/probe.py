@@ -178,16 +178,17 @@ def _parse_shots(text: str) -> list[int]:
 
 def _table(curve: LearningCurve) -> str:
     points = ([curve.zero_shot] if curve.zero_shot else []) + list(curve.points)
-    lines = [f"{'examples a class':>16}  {'accuracy':>8}  95% interval"]
+    lines = [f"{'examples a class':>16}  {'in all':>6}  {'accuracy':>8}  95% interval"]
     for point in points:
         interval = f"{point.low:.1%} to {point.high:.1%}" if isfinite(point.low) else ""
-        lines.append(f"{_name(point):>16}  {point.mean:>8.1%}  {interval}".rstrip())
+        examples = f"{point.examples:,.0f}"
+        lines.append(f"{_name(point):>16}  {examples:>6}  {point.mean:>8.1%}  {interval}".rstrip())
     return "\n".join(lines)
 
 
 def _name(point: LearningCurvePoint) -> str:
     if point.shots is None:
-        return f"all {point.examples:,.0f}"
+        return "all"
     return "zero-shot" if point.shots == 0 else str(point.shots)
 
 

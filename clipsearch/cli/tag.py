@@ -1,14 +1,14 @@
 """`clipsearch tag`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clipsearch.classify import LinearProbe
-from clipsearch.classify.tags import DEFAULT_THRESHOLD
+from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport
 from clipsearch.cli import label_options, options
 from clipsearch.cli.filter_options import filters
 from clipsearch.cli.messages import note
@@ -18,6 +18,8 @@ from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters
 from clipsearch.render.display_text import display_width
+
+CATCH_ALL = frozenset(("else", "other", "others", "anything", "miscellaneous", "none", "neither"))
 
 
 @click.command()
@@ -97,6 +99,21 @@ def tag(
     note(
         f"{sum(report.counts.values()):,} tagged, {report.untagged:,} without a tag, "
         f"{report.changed:,} changed"
+    )
+    if labels and report.counts and (reminder := _reminder(report, labels)):
+        click.echo(reminder, err=True)
+
+
+def _reminder(report: TagReport, labels: Sequence[str]) -> str:
+    """Advice if one label took most images and none of the labels is for everything else."""
+    images = sum(report.counts.values()) + report.untagged
+    label, count = max(report.counts.items(), key=lambda each: each[1])
+    words = {word for text in labels for word in text.casefold().split()}
+    if 3 * count <= 2 * images or words & CATCH_ALL:
+        return ""
+    return (
+        f"{escape_control(label)!r} took {count:,} of {images:,} images: an image gets the label "
+        'that fits best, even if none fits well; -l "something else" takes images of other things'
     )
 
 

@@ -38,8 +38,11 @@ class Figure:
     error: str
 
 
-def render_page(sections: Sequence[Section]) -> str:
-    """A complete HTML document with embedded images, each linked to its original file."""
+def render_page(sections: Sequence[Section], *, columns: int | None = None) -> str:
+    """A complete HTML document with embedded images, each linked to its original file.
+
+    `columns` images stand in a row, however narrow the window is; by default as many as fit.
+    """
     titles = [escape_control(section.title) for section in sections]
     return render_template(
         "results.html",
@@ -48,6 +51,7 @@ def render_page(sections: Sequence[Section]) -> str:
             (title, figures(section)) for title, section in zip(titles, sections, strict=True)
         ],
         links=True,
+        columns=columns,
     )
 
 

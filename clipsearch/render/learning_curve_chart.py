@@ -11,7 +11,7 @@ from clipsearch.render.output_file import replace_file, require_suffix
 SUFFIXES = (".png", ".svg")
 
 WIDTH, HEIGHT = 960, 600
-LEFT, RIGHT, TOP, BOTTOM = 84, 40, 64, 76  # margins in pixels
+LEFT, RIGHT, TOP, BOTTOM = 84, 40, 96, 76  # margins in pixels; labels rise into the upper one
 ZERO_SHOT_X = LEFT + 40
 FONT_SIZE = 18
 
@@ -100,7 +100,7 @@ def _axes(
         shapes.append(Text(LEFT - 12, height + 6, f"{10 * tenth}%", GRAY, FONT_SIZE, "end"))
     baseline = HEIGHT - BOTTOM + 28
     for x, point in zip(xs, curve.points, strict=True):
-        label = f"all {point.examples:,.0f}" if point.shots is None else str(point.shots)
+        label = "all" if point.shots is None else str(point.shots)
         shapes.append(Text(x, baseline, label, GRAY, FONT_SIZE, "middle"))
     if curve.zero_shot:
         shapes.append(Text(ZERO_SHOT_X, baseline, "zero-shot", ZERO_SHOT, FONT_SIZE, "middle"))

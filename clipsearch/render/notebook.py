@@ -39,4 +39,5 @@ def notebook_html(hits: Sequence[Hit]) -> str:
         figures=figures(Section("", hits[:MAX_THUMBNAILS]), side=256),
         hidden=max(0, len(hits) - MAX_THUMBNAILS),
         links=False,
+        columns=None,
     )

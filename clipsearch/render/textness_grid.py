@@ -51,7 +51,7 @@ def write_grid(path: Path, title: str, note: str, rows: Sequence[Row]) -> None:
             sections = [
                 Section(f"{title} · textness {row.label} · {row.note}", row.hits) for row in rows
             ]
-            temporary.write_text(render_page(sections), encoding="utf-8")
+            temporary.write_text(render_page(sections, columns=_columns(rows)), encoding="utf-8")
         else:
             save_image(draw_grid(title, note, rows), temporary, suffix)
 
@@ -64,7 +64,7 @@ def draw_grid(
     The textness of each image stands below it; images above `TEXT_THRESHOLD` are framed. A file
     that cannot be read becomes a gray square with the reason.
     """
-    columns = max(1, *(len(row.hits) for row in rows))
+    columns = _columns(rows)
     layout = Layout(columns, tile_size, choose_font(escape_control(title)))
     large = FontStack(round(tile_size / 4.5), layout.font_name)
     small = FontStack(max(11, tile_size // 10), layout.font_name)
@@ -98,3 +98,8 @@ def draw_grid(
             baseline = y + tile_size + small.size * 1.5
             small.draw(canvas, (x, baseline), value, ACCENT if has_text else MUTED)
     return sheet
+
+
+def _columns(rows: Sequence[Row]) -> int:
+    """The number of images in the longest row, at least 1."""
+    return max(1, *(len(row.hits) for row in rows))

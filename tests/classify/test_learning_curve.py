@@ -14,12 +14,24 @@ from clipsearch.types import Vectors
 from tests.helpers.labeled_vectors import clusters
 
 
-def test_the_confidence_interval_is_students() -> None:
-    low, high = confidence_interval([0.5, 0.6, 0.7])
-    reach = 4.302653 * 0.1 / 3**0.5  # t of 0.975 with 2 degrees of freedom, by the table
+def test_the_confidence_interval_is_wilsons_with_students_t() -> None:
+    low, high = confidence_interval([0.599, 0.6, 0.601] * 20, 10**9)
+    reach = 2.001 * np.std([0.599, 0.6, 0.601] * 20, ddof=1) / 60**0.5  # t, 59 degrees of freedom
     assert low == pytest.approx(0.6 - reach, abs=1e-5)
     assert high == pytest.approx(0.6 + reach, abs=1e-5)
-    assert np.isnan(confidence_interval([0.5])).all()
+    low, high = confidence_interval([1.0] * 5, 20)
+    assert low == pytest.approx(100 / (100 + 2.776445**2), abs=1e-5)  # 4 degrees of freedom
+    assert high == 1
+    assert np.isnan(confidence_interval([0.5], 10)).all()
+
+
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=8))
+def test_the_confidence_interval_contains_the_mean_within_0_and_1(right: list[int]) -> None:
+    values = [count / 20 for count in right]
+    low, high = confidence_interval(values, 20)
+    assert 0 <= low <= np.mean(values) + 1e-12
+    assert np.mean(values) - 1e-12 <= high <= 1
+    assert low < high
 
 
 def test_the_curve_rises_with_the_shots() -> None:

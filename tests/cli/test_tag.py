@@ -54,3 +54,11 @@ def test_usage_errors_of_tag_are_one_line(
     found = ingested("tag", *arguments)
     assert found.returncode == 2
     assert message in one_line(found.stderr)
+
+
+def test_a_label_that_takes_most_images_is_a_reason_for_a_reminder(ingested: Run) -> None:
+    both = ingested("tag", "-l", "a wall", "--threshold", "0", "-l", "Something Else")
+    assert "took" not in both.stderr
+    one = ingested("tag", "-l", "a picture of a plain color", "-l", "a map of Peru")
+    assert "took 3 of 3 images" in one.stderr
+    assert '-l "something else"' in one.stderr

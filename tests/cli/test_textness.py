@@ -171,6 +171,7 @@ def test_the_figure_of_five_scales(fitted: Run, tmp_path: Path) -> None:
         assert figure.height > 5 * 144
     page = (tmp_path / "sign.html").read_text("utf-8")
     assert page.count("data:image/jpeg") == 20
+    assert page.count('style="--columns: 4"') == 5  # a scale on one row
     assert "a sign · textness −2" in page
     wrong = fitted("textness", "grid", "sign", "-o", tmp_path / "sign.txt")
     assert wrong.returncode == 2

@@ -7,7 +7,8 @@ from PIL import Image
 
 from clipsearch.classify import LearningCurve, LearningCurvePoint
 from clipsearch.errors import UsageError
-from clipsearch.render.learning_curve_chart import write_curve
+from clipsearch.render.charts import Text
+from clipsearch.render.learning_curve_chart import _shapes, write_curve
 
 
 def test_the_figure_shows_the_curve_and_the_zero_shot_point(tmp_path: Path) -> None:
@@ -31,3 +32,16 @@ def test_the_figure_shows_the_curve_and_the_zero_shot_point(tmp_path: Path) -> N
     for wrong in ("c.gif", "none/c.png"):
         with pytest.raises(UsageError, match=r"c\.(gif|png)"):
             write_curve(tmp_path / wrong, curve, title="x")
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
+def test_no_label_meets_the_title(accuracy: float) -> None:
+    def point(shots: int | None) -> LearningCurvePoint:
+        return LearningCurvePoint(shots, 3, accuracy, accuracy, accuracy, 3)
+
+    curve = LearningCurve((point(1), point(4), point(None)), point(0), 20, 1.0)
+    title, *labels = [shape for shape in _shapes(curve, "title") if isinstance(shape, Text)]
+    assert title.text == "title"
+    assert len(labels) > 8
+    for label in labels:
+        assert label.y - label.size > title.y + 0.3 * title.size
