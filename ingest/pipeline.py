@@ -15,6 +15,7 @@ from clipsearch.errors import ZeroVectorError
 from clipsearch.files.discover import FileSource
 from clipsearch.files.embed import ZERO_VECTOR
 from clipsearch.files.load import HashedFile, LoadedImage, load_image
+from clipsearch.files.name_date import with_name_date
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.images.decode import MAX_PIXELS
@@ -206,7 +207,9 @@ class Ingestion:
             mtime_ns=file.file.mtime_ns,
         )
         outcome, old_id = self._changes.classify(file, copies)
-        self._writer.add(ImageRow(record, source.embedding), outcome, replaces=old_id)
+        self._writer.add(
+            ImageRow(with_name_date(record), source.embedding), outcome, replaces=old_id
+        )
         self._changes.advance()
 
     def _reject(self, file: HashedFile, failure: Failure) -> None:

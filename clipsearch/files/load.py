@@ -1,5 +1,6 @@
 """Hash, decode and preprocess one image file."""
 
+import dataclasses
 import os
 import time
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TypeAlias
 
 from clipsearch.errors import ImageError, MissingDecoderError
 from clipsearch.files.discover import ImageFile
+from clipsearch.files.name_date import with_name_date
 from clipsearch.files.walk import os_failure
 from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
@@ -112,9 +114,9 @@ def load_image(
         width=decoded.width,
         height=decoded.height,
         format=decoded.format,
-        taken_at=decoded.taken_at,
+        **dataclasses.asdict(decoded.metadata),
     )
-    return LoadedImage(record, pixels, decoded.truncated)
+    return LoadedImage(with_name_date(record), pixels, decoded.truncated)
 
 
 def decode_file(

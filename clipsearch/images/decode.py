@@ -9,7 +9,6 @@ import io
 import re
 import stat
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,8 +18,9 @@ from PIL.ImageFile import ImageFile
 from clipsearch.errors import ImageError
 from clipsearch.images.animation import skip_empty_frames
 from clipsearch.images.color import to_srgb
-from clipsearch.images.exif import read_exif
+from clipsearch.images.exif import read_orientation
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
+from clipsearch.images.metadata import Metadata, read_metadata
 from clipsearch.images.openers import OPENERS
 from clipsearch.images.raw_tiff import is_camera_raw
 from clipsearch.images.reader import check_pixels, find_reader
@@ -36,8 +36,8 @@ class DecodedImage:
 
     `image` has mode RGB in sRGB; transparent parts are white, or black or gray where the image
     would be lost on white. `width` and `height` are the upright size of the file's image; `image`
-    may be smaller if `min_side` was given. `format` is the content's. `taken_at` is the camera's
-    clock from EXIF, without a time zone. `truncated` means that the file lacks up to a quarter of
+    may be smaller if `min_side` was given. `format` is the content's. `metadata` says when,
+    where and by which camera it was taken. `truncated` means that the file lacks up to a quarter of
     the rows, and `image` consists of the others.
     """
 
@@ -45,7 +45,7 @@ class DecodedImage:
     width: int
     height: int
     format: str
-    taken_at: datetime | None
+    metadata: Metadata
     truncated: bool = False
 
 
@@ -111,9 +111,9 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
         format_name = "raw"
     if reader := find_reader(format_name):
         read = reader(stream, max_pixels, min_side)
-        image, _, taken_at = _convert(read.image, transpose=False)
+        image, _, metadata = _convert(read.image, transpose=False)
         image.info.clear()
-        return DecodedImage(image, read.width, read.height, format_name, taken_at)
+        return DecodedImage(image, read.width, read.height, format_name, metadata)
     loader = _Loader(format_name, max_pixels, min_side)
     loaded: Image.Image
     try:
@@ -128,11 +128,11 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
     # TIFF and HEIF transpose themselves while they load; a JPEG may be smaller than its header.
     width, height = loader.size if format_name == "jpeg" else loaded.size
     # libheif has transposed the pixels already, whatever the EXIF says.
-    image, swapped, taken_at = _convert(loaded, transpose=format_name != "heif", rows=rows)
+    image, swapped, metadata = _convert(loaded, transpose=format_name != "heif", rows=rows)
     if swapped:
         width, height = height, width
     image.info.clear()  # an orientation or profile left here would be applied again later
-    return DecodedImage(image, width, height, format_name, taken_at, truncated)
+    return DecodedImage(image, width, height, format_name, metadata, truncated)
 
 
 class _Loader:
@@ -192,20 +192,20 @@ def _load_filled(opened: ImageFile, fill: int) -> None:
 
 def _convert(
     loaded: Image.Image, *, transpose: bool, rows: tuple[int, int] | None = None
-) -> tuple[Image.Image, bool, datetime | None]:
-    """The image in sRGB and upright, whether its sides were swapped, and when it was taken.
+) -> tuple[Image.Image, bool, Metadata]:
+    """The image in sRGB and upright, whether its sides were swapped, and its metadata.
 
     Of an image that misses some rows, only the given ones (first, end) are kept.
     """
-    transposition, taken_at = read_exif(loaded)
+    transposition, metadata = read_orientation(loaded), read_metadata(loaded)
     image = to_srgb(loaded)
     if rows is not None and rows != (0, image.height):
         image = image.crop((0, rows[0], image.width, rows[1]))
     if transposition is None or not transpose:
-        return image, False, taken_at
+        return image, False, metadata
     image = image.transpose(transposition)
     image.info.clear()
-    return image, transposition in _SWAPS_SIDES, taken_at
+    return image, transposition in _SWAPS_SIDES, metadata
 
 
 def _describe_error(error: Exception) -> str:

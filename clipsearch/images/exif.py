@@ -1,12 +1,18 @@
-"""Orientation and capture time from EXIF metadata."""
+"""Orientation, capture time, camera and place from EXIF."""
 
-import re
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from PIL import Image
 
-_ORIENTATION, _EXIF_IFD = 0x0112, 0x8769
+from clipsearch.images.timestamps import parse_timestamp
+
+_ORIENTATION, _MAKE, _MODEL, _CHANGED = 0x0112, 0x010F, 0x0110, 0x0132
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _CAPTURE_TIMES = (0x9003, 0x9004)  # DateTimeOriginal, DateTimeDigitized
+_GPS_LATITUDE, _GPS_LONGITUDE, _GPS_TIME, _GPS_DATE = 2, 4, 7, 29  # references: one less
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -19,28 +25,87 @@ _TRANSPOSITIONS = {
 }
 
 
-def read_exif(image: Image.Image) -> tuple[Image.Transpose | None, datetime | None]:
-    """Return how to transpose an image upright, and when it was taken; None if unknown.
-
-    The time is the camera's clock, without a time zone. Broken EXIF counts as none.
-    """
+def read_orientation(image: Image.Image) -> Image.Transpose | None:
+    """Return how to transpose an image upright, or None; broken EXIF counts as none."""
     try:
-        exif = image.getexif()
-        orientation = exif.get(_ORIENTATION)
-        transposition = _TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
-        tags = exif.get_ifd(_EXIF_IFD)
-        times = (_parse_time(tags.get(tag)) for tag in _CAPTURE_TIMES)
-        return transposition, next(filter(None, times), None)
+        orientation = image.getexif().get(_ORIENTATION)
+        return _TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
     except Exception:  # noqa: BLE001 - broken EXIF of any kind must not make an image fail
-        return None, None
-
-
-def _parse_time(value: object) -> datetime | None:
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    numbers = re.match(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)", text)
-    if numbers is None:
         return None
+
+
+class Exif:
+    """The EXIF of an open image; whatever is missing or broken is None."""
+
+    def __init__(self, image: Image.Image) -> None:
+        try:
+            self._main: Image.Exif = image.getexif()
+        except Exception:  # noqa: BLE001 - as above
+            self._main = Image.Exif()
+
+    def capture_time(self) -> datetime | None:
+        """DateTimeOriginal, DateTimeDigitized or DateTime: the first that is a date."""
+        inner = self._directory(_EXIF_IFD)
+        values = (*(inner.get(tag) for tag in _CAPTURE_TIMES), self._get(_CHANGED))
+        return next(filter(None, map(parse_timestamp, values)), None)
+
+    def gps_time(self) -> datetime | None:
+        """The time of the position, in UTC; None without both a date and a time of day."""
+        gps = self._directory(_GPS_IFD)
+        time = _numbers(gps.get(_GPS_TIME))
+        if time is None or len(time) != 3:
+            return None
+        date = gps.get(_GPS_DATE)
+        text = date.decode("ascii", "replace") if isinstance(date, bytes) else str(date)
+        hour, minute, second = (int(number) for number in time)
+        day = text.strip(" \0")
+        return parse_timestamp(f"{day} {hour:02}:{minute:02}:{second:02}")
+
+    def camera(self) -> tuple[object, object]:
+        """Make and model as they are in the file."""
+        return self._get(_MAKE), self._get(_MODEL)
+
+    def place(self) -> tuple[float, float] | None:
+        """Latitude and longitude in degrees."""
+        gps = self._directory(_GPS_IFD)
+        if not gps:
+            return None
+        latitude = _degrees(gps, _GPS_LATITUDE, "NS")
+        longitude = _degrees(gps, _GPS_LONGITUDE, "EW")
+        return None if latitude is None or longitude is None else (latitude, longitude)
+
+    def _get(self, tag: int) -> Any:
+        try:
+            return self._main.get(tag)
+        except Exception:  # noqa: BLE001 - as above
+            return None
+
+    def _directory(self, tag: int) -> Mapping[int, Any]:
+        try:
+            return self._main.get_ifd(tag)
+        except Exception:  # noqa: BLE001 - as above
+            return {}
+
+
+def _degrees(gps: Mapping[int, Any], tag: int, directions: str) -> float | None:
+    """A coordinate of degrees, minutes and seconds, negative in the second direction."""
+    reference = gps.get(tag - 1)
+    if isinstance(reference, bytes):
+        reference = reference.decode("ascii", "replace")
+    direction = str(reference or "").strip(" \0").upper()[:1]
+    parts = _numbers(gps.get(tag))
+    if parts is None or not direction or direction not in directions or len(parts) > 3:
+        return None
+    degrees = math.fsum(part / 60.0**power for power, part in enumerate(parts))
+    return -degrees if direction == directions[1] else degrees
+
+
+def _numbers(value: Any) -> list[float] | None:
+    """Non-negative finite numbers; None if a rational is x/0 or there is none."""
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     try:
-        return datetime(*map(int, numbers.groups()))  # type: ignore[arg-type]
-    except ValueError:  # 0000:00:00 from cameras whose clock was never set
+        numbers = [float(number) for number in values]
+    except (TypeError, ValueError, ZeroDivisionError):
         return None
+    is_valid = bool(numbers) and all(math.isfinite(n) and 0 <= n < 1e6 for n in numbers)
+    return numbers if is_valid else None

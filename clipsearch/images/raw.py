@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from clipsearch.errors import ImageError
-from clipsearch.images.exif import read_exif
+from clipsearch.images.exif import read_orientation
 from clipsearch.images.optional import require_decoder
 from clipsearch.images.reader import ReadImage, check_pixels
 
@@ -74,7 +74,7 @@ def _preview(
         )
         if min(preview.size) < side or preview.width * preview.height > max_pixels:
             return None
-        transposition = read_exif(preview)[0]
+        transposition = read_orientation(preview)
         if isinstance(preview, JpegImageFile):
             preview.draft(None, (side, side))
         preview.load()

@@ -9,6 +9,7 @@ from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
 from clipsearch.records import Hit
 from clipsearch.store import Collection
+from clipsearch.store.filters import without_value
 
 OPTION_OF = {
     "taken_from": "--after",
@@ -77,6 +78,11 @@ def _filter_reasons(filters: Filters, collection: Collection, total: int) -> Ite
         count = _count(single, collection)
         option = OPTION_OF.get(name, f"--{name.replace('_', '-')}")
         yield f"{option} leaves {count:,} of {total:,} images"
+    if filters.taken_from is not None or filters.taken_before is not None:
+        undated = collection.count(without_value("taken_at"))
+        if undated:
+            counts = f"{undated:,} of {total:,}"
+            yield f"images without a date, which --after and --before skip: {counts}"
     if len(singles) > 1:
         yield f"together they leave {_count(filters, collection):,}"
 

@@ -12,7 +12,21 @@ from clipsearch.records import Hit
 if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
     from clipsearch.classify.predictions import Classification
 
-HIT_FIELDS = ("id", "path", "score", "z", "width", "height", "format", "taken_at", "size")
+HIT_FIELDS = (
+    "id",
+    "path",
+    "score",
+    "z",
+    "width",
+    "height",
+    "format",
+    "taken_at",
+    "taken_from",
+    "camera",
+    "latitude",
+    "longitude",
+    "size",
+)
 """The fields of `hit_json` and `hits_csv`, in this order; more follow."""
 
 CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
@@ -22,17 +36,13 @@ CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
 def hit_json(hit: Hit, warnings: Sequence[str] = ()) -> str:
     r"""The `HIT_FIELDS`, `textness`, `tags` and `warnings` as one line of ASCII JSON.
 
-    `z`, `taken_at` (ISO 8601) and `textness` may be null. `warnings` are those of the query. A byte
-    of the path that is not UTF-8 is written as `\udcXX`: `os.fsencode(json.loads(line)["path"])`
+    Unknown values are null; `taken_at` is in ISO 8601. `warnings` are those of the query. A byte of
+    the path that is not UTF-8 is written as `\udcXX`: `os.fsencode(json.loads(line)["path"])`
     returns the exact path. No newline at the end.
     """
     values: dict[str, object] = dict(zip(HIT_FIELDS, _hit_values(hit), strict=True))
     values["textness"] = None if hit.textness is None else round(hit.textness, 4)
     values["tags"] = hit.record.tags
-    if hit.record.camera:
-        values["camera"] = hit.record.camera
-    if hit.record.latitude is not None:
-        values |= {"latitude": hit.record.latitude, "longitude": hit.record.longitude}
     values["warnings"] = list(warnings)
     return json.dumps(values, allow_nan=False)
 
@@ -107,5 +117,9 @@ def _hit_values(hit: Hit) -> tuple[str | float | None, ...]:
         record.height,
         record.format,
         None if record.taken_at is None else record.taken_at.isoformat(),
+        record.taken_from or None,
+        record.camera or None,
+        record.latitude,
+        record.longitude,
         record.size,
     )

@@ -48,7 +48,7 @@ def test_every_format_is_sniffed_and_read_from_bytes_and_files(name: str, tmp_pa
         decoded = decode(source)
         assert (decoded.format, decoded.width, decoded.height) == (name, *SIZE)
         assert decoded.image.mode == "RGB"
-        assert decoded.taken_at is None
+        assert decoded.metadata.taken_at is None
         assert distance(decoded.image, scene()) < 6
     assert sniff(SAVED[name][:32]) == name
 

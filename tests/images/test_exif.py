@@ -52,11 +52,13 @@ def test_the_capture_time_is_read_from_exif(
     kind: str, original: str | None, digitized: str | None, expected: datetime | None
 ) -> None:
     exif = Image.Exif()
-    exif[0x0132] = "2001:01:01 00:00:00"  # when the file was edited: not the capture time
+    exif[0x0132] = "2001:01:01 00:00:00"  # when the file was edited: used without another date
     for tag, text in ((0x9003, original), (0x9004, digitized)):
         if text is not None:
             exif.get_ifd(0x8769)[tag] = text
-    assert decode(encoded(scene(), kind, exif=exif.tobytes())).taken_at == expected
+    assert decode(encoded(scene(), kind, exif=exif.tobytes())).metadata.taken_at == (
+        expected or datetime(2001, 1, 1)
+    )
 
 
 def test_broken_exif_is_ignored() -> None:
@@ -68,5 +70,5 @@ def test_broken_exif_is_ignored() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about it
             decoded = decode(encoded(scene(), "JPEG", exif=junk, quality=95))
-        assert decoded.taken_at is None
+        assert decoded.metadata.taken_at is None
         assert distance(decoded.image, scene()) < 6

@@ -43,7 +43,7 @@ def test_the_capture_time_is_read() -> None:
     exif.get_ifd(0x8769)[0x9003] = "2019:05:06 07:08:09"
     for prefix in (b"", b"Exif\0\0"):
         data = prefix + exif.tobytes().removeprefix(b"Exif\0\0")
-        taken = decode(saved(scene(), exif=data)).taken_at
+        taken = decode(saved(scene(), exif=data)).metadata.taken_at
         assert str(taken) == "2019-05-06 07:08:09"
 
 

@@ -86,7 +86,7 @@ def test_the_profile_and_the_capture_time_are_used() -> None:
     swapped = profile.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
     resources = {1039: swapped, 1058: exif.tobytes().removeprefix(b"Exif\0\0"), 1057: b"\0\0\0\1\1"}
     decoded = decode(psd(RGB, 3, resources=resources))
-    assert str(decoded.taken_at) == "2019-05-06 07:08:09"
+    assert str(decoded.metadata.taken_at) == "2019-05-06 07:08:09"
     same = decode(encoded(scene(), "PNG", icc_profile=swapped))
     assert distance(decoded.image, same.image) < 2
     assert distance(decoded.image, scene()) > 20

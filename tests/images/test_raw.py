@@ -81,7 +81,7 @@ def test_a_large_sensor_is_developed_at_half_size() -> None:
 
 
 def test_the_capture_time_is_read() -> None:
-    taken = decode(dng(SMALL, taken="2019:05:06 07:08:09")).taken_at
+    taken = decode(dng(SMALL, taken="2019:05:06 07:08:09")).metadata.taken_at
     assert taken is not None
     assert taken.isoformat() == "2019-05-06T07:08:09"
 
