@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Failure
-    from ingest.pipeline import IngestOptions
+    from ingest.options import IngestOptions
     from ingest.report import IngestReport
 
 __all__ = [
@@ -119,7 +119,7 @@ _MODULES = {
     "Hits": "clipsearch.render.notebook",
     "ImageRecord": "clipsearch.records",
     "Index": "clipsearch.index",
-    "IngestOptions": "ingest.pipeline",
+    "IngestOptions": "ingest.options",
     "IngestReport": "ingest.report",
     "LinearProbe": "clipsearch.classify",
     "ModelIdentity": "clipsearch.models.base",

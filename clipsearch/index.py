@@ -27,7 +27,8 @@ from clipsearch.session import Session
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from ingest.removal import remove_images
 from ingest.report import IngestReport
 
@@ -72,7 +73,11 @@ class Index(Session):
         if collection is None:  # an empty folder creates no collection
             source.require_any()
         encoder = self.load(file.path for file in source if isinstance(file, ImageFile))
-        return ingest(source, self.create_collection(), encoder, options, progress)
+        try:
+            return ingest(source, self.create_collection(), encoder, options, progress)
+        finally:
+            if collection is None:  # empty, it would tie the next ingestion to this model
+                self.drop_if_empty()
 
     def remove(self, *paths: str | Path) -> int:
         """Remove the images at some paths or under folders, stored or failed; return how many.
@@ -197,9 +202,8 @@ class Index(Session):
         """
         collection = self.collection
         collection.require_tags()  # before a model is loaded
-        classifier = to_classifier(
-            labels, templates, model=self.collection.info.model, encoder=self.load
-        )
+        model = collection.info.model
+        classifier = to_classifier(labels, templates, model=model, encoder=self.load)
         filters = filters or Filters()
         return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
 
@@ -243,5 +247,4 @@ class Index(Session):
 
     def __len__(self) -> int:
         """Return the number of images in the collection."""
-        collection = self.find_collection()
-        return 0 if collection is None else collection.count()
+        return 0 if self._collection is None else self._collection.count()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -65,8 +66,7 @@ def open_store(
 
 def daemon_of(store: Store) -> Calls | None:
     """Return the session with the daemon that a store uses, if any."""
-    backend = store.backend
-    return backend.client if isinstance(backend, RemoteBackend) else None
+    return store.backend.client if isinstance(store.backend, RemoteBackend) else None
 
 
 class Session:
@@ -121,13 +121,13 @@ class Session:
         to `CLIPSEARCH_COLLECTION`, else "images". The first `ingest` creates a missing collection
         with `model` (None and "auto" choose one; see `clipsearch models`). An existing collection
         knows its model: naming another raises ModelMismatchError. `model` may also be an `Encoder`
-        of your own, which is then needed each time the collection is opened. `device` is auto,
-        cpu, cuda or mps; `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch,
+        of your own, which is then needed each time the collection is opened. `device` is auto, cpu,
+        cuda or mps; `runtime` and `precision` default to `CLIPSEARCH_RUNTIME` (auto, torch,
         openvino) and `CLIPSEARCH_PRECISION` (auto, fp32, bf16, int8). The user's config.toml sets
-        these defaults too (`uri`, `collection`, …), after the variables. With create=False a
-        missing file is a StoreError. `preload` loads the model for text queries while the store
-        opens. With daemon=False a running daemon is not used unless it has locked the file.
-        `single_query` starts Milvus Lite only if something but a query without filters needs it.
+        these defaults after the variables. With create=False a missing file is a StoreError.
+        `preload` loads the model for text queries while the store opens. With daemon=False a
+        running daemon is not used unless it has locked the file. `single_query` starts Milvus Lite
+        only if something but a query without filters needs it.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
@@ -163,8 +163,7 @@ class Session:
     @property
     def collection(self) -> Collection:
         """The collection; raises MissingCollectionError if it does not exist yet."""
-        if self._collection is None:
-            self._collection = self.store.collection(self.name)  # the error names the others
+        self._collection = self._collection or self.store.collection(self.name)
         return self._collection
 
     def find_collection(self) -> Collection | None:
@@ -177,6 +176,13 @@ class Session:
             self._collection = self.store.create(self.name, self.encoder.identity)
             remember_model(self.store.uri, self.name, self._collection.info.model.name)
         return self._collection
+
+    def drop_if_empty(self) -> None:
+        """Delete the collection if it has no rows; an error of the store leaves it."""
+        with suppress(StoreError):
+            if not self.collection.count():
+                self.store.drop(self.name)
+                self._collection = None
 
     @property
     def encoder(self) -> Encoder:

@@ -29,9 +29,22 @@ FailureKind: TypeAlias = Literal["missing", "unreadable", "invalid", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
+class FailedState:
+    """The size (bytes) and mtime of a file that failed, and a hash of the versions and limits."""
+
+    size: int
+    mtime_ns: int
+    conditions: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that could not be used, with the reason as a lower-case phrase."""
+    """A file that could not be used, with the reason as a lower-case phrase.
+
+    `state` is set if the file would fail again in the same way while that stays the same.
+    """
 
     path: Path
     reason: str
     kind: FailureKind = "unreadable"
+    state: FailedState | None = None

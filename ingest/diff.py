@@ -1,7 +1,7 @@
 """Find the files that differ from what a collection holds."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from clipsearch.batching import batches
@@ -14,6 +14,8 @@ from clipsearch.images.hashing import image_id
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
 from clipsearch.types import Failure
+from ingest.known_failures import KnownFailures
+from ingest.options import IngestOptions
 from ingest.prune import can_have_moved
 from ingest.report import Outcome, Tally
 from ingest.stat_lookup import StatLookup
@@ -58,6 +60,7 @@ class Changes:
         self,
         source: FileSource,
         collection: Collection | None,
+        options: IngestOptions,
         tally: Tally,
         progress: Progress | None = None,
     ) -> None:
@@ -67,15 +70,18 @@ class Changes:
         self._states = StatLookup(collection)
         self._tally = tally
         self._progress = progress
+        self._max_pixels = options.max_pixels
+        self._rehash = options.rehash
         self._moved_from: set[str] = set()
+        self.failures = KnownFailures(collection, limits=(options.max_pixels,))
         self.outdated: set[str] = set()
-        """The ids whose row describes older content than the file has now."""
+        """The ids whose row may describe older content than the file has now."""
+        self.current: set[str] = set()
+        """Those of them whose row has the size and mtime of the file: only with `rehash`."""
 
-    def hashed(self, pool: Pool, *, max_pixels: int) -> Iterator[HashedFile | Failure]:
+    def hashed(self, pool: Pool) -> Iterator[HashedFile | Failure]:
         """Yield files that are new or changed, with the hash of their content."""
-        # Files beyond a smaller limit are hashed, as the collection may know their content.
-        step = partial(hash_file, max_pixels=max(MAX_PIXELS, max_pixels))
-        return ordered(pool, step, self._pending(), ahead=HASH_AHEAD)
+        return ordered(pool, self._hash, self._pending(), ahead=HASH_AHEAD)
 
     def stored_copies(self, files: Sequence[HashedFile]) -> dict[str, StoredCopies]:
         """Look up the collection's images with each file's content, by content hash."""
@@ -103,6 +109,13 @@ class Changes:
         if self._progress is not None:
             self._progress.update(1)
 
+    def _hash(self, file: ImageFile) -> HashedFile | Failure:
+        # Files beyond a smaller limit are hashed, as the collection may know their content.
+        result = hash_file(file, max_pixels=max(MAX_PIXELS, self._max_pixels))
+        if isinstance(result, Failure) and result.kind == "invalid":
+            return replace(result, state=self.failures.state(file))
+        return result
+
     def _pending(self) -> Iterator[ImageFile]:
         """Yield files without a row, or with another size or mtime than their row."""
         for group in batches(self._source, LOOKUP):
@@ -115,10 +128,16 @@ class Changes:
             states = self._states.find(list(files))
             for id_, file in files.items():
                 state = states.get(id_)
-                if state == (file.size, file.mtime_ns):
+                is_current = state == (file.size, file.mtime_ns)
+                if is_current and not self._rehash:
                     self._tally.outcomes["unchanged"] += 1
                     self.advance()
                     continue
                 if state:
                     self.outdated.add(id_)
+                    if is_current:
+                        self.current.add(id_)
+                elif not self._rehash and (failure := self.failures.find(id_, file)):
+                    self.fail(failure)
+                    continue
                 yield file

@@ -10,7 +10,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from clipsearch.types import Failure
 from ingest.diff import LOOKUP, Changes
-from ingest.pipeline import IngestOptions
+from ingest.options import IngestOptions
 from ingest.prune import find_missing
 from ingest.report import IngestReport, Tally
 
@@ -26,11 +26,11 @@ def preview(
     A collection of None does not exist yet.
     """
     tally, started = Tally(), time.monotonic()
-    changes = Changes(source, collection, tally, progress)
+    changes = Changes(source, collection, options, tally, progress)
     seen: set[str] = set()
     moved: set[str] = set()
     with Pool() as pool:
-        for group in batches(changes.hashed(pool, max_pixels=options.max_pixels), LOOKUP):
+        for group in batches(changes.hashed(pool), LOOKUP):
             files = []
             for item in group:
                 if isinstance(item, Failure):

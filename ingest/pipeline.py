@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
@@ -18,7 +18,6 @@ from clipsearch.files.load import HashedFile, LoadedImage, load_image
 from clipsearch.files.name_date import with_name_date
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
-from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
@@ -26,7 +25,8 @@ from clipsearch.store import Collection
 from clipsearch.types import Failure, ImageRow, Vectors
 from clipsearch.vectors import normalize
 from ingest.diff import LOOKUP, Changes, StoredCopies
-from ingest.prune import find_missing, forget_failures
+from ingest.options import IngestOptions
+from ingest.prune import count_gone, find_missing, forget_failures
 from ingest.report import IngestReport, Tally
 from ingest.writer import Writer
 
@@ -38,19 +38,6 @@ WRITE = 256
 LOOKUP_UNIT = 1 << 17
 """Bytes of a file that count as one more file of a lookup group. So at most 64 MB are hashed but
 not yet decoded, which the operating system still has in its page cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """How to ingest.
-
-    `prune` removes the rows of files that no longer exist in the given folders, `force` even if
-    most are missing. Images with more pixels than `max_pixels` are rejected before decoding.
-    """
-
-    prune: bool = False
-    force: bool = False
-    max_pixels: int = MAX_PIXELS
 
 
 def ingest(
@@ -66,27 +53,31 @@ def ingest(
     continues from there. A file that cannot be stored is in the report and never stops the others.
     """
     tally, started = Tally(), time.monotonic()
-    changes = Changes(source, collection, tally, progress)
+    changes = Changes(source, collection, options, tally, progress)
     if progress is not None:
         _count_in_background(source, progress)
     collection.add_roots(source.roots)
     try:
         Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
-        forget_failures(collection, source.locations)
+        forget_failures(collection, source.locations, tally.failed)
     except BaseException:
         stored = tally.outcomes["stored"]
         log.warning("stopped with %s stored; the next run continues from there", f"{stored:,}")
         try:
-            _finish(collection, tally)
+            _finish(collection, changes, tally)
         except Exception as error:  # noqa: BLE001 - the first exception must reach the caller
             log.warning("the interrupted ingestion could not be completed: %s", error)
         raise
-    _finish(collection, tally)
+    _finish(collection, changes, tally)
     if options.prune:
         missing = find_missing(collection, source.roots, force=options.force)
         collection.delete(missing.ids)
         tally.removed, tally.refused = len(missing.ids), missing.refusals
         collection.finish_writes()
+    else:
+        only_folders = len(source.roots) == len(source.locations)
+        existing = tally.outcomes.total() if only_folders else None
+        tally.gone = count_gone(collection, source.roots, expected=existing)
     return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=False)
 
 
@@ -120,7 +111,7 @@ class Ingestion:
                 Pool() as decoding,
                 Pool(threads=1, max_threads=1) as encoding,
             ):
-                files = self._changes.hashed(hashing, max_pixels=self._max_pixels)
+                files = self._changes.hashed(hashing)
                 self._store(self._accept(files), decoding, encoding)
                 while self._orphans:
                     orphans, self._orphans = self._orphans, []
@@ -207,6 +198,10 @@ class Ingestion:
             mtime_ns=file.file.mtime_ns,
         )
         outcome, old_id = self._changes.classify(file, copies)
+        if outcome == "unchanged" and file.id in self._changes.current:
+            self._tally.outcomes[outcome] += 1
+            self._changes.advance()
+            return
         self._writer.add(
             ImageRow(with_name_date(record), source.embedding), outcome, replaces=old_id
         )
@@ -215,7 +210,8 @@ class Ingestion:
     def _reject(self, file: HashedFile, failure: Failure) -> None:
         """Fail every file with content that is not a usable image."""
         for twin in (file, *self._twins.pop(file.content_hash)):
-            self._fail(replace(failure, path=twin.file.path))
+            state = self._changes.failures.state(twin.file)
+            self._fail(replace(failure, path=twin.file.path, state=state))
 
     def _fail(self, failure: Failure) -> None:
         self._changes.fail(failure)
@@ -223,9 +219,9 @@ class Ingestion:
             self._writer.remove(id_)  # its row describes content that the file no longer has
 
 
-def _finish(collection: Collection, tally: Tally) -> None:
-    """Record the failures and let the store finish its writes."""
-    collection.add_failures(tally.failed)
+def _finish(collection: Collection, changes: Changes, tally: Tally) -> None:
+    """Record the new failures and let the store finish its writes."""
+    collection.add_failures(changes.failures.new(tally.failed))
     collection.finish_writes()
 
 

@@ -5,7 +5,10 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.images.hashing import image_id
 from clipsearch.store import Collection, filters
+from clipsearch.store.schema import decode_path
+from clipsearch.types import Failure
 
 SUSPICIOUS = 10  # so many files missing at once look like an unmounted disk, not like tidying up
 
@@ -37,11 +40,11 @@ def find_missing(
     for root in roots:
         known = 0
         missing_here: dict[str, Path] = {}
-        for record in collection.scan(filters.in_folder(root)):
-            if record.id not in without:
+        for path in map(decode_path, collection.scan_field("path", filters.in_folder(root))):
+            if (id_ := image_id(path)) not in without:
                 known += 1
-                if is_missing(record.path):
-                    missing_here[record.id] = record.path
+                if is_missing(path):
+                    missing_here[id_] = path
         missing |= missing_here
         for folder, ids in _emptied_folders(root, known, missing_here).items():
             if not force and not doubtful.issuperset(ids):
@@ -54,18 +57,39 @@ def find_missing(
     return MissingFiles([id_ for id_ in missing if id_ not in doubtful], refusals)
 
 
-def forget_failures(collection: Collection, locations: Sequence[Path]) -> None:
+def count_gone(collection: Collection, roots: Sequence[Path], *, expected: int | None) -> int:
+    """Count the rows under the roots whose file no longer exists.
+
+    No file is examined if the roots have as many rows as `expected`, those of existing files.
+    """
+    given = set(roots)
+    conditions = [filters.in_folder(root) for root in roots if given.isdisjoint(root.parents)]
+    if sum(map(collection.count, conditions)) == expected:
+        return 0
+    return sum(
+        is_missing(decode_path(path))
+        for condition in conditions
+        for path in collection.scan_field("path", condition)
+    )
+
+
+def forget_failures(
+    collection: Collection, locations: Sequence[Path], failed: Sequence[Failure]
+) -> None:
     """Remove stored failures at or under the locations, and those of files that no longer exist.
 
-    Call this after a complete run over the locations and before recording its own failures.
+    Call this after a complete run over the locations; those that have `failed` again stay.
     """
-    places = set(locations)
+    places, again = set(locations), {failure.path for failure in failed}
     collection.remove_failures(
         [
             failure.path
             for failure in collection.failures()
-            if not places.isdisjoint((failure.path, *failure.path.parents))
-            or is_missing(failure.path)
+            if failure.path not in again
+            and (
+                not places.isdisjoint((failure.path, *failure.path.parents))
+                or is_missing(failure.path)
+            )
         ]
     )
 

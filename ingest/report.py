@@ -23,9 +23,10 @@ class IngestReport:
 
     `stored`: embedded now, because new or changed. `copied`, `moved`: reused the vector of the same
     content elsewhere; the old row of a moved file is deleted. `unchanged`: stored before.
-    `removed`: rows deleted because their files no longer exist. `refused`: why rows of missing
-    files were kept. `skipped`: files in folders that are not images of a known format. `seconds`:
-    wall-clock time. `truncated`: stored files that lack some of their pixels.
+    `removed`: rows deleted because their files no longer exist. `gone`: such rows that were kept
+    without `prune`. `refused`: why rows of missing files were kept with it. `skipped`: files in
+    folders that are not images of a known format. `seconds`: wall-clock time. `truncated`: stored
+    files that lack some of their pixels.
     """
 
     stored: int
@@ -33,6 +34,7 @@ class IngestReport:
     moved: int
     unchanged: int
     removed: int
+    gone: int
     failed: tuple[Failure, ...]
     refused: tuple[str, ...]
     skipped: SkippedFiles
@@ -83,6 +85,8 @@ class IngestReport:
             yield f"stored, truncated: {escape_control(str(path))}"
         if (more := len(self.truncated) - SHOWN_TRUNCATED) > 0:
             yield f"… and {more:,} more that are truncated"
+        if self.gone:
+            yield f"{self.gone:,} gone: their files no longer exist; --prune removes them"
         yield from self.refused
 
 
@@ -92,6 +96,7 @@ class Tally:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     removed: int = 0
+    gone: int = 0
     failed: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     truncated: list[Path] = field(default_factory=list)
@@ -104,6 +109,7 @@ class Tally:
             moved=self.outcomes["moved"],
             unchanged=self.outcomes["unchanged"],
             removed=self.removed,
+            gone=self.gone,
             failed=tuple(self.failed),
             refused=tuple(self.refused),
             skipped=skipped,

@@ -20,7 +20,7 @@ from clipsearch.errors import (
 from clipsearch.images.hashing import image_id
 from clipsearch.models import registry
 from clipsearch.models.runtime import Runtime
-from ingest.pipeline import IngestOptions
+from ingest.options import IngestOptions
 from tests.helpers.fakes import ColorEncoder, draw
 
 

@@ -30,7 +30,8 @@ from clipsearch.models.export_check import synthetic_images
 from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 
 MODELS = ("ViT-B-32", "ViT-L-14")
 BATCHES = (BATCH, 256)

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
+from clipsearch import config
 from clipsearch.cli import options, selection_options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
@@ -19,8 +21,9 @@ from clipsearch.files.paths import expand_user
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
+from clipsearch.uri import parse_uri
 from ingest.dry_run import preview
-from ingest.pipeline import IngestOptions
+from ingest.options import IngestOptions
 from ingest.report import IngestReport
 
 
@@ -41,6 +44,11 @@ from ingest.report import IngestReport
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change without writing.")
 @click.option(
+    "--rehash",
+    is_flag=True,
+    help="Compare the content of files whose size and date are unchanged, and retry failures.",
+)
+@click.option(
     "--yes", is_flag=True, help="Ingest a whole disk or home folder that a list on - names."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -58,6 +66,7 @@ def ingest(
     force: bool,
     max_pixels: int,
     dry_run: bool,
+    rehash: bool,
     yes: bool,
     quiet: bool,
     as_json: bool,
@@ -75,17 +84,19 @@ def ingest(
     """
     # Neither a mistyped path nor an empty folder creates a store.
     source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
-    ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels)
+    ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
     if is_new_file(uri):
         source.require_any()
+    is_first = False
     if dry_run and is_new_file(uri):
         report = preview(source, None, ingest_options)  # opening the store would create it
     else:
         with Index.open(
             uri, collection=collection, model=model, token=token, **runtime.options()
         ) as index:
+            is_first = index.find_collection() is None
             if not dry_run:
                 index.load()  # logs the choice of the model above the progress bar
             with progress_bar(quiet=quiet) as bar:
@@ -94,6 +105,8 @@ def ingest(
                 )
     exit_code = _show(report, as_json=as_json, quiet=quiet)
     if not dry_run:
+        if is_first and report.stored and not quiet:
+            click.echo(f"try: {_example_query(uri, collection)}", err=True)
         start_if_enabled(uri, token, collection, runtime)
     return EXIT_ERROR if report.refused else exit_code
 
@@ -115,6 +128,16 @@ def _read_paths(paths: tuple[str, ...], *, whole_disk: bool) -> list[Path]:
 def is_new_file(uri: str) -> bool:
     """Whether this is a local store that does not exist yet."""
     return "://" not in uri and not expand_user(Path(uri)).exists()
+
+
+def _example_query(uri: str, collection: str) -> str:
+    """A command that queries this collection, for the user's shell."""
+    command = ["clipsearch", "query"]
+    if uri != config.default_uri():
+        command += ["--uri", parse_uri(uri).display]  # without a password
+    if collection != config.default_collection():
+        command += ["--collection", collection]
+    return f'{shlex.join(command)} "a dog on the beach"'
 
 
 def _show(report: IngestReport, *, as_json: bool, quiet: bool) -> int:

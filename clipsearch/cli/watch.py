@@ -23,7 +23,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of
 from clipsearch.types import Failure
 from clipsearch.uri import parse_uri
-from ingest.pipeline import IngestOptions
+from ingest.options import IngestOptions
 from ingest.report import IngestReport
 from ingest.watch import RunResult, keep_current
 

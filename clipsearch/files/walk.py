@@ -83,9 +83,7 @@ def walk(
                         subfolders.append((location, f"{relative}{name}/"))
                 elif entry and _is_broken_link(entry, name):
                     yield Failure(Path(path), "the link points to nothing", "missing")
-                elif entry and entry.is_file() and pseudo.type_of(entry.stat().st_dev):
-                    pass
-                elif _is_candidate(path, suffix := _suffix(name), entry, readable):
+                elif _is_candidate(path, suffix := _suffix(name), entry, readable, pseudo):
                     yield path
                 elif entry is None or Path(path).is_file():
                     skipped.add(suffix)
@@ -140,7 +138,11 @@ def _stem(name: str) -> str:
 
 
 def _is_candidate(
-    path: str, suffix: str, entry: os.DirEntry[str] | None, readable: Set[str]
+    path: str,
+    suffix: str,
+    entry: os.DirEntry[str] | None,
+    readable: Set[str],
+    pseudo: PseudoFileSystems,
 ) -> bool:
     """Whether a path that is not a folder is a file of a format with one of these suffixes.
 
@@ -149,7 +151,7 @@ def _is_candidate(
     if suffix and suffix not in readable:
         return False
     # Opening a pipe, a socket or a device could wait forever.
-    if entry and not entry.is_file():
+    if entry and (not entry.is_file() or pseudo.type_of(entry.stat().st_dev)):
         return False
     return bool(suffix) or _has_image_header(path)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from clipsearch.store.schema import (
     decode_path,
     encode_path,
 )
-from clipsearch.types import Failure
+from clipsearch.types import FailedState, Failure
 
 CATALOG = "clipsearch_catalog"
 REASON_LENGTH = 1_000
@@ -125,6 +125,7 @@ class Catalog:
                 f"failure/{name}/{image_id(failure.path)}": {
                     "path": encode_path(failure.path),
                     "reason": failure.reason[:REASON_LENGTH],
+                    **({"state": astuple(failure.state)} if failure.state else {}),
                 }
                 for failure in failures
             }
@@ -137,8 +138,7 @@ class Catalog:
     def failures(self, name: str) -> list[Failure]:
         """Return all failures, by path."""
         values = self._read(f"failure/{name}/").values()
-        failures = [Failure(decode_path(value["path"]), value["reason"]) for value in values]
-        return sorted(failures, key=lambda failure: failure.path)
+        return sorted(map(_to_failure, values), key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""
@@ -212,6 +212,13 @@ def _to_info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) 
         rows=rows,
         roots=tuple(sorted(map(decode_path, roots))),
     )
+
+
+def _to_failure(value: dict[str, Any]) -> Failure:
+    path, reason = decode_path(value["path"]), str(value["reason"])
+    if "state" not in value:
+        return Failure(path, reason)
+    return Failure(path, reason, "invalid", FailedState(*value["state"]))
 
 
 def _textness_key(model: ModelIdentity) -> str:

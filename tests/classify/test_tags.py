@@ -18,7 +18,8 @@ from clipsearch.query import Query, Term
 from clipsearch.query.search import search
 from clipsearch.store import Collection, Store, filters
 from clipsearch.types import ImageRow, Vectors
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import MODEL, old_schema, row
 

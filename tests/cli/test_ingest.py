@@ -36,6 +36,32 @@ def test_failures_have_reasons_and_an_exit_code(run: Run, image_folder: Path) ->
     assert "images: 3 images" in status.stdout
 
 
+def test_a_first_ingest_that_stores_nothing_leaves_no_collection(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"no image")
+    done = run("ingest", folder)
+    assert done.returncode == 3
+    assert "bad.png: not an image" in done.stderr
+    assert "try:" not in done.stderr
+    status = run("status", "--json")
+    assert json.loads(status.stdout)["collections"] == []
+    draw(folder / "good.png")
+    assert "try: clipsearch query" in run("ingest", folder).stderr
+    assert "try:" not in run("ingest", folder).stderr
+
+
+def test_a_list_may_be_in_utf_16_and_a_whole_disk_needs_a_confirmation(
+    run: Run, image_folder: Path
+) -> None:
+    paths = "".join(f"{path}\r\n" for path in sorted(image_folder.iterdir()))
+    assert "3 stored" in run("ingest", "-", stdin=paths.encode("utf-16")).stderr
+    assert "3 unchanged" in run("ingest", "-", stdin=paths.encode("utf-8-sig")).stderr
+    refused = run("ingest", "-", stdin=b"/\n")
+    assert refused.returncode == 2
+    assert "whole disk" in one_line(refused.stderr)
+
+
 def test_other_formats_are_counted_by_suffix(run: Run, image_folder: Path) -> None:
     for name in ("a.MOV", "b.mov", "notes.pdf"):
         (image_folder / name).write_bytes(b"x")

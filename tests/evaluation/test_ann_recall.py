@@ -9,7 +9,8 @@ from clipsearch.evaluation import evaluate_ann_recall
 from clipsearch.files.discover import FileSource
 from clipsearch.store import Collection
 from clipsearch.types import Vectors
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.evaluation.conftest import CountingProgress
 from tests.helpers.fakes import ColorEncoder
 

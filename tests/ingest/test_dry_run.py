@@ -5,7 +5,8 @@ from pathlib import Path
 from clipsearch.files.discover import FileSource
 from clipsearch.store import Collection
 from ingest.dry_run import preview
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.ingestion import counts, names
 

@@ -18,7 +18,8 @@ from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.store import Collection
 from clipsearch.types import Pixels, Vectors
 from ingest.dry_run import preview
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.ingestion import counts, embedding, names
 

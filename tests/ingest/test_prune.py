@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from clipsearch.files.discover import FileSource
+from clipsearch.files.walk import FileSelection
 from clipsearch.store import Collection
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.ingestion import counts, names
 
@@ -89,3 +91,24 @@ def test_prune_keeps_rows_of_a_disk_that_is_not_mounted(
         FileSource([tmp_path / "p"]), collection, encoder, IngestOptions(prune=True, force=True)
     )
     assert (forced.removed, forced.refused) == (12, ())
+
+
+def test_rows_of_deleted_files_are_counted_without_prune(
+    image_folder: Path, collection: Collection, encoder: ColorEncoder, tmp_path: Path
+) -> None:
+    elsewhere = draw(tmp_path / "elsewhere" / "x.png", (5, 6, 7))
+    draw(image_folder / "sub" / "y.png", (8, 9, 10))
+    first = ingest(FileSource([image_folder, elsewhere]), collection, encoder, DEFAULT)
+    assert first.gone == 0
+    elsewhere.unlink()  # in no given folder
+    (image_folder / "red.png").unlink()
+    (image_folder / "sub" / "y.png").unlink()
+    for paths in ([image_folder], [image_folder, image_folder / "sub"]):
+        report = ingest(FileSource(paths), collection, encoder, DEFAULT)
+        assert report.gone == 2
+        assert any("2 gone" in line and "--prune" in line for line in report.lines())
+    excluding = FileSource([image_folder], FileSelection(exclude=("blue.png",)))
+    assert ingest(excluding, collection, encoder, DEFAULT).gone == 2
+    pruned = ingest(FileSource([image_folder]), collection, encoder, IngestOptions(prune=True))
+    assert (pruned.removed, pruned.gone) == (2, 0)
+    assert ingest(FileSource([image_folder]), collection, encoder, DEFAULT).gone == 0

@@ -13,7 +13,8 @@ from clipsearch.query import Query, StoredImage, Term
 from clipsearch.query.embed import open_image, stored_row
 from clipsearch.query.search import search
 from clipsearch.store import Collection
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 
 

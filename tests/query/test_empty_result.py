@@ -8,7 +8,8 @@ from clipsearch.files.discover import FileSource
 from clipsearch.query import Filters, Query, Term
 from clipsearch.query.search import respond
 from clipsearch.store import Collection
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 
 

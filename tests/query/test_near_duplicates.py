@@ -18,7 +18,8 @@ from clipsearch.query.near_duplicates import find_near_duplicates
 from clipsearch.store import Collection
 from clipsearch.types import ImageRow, Vectors
 from clipsearch.vectors import normalize
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import row
 

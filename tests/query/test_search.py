@@ -18,7 +18,8 @@ from clipsearch.query.search import search
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.vectors import normalize
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import many
 

@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch import Index
 from clipsearch.models import registry
-from ingest.pipeline import IngestOptions
+from ingest.options import IngestOptions
 from tests.helpers.fakes import ColorEncoder
 
 

@@ -13,7 +13,8 @@ from clipsearch.textness import (
     TextnessProbe,
     self_supervised,
 )
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.synthetic_embeddings import SyntheticEmbeddings
 from tests.helpers.text_encoder import (
     IMAGES_PER_CLASS,

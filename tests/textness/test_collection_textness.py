@@ -30,7 +30,8 @@ from clipsearch.textness.collection_textness import load_bundled_probe
 from clipsearch.textness.image_loading import embed_image_files
 from clipsearch.textness.probe import TextnessFit
 from clipsearch.types import Pixels, Vectors
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from tests.helpers.text_encoder import (
     IMAGES_PER_CLASS,
     IMAGES_WITH_TEXT,

@@ -15,7 +15,8 @@ from clipsearch.files.discover import FileSource
 from clipsearch.store import Collection, Store, local_store
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import NativeServer
-from ingest.pipeline import IngestOptions, ingest
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
 from ingest.removal import remove_images
 from tests.helpers.fakes import ColorEncoder
 
