@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
+from clipsearch.files.paths import compose
 from clipsearch.images.timestamps import moment
 from clipsearch.records import ImageRecord
 
@@ -23,13 +24,18 @@ _JOINED = re.compile(
 )
 _TIME = re.compile(
     r"""
-    (?:[T\ _.,-]{1,3}|[\ _]at[\ _])
-    (?P<hour>\d\d?)(?P<colon>[-.:_h]?)(?P<minute>\d\d)(?P=colon)(?P<second>\d\d)
-    (?:[-._]?\d{1,6})?(?!\d)
-    (?P<half>[\ _\u00a0\u202f]?[AaPp][Mm]\b)?
+    (?:[T\ _.,-]{1,3}|[\ _](?:at|um|à|a\ las|alle|om|kl\.?)[\ _])
+    (?:
+        (?P<hour>[0-9]{1,2})(?P<colon>[-.:_h])(?P<minute>[0-9]{2})(?P=colon)(?P<second>[0-9]{2})
+        (?:[-._][0-9]{1,6})?
+    |
+        (?P<joined>[0-9]{6})(?:[0-9]{3})?
+    )
+    (?![0-9])(?P<half>[\ _\u00a0\u202f]?[AaPp][Mm]\b)?
     """,
-    re.VERBOSE | re.ASCII,
+    re.VERBOSE,
 )
+"""A time of day after a date; screenshots of macOS have a word of the user's language before it."""
 
 
 def with_name_date(record: ImageRecord) -> ImageRecord:
@@ -42,7 +48,7 @@ def with_name_date(record: ImageRecord) -> ImageRecord:
 
 def date_in_name(name: str) -> datetime | None:
     """Return the first date in a file name, with the time of day if it follows; None without."""
-    stem = name.rpartition(".")[0] or name
+    stem = compose(name.rpartition(".")[0] or name)
     for pattern in (_SEPARATED, _JOINED, _COMPACT):
         for match in pattern.finditer(stem):
             if pattern is not _SEPARATED and not _stands_alone(stem, match):
@@ -63,6 +69,8 @@ def _stands_alone(stem: str, match: re.Match[str]) -> bool:
 def _to_moment(parts: dict[str, str | None]) -> datetime | None:
     year, month, day = (int(parts[name] or 0) for name in ("year", "month", "day"))
     hour, minute, second = (int(parts.get(name) or 0) for name in ("hour", "minute", "second"))
+    if joined := parts.get("joined"):
+        hour, minute, second = (int(joined[at : at + 2]) for at in (0, 2, 4))
     if half := (parts.get("half") or "").strip(" _\u00a0\u202f").lower():
         hour = hour % 12 + (12 if half == "pm" else 0)
     # What follows a date may look like a time of day and be none.

@@ -16,7 +16,14 @@ CAMERA_LENGTH = 60
 """Characters of make and model: their UTF-8 fits the store's field."""
 
 _XMP_TAG, _IPTC_TAG, _IPTC_RESOURCE = 700, 33723, 0x0404
-_PNG_TIMES = ("Creation Time", "creation time", "Creation time", "CreationTime", "create-date")
+_PNG_TIMES = (
+    "creationtime",
+    "datetimeoriginal",
+    "exifdatetimeoriginal",
+    "creationdate",
+    "createdate",
+)
+"""Keywords without case and marks; only the first is in the standard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,16 @@ def _tiff_tag(image: Image.Image, tag: int) -> object:
 
 
 def _png_times(image: Image.Image) -> Iterator[datetime | None]:
+    if image.format != "PNG":
+        return
+    texts = {
+        "".join(filter(str.isalpha, name.lower())): text
+        for name, text in image.info.items()
+        if isinstance(name, str) and isinstance(text, str)
+    }
     for name in _PNG_TIMES:
-        if isinstance(text := image.info.get(name), str):
-            yield parse_timestamp(text)
+        if name in texts:
+            yield parse_timestamp(texts[name])
 
 
 def _valid(place: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -89,8 +89,21 @@ def test_the_first_source_that_is_a_date_counts() -> None:
     ):
         found = metadata(exif=exif(main, inner, gps), xmp=packet)
         assert (found.taken_at, found.taken_from) == (expected, source)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Creation Time", "Sun, 07 Jun 2015 12:34:56 +0200"),
+        ("creation time", "2015:06:07 12:34:56"),
+        ("Creation Time", "7 June 2015 12:34:56"),
+        ("exif:DateTimeOriginal", "2015:06:07 12:34:56"),
+    ],
+)
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_the_date_of_a_png(keyword: str, value: str, is_compressed: bool) -> None:
     text = PngInfo()
-    text.add_text("Creation Time", "Sun, 07 Jun 2015 12:34:56 +0200")
+    text.add_text(keyword, value, zip=is_compressed)
     found = metadata("PNG", pnginfo=text)
     assert (found.taken_at, found.taken_from) == (datetime(2015, 6, 7, 12, 34, 56), "png")
 
