@@ -6,6 +6,7 @@ of its options from it (`clipsearch.cli.config_defaults`).
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,3 +106,12 @@ def read_config() -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
+
+
+def parse_size(text: str) -> int:
+    """Return a number of bytes such as `500kB`, `2MB`, `1.5G` or `1500`; raises ValueError."""
+    match = re.fullmatch(r"(\d{1,290}(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if not match:
+        raise ValueError(f"{text!r} is not a size")
+    factor = 1000.0 ** " kmgt".index(match[2] or " ")
+    return round(float(match[1]) * factor)

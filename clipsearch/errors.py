@@ -36,6 +36,10 @@ class MissingDecoderError(ImageError):
     """A file's format needs a package that is not installed; the message names the extra."""
 
 
+class MemoryLimitError(ImageError):
+    """Decoding an image needs more memory than the limit; see `--max-memory`."""
+
+
 class ModelError(ClipsearchError):
     """A model is unknown, its weights are missing, or its files are broken."""
 

@@ -40,8 +40,9 @@ from ingest.report import IngestReport
     type=click.IntRange(min=1),
     default=IngestOptions().max_pixels,
     show_default=True,
-    help="Reject images with more pixels than this.",
+    help="Reject images with more pixels than this. A JPEG counts as it is decoded: at up to 1/8.",
 )
+@options.max_memory
 @click.option("--dry-run", is_flag=True, help="Show what would change without writing.")
 @click.option(
     "--rehash",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from clipsearch import config
-from clipsearch.cli.param_types import textness_scale
+from clipsearch.cli.param_types import byte_size, textness_scale
 from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +31,22 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _set_max_memory(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        size = byte_size(value)
+        from clipsearch.images.memory import set_max_memory  # late: needs Pillow
+
+        set_max_memory(size)
+
+
+max_memory = click.option(
+    "--max-memory",
+    metavar="SIZE",
+    callback=_set_max_memory,
+    expose_value=False,
+    help="Memory for decoding images, in all threads together, such as 500M or 2G; a larger image "
+    "fails. CLIPSEARCH_MAX_MEMORY sets it for all commands.  [default: half of the memory]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
 limit = click.option(

@@ -1,17 +1,15 @@
 """Parsers of option values that are more than a number."""
 
 import math
-import re
 from datetime import datetime
 from typing import Literal
 
 import click
 
+from clipsearch.config import parse_size
 from clipsearch.errors import UsageError, shorten
 from clipsearch.query.moment import parse_moment
 from clipsearch.query.place import Near, parse_near
-
-FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 MAX_BYTES = 2**63
 """The store holds sizes as signed integers of 64 bits."""
@@ -19,13 +17,13 @@ MAX_BYTES = 2**63
 
 def byte_size(text: str) -> int:
     """Parse a number of bytes such as `500kB`, `2MB` or `1500`; raise BadParameter otherwise."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.lower())
-    if not match:
-        raise click.BadParameter(f"{text!r} is not a size: write 500kB or 2MB")
-    size = float(match[1]) * FACTORS[match[2]]
+    try:
+        size = parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a size: write 500kB or 2MB") from error
     if size >= MAX_BYTES:
         raise click.BadParameter(f"{shorten(text)!r} is larger than any file")
-    return round(size)
+    return size
 
 
 def textness_scale(text: str) -> float | Literal["off"]:

@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import TypeAlias
 
-from clipsearch.errors import ImageError, MissingDecoderError
+from clipsearch.errors import ImageError, MemoryLimitError, MissingDecoderError
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.name_date import with_name_date
 from clipsearch.files.walk import os_failure
 from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
+from clipsearch.images.memory import FILES
 from clipsearch.models.base import Encoder
 from clipsearch.records import ImageRecord
 from clipsearch.types import Failure, Pixels
@@ -25,10 +27,6 @@ DRAFT_SCALE = 1.4
 """A JPEG is decoded at 1/2, 1/4 or 1/8 if its shorter side keeps this many times the model's input.
 The vector then has a cosine of at least 0.997 to that of the full image (see benchmarks/decode.py),
 and decoding a large image takes at most two thirds of the time."""
-
-MAX_ASPECT_RATIO = 200
-"""Preprocessing scales the shorter side to the model's input. At an aspect ratio of 60,000:1 the
-result would need gigabytes."""
 
 SETTLED_NS = 2_000_000_000
 """A younger file may change again without new timestamps: the coarsest clock of a file system that
@@ -97,14 +95,15 @@ def load_image(
     image.
     """
     min_side = round(DRAFT_SCALE * encoder.input_size)
-    decoded = decode_file(hashed, max_pixels=max_pixels, min_side=min_side)
-    if isinstance(decoded, Failure):
-        return decoded
     file = hashed.file
-    try:
-        pixels = encoder.preprocess(decoded.image)
-    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
-        return Failure(file.path, f"the model cannot preprocess it ({error})", "invalid")
+    with ExitStack() as held:
+        decoded = decode_file(hashed, max_pixels=max_pixels, min_side=min_side, held=held)
+        if isinstance(decoded, Failure):
+            return decoded
+        try:
+            pixels = encoder.preprocess(decoded.image)
+        except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+            return Failure(file.path, f"the model cannot preprocess it ({error})", "invalid")
     record = ImageRecord(
         id=hashed.id,
         path=file.path,
@@ -120,17 +119,38 @@ def load_image(
 
 
 def decode_file(
-    hashed: HashedFile, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
+    hashed: HashedFile,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    min_side: int | None = None,
+    held: ExitStack | None = None,
 ) -> DecodedImage | Failure:
-    """Decode a file whose content is still the one that was hashed; `min_side` as for `decode`.
+    """Decode a file whose content is still the one that was hashed; options as for `decode`.
 
     A Failure of kind "invalid" applies to every file with this content; the other kinds apply to
     this file only.
     """
     path = hashed.file.path
-    changed = Failure(path, "changed while it was read: try again", "changed")
     if reason := _size_problem(hashed.size, max_pixels):
         return Failure(path, reason, "invalid")
+    try:
+        with ExitStack() as own:
+            held = own if held is None else held
+            held.enter_context(FILES.reserve(hashed.size))
+            data = _read(hashed)
+            if isinstance(data, Failure):
+                return data
+            return decode(data, max_pixels=max_pixels, min_side=min_side, held=held)
+    except (MissingDecoderError, MemoryLimitError) as error:
+        return Failure(path, str(error))  # the file is fine, and is tried again with other settings
+    except ImageError as error:
+        return Failure(path, str(error), "invalid")
+
+
+def _read(hashed: HashedFile) -> bytes | Failure:
+    """Return the content of a file if it is still the one that was hashed."""
+    path = hashed.file.path
+    changed = Failure(path, "changed while it was read: try again", "changed")
     try:
         with path.open("rb") as stream:
             if _version(stream)[1] != hashed.size:
@@ -143,17 +163,7 @@ def decode_file(
         return Failure(path, "not enough memory to read it")
     if not unchanged and content_hash(data) != hashed.content_hash:
         return changed
-    try:
-        decoded = decode(data, max_pixels=max_pixels, min_side=min_side)
-    except MissingDecoderError as error:
-        return Failure(path, str(error))  # the file is fine, and is tried again with the extra
-    except ImageError as error:
-        return Failure(path, str(error), "invalid")
-    width, height = decoded.width, decoded.height
-    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        reason = f"aspect ratio exceeds {MAX_ASPECT_RATIO}:1 ({width} x {height})"
-        return Failure(path, reason, "invalid")
-    return decoded
+    return data
 
 
 def _size_problem(size: int, max_pixels: int) -> str | None:

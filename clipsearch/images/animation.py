@@ -15,6 +15,9 @@ def skip_empty_frames(image: ImageFile, max_pixels: int) -> None:
 
     Looks at frames until it has decoded `max_pixels`.
     """
+    # Whether a GIF is animated costs a look at its second frame.
+    if image.format != "GIF" and not getattr(image, "is_animated", False):
+        return
     frames = min(_MAX_FRAMES, max_pixels // (image.width * image.height))
     for frame in range(1, frames):
         if not _is_empty(image):
@@ -32,10 +35,13 @@ def skip_empty_frames(image: ImageFile, max_pixels: int) -> None:
 def _is_empty(image: Image.Image) -> bool:
     """Whether all pixels have one color, or are transparent."""
     if image.mode == "P":
-        if image.getcolors(4) is None:
+        used = image.getcolors(4)
+        if used is None:
             return False
-        image = image.convert("RGBA")
-    ranges = np.array([channel.getextrema() for channel in image.split()], float)
+        sample = image.crop((0, 0, len(used), 1))  # with the palette, and what is transparent
+        sample.putdata(np.array([index for _, index in used]))
+        image = sample.convert("RGBA")
+    ranges = np.atleast_2d(np.array(image.getextrema(), float))
     if image.mode.endswith("A") and ranges[-1].max() == 0:
         return True
     return bool(np.ptp(ranges, axis=1).max() <= _SAME)

@@ -8,23 +8,21 @@ parser processes the file, Pillow's global registry and decompression bomb limit
 import io
 import re
 import stat
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
-from PIL.ImageFile import ImageFile
 
 from clipsearch.errors import ImageError
-from clipsearch.images.animation import skip_empty_frames
 from clipsearch.images.color import to_srgb
 from clipsearch.images.exif import read_orientation
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
+from clipsearch.images.loader import Loader
 from clipsearch.images.metadata import Metadata, read_metadata
-from clipsearch.images.openers import OPENERS
 from clipsearch.images.raw_tiff import is_camera_raw
-from clipsearch.images.reader import check_pixels, find_reader
-from clipsearch.images.salvage import Salvaged, salvage
+from clipsearch.images.reader import check_aspect_ratio, find_reader
 
 MAX_PIXELS = 250_000_000
 """The default limit: decoding an image of this size needs about 1 GB of memory."""
@@ -50,37 +48,47 @@ class DecodedImage:
 
 
 def decode(
-    source: Path | bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
+    source: Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    min_side: int | None = None,
+    held: ExitStack | None = None,
 ) -> DecodedImage:
     """Decode an image file, or its bytes, to upright sRGB pixels; thread-safe.
 
     Only the first frame or page is decoded. `max_pixels` is checked before decoding, by the size in
-    the header. With `min_side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its
-    shorter side keeps that many pixels, which saves most of the time for a large image. Raises only
-    ImageError, with the reason but not the path.
+    the header; a JPEG that is larger is decoded at 1/2, 1/4 or 1/8 of its size if it fits then.
+    With `min_side`, a JPEG may be decoded at such a size as long as its shorter side keeps that
+    many pixels, which saves most of the time for a large image.
+
+    Waits until its share of the memory for decoding is free (see `memory`), which it holds until
+    `held` closes, by default until it returns. Raises only ImageError, with the reason but not the
+    path.
     """
-    try:
-        with _open_stream(source) as stream:
-            return _decode(stream, max_pixels, min_side)
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's plugins raise anything on damaged files
-        raise ImageError(_describe_error(error)) from error
+    with ExitStack() as own:
+        try:
+            with _open_stream(source) as stream:
+                return _decode(stream, max_pixels, min_side, own if held is None else held)
+        except ImageError:
+            raise
+        except Exception as error:  # Pillow's plugins raise anything on damaged files
+            raise ImageError(_describe_error(error)) from error
 
 
 def upright(image: Image.Image) -> Image.Image:
     """Convert an open image as `decode` does: upright, in sRGB; the given image is unchanged.
 
-    Raises ImageError if its pixels cannot be loaded.
+    Raises ImageError if its pixels cannot be loaded, or if it is a narrow stripe.
     """
     try:
+        check_aspect_ratio(*image.size)
         image.load()
         return _convert(image, transpose=True)[0]
+    except ImageError:
+        raise
     except Exception as error:
         raise ImageError(_describe_error(error)) from error
 
-
-_ANIMATED = {"gif", "png", "webp", "avif"}
 
 _SWAPS_SIDES = {
     Image.Transpose.TRANSPOSE,
@@ -101,7 +109,9 @@ def _open_stream(source: Path | bytes) -> BinaryIO:
     return source.open("rb")
 
 
-def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedImage:
+def _decode(
+    stream: BinaryIO, max_pixels: int, min_side: int | None, held: ExitStack
+) -> DecodedImage:
     head = stream.read(HEADER_SIZE)
     stream.seek(0)
     format_name = sniff(head)
@@ -114,7 +124,7 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
         image, _, metadata = _convert(read.image, transpose=False)
         image.info.clear()
         return DecodedImage(image, read.width, read.height, format_name, metadata)
-    loader = _Loader(format_name, max_pixels, min_side)
+    loader = Loader(format_name, max_pixels, min_side, held)
     loaded: Image.Image
     try:
         loaded = loader.load(stream)
@@ -133,61 +143,6 @@ def _decode(stream: BinaryIO, max_pixels: int, min_side: int | None) -> DecodedI
         width, height = height, width
     image.info.clear()  # an orientation or profile left here would be applied again later
     return DecodedImage(image, width, height, format_name, metadata, truncated)
-
-
-class _Loader:
-    """Opens and loads files of one format within the limits of a call."""
-
-    def __init__(self, format_name: str, max_pixels: int, min_side: int | None) -> None:
-        self._format = format_name
-        self._max_pixels = max_pixels
-        self._min_side = min_side
-        self.size = (0, 0)
-        """Width and height by the header of the file that was loaded last."""
-
-    def load(self, stream: BinaryIO, fill: int | None = None) -> ImageFile:
-        """Open and load a file; with `fill`, pixels that it lacks have that value."""
-        opened = OPENERS[self._format](stream)
-        self.size = opened.size
-        check_pixels(*self.size, self._max_pixels)
-        if self._format == "jpeg" and self._min_side is not None:
-            opened.draft(None, (self._min_side, self._min_side))
-        if fill is not None:
-            _load_filled(opened, fill)
-            return opened
-        opened.load()
-        if self._format in _ANIMATED:
-            skip_empty_frames(opened, self._max_pixels)
-        return opened
-
-    def salvage(self, data: bytes, error: Exception) -> Salvaged:
-        """Load what is left of a damaged file; raises `error` if that is too little."""
-        try:
-            rest = salvage(data, self._format, lambda b, fill: self.load(io.BytesIO(b), fill))
-        except Exception:  # noqa: BLE001 - the first error tells more
-            raise error from None
-        if rest is None:
-            raise error
-        return rest
-
-
-def _load_filled(opened: ImageFile, fill: int) -> None:
-    """Load an image over a canvas of one value, which remains where the file is cut."""
-    prepare = opened.load_prepare
-
-    def load_prepare() -> None:
-        prepare()
-        bands = Image.getmodebands(opened.im.mode)
-        opened.im.paste(fill if bands == 1 else (fill,) * bands, (0, 0, *opened.im.size))
-
-    opened.load_prepare = load_prepare  # type: ignore[method-assign]
-    try:
-        opened.load()
-    except Exception:
-        if opened.im is None or opened.im.size != opened.size:  # not yet rotated
-            raise
-        opened.tile = []  # nothing is left to load
-        opened.load()
 
 
 def _convert(

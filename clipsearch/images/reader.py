@@ -8,6 +8,10 @@ from PIL.Image import Image
 
 from clipsearch.errors import ImageError
 
+MAX_ASPECT_RATIO = 200
+"""Preprocessing scales the shorter side to the model's input. At an aspect ratio of 60,000:1 the
+result would need gigabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
@@ -27,11 +31,18 @@ Reader: TypeAlias = Callable[[BinaryIO, int, int | None], ReadImage]
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Raise ImageError if an image has more pixels than allowed."""
+    """Raise ImageError if an image has more pixels than allowed, or is a narrow stripe."""
+    check_aspect_ratio(width, height)
     if width * height > max_pixels:
         raise ImageError(
             f"too many pixels: {width} x {height} = {width * height:,}, the limit is {max_pixels:,}"
         )
+
+
+def check_aspect_ratio(width: int, height: int) -> None:
+    """Raise ImageError if one side is more than `MAX_ASPECT_RATIO` times the other."""
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise ImageError(f"aspect ratio exceeds {MAX_ASPECT_RATIO}:1 ({width} x {height})")
 
 
 def find_reader(format_name: str) -> Reader | None:

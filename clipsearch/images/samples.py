@@ -52,7 +52,7 @@ def color_to_bytes(values: Samples, bits: int | None = None) -> Bytes:
 def _stretch(values: Samples, low: float, high: float) -> Bytes:
     """Map `low` to 0 and `high` to 255, a part at a time: this needs eight bytes a sample."""
     out = np.empty(values.shape, np.uint8)
-    rows = max(1, (1 << 22) // max(1, values[:1].size))
+    rows = max(1, (1 << 19) // max(1, values[:1].size))
     for start in range(0, len(values), rows):
         part = values[start : start + rows].astype(np.float64)
         with np.errstate(all="ignore"):

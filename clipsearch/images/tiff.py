@@ -116,6 +116,12 @@ class _SampledTiff(TiffImageFile):
         if isinstance(profile := self.tag_v2.get(_ICC_PROFILE), bytes):
             self.info["icc_profile"] = profile
 
+    @property
+    def bytes_per_pixel(self) -> int:
+        """What decoding takes: encoded and decoded samples, then both images."""
+        layout = Layout.from_tags(self.tag_v2)
+        return 2 * layout.samples * -(-max(layout.bits) // 8) + 9
+
     def load(self) -> Any:
         if self._im is None:
             layout = Layout.from_tags(self.tag_v2)

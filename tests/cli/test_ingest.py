@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.helpers.commands import Run, one_line
 from tests.helpers.fakes import draw
@@ -140,3 +141,13 @@ def test_an_interrupt_keeps_finished_work_and_exits_with_130(
     assert stderr.splitlines()[-1] == "clipsearch: interrupted"
     assert "Traceback" not in stderr
     assert json.loads(run("status", "--json").stdout)["collections"][0]["images"] > 0
+
+
+def test_memory_for_decoding_is_limited(run: Run, image_folder: Path) -> None:
+    Image.new("RGBA", (3000, 2000), (1, 2, 3, 4)).save(image_folder / "large.png")
+    limited = run("ingest", image_folder, "--max-memory", "20M")
+    assert limited.returncode == 3
+    assert "decoding it needs about 60 MB of memory, the limit is 15 MB" in limited.stderr
+    assert "1 stored" in run("ingest", image_folder, "--max-memory", "1G").stderr
+    wrong = run("ingest", image_folder, "--max-memory", "lots")
+    assert (wrong.returncode, "not a size" in wrong.stderr) == (2, True)

@@ -92,11 +92,42 @@ def test_large_jpegs_may_be_decoded_smaller_but_not_below_min_side() -> None:
     assert decode(encoded(scene(), "PNG"), min_side=4).image.size == SIZE
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", SAVED.keys() - {"jpeg"})
 def test_the_limit_on_pixels_holds_before_decoding(name: str) -> None:
     with pytest.raises(ImageError, match=r"too many pixels: 48 x 32 = 1,536, the limit is 1,535"):
         decode(SAVED[name], max_pixels=1535)
     decode(SAVED[name], max_pixels=1536)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_beyond_the_limit_is_decoded_at_the_largest_scale_that_fits(
+    options: dict[str, bool],
+) -> None:
+    data = encoded(scene().resize((1200, 800)), "JPEG", **options)
+    for limit, size in (
+        (960_000, (1200, 800)),
+        (959_999, (600, 400)),
+        (239_999, (300, 200)),
+        (15_000, (150, 100)),
+    ):
+        decoded = decode(data, max_pixels=limit)
+        assert (decoded.width, decoded.height) == (1200, 800)
+        assert decoded.image.size == size
+        assert distance(decoded.image, scene().resize(size)) < 8
+    assert decode(data, max_pixels=959_999, min_side=700).image.size == (600, 400)
+    assert decode(data, max_pixels=959_999, min_side=150).image.size == (300, 200)
+    with pytest.raises(ImageError, match="too many pixels"):
+        decode(data, max_pixels=14_999)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_a_stripe_is_refused_at_every_door(kind: str) -> None:
+    for size in ((1, 201), (4020, 20)):
+        with pytest.raises(ImageError, match=r"aspect ratio exceeds 200:1"):
+            decode(encoded(Image.new("RGB", size), kind))
+        with pytest.raises(ImageError, match=r"aspect ratio exceeds 200:1"):
+            upright(Image.new("RGB", size))
+    decode(encoded(Image.new("RGB", (200, 1)), kind))
 
 
 def test_pillows_own_limit_does_not_interfere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,113 @@
+"""All threads that decode stay within one budget of memory."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipsearch.errors import ImageError, MemoryLimitError
+from clipsearch.images import memory
+from clipsearch.images.decode import decode
+from clipsearch.images.memory import PIXELS, Budget
+from tests.helpers.image_files import encoded
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
+    limit = 4_000_000
+    monkeypatch.setattr(PIXELS, "limit", limit)
+    return limit
+
+
+def test_threads_never_hold_more_than_the_budget() -> None:
+    budget, lock = Budget(100), threading.Lock()
+    held = most = 0
+
+    def work(size: int) -> None:
+        nonlocal held, most
+        with budget.reserve(size):
+            with lock:
+                held += size
+                most = max(most, held)
+            time.sleep(0.002)
+            with lock:
+                held -= size
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [30, 60, 100, 10, 10, 45, 1, 99] * 6))
+    assert 60 < most <= 100
+    assert held == 0
+
+
+def test_a_large_request_is_not_overtaken_for_ever() -> None:
+    budget, order = Budget(10), []
+    first = ExitStack()
+    first.enter_context(budget.reserve(5))
+
+    def work(size: int) -> None:
+        with budget.reserve(size):
+            order.append(size)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in (10, 5)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    assert order == []
+    first.close()
+    for thread in threads:
+        thread.join(10)
+    assert order == [10, 5]
+
+
+def test_what_can_never_fit_is_refused_before_it_is_decoded(small_budget: int) -> None:
+    image = Image.new("RGBA", (1000, 1000), (1, 2, 3, 4))
+    with pytest.raises(MemoryLimitError, match=r"needs about 10 MB of memory, the limit is 4 MB"):
+        decode(encoded(image, "PNG"))
+    decode(encoded(image.resize((500, 500)), "PNG"))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "BMP", "JPEG2000"])
+def test_every_format_is_counted(kind: str, small_budget: int) -> None:
+    image = Image.new("P" if kind in ("GIF", "PNG") else "RGB", (1100, 1000))
+    with pytest.raises(MemoryLimitError):
+        decode(encoded(image, kind))
+
+
+def test_memory_is_free_again_after_every_outcome(small_budget: int) -> None:
+    data = encoded(Image.effect_noise((400, 400), 90).convert("RGB"), "PNG")
+    for content in (data, data[: len(data) * 9 // 10], data[: len(data) // 3], b"BM"):
+        try:
+            decode(content)
+        except ImageError:
+            continue
+    with PIXELS.reserve(small_budget):
+        pass
+
+
+def test_what_is_decoded_counts_until_it_is_released(small_budget: int) -> None:
+    data = encoded(Image.new("RGB", (600, 600)), "PNG")  # 2.9 MB
+    with ExitStack() as held, ThreadPoolExecutor(1) as pool:
+        decode(data, held=held)
+        waiting = pool.submit(decode, data)
+        time.sleep(0.1)
+        assert not waiting.done()
+        held.close()
+        assert waiting.result(10).width == 600
+
+
+def test_the_default_follows_the_environment_and_the_control_group(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(memory.VARIABLE, "300M")
+    assert memory.default_limit() == 300_000_000
+    monkeypatch.delenv(memory.VARIABLE)
+    assert memory.default_limit() == max(1 << 28, memory.total_memory() // 2)
+    (tmp_path / "memory.max").write_text(str(1 << 30))
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.default_limit() == 1 << 29
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.default_limit() > 1 << 29
