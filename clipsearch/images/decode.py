@@ -21,8 +21,8 @@ from clipsearch.images.exif import read_orientation
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.loader import Loader
 from clipsearch.images.metadata import Metadata, read_metadata
-from clipsearch.images.raw_tiff import is_camera_raw
 from clipsearch.images.reader import check_aspect_ratio, find_reader
+from clipsearch.images.tiff_directories import begin_at, inspect_tiff
 
 MAX_PIXELS = 250_000_000
 """The default limit: decoding an image of this size needs about 1 GB of memory."""
@@ -117,8 +117,12 @@ def _decode(
     format_name = sniff(head)
     if format_name is None:
         raise ImageError(describe_unknown(head))
-    if format_name == "tiff" and is_camera_raw(stream):
-        format_name = "raw"
+    if format_name == "tiff":
+        content = inspect_tiff(stream)
+        if content.is_raw:
+            format_name = "raw"
+        elif content.image is not None:
+            stream = io.BytesIO(begin_at(stream.read(), content.image))
     if reader := find_reader(format_name):
         read = reader(stream, max_pixels, min_side)
         image, _, metadata = _convert(read.image, transpose=False)

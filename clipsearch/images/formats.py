@@ -46,7 +46,7 @@ _TGA = (
 
 # mif1 and msf1 name the HEIF family only; the compatible brands that follow are more specific.
 _MAGIC = (
-    # Most other camera files are TIFF; see raw_tiff.py.
+    # Most other camera files are TIFF; see tiff_directories.py.
     (rb"II(R[OS]|U\0)|MMOR|\0MRM|FOVb|FUJIFILMCCD-RAW|....ftypcrx |II\x1a\0\0\0HEAPCCDR", "raw"),
     (rb"\xff\xd8\xff", "jpeg"),
     (rb"\x89PNG\r\n\x1a\n", "png"),
@@ -75,11 +75,30 @@ _MAGIC = (
 # Common files that are images or are mistaken for them; the message names their format.
 _UNSUPPORTED: dict[str, str] = {
     r"%PDF": "PDF",
-    r"%!PS": "PostScript",
-    r"....ftyp|RIFF....AVI |\x1aE\xdf\xa3": "video",
+    r"%!PS|\xc5\xd0\xd3\xc6": "PostScript",
+    r"gimp xcf": "GIMP",
+    r"qoif": "QOI",
+    r"DDS ": "DirectDraw surface",
+    r"v/1\x01": "OpenEXR",
+    r"#\?(RADIANCE|RGBE)": "Radiance HDR",
+    r"SIMPLE  =": "FITS",
+    r".{128}DICM": "DICOM",
+    r"II\xbc\x01": "JPEG XR",
+    r"P7\n": "PAM",
+    r"AT&TFORM": "DjVu",
+    r"BPG\xfb": "BPG",
+    r"icns": "Apple icon",
+    r"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF": "Windows metafile",
+    r"....(ftyp|wide|mdat|moov)|RIFF....AVI |\x1aE\xdf\xa3|\0\0\x01[\xb3\xba]|FLV\x01": "video",
+    r"0&\xb2u\x8ef\xcf\x11": "video",
+    r"ID3|RIFF....WAVE|fLaC|OggS": "audio",
     r"\s*<(!doctype )?html": "HTML page",
     r"\s*<(svg|\?xml)": "SVG or XML",
     r"PK\x03\x04": "ZIP archive",
+    r"\x1f\x8b|Rar!\x1a|7z\xbc\xaf": "archive",
+    r"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "office document",
+    r"version https://git-lfs": "Git LFS pointer, whose content was not fetched",
+    r"\0\x05\x16[\0\x07]": "AppleDouble, the metadata of another file",
 }
 
 

@@ -21,7 +21,7 @@ def read_jpeg_xl(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> Re
     image = Image.fromarray(pixels)
     image.info = {
         name: metadata[key]
-        for name, key in (("icc_profile", "icc"), ("exif", "exif"))
+        for name, key in (("icc_profile", "icc"), ("exif", "exif"), ("xmp", "xmp"))
         if metadata.get(key)
     }
     return ReadImage(image, *image.size)

@@ -14,13 +14,15 @@ from clipsearch.images.formats import suffixes_of
 class OptionalDecoder:
     """A package that reads one format, and the extra of clipsearch that installs it.
 
-    `format` is the name that `sniff` returns, `title` the one for people.
+    `format` is the name in `formats.FORMATS`, `title` the one for people. `needed` is False if most
+    files of the format can be read without it.
     """
 
     format: str
     title: str
     package: str
     extra: str
+    needed: bool = True
 
     @property
     def installed(self) -> bool:
@@ -37,6 +39,7 @@ OPTIONAL_DECODERS = (
     OptionalDecoder("raw", "camera raw", "rawpy", "raw"),
     OptionalDecoder("jpegxl", "JPEG XL", "pylibjxl", "jxl"),
     OptionalDecoder("svg", "SVG", "resvg_py", "svg"),
+    OptionalDecoder("tiff", "TIFF in every compression", "imagecodecs", "tiff", needed=False),
 )
 """All of them, in the order of the documentation."""
 
@@ -58,6 +61,6 @@ def missing_decoders() -> dict[str, OptionalDecoder]:
     return {
         suffix: decoder
         for decoder in OPTIONAL_DECODERS
-        if not decoder.installed
+        if decoder.needed and not decoder.installed
         for suffix in suffixes_of(decoder.format)
     }

@@ -18,7 +18,7 @@ from clipsearch.images.reader import ReadImage, check_pixels
 
 # Mode of the file → mode of the image. Duotone has one channel, and its inks are not specified.
 _MODES = {0: "1", 1: "L", 2: "P", 3: "RGB", 4: "CMYK", 8: "L", 9: "LAB"}
-_ICC, _TRANSPARENT_INDEX, _VERSION_INFO, _EXIF = 1039, 1047, 1057, 1058
+_ICC, _TRANSPARENT_INDEX, _VERSION_INFO, _EXIF, _XMP = 1039, 1047, 1057, 1058, 1060
 # Blocks after the layers, which 16 and 32 bits have instead of the negative number.
 _TRANSPARENCY_KEYS = (b"Mtrn", b"Mt16", b"Mt32")
 
@@ -109,10 +109,11 @@ def _merge(document: _Document) -> Image.Image:
         image.putpalette(by_color.T.tobytes())
     if alpha:
         image.putalpha(planes[colors])
-    info = {"icc_profile": _ICC, "exif": _EXIF}
+    info = {"icc_profile": _ICC, "exif": _EXIF, "xmp": _XMP}
     image.info = {
         name: document.resources[key] for name, key in info.items() if key in document.resources
     }
+    image.info["photoshop"] = document.resources
     if mode == "P" and _TRANSPARENT_INDEX in document.resources:
         image.info["transparency"] = document.resources[_TRANSPARENT_INDEX][1]
     if document.depth == 32:

@@ -17,8 +17,8 @@ result would need gigabytes."""
 class ReadImage:
     """A loaded, upright image of any mode, and the upright size of the file's image.
 
-    `info` of the image may hold an `icc_profile`, and `exif`: the bytes of a TIFF structure. The
-    orientation there has been applied.
+    `info` of the image may hold an `icc_profile`, an `xmp` packet, and `exif`: the bytes of a TIFF
+    structure. The orientation there has been applied.
     """
 
     image: Image

@@ -178,6 +178,10 @@ def test_a_truncated_file_fails_with_that_reason(name: str, part: float) -> None
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "video"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
+        (b"qoif\0\0\0\x60", "QOI"),
+        (b"\0\0\0\x08wide\0\0\1\0mdat", "video"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "archive"),
     ],
 )
 def test_a_file_that_is_not_an_image_is_rejected_with_its_format(

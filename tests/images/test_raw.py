@@ -1,6 +1,7 @@
 """Camera raw files become the preview or a development, upright, and never the thumbnail."""
 
 import io
+import struct
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from clipsearch.files.walk import FileSelection
 from clipsearch.images import optional
 from clipsearch.images.decode import decode
 from clipsearch.images.formats import sniff
-from clipsearch.images.raw_tiff import is_camera_raw
+from clipsearch.images.tiff_directories import TiffContent, inspect_tiff
 from clipsearch.types import Failure
 from tests.helpers.image_files import STORED, encoded, scene
 from tests.helpers.raw_files import Page, dng, mosaic_page, preview_page, rgb_page, tiff
@@ -27,6 +28,10 @@ pytest.importorskip("rawpy")
 SENSOR = scene().resize((1440, 960))
 PLAIN = {".jpg", ".jpeg", ".heic", ".png"}
 SMALL = scene().resize((300, 200))
+
+
+def is_camera_raw(stream: io.BytesIO) -> bool:
+    return inspect_tiff(stream).is_raw
 
 
 def stored(orientation: int, image: Image.Image) -> Image.Image:
@@ -140,6 +145,35 @@ def test_ordinary_tiff_files_are_not_raw() -> None:
     for options in ({}, {"compression": "tiff_lzw"}, {"save_all": True, "append_images": pages}):
         assert not is_camera_raw(io.BytesIO(encoded(scene(), "TIFF", **options)))
     assert not is_camera_raw(io.BytesIO(encoded(scene(), "TIFF", big_tiff=True)))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_of_a_tiff_that_begins_with_a_thumbnail_the_image_is_read(order: str) -> None:
+    whole, smaller = rgb_page(SMALL), rgb_page(SMALL.resize((150, 100)))
+    whole.tags[0] = smaller.tags[0] = (254, 4, (0,))
+    first = rgb_page(Image.new("RGB", (24, 16), "blue"))
+    first.pages = [smaller, whole, preview_page(SENSOR)]
+    decoded = decode(tiff(first, order))
+    assert (decoded.format, decoded.width, decoded.height) == ("tiff", *SMALL.size)
+    assert likeness(decoded.image, SMALL) > 0.99
+    options = {"save_all": True, "append_images": [SMALL.copy()]}
+    pages = encoded(Image.new("RGB", (24, 16)), "TIFF", tiffinfo={254: 1}, **options)
+    assert decode(pages).width == SMALL.width
+    # Without that flag, the first page is the image, whatever the size of the others.
+    assert decode(encoded(Image.new("RGB", (24, 16)), "TIFF", **options)).width == 24
+    assert inspect_tiff(io.BytesIO(tiff(rgb_page(THUMB), order))) == TiffContent(is_raw=False)
+
+
+def test_a_broken_directory_does_not_hide_the_others() -> None:
+    page = rgb_page(THUMB)
+    page.pages = [mosaic_page(SMALL)]
+    data = tiff(page)
+    tag = data.index(struct.pack("<HHI", 330, 4, 1))
+    (below,) = struct.unpack_from("<I", data, tag + 8)
+    table = len(data)
+    changed = bytearray(data + struct.pack("<2I", 1 << 30, below))
+    struct.pack_into("<II", changed, tag + 4, 2, table)
+    assert is_camera_raw(io.BytesIO(changed))
 
 
 def test_directories_that_form_a_loop_end() -> None:

@@ -1,13 +1,16 @@
-"""Tell the files of cameras that are TIFF inside from ordinary TIFF files.
+"""What the directories of a TIFF file say of its images: a camera's raw file, a thumbnail.
 
-The first page of such a file is a thumbnail, which a TIFF decoder would take for the image.
+Raw files of most cameras are TIFF inside. Their first image is a thumbnail, which a TIFF decoder
+would take for the image.
 """
 
 import io
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
-_COMPRESSION, _INTERPRETATION, _SUB_IFDS = 259, 262, 330
+_KIND, _WIDTH, _HEIGHT, _COMPRESSION, _INTERPRETATION, _SUB_IFDS = 254, 256, 257, 259, 262, 330
+_READ = {_KIND, _WIDTH, _HEIGHT, _COMPRESSION, _INTERPRETATION, _SUB_IFDS}
 _RAW_TAGS = {
     33421,  # CFARepeatPatternDim (TIFF/EP)
     33422,  # CFAPattern
@@ -28,37 +31,68 @@ _MAKERS = {b"CR", b"II", b"MM"}  # Canon and Phase One mark the eight bytes afte
 _MOST_DIRECTORIES = 40
 
 
-def is_camera_raw(stream: BinaryIO) -> bool:
-    """Whether a TIFF file is a camera's raw file; reads its directories and rewinds the stream."""
+@dataclass(frozen=True, slots=True)
+class TiffContent:
+    """Whether a TIFF file is a camera's raw file, and where the directory of its image is.
+
+    `image` is None if the image is the first one, as usual.
+    """
+
+    is_raw: bool
+    image: int | None = None
+
+
+def inspect_tiff(stream: BinaryIO) -> TiffContent:
+    """Read the directories of a TIFF file and rewind the stream; broken ones are passed over."""
     try:
-        return _has_raw_directory(stream)
+        return _inspect(stream)
     except (struct.error, OSError, OverflowError):  # the TIFF decoder says what is wrong
-        return False
+        return TiffContent(is_raw=False)
     finally:
         stream.seek(0)
 
 
-def _has_raw_directory(stream: BinaryIO) -> bool:
+def begin_at(data: bytes, directory: int) -> bytes:
+    """Return a TIFF file whose first directory is another one of its own."""
+    order, big = _byte_order(data)
+    changed = bytearray(data)
+    struct.pack_into(f"{order}Q" if big else f"{order}I", changed, 8 if big else 4, directory)
+    return bytes(changed)
+
+
+def _byte_order(head: bytes) -> tuple[str, bool]:
+    """The byte order for `struct`, and whether it is BigTIFF."""
+    return "<" if head[:2] == b"II" else ">", head[2:4].strip(b"\0") == b"\x2b"
+
+
+def _inspect(stream: BinaryIO) -> TiffContent:
     stream.seek(0)
     head = stream.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = head[2:4].strip(b"\0") == b"\x2b"
+    order, big = _byte_order(head)
     (first,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", head, 8 if big else 4)
     if not big and first > 8 and head[8:10] in _MAKERS:
-        return True
-    pending = [first]
-    seen: set[int] = set()
+        return TiffContent(is_raw=True)
+    pending, seen = [first], set[int]()
+    sizes: dict[int, tuple[bool, int]] = {}  # whether an image is no reduced one, and its pixels
     while pending and len(seen) < _MOST_DIRECTORIES:
         offset = pending.pop(0)
         if offset == 0 or offset in seen:
             continue
         seen.add(offset)
-        entries, following = _read_directory(stream, offset, order, big=big)
+        try:
+            entries, following = _read_directory(stream, offset, order, big=big)
+        except (struct.error, OSError, OverflowError):
+            continue
         for tag, values in entries.items():
             if tag in _RAW_TAGS or any((tag, value) in _RAW_VALUES for value in values):
-                return True
+                return TiffContent(is_raw=True)
+        whole = not sum(entries.get(_KIND, ())) & 1
+        pixels = sum(entries.get(_WIDTH, ())) * sum(entries.get(_HEIGHT, ()))
+        sizes[offset] = whole, pixels
         pending += [*entries.get(_SUB_IFDS, ()), following]
-    return False
+    largest = max(sizes, key=lambda offset: sizes[offset], default=first)
+    is_first = largest == first or sizes.get(first, (True, 0))[0]
+    return TiffContent(is_raw=False, image=None if is_first else largest)
 
 
 def _read_directory(
@@ -75,7 +109,7 @@ def _read_directory(
         tag, kind, length = _read(data, f"{order}HH{offset_code}")
         value = data.read(8 if big else 4)
         code = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(kind)
-        if code is None or tag not in (_COMPRESSION, _INTERPRETATION, _SUB_IFDS):
+        if code is None or tag not in _READ:
             entries[tag] = ()
             continue
         length = min(length, _MOST_DIRECTORIES)
