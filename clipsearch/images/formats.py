@@ -55,7 +55,7 @@ _MAGIC = (
     # "BM" alone also matches text; the reserved bytes and the header's size exclude it.
     (rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "bmp"),
     (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", "tiff"),
-    (rb"P[1-6f][\s#]", "ppm"),
+    (rb"P[1-6fF][\s#]", "ppm"),
     (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jpegxl"),
     (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "jpeg2000"),
     (rb"....ftyp(avif|avis|(mif1|msf1).{4}(.{4})*?avi[fs])", "avif"),

@@ -14,6 +14,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from clipsearch.errors import ImageError
+from clipsearch.images.float_map import FloatMapFile
 from clipsearch.images.tiff import open_tiff
 
 Opener: TypeAlias = Callable[[BinaryIO], ImageFile]
@@ -28,6 +29,12 @@ def _heif(stream: BinaryIO) -> ImageFile:
     return opened
 
 
+def _portable_map(stream: BinaryIO) -> ImageFile:
+    is_color_float = stream.read(2) == b"PF"
+    stream.seek(0)
+    return FloatMapFile(stream) if is_color_float else PpmImageFile(stream)
+
+
 OPENERS: dict[str, Opener] = {
     "jpeg": JpegImageFile,  # reads the first image of a phone's multi-image file (MPO)
     "png": PngImageFile,
@@ -35,7 +42,7 @@ OPENERS: dict[str, Opener] = {
     "gif": GifImageFile,
     "bmp": BmpImageFile,
     "tiff": open_tiff,
-    "ppm": PpmImageFile,
+    "ppm": _portable_map,
     "jpeg2000": Jpeg2KImageFile,
     "heif": _heif,
     "avif": AvifImageFile,
