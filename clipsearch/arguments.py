@@ -1,10 +1,15 @@
 """Checks of the arguments that Python callers give; imported without numpy."""
 
 import math
+import os
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from clipsearch.errors import UsageError, shorten
+from clipsearch.records import MAX_RESULTS
+
+T = TypeVar("T")
 
 
 def number(name: str, value: Any) -> float:
@@ -40,6 +45,23 @@ def integer(name: str, value: Any) -> int:
         raise UsageError(f"the {name} must be a whole number, not {show(value)}") from error
 
 
+def page(limit: Any, offset: Any) -> tuple[int, int]:
+    """Return limit and offset as ints; raise UsageError unless a search can return that page."""
+    limit, offset = integer("limit", limit), integer("offset", offset)
+    if limit < 1:
+        raise UsageError(f"the limit must be at least 1, not {show(limit)}")
+    if offset < 0:
+        raise UsageError(f"the offset must be 0 or more, not {show(offset)}")
+    if limit > MAX_RESULTS:
+        raise UsageError(f"the limit must be at most {MAX_RESULTS:,}, not {show(limit)}")
+    if offset + limit > MAX_RESULTS:
+        raise UsageError(
+            f"offset + limit must be at most {MAX_RESULTS:,}: the limit is {limit:,}, "
+            f"the offset {show(offset)}"
+        )
+    return limit, offset
+
+
 def sequence(name: str, value: Any, of: type | tuple[type, ...], kind: str) -> tuple[Any, ...]:
     """Return the items of a list, tuple or other iterable, or a single item, as a tuple.
 
@@ -66,6 +88,27 @@ def text(name: str, value: Any) -> str:
 def texts(name: str, value: Any) -> tuple[str, ...]:
     """Return strings, or a single one, as a tuple; raise UsageError on anything else."""
     return tuple(map(str, sequence(name, value, str, "strings")))
+
+
+def paths(name: str, value: Any) -> list[Path]:
+    """Return paths, or a single one, as a list; raise UsageError on anything else."""
+    kind = (str, os.PathLike)
+    return [Path(os.fsdecode(path)) for path in sequence(name, value, kind, "paths")]
+
+
+def flat_paths(name: str, values: tuple[Any, ...]) -> list[Path]:
+    """Return the paths of a call, either each an argument or all in one list."""
+    is_list = len(values) == 1 and not isinstance(values[0], str | os.PathLike)
+    return paths(name, values[0] if is_list else values)
+
+
+def instance(name: str, value: Any, of: type[T]) -> T:
+    """Return a value of this class, a default one for None; raise UsageError on anything else."""
+    if value is None:
+        return of()
+    if not isinstance(value, of):
+        raise UsageError(f"{name} must be {of.__name__}(…), not {show(value)}")
+    return value
 
 
 def show(value: Any) -> str:

@@ -54,7 +54,7 @@ class Index(Session):
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
-        source = FileSource(paths, selection)
+        source = FileSource(arguments.flat_paths("paths", paths), selection)
         return self.ingest_source(source, options=options, dry_run=dry_run, progress=progress)
 
     def ingest_source(
@@ -66,7 +66,7 @@ class Index(Session):
         progress: Progress | None = None,
     ) -> IngestReport:
         """Store the new and changed images of a source; see `ingest`."""
-        options = options or IngestOptions()
+        options = arguments.instance("options", options, IngestOptions)
         collection = self.find_collection()
         if dry_run:
             return preview(source, collection, options, progress)
@@ -84,7 +84,7 @@ class Index(Session):
 
         The files stay as they are, and need not exist any more.
         """
-        return remove_images(self.collection, [Path(path) for path in paths])
+        return remove_images(self.collection, arguments.flat_paths("paths", paths))
 
     def search(
         self,
@@ -111,7 +111,7 @@ class Index(Session):
             query_terms(text, image, weights),
             limit=limit,
             offset=offset,
-            filters=filters or Filters(),
+            filters=arguments.instance("filters", filters, Filters),
             min_score=min_score,
             min_z=min_z,
             exclude_images=exclude_images,
@@ -159,9 +159,9 @@ class Index(Session):
         a number from 0 to 1.
         """
         least = arguments.share("minimum textness", min_textness)
-        limit = arguments.integer("limit", limit)
-        offset = arguments.integer("offset", offset)
-        hits = rank_by_text(self.textness, limit=limit, offset=offset, filters=filters or Filters())
+        limit, offset = arguments.page(limit, offset)
+        filters = arguments.instance("filters", filters, Filters)
+        hits = rank_by_text(self.textness, limit=limit, offset=offset, filters=filters)
         return Hits([hit for hit in hits if (hit.textness or 0) >= least])
 
     def classify(
@@ -182,7 +182,7 @@ class Index(Session):
             labels, templates, model=self.collection.info.model, encoder=self.load
         )
         check_top_and_threshold(top=top, threshold=threshold)
-        rows = select_rows(self.collection, filters or Filters())
+        rows = select_rows(self.collection, arguments.instance("filters", filters, Filters))
         classifications = classify_rows(rows, classifier, top=top, threshold=threshold)
         return sorted(classifications, key=lambda result: result.record.path)
 
@@ -204,12 +204,12 @@ class Index(Session):
         collection.require_tags()  # before a model is loaded
         model = collection.info.model
         classifier = to_classifier(labels, templates, model=model, encoder=self.load)
-        filters = filters or Filters()
+        filters = arguments.instance("filters", filters, Filters)
         return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
 
     def clear_tags(self, *, filters: Filters | None = None) -> int:
         """Remove all tags; return how many images had any."""
-        return clear_tags(self.collection, filters=filters or Filters())
+        return clear_tags(self.collection, filters=arguments.instance("filters", filters, Filters))
 
     def tags(self) -> dict[str, int]:
         """Count the images with each tag, the most frequent first."""

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from clipsearch import config
+from clipsearch import arguments, config
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.remote_backend import Calls, RemoteBackend
@@ -132,7 +132,7 @@ class Session:
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
         location = parse_uri(config.default_uri() if uri is None else uri)
-        name = collection or config.default_collection()
+        name = arguments.text("collection", collection or config.default_collection())
         preloaded = None
         if preload and not (daemon and find_endpoint(location.key)):  # which has the model already
             preloaded = start_preload(location.display, name, model_runtime)

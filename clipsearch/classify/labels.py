@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.text_lines import numbered_lines
@@ -21,6 +22,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(labels, str):
         raise UsageError("give a list of labels, not one text")
+    labels = arguments.texts("labels", labels)
     if not labels:
         raise UsageError("no labels: give two or more, such as --label dog --label cat")
     for label in labels:

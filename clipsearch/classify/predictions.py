@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipsearch import arguments
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.records import ImageRecord
@@ -78,7 +79,7 @@ def classify_rows(
 
 def check_top_and_threshold(*, top: int | None, threshold: float) -> None:
     """Raise UsageError unless `top` is None or at least 1 and `threshold` is from 0 to 1."""
-    if top is not None and top < 1:
+    if top is not None and arguments.integer("number of labels to show", top) < 1:
         raise UsageError(f"the number of labels to show must be at least 1, not {top}")
-    if not 0 <= threshold <= 1:  # also true for NaN
+    if not 0 <= arguments.number("threshold", threshold) <= 1:
         raise UsageError(f"the threshold must be a probability from 0 to 1, not {threshold}")

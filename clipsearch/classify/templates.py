@@ -6,6 +6,7 @@ over several sentences works better still (Radford et al. 2021, section 3.1.4).
 
 from collections.abc import Sequence
 
+from clipsearch import arguments
 from clipsearch.errors import UsageError
 
 PLACEHOLDER = "{}"
@@ -196,8 +197,7 @@ def resolve_templates(choices: Sequence[str]) -> tuple[str, ...]:
 
     Raises UsageError if a choice neither contains {} nor names a set, or if there are no choices.
     """
-    if isinstance(choices, str):
-        choices = (choices,)
+    choices = arguments.texts("templates", choices)
     templates: dict[str, None] = {}
     for choice in choices:
         if PLACEHOLDER in choice:

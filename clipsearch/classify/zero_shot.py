@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch import arguments
 from clipsearch.classify.class_matrix import build_class_matrix
 from clipsearch.classify.labels import check_labels
 from clipsearch.classify.predictions import (
@@ -55,7 +56,7 @@ def classify_images(
     A file that cannot be read is in `failed`. Raises UsageError on fewer than two labels, equal
     labels, a template without {}, a missing path, or if there are no images.
     """
-    check_labels(labels)  # before the model is loaded, which may take a minute
+    labels = check_labels(labels)  # before the model is loaded, which may take a minute
     resolve_templates(templates)
     check_top_and_threshold(top=top, threshold=threshold)
     source = image_source(paths)
@@ -66,9 +67,10 @@ def classify_images(
 
 def image_source(paths: Sequence[str | Path]) -> FileSource:
     """The image files of some paths; raises UsageError if a path is missing or there are none."""
-    if not paths:
+    given = arguments.paths("paths", paths)
+    if not given:
         raise UsageError("nothing to classify: give folders or files")
-    source = FileSource(paths)
+    source = FileSource(given)
     source.require_any()
     return source
 

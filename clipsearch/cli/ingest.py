@@ -30,7 +30,10 @@ from ingest.report import IngestReport
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
-@click.option("--model", help=f"{options.MODEL_HELP} For a new collection.  [default: auto]")
+@click.option(
+    "--model",
+    help=f"{options.MODEL_HELP} For a new collection. {options.MODEL_ENV}  [default: auto]",
+)
 @options.runtime
 @selection_options.selection
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")

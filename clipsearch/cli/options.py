@@ -18,6 +18,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 PATH = click.Path(path_type=Path)
 
 MODEL_HELP = "Name of the model, see `clipsearch models`."
+MODEL_ENV = "[env: CLIPSEARCH_MODEL]"
 
 
 def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -72,11 +73,9 @@ seed = click.option(
     show_default=True,
     help="Seed of the random numbers.",
 )
-model = click.option(
-    "--model", default="auto", show_default=True, help=f"{MODEL_HELP} [env: CLIPSEARCH_MODEL]"
-)
+model = click.option("--model", default="auto", show_default=True, help=f"{MODEL_HELP} {MODEL_ENV}")
 collection_model = click.option(
-    "--model", help=f"{MODEL_HELP}  [default: the model of the collection, or auto]"
+    "--model", help=f"{MODEL_HELP} {MODEL_ENV}  [default: the model of the collection, or auto]"
 )
 
 

@@ -20,7 +20,7 @@ def byte_size(text: str) -> int:
     try:
         size = parse_size(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not a size: write 500kB or 2MB") from error
+        raise click.BadParameter(f"{shorten(text)!r} is not a size: write 500kB or 2MB") from error
     if size >= MAX_BYTES:
         raise click.BadParameter(f"{shorten(text)!r} is larger than any file")
     return size

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical, expand_user, modified_ns
 from clipsearch.files.pseudo import PseudoFileSystems, describe
@@ -64,10 +65,8 @@ class FileSource:
         With `strict`, for paths that a person typed, raises UsageError if a path does not exist.
         Without it, for lists from a program, such a path becomes a Failure.
         """
-        if isinstance(paths, str | Path):
-            raise UsageError("give a list of paths, not one path")
-        self._paths = [expand_user(Path(path)) for path in paths]
-        self._selection = selection or FileSelection()
+        self._paths = [expand_user(path) for path in arguments.paths("paths", paths)]
+        self._selection = arguments.instance("selection", selection, FileSelection)
         self._pseudo = PseudoFileSystems()
         roots = []
         for path in self._paths:

@@ -23,6 +23,7 @@ from clipsearch.models.preprocess import Preprocessing
 from clipsearch.models.runtime import Runtime
 from clipsearch.models.text_loss import encode_by_transformers, find_loss
 from clipsearch.models.torch_runtime import TorchRuntime, Tower
+from clipsearch.models.unknown_model import folder_hint
 from clipsearch.models.weights_hash import weights_hash
 from clipsearch.types import Pixels, Vectors
 
@@ -163,8 +164,10 @@ def _location(ref: ModelRef) -> str:
     if not ref.folder.is_dir():
         raise ModelError(f"model {ref.name}: there is no folder {ref.folder}")
     if not (ref.folder / "config.json").is_file():
+        hint = folder_hint(ref.folder, "align")
         raise ModelError(
             f"model {ref.name}: {ref.folder} has no config.json, so it is not a saved model"
+            + (f"; {hint}" if hint else "")
         )
     return str(ref.folder)
 
@@ -174,8 +177,10 @@ def _check_kind(ref: ModelRef, source: str, options: Mapping[str, Any]) -> None:
     config, _ = AlignConfig.get_config_dict(source, **options)
     if config.get("model_type") != "align":
         kind = config.get("model_type", "unknown")
+        hint = folder_hint(ref.folder, "align") if ref.folder else ""
         raise ModelError(
             f"model {ref.name} is not an ALIGN model: its config.json has the type {kind!r}"
+            + (f"; {hint}" if hint else "")
         )
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.errors import ModelError
+from clipsearch.errors import UnknownModelError
 from clipsearch.models import plugins
 from clipsearch.models.onnx_names import EXPORTS, open_clip_name
 from clipsearch.models.recommended_models import ALIASES, ALIGN_REPO, Family
@@ -38,8 +38,8 @@ def parse_model_name(name: str) -> ModelRef:
     """Parse `ARCH/TAG`, `hf-hub:ORG/NAME`, `local-dir:PATH`, `onnx:…`, `align[:…]`, or a name.
 
     A name is "pocket", an alias, or a plug-in. `ARCH__TAG` is another spelling of `ARCH/TAG`.
-    Whether a built-in model exists is only known after loading it. Raises ModelError on a name of
-    another form, with the nearest known one.
+    Whether a built-in model exists is only known after loading it. Raises UnknownModelError on
+    a name of another form, with the nearest known one.
     """
     text = ALIASES.get(name.strip(), name.strip())
     scheme, _, rest = text.partition(":")
@@ -104,13 +104,13 @@ def _parse_align(source: str, name: str) -> ModelRef:
 
 def _absolute(path: str, name: str) -> Path:
     if not path:
-        raise ModelError(f"model {name!r} names no folder")
+        raise UnknownModelError(f"model {name!r} names no folder")
     return Path(path).expanduser().resolve()
 
 
 def _repo(text: str, name: str) -> str:
     if not _REPO.fullmatch(text):
-        raise ModelError(
+        raise UnknownModelError(
             f"model {name!r}: {text!r} is neither a hub repository (ORG/NAME) nor a folder"
         )
     return text

@@ -11,7 +11,7 @@ import open_clip
 from clipsearch.errors import ModelError
 from clipsearch.models import hub
 from clipsearch.models.model_name import ModelRef
-from clipsearch.models.unknown_model import unknown_tag_error
+from clipsearch.models.unknown_model import folder_hint, unknown_tag_error
 
 CONFIG = "open_clip_config.json"
 
@@ -115,7 +115,10 @@ def _read_config(ref: ModelRef, path: Path) -> Mapping[str, Any]:
     if not path.parent.is_dir():
         raise ModelError(f"model {ref.name}: there is no folder {path.parent}")
     if not path.is_file():
-        raise ModelError(f"model {ref.name}: {path.parent} has no {CONFIG}, which open_clip writes")
+        raise ModelError(
+            f"model {ref.name}: {path.parent} has no {CONFIG}, which open_clip writes"
+            + (f"; {hint}" if (hint := folder_hint(path.parent, "local-dir")) else "")
+        )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         preprocessing, architecture = config.get("preprocess_cfg") or {}, config["model_cfg"]

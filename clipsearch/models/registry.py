@@ -7,9 +7,10 @@ import logging
 from functools import partial
 
 from clipsearch import config
+from clipsearch.arguments import show
 from clipsearch.errors import ClipsearchError, ModelError, UsageError
 from clipsearch.models import hub
-from clipsearch.models.base import Encoder
+from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.calibration_images import SampleImages
 from clipsearch.models.export_source import ExportableEncoder
 from clipsearch.models.model_name import (
@@ -59,6 +60,7 @@ def load(
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
+        _log_fixed_choices(runtime)
         from clipsearch.models.pocket.encoder import PocketEncoder
 
         return PocketEncoder()
@@ -79,6 +81,14 @@ def load(
     if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime, sample)):
         return encoder
     return open_or_export(ref, runtime.precision, partial(_on_torch, ref), sample)
+
+
+def _log_fixed_choices(runtime: Runtime) -> None:
+    """Say which options the embedded model ignores; settings for all models cause no message."""
+    if runtime.precision not in ("auto", config.default_precision()):
+        log.info("model pocket has a fixed precision: %s is ignored", runtime.precision)
+    if runtime.runtime == "torch" != config.default_runtime():
+        log.info("model pocket always runs on OpenVINO: torch is ignored")
 
 
 def measured_precision(name: str) -> PrecisionRecord | None:
@@ -190,6 +200,8 @@ def choose_default() -> tuple[str, str]:
 
 def check_custom_encoder(encoder: Encoder) -> None:
     """Raise UsageError if a user's encoder has a name that a built-in model may have."""
+    if not isinstance(getattr(encoder, "identity", None), ModelIdentity):
+        raise UsageError(f"model must be a name or an Encoder, not {show(encoder)}")
     name = encoder.identity.name
     if not is_custom_name(name) and not type(encoder).__module__.startswith("clipsearch."):
         raise UsageError(

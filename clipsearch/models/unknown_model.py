@@ -1,6 +1,8 @@
 """Errors for unknown models, with the nearest known names."""
 
+import contextlib
 import difflib
+import json
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -39,9 +41,30 @@ def unknown_tag_error(name: str, arch: str, tag: str, tags: Sequence[str]) -> Mo
     return ModelError(f"unknown model {name!r}: {hint}{_LISTING}")
 
 
+def folder_kind(folder: Path) -> str:
+    """The prefix of a model's name for the files in a folder, "" if they are of no known kind."""
+    if (folder / "open_clip_config.json").is_file():
+        return "local-dir"
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "align":
+            return "align"
+    return "onnx" if any(folder.rglob("*.onnx")) else ""
+
+
+def folder_hint(folder: Path, prefix: str) -> str:
+    """Say which prefix the model in a folder needs, "" if `prefix` may be right."""
+    kind = folder_kind(folder)
+    names = {"local-dir": "open_clip", "align": "ALIGN", "onnx": "ONNX"}
+    return (
+        f"it is a model of {names[kind]}: write {kind}:{folder}" if kind not in ("", prefix) else ""
+    )
+
+
 def unknown_model_error(name: str) -> UnknownModelError:
     """The error for a name of no known form or architecture, with the nearest known names."""
-    if name and Path(name).expanduser().is_dir():
+    if name and (folder := Path(name).expanduser()).is_dir():
+        if kind := folder_kind(folder):
+            return UnknownModelError(f"{name!r} is a folder: write {kind}:{name}")
         return UnknownModelError(
             f"{name!r} is a folder: write local-dir:{name}, align:{name} for ALIGN, or onnx:{name}"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipsearch import arguments
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import modified_ns
@@ -57,6 +58,7 @@ def find_near_duplicates(
     """
     if threshold is None:
         threshold = PIXELS_THRESHOLD if compare_pixels else EMBEDDINGS_THRESHOLD
+    threshold = arguments.number("threshold", threshold)
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
     contents, vectors, failures = _read_contents(collection)

@@ -39,6 +39,11 @@ class StoredImage:
     id: str = ""
     path: Path | None = None
 
+    def __post_init__(self) -> None:
+        arguments.text("id", self.id)
+        if self.path is not None:
+            object.__setattr__(self, "path", arguments.paths("path", self.path)[0])
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:

@@ -9,7 +9,6 @@ from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.parser import StoredImage, Term
-from clipsearch.records import MAX_RESULTS
 
 TextnessScale: TypeAlias = float | Literal["off"]
 """A factor of the bias: below 0 for less text, above 0 for more; "off" makes text irrelevant."""
@@ -43,10 +42,11 @@ class Query:
     max_textness: float | None = None
 
     def __post_init__(self) -> None:
+        limit, offset = arguments.page(self.limit, self.offset)
         values: dict[str, Any] = {
+            "limit": limit,
+            "offset": offset,
             "terms": _as_terms(self.terms),
-            "limit": arguments.integer("limit", self.limit),
-            "offset": arguments.integer("offset", self.offset),
             "textness": _as_scale(self.textness),
         }
         for name, field_name, read in (
@@ -62,7 +62,6 @@ class Query:
             raise UsageError("the query is empty: give a text, an image, or both")
         if not isinstance(self.filters, Filters):
             raise UsageError(f"filters must be Filters(…), not {arguments.show(self.filters)}")
-        _check_range(self.limit, self.offset)
 
 
 def _as_terms(terms: Any) -> tuple[Term, ...]:
@@ -70,20 +69,6 @@ def _as_terms(terms: Any) -> tuple[Term, ...]:
     if isinstance(terms, str | Path | Term | StoredImage) or not isinstance(terms, Iterable):
         terms = (terms,)
     return tuple(term if isinstance(term, Term) else Term(term) for term in terms)
-
-
-def _check_range(limit: int, offset: int) -> None:
-    if limit < 1:
-        raise UsageError(f"the limit must be at least 1, not {arguments.show(limit)}")
-    if offset < 0:
-        raise UsageError(f"the offset must be 0 or more, not {arguments.show(offset)}")
-    if limit > MAX_RESULTS:
-        raise UsageError(f"the limit must be at most {MAX_RESULTS:,}, not {arguments.show(limit)}")
-    if offset + limit > MAX_RESULTS:
-        raise UsageError(
-            f"offset + limit must be at most {MAX_RESULTS:,}: the limit is {limit:,}, "
-            f"the offset {arguments.show(offset)}"
-        )
 
 
 def _as_scale(scale: Any) -> TextnessScale | None:
