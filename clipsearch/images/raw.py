@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PREVIEW_SIDE = 512
 """Pixels of the shorter side from which a preview is taken for the image; thumbnails have less."""
 
+_CANON_HEADER = 1 << 20  # bytes in which a CR3 file has its metadata
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+
 # LibRaw's flip: 4 transposes, then 2 mirrors top and bottom and 1 left and right.
 _FLIPS = {
     1: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -107,11 +110,33 @@ def raw_exif(data: bytes) -> bytes | None:
         jpeg = data[offset : offset + length]
         marker = jpeg.find(b"Exif\0\0", 0, 1 << 16)
         return jpeg[marker + 6 :] if marker > 0 else None
+    if data[4:12] == b"ftypcrx ":
+        return _canon_exif(data)
     if data[:2] in (b"II", b"MM"):
         # Olympus and Panasonic replace the number 42 of TIFF by letters of their own.
         magic = b"II*\0" if data[:2] == b"II" else b"MM\0*"
         return data if data.startswith(magic) else magic + data[4:]
     return None
+
+
+def _canon_exif(data: bytes) -> bytes | None:
+    """The EXIF of a CR3 file, whose directories are TIFF structures in boxes of their own."""
+    boxes = {}
+    for name in (b"CMT1", b"CMT2", b"CMT4"):
+        start = data.find(name, 0, _CANON_HEADER)
+        if start >= 4:
+            length = int.from_bytes(data[start - 4 : start], "big")
+            boxes[name] = data[start + 4 : start - 4 + length]
+    try:
+        main = Image.Exif()
+        main.load(boxes[b"CMT1"])
+        for directory, name in ((_EXIF_IFD, b"CMT2"), (_GPS_IFD, b"CMT4")):
+            part = Image.Exif()
+            part.load(boxes.get(name, b""))
+            main.get_ifd(directory).update(part)
+        return main.tobytes()
+    except Exception:  # noqa: BLE001 - broken EXIF of any kind must not make an image fail
+        return None
 
 
 def _reason(error: Exception) -> str:

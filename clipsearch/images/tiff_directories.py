@@ -74,6 +74,7 @@ def _inspect(stream: BinaryIO) -> TiffContent:
         return TiffContent(is_raw=True)
     pending, seen = [first], set[int]()
     sizes: dict[int, tuple[bool, int]] = {}  # whether an image is no reduced one, and its pixels
+    refers_below = False
     while pending and len(seen) < _MOST_DIRECTORIES:
         offset = pending.pop(0)
         if offset == 0 or offset in seen:
@@ -89,10 +90,16 @@ def _inspect(stream: BinaryIO) -> TiffContent:
         whole = not sum(entries.get(_KIND, ())) & 1
         pixels = sum(entries.get(_WIDTH, ())) * sum(entries.get(_HEIGHT, ()))
         sizes[offset] = whole, pixels
-        pending += [*entries.get(_SUB_IFDS, ()), following]
+        below = entries.get(_SUB_IFDS, ())
+        refers_below = refers_below or bool(below)
+        pending += [*below, following]
+    reduced = first in sizes and not sizes[first][0]
     largest = max(sizes, key=lambda offset: sizes[offset], default=first)
-    is_first = largest == first or sizes.get(first, (True, 0))[0]
-    return TiffContent(is_raw=False, image=None if is_first else largest)
+    if not reduced:
+        return TiffContent(is_raw=False)
+    if refers_below and not sizes[largest][0]:  # as a camera's file that was cut
+        return TiffContent(is_raw=True)
+    return TiffContent(is_raw=False, image=None if largest == first else largest)
 
 
 def _read_directory(

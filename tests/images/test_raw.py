@@ -18,6 +18,7 @@ from clipsearch.files.walk import FileSelection
 from clipsearch.images import optional
 from clipsearch.images.decode import decode
 from clipsearch.images.formats import sniff
+from clipsearch.images.raw import raw_exif
 from clipsearch.images.tiff_directories import TiffContent, inspect_tiff
 from clipsearch.types import Failure
 from tests.helpers.image_files import STORED, encoded, scene
@@ -27,6 +28,7 @@ pytest.importorskip("rawpy")
 
 SENSOR = scene().resize((1440, 960))
 PLAIN = {".jpg", ".jpeg", ".heic", ".png"}
+DATE = b"2019:05:06 07:08:09\0"
 SMALL = scene().resize((300, 200))
 
 
@@ -267,3 +269,44 @@ def test_raw_files_beside_an_image_of_the_same_name_are_skipped(tmp_path: Path) 
     # An image that is excluded does not stand for its raw file.
     without = FileSelection(skip_raw_pairs=True, exclude=("1.*g",))
     assert found(without) == (lone | {"1.CR2"}, 2)
+
+
+def test_the_metadata_of_other_makers_is_found() -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "Camera"
+    exif.get_ifd(0x8769)[0x9003] = "2019:05:06 07:08:09"
+    whole = exif.tobytes().removeprefix(b"Exif\0\0")
+
+    def capture(data: bytes) -> tuple[object, object]:
+        image = Image.new("RGB", (9, 9))
+        image.info["exif"] = raw_exif(data)
+        found = image.getexif()
+        return found.get(0x0110), found.get_ifd(0x8769).get(0x9003)
+
+    expected = ("Camera", "2019:05:06 07:08:09")
+    little = tiff(Page(b"", [(0x0110, 2, b"Camera\0")], exif=[(0x9003, 2, DATE)]))
+    for magic in (b"IIRO", b"IIRS", b"IIU\0", b"II*\0"):
+        assert capture(magic + little[4:]) == expected
+    assert capture(b"MMOR" + whole[4:]) == expected
+    jpeg = encoded(SMALL.copy(), "JPEG", exif=exif)
+    header = b"FUJIFILMCCD-RAW ".ljust(84, b"0") + struct.pack(">II", 200, len(jpeg))
+    assert capture(header.ljust(200, b"\0") + jpeg) == expected
+    inner = tiff(Page(b"", [(0x9003, 2, DATE)]))
+    main = tiff(Page(b"", [(0x0110, 2, b"Camera\0")]))
+    boxes = b"".join(
+        struct.pack(">I", 8 + len(box)) + name + box
+        for name, box in ((b"CMT1", main), (b"CMT2", inner))
+    )
+    canon = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + b"\0\0\1\0moov" + boxes
+    assert capture(canon) == expected
+    for broken in (b"FUJIFILMCCD-RAW", canon[:30], b"FOVb", canon.replace(b"CMT1", b"CMT9")):
+        assert raw_exif(broken) is None
+
+
+def test_a_raw_file_that_was_cut_is_not_its_thumbnail() -> None:
+    page = rgb_page(THUMB)
+    page.pages = [mosaic_page(SMALL)]
+    data = bytearray(tiff(page))
+    struct.pack_into("<I", data, data.index(struct.pack("<HHI", 330, 4, 1)) + 8, len(data) + 99)
+    with pytest.raises(ImageError, match="camera raw"):
+        decode(bytes(data))
