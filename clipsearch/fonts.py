@@ -5,6 +5,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import platformdirs
 from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+FontFile = Path | str | None  # a path, a file name that Pillow looks up, or the one inside Pillow
 
 FONT_SUFFIXES = {".ttf", ".otf", ".ttc"}
 MAX_FILES = 20_000  # stop here if a folder turns out to be something else, such as a whole disk
@@ -52,11 +54,18 @@ SCRIPT_FONTS = (
     "NotoSansDevanagari-Regular.ttf",
     "NotoSansThai-Regular.ttf",
     "Nirmala.ttf",
-    "NotoEmoji-Regular.ttf",
-    "seguiemj.ttf",
     "DejaVuSans.ttf",
     "Arial Unicode.ttf",
 )
+EMOJI_FONTS = (
+    "NotoColorEmoji.ttf",
+    "Apple Color Emoji.ttc",
+    "seguiemj.ttf",
+    "TwitterColorEmoji-SVGinOT.ttf",
+    "NotoEmoji-Regular.ttf",
+    "Symbola.ttf",
+)
+BITMAP_SIZES = (109, 128, 136, 160, 96, 64)  # of the glyphs in color fonts
 
 _PROBE_SIZE = 16
 _NO_CHARACTER = "\U0010ffff"  # permanently unassigned, so every font draws its "missing" box
@@ -86,17 +95,27 @@ def group_by_family(files: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
 
 
 @lru_cache(maxsize=256)
-def load_font(file: Path | str | None, size: int) -> Font:
+def load_font(file: FontFile, size: int) -> Font:
     """Load a font at a size in pixels.
 
-    `file` is a path, a file name that Pillow looks up, or None for the font inside Pillow. Raises
-    OSError if the font is missing or damaged.
+    A font that has only bitmaps, such as emoji, is loaded at their size. Raises OSError if the font
+    is missing or damaged.
     """
-    return ImageFont.load_default(size) if file is None else ImageFont.truetype(str(file), size)
+    if file is None:
+        return ImageFont.load_default(size)
+    try:
+        return ImageFont.truetype(str(file), size)
+    except OSError as error:
+        if "invalid pixel size" not in str(error):
+            raise
+        for bitmap_size in BITMAP_SIZES:
+            with suppress(OSError):
+                return ImageFont.truetype(str(file), bitmap_size)
+        raise
 
 
 @lru_cache(maxsize=20_000)
-def has_glyphs(file: Path | str | None, text: str) -> bool:
+def has_glyphs(file: FontFile, text: str) -> bool:
     """Whether a font has a glyph for every character; False if it cannot be read.
 
     A glyph counts if it is drawn differently from the font's box for missing characters.
@@ -105,7 +124,7 @@ def has_glyphs(file: Path | str | None, text: str) -> bool:
 
 
 @lru_cache(maxsize=100_000)
-def _has_glyph(file: Path | str | None, character: str) -> bool:
+def _has_glyph(file: FontFile, character: str) -> bool:
     try:
         font = load_font(file, _PROBE_SIZE)
         mask, missing = font.getmask(character), font.getmask(_NO_CHARACTER)

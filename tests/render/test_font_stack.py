@@ -2,16 +2,16 @@
 
 import pytest
 
-from clipsearch.render import font_stack
+from clipsearch.render import font_choice, font_stack
 from clipsearch.render.font_stack import FontStack, choose_font
 
 
 def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     english, greek = "english.ttf", "greek.ttf"
     have = {english: "abc ", greek: "abc λ"}
-    monkeypatch.setattr(font_stack, "PLAIN_FONTS", (english, greek))
-    monkeypatch.setattr(font_stack, "_is_installed", lambda name: name in have)
-    monkeypatch.setattr(font_stack, "has_glyphs", lambda name, character: character in have[name])
+    monkeypatch.setattr(font_choice, "PLAIN_FONTS", (english, greek))
+    monkeypatch.setattr(font_choice, "_is_installed", lambda name: name in have)
+    monkeypatch.setattr(font_choice, "has_glyphs", lambda name, character: character in have[name])
     assert choose_font("a b c") == english
     assert choose_font("a λ") == greek
 
@@ -19,7 +19,9 @@ def test_a_font_that_has_the_characters_is_preferred(monkeypatch: pytest.MonkeyP
 def test_without_the_accented_letter_the_plain_one_is_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(font_stack, "has_glyphs", lambda name, character: character.isascii())
+    for module in (font_choice, font_stack):
+        monkeypatch.setattr(module, "has_glyphs", lambda name, character: character.isascii())
+        font_choice._font_for.cache_clear()
     assert FontStack(20).width("été") == FontStack(20).width("ete")
 
 
