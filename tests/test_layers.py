@@ -38,7 +38,7 @@ TIERS = (
     "clipsearch.daemon",
     "clipsearch.model_match",
     "clipsearch.session",
-    "clipsearch.index clipsearch.distill clipsearch.daemon.__main__",
+    "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}

@@ -106,7 +106,13 @@ def main() -> None:
         default=["auto"],
         help="precisions to compare; all ratios are to the first one",
     )
-    parser.add_argument("--peers", nargs="+", choices=["rclip", "clip-retrieval"], default=[])
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        choices=["rclip", "clip-retrieval"],
+        default=[],
+        help="measure these, too",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each; the best counts")
     options = parse_options(parser)
     os.environ["CLIPSEARCH_WARM"] = ""

@@ -97,7 +97,9 @@ def main() -> None:
     """Print a table and write it to benchmark-threads.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", help=f"{ARCHITECTURE} with random weights if not given")
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"])
+    parser.add_argument(
+        "--precision", nargs="+", default=["fp32", "bf16", "int8"], help="each of these"
+    )
     options = parse_options(parser)
     name = options.model or f"local-dir:{make_checkpoint()}"
     table: list[dict[str, object]] = []

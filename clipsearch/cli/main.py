@@ -41,6 +41,7 @@ COMMANDS = {
     "warm": "Keep the store and the model in memory in a daemon, for fast queries.",
     "models": "List recommended models, and which need no download.",
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
+    "doctor": "Check the installation, the machine and the store; say what to do.",
     "remove": "Remove images or folders from a collection; image files stay.",
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",
@@ -93,7 +94,8 @@ def clipsearch(context: click.Context) -> None:
     log.setLevel(logging.INFO)
     if not log.handlers:
         log.addHandler(_StderrHandler())
-    context.default_map = default_map(context)
+    if context.invoked_subcommand != "doctor":  # which also works if config.toml is damaged
+        context.default_map = default_map(context)
 
 
 class _StderrHandler(logging.Handler):

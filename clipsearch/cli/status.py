@@ -4,6 +4,7 @@ import json
 
 import click
 
+from clipsearch import config
 from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.errors import StoreError
@@ -26,12 +27,14 @@ def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) ->
         disk_bytes = store.disk_bytes()
         if as_json:
             described = [_as_json(name, opened) for name, opened in collections.items()]
-            click.echo(
-                json.dumps({"uri": store.uri, "disk_bytes": disk_bytes, "collections": described})
-            )
+            places = {"cache": str(config.cache_folder()), "config": str(config.config_path())}
+            store_fields = {"uri": store.uri, "disk_bytes": disk_bytes, **places}
+            click.echo(json.dumps({**store_fields, "collections": described}))
         else:
             size = "" if disk_bytes is None else f", {disk_bytes / 1e6:,.1f} MB"
-            click.echo(f"store {escape_control(store.uri)}{size}")
+            click.echo(f"store  {escape_control(store.uri)}{size}")
+            click.echo(f"cache  {escape_control(str(config.cache_folder()))}")
+            click.echo(f"config {escape_control(str(config.config_path()))}")
             for name, opened in collections.items():
                 _show(name, opened, None if all_failures else SHOWN_FAILURES)
             if not collections:

@@ -141,6 +141,23 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def stale_folders() -> list[Path]:
+    """The folders of killed processes, and the conversions by other versions of the libraries."""
+    stale = []
+    for path in folder().glob("*"):
+        try:
+            if path.name.startswith(".new-"):
+                is_stale = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+            else:
+                made_by = json.loads((path / MANIFEST).read_text("utf-8"))["versions"]
+                is_stale = not _is_current(made_by)
+        except (OSError, ValueError, KeyError):
+            continue
+        if is_stale:
+            stale.append(path)
+    return stale
+
+
 def touch(key: str) -> None:
     """Update the time of last use of a conversion, at most once a day."""
     path = folder() / key / MANIFEST

@@ -1,0 +1,1 @@
+"""Checks of an installation: what works, what does not, and what to do."""
