@@ -50,16 +50,14 @@ class Exif:
         return next(filter(None, map(parse_timestamp, values)), None)
 
     def gps_time(self) -> datetime | None:
-        """The time of the position, in UTC; None without both a date and a time of day."""
+        """The time of the position, in UTC; the start of its day if only that is known."""
         gps = self._directory(_GPS_IFD)
-        time = _numbers(gps.get(_GPS_TIME))
-        if time is None or len(time) != 3:
-            return None
         date = gps.get(_GPS_DATE)
         text = date.decode("ascii", "replace") if isinstance(date, bytes) else str(date)
-        hour, minute, second = (int(number) for number in time)
         day = text.strip(" \0")
-        return parse_timestamp(f"{day} {hour:02}:{minute:02}:{second:02}")
+        time = _numbers(gps.get(_GPS_TIME)) or []
+        clock = ":".join(f"{int(number):02}" for number in time) if len(time) == 3 else ""
+        return parse_timestamp(f"{day} {clock}") or parse_timestamp(day)
 
     def camera(self) -> tuple[object, object]:
         """Make and model as they are in the file."""

@@ -44,6 +44,13 @@ def test_place_and_camera_are_read_from_exif(kind: str) -> None:
     assert found.longitude == pytest.approx(11.575, abs=1e-6)
 
 
+@pytest.mark.parametrize("time", [None, (25.0, 0.0, 0.0), (1.0, 2.0), (IFDRational(0, 0),) * 3])
+def test_the_day_of_a_position_without_a_time(time: tuple[float, ...] | None) -> None:
+    gps = {29: "2014:03:02"} | ({} if time is None else {7: time})
+    found = metadata(exif=exif({}, {}, gps))
+    assert (found.taken_at, found.taken_from) == (datetime(2014, 3, 2), "gps")
+
+
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description exif:GPSLatitude="33,54.0S"
  exif:GPSLongitude='151,12,0E' tiff:Make="Canon" xmp:ModifyDate="2020-01-01">
  <photoshop:DateCreated>2015-06-07T12:34:56.78+02:00</photoshop:DateCreated>
