@@ -21,7 +21,7 @@ from clipsearch.images.exif import read_orientation
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.loader import Loader
 from clipsearch.images.metadata import Metadata, read_metadata
-from clipsearch.images.reader import check_aspect_ratio, find_reader
+from clipsearch.images.reader import Limits, check_aspect_ratio, find_reader
 from clipsearch.images.tiff_directories import begin_at, inspect_tiff
 
 MAX_PIXELS = 250_000_000
@@ -124,7 +124,7 @@ def _decode(
         elif content.image is not None:
             stream = io.BytesIO(begin_at(stream.read(), content.image))
     if reader := find_reader(format_name):
-        read = reader(stream, max_pixels, min_side)
+        read = reader(stream, Limits(max_pixels, min_side, held))
         image, _, metadata = _convert(read.image, transpose=False)
         image.info.clear()
         return DecodedImage(image, read.width, read.height, format_name, metadata)

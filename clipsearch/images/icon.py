@@ -9,13 +9,16 @@ from PIL.Image import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from clipsearch.errors import ImageError
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
+
+_BYTES = 12
+"""Per pixel: the frame, its mask, and two images."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DIB_HEADERS = (40, 52, 56, 64, 108, 124)  # bytes of the versions of BITMAPINFOHEADER
 
 
-def read_icon(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> ReadImage:
+def read_icon(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Read the image of an icon or cursor with the most pixels, then the most colors."""
     data = stream.read()
     (count,) = struct.unpack_from("<H", data, 4)
@@ -30,7 +33,7 @@ def read_icon(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> ReadI
     if not frames:
         raise ImageError("truncated or corrupt (an icon without images)")
     (_, bits, width, height), frame = max(frames, key=lambda item: item[0])
-    check_pixels(width, height, max_pixels)
+    limits.admit(width, height, bytes_per_pixel=_BYTES)
     image = _open_png(frame) if frame.startswith(_PNG) else _open_bitmap(frame, bits)
     return ReadImage(image, *image.size)
 

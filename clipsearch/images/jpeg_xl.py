@@ -5,10 +5,13 @@ from typing import BinaryIO
 from PIL import Image
 
 from clipsearch.images.optional import require_decoder
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
+
+_BYTES = 16
+"""Per pixel, mostly for the floats of libjxl."""
 
 
-def read_jpeg_xl(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> ReadImage:
+def read_jpeg_xl(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Read a JPEG XL image, or the first frame of an animation, in 8 bits; libjxl turns it upright.
 
     Raises MissingDecoderError without pylibjxl.
@@ -16,7 +19,7 @@ def read_jpeg_xl(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> Re
     pylibjxl = require_decoder("jpegxl")
     data = stream.read()
     header = pylibjxl.probe(data)
-    check_pixels(header["width"], header["height"], max_pixels)
+    limits.admit(header["width"], header["height"], bytes_per_pixel=_BYTES)
     pixels, metadata = pylibjxl.decode(data, metadata=True)
     image = Image.fromarray(pixels)
     image.info = {

@@ -14,7 +14,10 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from clipsearch.errors import ImageError
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
+
+_BYTES = 14
+"""Per pixel: channels of up to 32 bits one by one, and three images."""
 
 # Mode of the file → mode of the image. Duotone has one channel, and its inks are not specified.
 _MODES = {0: "1", 1: "L", 2: "P", 3: "RGB", 4: "CMYK", 8: "L", 9: "LAB"}
@@ -23,14 +26,14 @@ _ICC, _TRANSPARENT_INDEX, _VERSION_INFO, _EXIF, _XMP = 1039, 1047, 1057, 1058, 1
 _TRANSPARENCY_KEYS = (b"Mtrn", b"Mt16", b"Mt32")
 
 
-def read_psd(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> ReadImage:
+def read_psd(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Read the merged image of a PSD or PSB file in 8 bits.
 
     Raises ImageError for a file that was saved without it.
     """
     try:
         document = _parse(stream.read())
-        check_pixels(document.width, document.height, max_pixels)
+        limits.admit(document.width, document.height, bytes_per_pixel=_BYTES)
         if document.resources.get(_VERSION_INFO, b"\0\0\0\0\1")[4:5] == b"\0":
             raise ImageError(
                 "the Photoshop file has no merged image: save it with 'Maximize Compatibility'"

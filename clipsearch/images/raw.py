@@ -10,13 +10,16 @@ from PIL.JpegImagePlugin import JpegImageFile
 from clipsearch.errors import ImageError
 from clipsearch.images.exif import read_orientation
 from clipsearch.images.optional import require_decoder
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
 
 if TYPE_CHECKING:
     from rawpy import RawPy
 
 PREVIEW_SIDE = 512
 """Pixels of the shorter side from which a preview is taken for the image; thumbnails have less."""
+
+_BYTES, _BYTES_HALF = 24, 8
+"""Per pixel of the sensor: its data, those in color, and two images, at full or half size."""
 
 _CANON_HEADER = 1 << 20  # bytes in which a CR3 file has its metadata
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -33,7 +36,7 @@ _FLIPS = {
 }
 
 
-def read_raw(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadImage:
+def read_raw(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Read a camera raw file as an upright RGB image.
 
     The embedded preview is taken if its shorter side has at least `min_side` and PREVIEW_SIDE
@@ -42,18 +45,18 @@ def read_raw(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadIma
     """
     rawpy = require_decoder("raw")
     data = stream.read()
-    side = max(PREVIEW_SIDE, min_side or 0)
+    side = max(PREVIEW_SIDE, limits.min_side or 0)
     raw = rawpy.RawPy()
     try:
         raw.open_buffer(io.BytesIO(data))
         sizes = raw.sizes
         width, height = sizes.width, sizes.height
-        check_pixels(width, height, max_pixels)
+        half = min(width, height) >= 2 * side
+        limits.admit(width, height, bytes_per_pixel=_BYTES_HALF if half else _BYTES)
         if sizes.flip & 4:
             width, height = height, width
-        image = _preview(raw, (width, height), side, max_pixels)
+        image = _preview(raw, (width, height), side)
         if image is None:
-            half = min(width, height) >= 2 * side
             pixels = raw.postprocess(half_size=half, use_camera_wb=True)
             image = Image.fromarray(pixels)
     except rawpy.LibRawError as error:
@@ -64,9 +67,7 @@ def read_raw(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadIma
     return ReadImage(image, width, height)
 
 
-def _preview(
-    raw: "RawPy", upright: tuple[int, int], side: int, max_pixels: int
-) -> Image.Image | None:
+def _preview(raw: "RawPy", upright: tuple[int, int], side: int) -> Image.Image | None:
     """The embedded preview, upright, or None if there is none that is large enough."""
     try:
         thumb = raw.extract_thumb()
@@ -75,7 +76,7 @@ def _preview(
             if isinstance(thumb.data, bytes)
             else Image.fromarray(thumb.data)
         )
-        if min(preview.size) < side or preview.width * preview.height > max_pixels:
+        if min(preview.size) < side or preview.width * preview.height > 2 * upright[0] * upright[1]:
             return None
         transposition = read_orientation(preview)
         if isinstance(preview, JpegImageFile):

@@ -1,12 +1,14 @@
 """Readers of the formats that Pillow does not open, or only in part."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
 from PIL.Image import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.memory import PIXELS
 
 MAX_ASPECT_RATIO = 200
 """Preprocessing scales the shorter side to the model's input. At an aspect ratio of 60,000:1 the
@@ -26,8 +28,24 @@ class ReadImage:
     height: int
 
 
-Reader: TypeAlias = Callable[[BinaryIO, int, int | None], ReadImage]
-"""Reads a stream, given `max_pixels` and `min_side` as for `decode`."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a call of `decode` allows and needs; `held` keeps its share of the memory."""
+
+    max_pixels: int
+    min_side: int | None
+    held: ExitStack
+
+    def admit(self, width: int, height: int, *, bytes_per_pixel: int) -> None:
+        """Check a size and wait for the memory to decode it; once per image.
+
+        Raises ImageError if it has too many pixels, is a narrow stripe, or can never fit.
+        """
+        check_pixels(width, height, self.max_pixels)
+        self.held.enter_context(PIXELS.reserve(width * height * bytes_per_pixel))
+
+
+Reader: TypeAlias = Callable[[BinaryIO, Limits], ReadImage]
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:

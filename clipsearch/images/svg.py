@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from clipsearch.errors import ImageError
 from clipsearch.images.optional import require_decoder
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
 
 DRAWN_SIDE = 768
 """Pixels of the shorter side of what is drawn, whatever the size that the file names."""
@@ -18,11 +18,14 @@ DRAWN_SIDE = 768
 TIMEOUT = 30.0
 """Seconds of wall-clock time for a drawing; svg_worker.py limits the processor time."""
 
+_BYTES = 16
+"""Per pixel: two images and the PNG."""
+
 _WORKER = Path(__file__).with_name("svg_worker.py")
 _LARGEST = 1 << 20  # a drawing may name any size
 
 
-def read_svg(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadImage:
+def read_svg(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Draw an SVG with a transparent ground; its files and links are never opened.
 
     Its shorter side has `min_side` and at least DRAWN_SIDE pixels. Raises MissingDecoderError
@@ -30,7 +33,7 @@ def read_svg(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadIma
     """
     package = require_decoder("svg")
     folder = Path(str(package.__file__)).parents[1]
-    side = max(DRAWN_SIDE, min_side or 0)
+    side = max(DRAWN_SIDE, limits.min_side or 0)
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", _WORKER, folder, str(side)],
@@ -49,7 +52,7 @@ def read_svg(stream: BinaryIO, max_pixels: int, min_side: int | None) -> ReadIma
         raise ImageError("the SVG needs too much time or memory to draw")
     size, _, png = done.stdout.partition(b"\n")
     image = PngImageFile(io.BytesIO(png))
-    check_pixels(image.width, image.height, max_pixels)
+    limits.admit(image.width, image.height, bytes_per_pixel=_BYTES)
     image.load()
     if image.getchannel("A").getextrema()[1] == 0:
         raise ImageError("the SVG draws nothing")

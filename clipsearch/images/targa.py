@@ -8,12 +8,15 @@ from PIL.Image import Image
 from PIL.TgaImagePlugin import TgaImageFile
 
 from clipsearch.errors import ImageError
-from clipsearch.images.reader import ReadImage, check_pixels
+from clipsearch.images.reader import Limits, ReadImage
+
+_BYTES = 12
+"""Per pixel: the file twice, and two images."""
 
 _HEADER = struct.Struct("<3BHHBHHHHBB")
 
 
-def read_targa(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> ReadImage:
+def read_targa(stream: BinaryIO, limits: Limits) -> ReadImage:
     """Read a TGA image.
 
     The format has no signature. So a file must hold all pixels that its header announces.
@@ -22,7 +25,7 @@ def read_targa(stream: BinaryIO, max_pixels: int, _min_side: int | None) -> Read
     id_size, _, kind, _, entries, entry_bits, _, _, width, height, bits, flags = (
         _HEADER.unpack_from(data)
     )
-    check_pixels(width, height, max_pixels)
+    limits.admit(width, height, bytes_per_pixel=_BYTES)
     content = len(data) - _HEADER.size - id_size - entries * ((entry_bits + 7) // 8)
     pixel = (bits + 7) // 8
     # A run-length packet is a byte and a pixel, and stands for at most 128 pixels.

@@ -1,11 +1,13 @@
 """All threads that decode stay within one budget of memory."""
 
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,6 +16,8 @@ from clipsearch.images import memory
 from clipsearch.images.decode import decode
 from clipsearch.images.memory import PIXELS, Budget
 from tests.helpers.image_files import encoded
+from tests.helpers.psd_files import psd
+from tests.helpers.raw_files import dng
 
 
 @pytest.fixture
@@ -111,3 +115,34 @@ def test_the_default_follows_the_environment_and_the_control_group(
     assert memory.default_limit() == 1 << 29
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.default_limit() > 1 << 29
+
+
+@pytest.mark.parametrize("name", ["raw", "jpegxl", "svg", "psd", "ico", "tga"])
+def test_formats_that_pillow_does_not_open_keep_to_the_budget(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (640, 480)
+    image = Image.new("RGB", size, "red")
+    if name == "raw":
+        pytest.importorskip("rawpy")
+        data = dng(image)
+    elif name == "jpegxl":
+        data = pytest.importorskip("pylibjxl").encode(np.asarray(image))
+    elif name == "svg":
+        pytest.importorskip("resvg_py")
+        data = b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'
+    elif name == "psd":
+        data = psd([np.asarray(band) for band in image.split()], 3)
+    elif name == "ico":
+        png = encoded(image, "PNG")
+        data = struct.pack("<3H4BHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(png), 22) + png
+    else:
+        data = encoded(image, "TGA")
+    with ExitStack() as held:
+        assert decode(data, held=held).format == name
+        used = PIXELS._used
+        assert used >= 8 * size[0] * size[1]
+    assert PIXELS._used == 0
+    monkeypatch.setattr(PIXELS, "limit", used - 1)
+    with pytest.raises(MemoryLimitError):
+        decode(data)
