@@ -376,7 +376,8 @@ def test_finishing_flushes_what_was_written_before_a_deletion(
     assert flushed == [images.info.name]
     images.delete([MANY[1].record.id])
     images.finish_writes()
-    assert flushed == [images.info.name]
+    # A flush of a local store checks that its file is still there.
+    assert len(flushed) == (1 if images._backend.path is None else 2)
 
 
 def test_the_error_of_a_missing_collection_names_the_others(

@@ -10,15 +10,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clipsearch.errors import DamagedStoreError, StoreError, UsageError
+from clipsearch.errors import (
+    DamagedStoreError,
+    MissingCollectionError,
+    StoreError,
+    UsageError,
+)
 from clipsearch.index import Index
 from clipsearch.startup import import_pymilvus
 from clipsearch.store import Store, local_store
 from clipsearch.store.milvus_lite import PAGE_BYTES, NativeServer, native_library
+from clipsearch.store.schema import CollectionSchema, image_schema, record_fields, to_entity
 from tests.helpers.records import MODEL, many
 
 ROOT = Path(__file__).parents[2]
@@ -532,3 +539,41 @@ def test_a_temporary_failure_is_not_blamed_on_the_condition(
         with pytest.raises(StoreError, match=r"failed: .*overloaded"):
             list(images.scan("size >= 0"))
         assert len(list(images.scan("size >= 0"))) == 3
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
+    tmp_path: Path, version: int
+) -> None:
+    schema = image_schema(MODEL.dim)
+    known = {*record_fields(version), schema.vector}
+    older = replace(
+        schema,
+        strings={name: size for name, size in schema.strings.items() if name in known},
+        integers=tuple(name for name in schema.integers if name in known),
+        string_lists={name: size for name, size in schema.string_lists.items() if name in known},
+    )
+    with Store.open(tmp_path / "photos.db") as store:
+        for name in ("dropped", "photos"):
+            store.backend.create(name, older)  # without an entry in the catalog
+            assert store.find(name) is None
+            with pytest.raises(MissingCollectionError, match=r"interrupted.*clipsearch ingest"):
+                store.collection(name)
+        assert store.collections() == []
+        store.drop("dropped")
+        assert "dropped" not in store.backend.collection_names()
+        images = store.create("photos", MODEL)
+        images.upsert(many(3))
+        assert images.count() == 3
+
+
+def test_a_collection_of_another_program_is_not_taken(tmp_path: Path) -> None:
+    schema = CollectionSchema({"id": 32}, (), "embedding", 4, hnsw=False)
+    with Store.open(tmp_path / "photos.db") as store:
+        store.backend.create("other", schema)
+        store.backend.create("filled", image_schema(MODEL.dim))
+        store.backend.upsert("filled", [to_entity(many(1)[0])])
+        for name in ("other", "filled"):
+            for use in (store.collection, store.drop, lambda name: store.create(name, MODEL)):
+                with pytest.raises(StoreError, match="not made by clipsearch"):
+                    use(name)

@@ -1,0 +1,16 @@
+"""The page of promises names tests that exist."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_promise_has_a_test() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!promise|-).* \| (.*) \|$", text, re.MULTILINE)
+    named = [re.fullmatch(r"`(tests/[\w/.]+)`", cell) for cell in rows if "tests" in cell]
+    assert len(named) >= 15
+    for match in named:
+        assert match is not None
+        assert (ROOT / match[1]).exists(), match[1]
