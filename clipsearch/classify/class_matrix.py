@@ -13,14 +13,14 @@ from clipsearch.classify.predictions import softmax
 from clipsearch.classify.templates import DEFAULT_TEMPLATES, fill_template, resolve_templates
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.embedding import BATCH, embed_texts
-from clipsearch.models.text_loss import log_text_losses
+from clipsearch.models.text_loss import text_warnings
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
 log = logging.getLogger("clipsearch")
 
 CACHE = ArrayCache("classes")
-VERSION = 1
+VERSION = 2
 """Of the cached arrays and their computation; part of the cache key."""
 
 MANY_PROMPTS = 1_000
@@ -60,15 +60,22 @@ def build_class_matrix(
     labels, templates = check_labels(labels), resolve_templates(templates)
     key = _cache_key(model, labels, templates)
     if cached and (stored := _load_cached(key, (len(labels), model.dim))):
-        return ClassMatrix(labels, *stored)
+        vectors, scale, warnings = stored
+        _log_all(warnings)
+        return ClassMatrix(labels, vectors, scale)
     loaded = encoder()
-    log_text_losses(loaded, labels)
+    _log_all(warnings := text_warnings(loaded, labels))
     prompt_count = len(labels) * len(templates)
     if prompt_count > MANY_PROMPTS:
         log.info("embedding %s prompts, which are cached", f"{prompt_count:,}")
     matrix = ClassMatrix(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
     if cached:
-        CACHE.save(key, {"vectors": matrix.vectors, "scale": np.array(matrix.scale)})
+        arrays = {
+            "vectors": matrix.vectors,
+            "scale": np.array(matrix.scale),
+            "warnings": np.array(warnings, dtype=str),
+        }
+        CACHE.save(key, arrays)
     return matrix
 
 
@@ -91,14 +98,19 @@ def _cache_key(model: ModelIdentity, labels: Sequence[str], templates: Sequence[
     return content_key(VERSION, model.dim, model.weights, model.preprocessing, labels, templates)
 
 
-def _load_cached(key: str, shape: tuple[int, int]) -> tuple[Vectors, float] | None:
-    """Return the (k, d) vectors and the scale, or None if they are missing or damaged."""
+def _log_all(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        log.warning("%s", warning)
+
+
+def _load_cached(key: str, shape: tuple[int, int]) -> tuple[Vectors, float, list[str]] | None:
+    """Return the (k, d) vectors, the scale and the warnings, or None if missing or damaged."""
     stored = CACHE.load(key)
-    if stored is None or stored.keys() != {"vectors", "scale"}:
+    if stored is None or stored.keys() != {"vectors", "scale", "warnings"}:
         return None
     vectors, scale = stored["vectors"], stored["scale"]
     if vectors.shape != shape or vectors.dtype != np.float32 or scale.shape != ():
         return None
     if not 0 < scale < np.inf or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
         return None
-    return vectors, float(scale)
+    return vectors, float(scale), list(map(str, stored["warnings"]))

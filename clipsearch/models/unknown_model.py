@@ -48,7 +48,8 @@ def folder_kind(folder: Path) -> str:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "align":
             return "align"
-    return "onnx" if any(folder.rglob("*.onnx")) else ""
+    is_onnx = any(any(folder.glob(pattern)) for pattern in ("*.onnx", "*/*.onnx"))
+    return "onnx" if is_onnx else ""
 
 
 def folder_hint(folder: Path, prefix: str) -> str:

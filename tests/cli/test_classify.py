@@ -26,8 +26,9 @@ def test_files_are_classified_without_a_store(run: Run, image_folder: Path, tmp_
     assert len({display_width(line.split("photos/")[0]) for line in lines}) == 1  # aligned
     assert not (tmp_path / "store").exists()
 
-    lines = run("classify", image_folder / "red.png", *LABELS, "--json").stdout.splitlines()
-    [found] = [json.loads(line) for line in lines]
+    cached = run("classify", image_folder / "red.png", *LABELS, "--json")
+    assert "does not know" in cached.stderr
+    [found] = [json.loads(line) for line in cached.stdout.splitlines()]
     assert found["path"] == str(image_folder / "red.png")
     assert found["label"] == found["predictions"][0]["label"] == "a red wall"
     assert {p["label"] for p in found["predictions"]} == {*LABELS[1::2]}
