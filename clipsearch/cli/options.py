@@ -48,6 +48,12 @@ max_memory = click.option(
     help="Memory for decoding images, in all threads together, such as 500M or 2G; a larger image "
     "fails. CLIPSEARCH_MAX_MEMORY sets it for all commands.  [default: half of the memory]",
 )
+query_max_pixels = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    help="Reject query images with more pixels than this. A JPEG counts as it is decoded: at up to "
+    "1/8.  [default: 250,000,000]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
 limit = click.option(

@@ -36,6 +36,7 @@ from clipsearch.query.query import TextnessScale
     help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket.",
 )
 @options.textness
+@options.query_max_pixels
 @allow_private_option
 @click.option("--no-self", is_flag=True, help="Leave out the query images themselves.")
 @filters
@@ -52,6 +53,7 @@ def query(
     min_z: float | None,
     textness: TextnessScale | None,
     max_textness: float | None,
+    max_pixels: int | None,
     allow_private: bool,
     no_self: bool,
     uri: str,
@@ -87,6 +89,7 @@ def query(
         exclude_images=no_self,
         textness=textness,
         max_textness=max_textness,
+        max_pixels=max_pixels,
     )
     with as_files(terms, allow_private=allow_private) as located:
         search_and_show(

@@ -19,6 +19,7 @@ from clipsearch.query.query import TextnessScale
 @click.argument("image", metavar="IMAGE")
 @options.limit
 @options.textness
+@options.query_max_pixels
 @allow_private_option
 @output
 @options.store
@@ -29,6 +30,7 @@ def similar(
     limit: int,
     textness: TextnessScale | None,
     max_textness: float | None,
+    max_pixels: int | None,
     allow_private: bool,
     uri: str,
     token: str | None,
@@ -51,6 +53,7 @@ def similar(
         exclude_images=True,
         textness=textness,
         max_textness=max_textness,
+        max_pixels=max_pixels,
     )
     with as_files(query.terms, allow_private=allow_private) as terms:
         search_and_show(

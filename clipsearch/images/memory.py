@@ -54,7 +54,7 @@ class Budget:
         if size > self.limit:
             raise MemoryLimitError(
                 f"decoding it needs about {_format(size)} of memory, the limit is "
-                f"{_format(self.limit)}: see --max-memory"
+                f"{_format(self.limit)}, three quarters of --max-memory"
             )
         ticket = object()
         with self._changed:

@@ -8,7 +8,7 @@ from PIL.Image import Image
 
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.paths import canonical, expand_user, modified_ns
-from clipsearch.images.decode import decode, upright
+from clipsearch.images.decode import MAX_PIXELS, decode, upright
 from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
@@ -24,15 +24,20 @@ MAX_NAMED = 3
 
 
 def embed_queries(
-    queries: Sequence[Sequence[Term]], encoder: Callable[[], Encoder], collection: Collection
+    queries: Sequence[Sequence[Term]],
+    encoder: Callable[[], Encoder],
+    collection: Collection,
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Vectors]:
     """One (d,) float32 vector of length 1 per query: the weighted sum of its terms.
 
     `encoder` is called only if a term must be embedded; images that the collection holds unchanged
-    are not. Raises UsageError or ImageError naming a term that cannot be embedded.
+    are not. `max_pixels` is the limit for image files. Raises UsageError or ImageError naming a
+    term that cannot be embedded.
     """
     contents = [term.content for terms in queries for term in terms]
-    vectors = iter(_embed_contents(contents, encoder, collection))
+    vectors = iter(_embed_contents(contents, encoder, collection, max_pixels))
     return [
         weighted_sum([next(vectors) for _ in terms], [term.weight for term in terms])
         for terms in queries
@@ -72,7 +77,9 @@ def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
     return filters.all_of(*conditions)
 
 
-def open_image(image: Path | StoredImage | RemoteImage | Image) -> Image:
+def open_image(
+    image: Path | StoredImage | RemoteImage | Image, *, max_pixels: int = MAX_PIXELS
+) -> Image:
     """Return an image file, one at a URL, or an image in memory as upright RGB.
 
     A stored image is read from the file at its path. Raises UsageError or ImageError naming it.
@@ -85,7 +92,8 @@ def open_image(image: Path | StoredImage | RemoteImage | Image) -> Image:
         image = image.path
     source = expand_user(image) if isinstance(image, Path) else image.url
     try:
-        return decode(source if isinstance(source, Path) else _download(source)).image
+        data = source if isinstance(source, Path) else _download(source)
+        return decode(data, max_pixels=max_pixels).image
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise UsageError(
@@ -95,7 +103,10 @@ def open_image(image: Path | StoredImage | RemoteImage | Image) -> Image:
 
 
 def _embed_contents(
-    contents: Sequence[Content], encoder: Callable[[], Encoder], collection: Collection
+    contents: Sequence[Content],
+    encoder: Callable[[], Encoder],
+    collection: Collection,
+    max_pixels: int,
 ) -> list[Vectors]:
     vectors: dict[int, Vectors] = {}
     texts: dict[int, str] = {}
@@ -107,9 +118,9 @@ def _embed_contents(
             if row := stored_row(content, collection):
                 vectors[position] = row.embedding
             elif isinstance(content, Path):
-                images[position] = _open_query_image(content, collection)
+                images[position] = _open_query_image(content, collection, max_pixels)
         else:
-            images[position] = open_image(content)
+            images[position] = open_image(content, max_pixels=max_pixels)
     # One encoder call for all texts and one for all images, however many queries there are.
     if texts:
         vectors.update(zip(texts, embed_texts(encoder(), list(texts.values())), strict=True))
@@ -124,10 +135,10 @@ def _download(url: str) -> bytes:
     return download(url)
 
 
-def _open_query_image(path: Path, collection: Collection) -> Image:
+def _open_query_image(path: Path, collection: Collection, max_pixels: int) -> Image:
     """Return the image of a file; an error names the stored images of this name."""
     try:
-        return open_image(path)
+        return open_image(path, max_pixels=max_pixels)
     except UsageError as error:
         named = [record.path for record in _records_named(path.name, collection)]
         if not named:

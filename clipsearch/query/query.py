@@ -24,6 +24,7 @@ class Query:
     - `textness`: favor images with less text (below 0) or more (above 0), typically -2 to 2; "off"
       ignores text.
     - `max_textness`: 0..1, leave out images that show more text and fill the limit with others.
+    - `max_pixels`: of the files of image queries; None means the limit of `decode`.
 
     A text, an image or a path in `terms`, or in place of them, is a term of weight 1. Numbers may
     be those of numpy. Raises UsageError if there is no term, the limit is below 1, the offset is
@@ -40,6 +41,7 @@ class Query:
     exclude_images: bool = False
     textness: TextnessScale | None = None
     max_textness: float | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         limit, offset = arguments.page(self.limit, self.offset)
@@ -56,6 +58,8 @@ class Query:
         ):
             bound = getattr(self, field_name)
             values[field_name] = None if bound is None else read(name, bound)
+        if self.max_pixels is not None:
+            values["max_pixels"] = arguments.integer("limit of pixels", self.max_pixels)
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)
         if not self.terms:

@@ -185,4 +185,5 @@ _QUERY_FIELDS: dict[str, Reader] = {
     "exclude_images": _boolean,
     "textness": _read_textness,
     "max_textness": _number,
+    "max_pixels": _integer,
 }

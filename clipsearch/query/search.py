@@ -11,6 +11,7 @@ import numpy as np
 
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError
+from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models.base import Encoder
 from clipsearch.models.text_loss import text_warnings
 from clipsearch.query.condition import Selection, select
@@ -39,7 +40,12 @@ def search(
     queries: Sequence[Query], encoder: Callable[[], Encoder], collection: Collection
 ) -> list[list[Hit]]:
     """The hits of each query, in order; queries with equal filters and limits share a search."""
-    vectors = embed_queries([query.terms for query in queries], encoder, collection)
+    vectors = embed_queries(
+        [query.terms for query in queries],
+        encoder,
+        collection,
+        max_pixels=max((query.max_pixels or MAX_PIXELS for query in queries), default=MAX_PIXELS),
+    )
     textness = Textness(collection, encoder)
     vectors = [
         steer(vector, textness.probe().bias, query.textness) if query.textness else vector

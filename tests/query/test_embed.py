@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.discover import FileSource
@@ -102,3 +103,14 @@ def test_an_id_may_be_shortened_and_in_any_letter_case(
     for prefix in (id_[:5], "nohex0", id_ + "0"):
         with pytest.raises(UsageError, match="id"):
             stored_row(StoredImage(prefix), filled)
+
+
+def test_the_limit_of_pixels_holds_for_query_images(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (100, 50), "red").save(path)
+    with pytest.raises(ImageError, match=r"large\.png: too many pixels: 100 x 50"):
+        open_image(path, max_pixels=4999)
+    assert open_image(path, max_pixels=5000).size == (100, 50)
+    Image.new("RGB", (60_000, 1), "red").save(path)
+    with pytest.raises(ImageError, match=r"large\.png: aspect ratio exceeds 200:1"):
+        open_image(path)
