@@ -36,6 +36,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def make_cache_folder(folder: Path) -> None:
+    """Create a folder in the user's cache folder, which only the user can read."""
+    config.cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def content_key(*parts: Any) -> str:
     """Return 32 hex digits that identify JSON-serializable values."""
     text = json.dumps(parts, sort_keys=True)
@@ -65,7 +71,7 @@ class ArrayCache:
     def save(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Save arrays under `key`; if the folder cannot be written, only log it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_cache_folder(self.folder)
             with (
                 atomic_write(self.folder / f"{key}.npz") as temporary,
                 temporary.open("wb") as file,

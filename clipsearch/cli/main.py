@@ -16,7 +16,7 @@ import click
 from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.cli.messages import add_quiet_option
-from clipsearch.errors import ClipsearchError, UsageError
+from clipsearch.errors import ClipsearchError, UsageError, shorten
 from clipsearch.escape import escape_control
 from clipsearch.startup import reduce_garbage_collection
 
@@ -46,6 +46,10 @@ COMMANDS = {
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",
 }
+
+
+# What Python, the dynamic loader and native libraries say if they get no memory.
+_OUT_OF_MEMORY = ("start new thread", "failed to map segment", "Cannot allocate", "bad_alloc")
 
 
 class CommandGroup(click.Group):
@@ -113,11 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> Never:
     """
     if arguments is None:  # a process of its own
         reduce_garbage_collection()
+        _reopen_closed_streams()
     for name in ("SIGTERM", "SIGHUP"):  # like Ctrl-C: finished work is written before the exit
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.stdout is None:  # closed by the shell
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the exit
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a pipe on Windows cannot encode every file name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -146,6 +153,30 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         _fail(f"{error.strerror or error}{file}", EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        reason = str(error).splitlines()[-1].strip() if str(error).strip() else "no memory left"
+        if not isinstance(error, MemoryError) and not any(
+            message in str(error) for message in _OUT_OF_MEMORY
+        ):
+            raise
+        _fail(
+            f"not enough memory ({shorten(reason)}): close other programs, or raise the limits of "
+            "this process (ulimit -v, ulimit -u)",
+            EXIT_ERROR,
+        )
+
+
+def _reopen_closed_streams() -> None:
+    """Open the null device for standard streams that the shell closed.
+
+    Otherwise the next file that is opened, such as the store's, takes the number of the stream,
+    and native libraries write their messages into it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
 
 
 def _fail(message: str, code: int) -> Never:

@@ -8,7 +8,7 @@ import json
 import logging
 from contextlib import suppress
 
-from clipsearch.cache import atomic_write
+from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.models import export_cache
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.export_check import embed_test_inputs, min_cosine
@@ -65,7 +65,7 @@ def _cosine(encoder: Encoder, made_by: ModelIdentity) -> float | None:
     cosine = min_cosine(embed_test_inputs(here), embed_test_inputs(other))
     log.info("%s: the smallest cosine to its ONNX export is %.6f", made_by.name, cosine)
     with suppress(OSError):  # a read-only cache
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_folder(file.parent)
         with atomic_write(file) as temporary:
             text = json.dumps({"weights": pair, "cosine": cosine})
             temporary.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from clipsearch.cache import atomic_write
+from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.config import cache_folder
 
 FORMAT = 2
@@ -85,7 +85,7 @@ def save_record(name: str, sources: Sequence[Path], record: ExportRecord) -> Non
     Raises OSError if it cannot be written.
     """
     path = _record_file(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_cache_folder(path.parent)
     fields = {
         "name": name,
         "format": FORMAT,
@@ -117,7 +117,7 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
     processes do so at once, the result of the first to finish is kept.
     """
     root = folder()
-    root.mkdir(parents=True, exist_ok=True)
+    make_cache_folder(root)
     _tidy(root)
     work = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
     try:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from clipsearch import config
-from clipsearch.cache import atomic_write
+from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.errors import ModelError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models import onnx_files
@@ -54,7 +54,7 @@ def _remember(ref: ModelRef) -> None:
         return
     file = _file(ref.open_clip_name)
     with suppress(OSError):  # a read-only cache
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_folder(file.parent)
         with atomic_write(file) as temporary:
             temporary.write_text(json.dumps({"export": ref.name}), encoding="utf-8")
 

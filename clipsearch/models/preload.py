@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from clipsearch import config
-from clipsearch.cache import atomic_write
+from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models import registry
@@ -66,7 +66,7 @@ def remember_model(store: str, collection: str, name: str) -> None:
         return
     file = _file(store, collection)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_folder(file.parent)
         with atomic_write(file) as temporary:
             temporary.write_text(json.dumps({"model": name}), encoding="utf-8")
 

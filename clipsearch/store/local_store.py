@@ -128,7 +128,7 @@ def check_path(path: Path, *, native: bool, create: bool) -> None:
         if not create:
             raise StoreError(f"no store at {path}; `clipsearch ingest` makes one")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the folder {folder} cannot be made: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -63,7 +63,7 @@ class FileLock:
     def _try_lock(self, guarded: Path) -> int | None:
         try:
             # Without following links: writing to the lock file would truncate their target.
-            fd = os.open(self.path, _FLAGS, 0o666)
+            fd = os.open(self.path, _FLAGS, 0o600)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise StoreError(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
+from clipsearch.store.lite_folder import LiteFolder
 from clipsearch.store.lock import lock_store
 from clipsearch.store.write_guard import WriteGuard
 
@@ -41,9 +41,6 @@ PARSER_PREFIX = "line "
 PAGE_BYTES = 16_384
 """Page size of a new file. SQLite's default of 4,096 holds one row of 512 dimensions, and leaves a
 third empty; reading and writing take a fifth longer."""
-
-SOCKET_BYTES = 100
-"""Maximum length of a Unix socket's path: 108 bytes on Linux, 104 on macOS."""
 
 
 def native_library() -> Path | None:
@@ -67,8 +64,9 @@ class NativeServer:
         self._log_position = 0
         self._processes: list[subprocess.Popen[bytes]] = []
         with ExitStack() as cleanup:  # in reverse order: without the lock the process ends itself
-            self._folder = _make_short_folder()
-            cleanup.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            folder = LiteFolder()
+            cleanup.callback(folder.remove)
+            self._folder, self._folder_fd = folder.path, folder.fd
             self._log: IO[bytes] = cleanup.enter_context(tempfile.TemporaryFile())
             cleanup.callback(self._wait_for_processes)
             self._lock = lock_store(path)
@@ -154,6 +152,8 @@ class NativeServer:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            pass_fds=[self._folder_fd],  # keeps the folder locked
+            umask=0o077,
             start_new_session=True,  # or Ctrl-C would end it while it writes
         )
         self._processes.append(process)
@@ -190,18 +190,11 @@ class NativeServer:
 def _create_database(path: Path) -> None:
     """Make a missing or empty file a database without tables, with pages of PAGE_BYTES."""
     if not path.exists() or not path.stat().st_size:
+        # SQLite gives its journal the permissions of the file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(sqlite3.connect(path)) as connection:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("VACUUM")
-
-
-def _make_short_folder() -> str:
-    """Create a private folder with a path short enough for a socket in it."""
-    folder = tempfile.mkdtemp(prefix="clipsearch-")
-    if len(os.fsencode(folder)) + 8 > SOCKET_BYTES:
-        Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix="clipsearch-", dir="/tmp")
-    return folder
 
 
 def _is_listening(address: str) -> bool:

@@ -1,12 +1,14 @@
 """Exit codes, one-line errors, and the list of commands."""
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
-from clipsearch.cli.main import COMMANDS, clipsearch
+from clipsearch.cli.main import COMMANDS, clipsearch, main
 from tests.helpers.commands import Run, one_line
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
@@ -76,3 +78,43 @@ def test_a_closed_pipe_prints_no_error(ingested: Run) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_neither_stop_a_command_nor_reach_the_store(
+    image_folder: Path, tmp_path: Path, closed: str
+) -> None:
+    store = tmp_path / "data" / "store.db"
+    command = shlex.join(
+        [sys.executable, "-m", "clipsearch", "ingest", str(image_folder), "--model", "pocket"]
+    )
+    shell = f"umask 022; exec {command} --uri {shlex.quote(str(store))} {closed}"
+    assert subprocess.run(["sh", "-c", shell], check=False).returncode == 0
+    assert store.read_bytes().startswith(b"SQLite format 3\0")
+    assert store.stat().st_mode & 0o777 == 0o600
+    assert store.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(clipsearch, "main", fail)
+    with pytest.raises(SystemExit, match="1"):
+        main([])
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("clipsearch: not enough memory (")
+    monkeypatch.setattr(clipsearch, "main", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main([])
