@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ class WriteGuard:
         self._path = path
         self._lock = threading.RLock()
         self._identity: tuple[int, int] | None = None
+        self._is_file = True
         self._size = 0
 
     def opened(self) -> None:
         """Note the file that Milvus Lite has opened, for the first time or again."""
         status = self._path.stat()
         self._identity = (status.st_dev, status.st_ino)
+        self._is_file = stat.S_ISREG(status.st_mode)  # Milvus Lite 3 has a folder, of any size
         self._size = 0  # a transaction that was interrupted is taken back, and the file shrinks
 
     @contextmanager
@@ -60,7 +63,7 @@ class WriteGuard:
                 f"{self._path} was replaced by another file while it was open; what was written "
                 "since is lost: run the command again"
             )
-        if status.st_size < self._size:
+        if self._is_file and status.st_size < self._size:
             raise DamagedStoreError(
                 f"{self._path} was truncated while it was open: restore a copy, or delete it and "
                 "ingest again"
