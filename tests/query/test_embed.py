@@ -53,8 +53,9 @@ def test_all_images_of_a_query_are_excluded(
 def test_a_stored_image_without_access_keeps_its_row(
     filled: Collection, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock(monkeypatch)
-    row = stored_row(image_folder / "red.png", filled)
+    with monkeypatch.context() as patched:  # not while the fixture drops the collection
+        lock(patched)
+        row = stored_row(image_folder / "red.png", filled)
     assert row is not None
     assert row.record.path.name == "red.png"
 
@@ -76,10 +77,11 @@ def test_an_unreadable_image_raises_an_error_with_the_reason(
     with pytest.raises(ImageError):
         open_image(Path("a\0b.jpg"))
     image = draw(tmp_path / "a.png")
-    lock(monkeypatch)
-    assert stored_row(image, collection) is None
-    with pytest.raises(ImageError, match=r"a\.png: permission denied"):
-        open_image(image)
+    with monkeypatch.context() as patched:
+        lock(patched)
+        assert stored_row(image, collection) is None
+        with pytest.raises(ImageError, match=r"a\.png: permission denied"):
+            open_image(image)
 
 
 def lock(monkeypatch: pytest.MonkeyPatch) -> None:
