@@ -16,6 +16,7 @@ from clipsearch.errors import BusyStoreError, DamagedStoreError, ModelMismatchEr
 from clipsearch.escape import escape_control
 from clipsearch.files.changes import FileChanges
 from clipsearch.files.discover import FileSource
+from clipsearch.files.mounts import mount_points
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
@@ -180,6 +181,7 @@ class _Ingestion:
         self._model: str | Encoder | None = model
         self._runtime = runtime
         self._output = output
+        self._mounts: frozenset[Path] = frozenset()
         self._has_run = False
 
     def run(self) -> RunResult:
@@ -217,10 +219,18 @@ class _Ingestion:
                 return None
             encoder = index.load()
             with progress_bar(quiet=not self._output.shows_progress) as bar:
-                report = index.ingest_source(source, options=self._options, progress=bar)
+                report = index.ingest_source(source, options=self._safe_options(), progress=bar)
             if daemon_of(index.store) is None:  # the daemon's model is loaded there
                 self._model = encoder
         return report
+
+    def _safe_options(self) -> IngestOptions:
+        """The options; nothing is removed while a disk that was mounted before is not."""
+        mounted = mount_points(self._locations)
+        self._mounts |= mounted
+        if mounted == self._mounts:
+            return self._options
+        return replace(self._options, prune=False)
 
 
 def _say(message: str) -> None:

@@ -72,17 +72,23 @@ class FolderEvents:
         existing = [path for path in self._paths if identities[path]]
         self._events = None
         if existing:
-            self._events = watch(
-                *existing,
-                watch_filter=self._may_matter,
-                debounce=SLICE_MS,
-                step=SLICE_MS // 4,
-                rust_timeout=SLICE_MS,
-                yield_on_timeout=True,
-                ignore_permission_denied=True,
-            )
-            self._next_changes()  # starts it
+            try:
+                self._start(existing, ignore_permission_denied=False)
+            except PermissionError:  # a subfolder; to ignore it hides the system's limit as well
+                self._start(existing, ignore_permission_denied=True)
         return True
+
+    def _start(self, existing: list[Path], *, ignore_permission_denied: bool) -> None:
+        self._events = watch(
+            *existing,
+            watch_filter=self._may_matter,
+            debounce=SLICE_MS,
+            step=SLICE_MS // 4,
+            rust_timeout=SLICE_MS,
+            yield_on_timeout=True,
+            ignore_permission_denied=ignore_permission_denied,
+        )
+        self._next_changes()
 
     def _next_changes(self) -> set[FileChange]:
         if self._events is None:

@@ -97,6 +97,23 @@ def test_a_folder_that_vanishes_keeps_its_images(
     assert "3 images" in run("status").stdout
 
 
+def test_nothing_is_removed_while_a_disk_is_not_mounted(
+    watching: Callable[..., Done], image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = [frozenset({image_folder / "disk"}), frozenset(), frozenset({image_folder / "disk"})]
+    monkeypatch.setattr("clipsearch.cli.watch.mount_points", lambda _: mounted.pop(0))
+    removed = []
+    watching(
+        image_folder,
+        steps=[
+            lambda: (image_folder / "red.png").unlink(),
+            lambda: removed.append(len(mounted)),
+        ],
+    )
+    assert removed == [1]
+    assert mounted == []
+
+
 def test_an_empty_folder_creates_no_store_until_it_has_images(
     watching: Callable[..., Done], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,3 +159,22 @@ def test_polling_ignores_what_a_walk_leaves_out(folder: Path) -> None:
     (folder / ".hidden").mkdir()
     os.utime(folder)
     assert not source.wait(0.3)
+
+
+def test_a_subfolder_without_permission_is_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    watch: Any = vars(folder_events)["watch"]
+
+    def refuse(*paths: Path, **options: Any) -> Any:
+        asked.append(options["ignore_permission_denied"])
+        if not options["ignore_permission_denied"]:
+            raise PermissionError("a subfolder")
+        return watch(*paths, **options)
+
+    monkeypatch.setattr("clipsearch.files.folder_events.watch", refuse)
+    source = events(folder)
+    assert asked == [False, True]
+    make(folder)
+    assert source.wait(SOON)
