@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.files.paths import is_missing
 from clipsearch.images.hashing import image_id
 from clipsearch.store import Collection, filters
 from clipsearch.store.schema import decode_path
@@ -92,17 +93,6 @@ def forget_failures(
             )
         ]
     )
-
-
-def is_missing(path: Path) -> bool:
-    """Whether nothing exists at a path; False if that cannot be determined."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def can_have_moved(path: Path, roots: Sequence[Path]) -> bool:

@@ -11,6 +11,7 @@ import click
 from clipsearch.cli.messages import note
 from clipsearch.cli.options import FILE, add_options, as_csv, as_json
 from clipsearch.errors import UsageError
+from clipsearch.files.paths import is_missing
 from clipsearch.records import Hit
 from clipsearch.render import json_csv, table
 
@@ -27,6 +28,7 @@ output = add_options(
         metavar="FILE",
         help="Also write a contact sheet: .png, .jpg, .webp or .html.",
     ),
+    click.option("--existing", is_flag=True, help="Leave out images whose file is missing."),
     click.option("--preview", is_flag=True, help="Show the images in the terminal."),
     click.option("--open", "open_", is_flag=True, help="Open the images in a viewer."),
 )
@@ -42,6 +44,7 @@ class Output:
     paths: bool
     null: bool
     sheet: Path | None
+    existing: bool
     preview: bool
     open_: bool
 
@@ -63,6 +66,9 @@ def show(
 
     `title` and `images` describe the query on the contact sheet; `warnings` are part of the JSON.
     """
+    missing = {hit.path for hit in hits if is_missing(hit.path)}
+    if options.existing:
+        hits = [hit for hit in hits if hit.path not in missing]
     # These outputs need Pillow and numpy, which take longer to load than a warm query takes.
     if options.sheet:
         from clipsearch.render import contact_sheet
@@ -71,7 +77,7 @@ def show(
         contact_sheet.write_sheet(options.sheet, [Section(title, hits, images, start)])
     if options.as_json:
         for hit in hits:
-            click.echo(json_csv.hit_json(hit, warnings))
+            click.echo(json_csv.hit_json(hit, warnings, missing=hit.path in missing))
     elif options.as_csv:
         click.echo(json_csv.hits_csv(hits), nl=False)
     elif options.paths or options.null:
@@ -81,7 +87,10 @@ def show(
     elif options.preview:
         _preview(hits, start)
     elif hits:
-        click.echo(table.hits_table(hits, start=start, width=table_width(), relative_to=Path.cwd()))
+        text = table.hits_table(
+            hits, start=start, width=table_width(), relative_to=Path.cwd(), missing=missing
+        )
+        click.echo(text)
     if not hits:
         note("no matching images")
     if options.sheet:

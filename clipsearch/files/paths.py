@@ -29,6 +29,17 @@ def compose(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing exists at a path; False if that cannot be determined."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def expand_user(path: Path) -> Path:
     """Replace a leading `~` or `~user`; leave the path unchanged if there is no such user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises on "~$x.jpg"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
 from clipsearch.render.display_text import display_path, display_width, pad, shorten
 
 NO_LABEL = "none of these"
+MISSING = "  (missing)"
 MIN_PATH_WIDTH = 16  # columns; in a narrower terminal the lines wrap
 
 
@@ -23,12 +24,13 @@ def hits_table(
     start: int = 1,
     width: int | None = None,
     relative_to: Path | None = None,
+    missing: Container[Path] = (),
 ) -> str:
     """Rank, score, z, textness and path in columns below a header; "" without hits.
 
     Ranks count from `start`. `width` is the terminal's width in columns: longer paths lose their
-    middle; None keeps them complete. The columns z and textness are left out if no hit has a value.
-    The last line does not end in a newline.
+    middle; None keeps them complete. Paths in `missing` are marked. The columns z and textness are
+    left out if no hit has a value. The last line does not end in a newline.
     """
     if not hits:
         return ""
@@ -45,7 +47,11 @@ def hits_table(
     columns = [column for column in range(4) if column < 2 or any(row[column] for row in numbers)]
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
     path_width = _path_width(width, sum(widths.values()) + 2 * len(widths))
-    paths = ["path", *(_fit_path(hit.path, relative_to, path_width) for hit in hits)]
+    paths = ["path"]
+    for hit in hits:
+        mark = MISSING if hit.path in missing else ""
+        fitting = path_width and max(MIN_PATH_WIDTH, path_width - len(mark))
+        paths.append(_fit_path(hit.path, relative_to, fitting) + mark)
     return "\n".join(
         "".join(row[column].rjust(widths[column]) + "  " for column in columns) + path
         for row, path in zip(rows, paths, strict=True)

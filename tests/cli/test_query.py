@@ -69,3 +69,18 @@ def test_a_query_without_a_collection_recommends_ingest(run: Run) -> None:
     done = run("query", "dog")
     assert done.returncode == 1
     assert "clipsearch ingest" in one_line(done.stderr)
+
+
+def test_missing_files_are_marked_and_can_be_hidden(ingested: Run, image_folder: Path) -> None:
+    (image_folder / "red.png").unlink()
+    lines = ingested("query", "red").stdout.splitlines()[1:]
+    assert [line.endswith("red.png  (missing)") for line in lines].count(True) == 1
+    assert sum("(missing)" in line for line in lines) == 1
+    rows = [json.loads(line) for line in ingested("query", "red", "--json").stdout.splitlines()]
+    assert {Path(row["path"]).name: row["missing"] for row in rows} == {
+        "red.png": True,
+        "green.png": False,
+        "blue.png": False,
+    }
+    existing = ingested("query", "red", "--existing", "--paths").stdout
+    assert {Path(line).name for line in existing.splitlines()} == {"green.png", "blue.png"}

@@ -37,6 +37,7 @@ def test_a_json_line_has_every_field() -> None:
         "size": 1234,
         "textness": None,
         "tags": [],
+        "missing": False,
         "warnings": [],
     }
     assert json.loads(hit_json(hit, ["cut"]))["warnings"] == ["cut"]
