@@ -1,5 +1,7 @@
 """Progress bars on standard error."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,8 +20,24 @@ def progress_bar(
     if quiet or is_quiet() or not sys.stderr.isatty():
         yield None
         return
-    with tqdm(desc=name or None, total=total, unit=unit, dynamic_ncols=True, smoothing=0.1) as bar:
+    # Some terminals, as over a serial line, do not tell their size; tqdm would show nothing there.
+    columns = shutil.get_terminal_size().columns if _has_no_size() else None
+    with tqdm(
+        desc=name or None,
+        total=total,
+        unit=unit,
+        ncols=columns,
+        dynamic_ncols=columns is None,
+        smoothing=0.1,
+    ) as bar:
         yield bar
+
+
+def _has_no_size() -> bool:
+    try:
+        return not os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
