@@ -30,10 +30,10 @@ def read_grid(path: Path) -> Pixels:
     return np.asarray(_resized(image, (GRID, GRID))).ravel()
 
 
-def read_gray(path: Path) -> Image.Image:
-    """The gray image, its longer side at most MAX_SIDE pixels; raises ImageError."""
-    image = decode(path, min_side=MAX_SIDE).image.convert("L")
-    scale = min(1.0, MAX_SIDE / max(image.size))
+def read_gray(path: Path, max_side: int = MAX_SIDE) -> Image.Image:
+    """The gray image, its longer side at most `max_side` pixels; raises ImageError."""
+    image = decode(path, min_side=2 * max_side).image.convert("L")
+    scale = min(1.0, max_side / max(image.size))
     width, height = (max(1, round(scale * side)) for side in image.size)
     return _resized(image, (width, height))
 
