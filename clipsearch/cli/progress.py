@@ -21,12 +21,13 @@ def progress_bar(
         yield None
         return
     # Some terminals, as over a serial line, do not tell their size; tqdm would show nothing there.
-    columns = shutil.get_terminal_size().columns if _has_no_size() else None
+    columns, rows = shutil.get_terminal_size() if _has_no_size() else (None, None)
     with tqdm(
         desc=name or None,
         total=total,
         unit=unit,
         ncols=columns,
+        nrows=rows,
         dynamic_ncols=columns is None,
         smoothing=0.1,
     ) as bar:
