@@ -118,9 +118,7 @@ def _toml_types(option: click.Option) -> tuple[tuple[type, ...], str]:
     if isinstance(option.type, FloatParamType):
         return (int, float), "a number"
     if isinstance(option.type, FuncParamType):
-        return (str, int, float), "a string or a number"
-    if isinstance(option.type, click.DateTime):
-        return (str, date), "a date"
+        return (str, int, float, date), "a string, a number or a date"
     return (str,), "a string"
 
 

@@ -55,6 +55,8 @@ class EncoderPool:
 
     def call(self, key: ModelKey, name: str, *arguments: Any) -> Any:
         """Return a property or call a method of an Encoder; raise AttributeError on other names."""
+        if key[0] == "pocket":  # it ignores the options, as the client says
+            key = "pocket", Runtime.from_options()
         with self._borrow(key) as pooled, pooled.lock:
             encoder = pooled.load()
             if name in PROPERTIES:

@@ -10,7 +10,7 @@ from clipsearch import errors
 from clipsearch.daemon.connection import DaemonLostError, check_alive, connect
 from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.protocol import Message, receive_message, send_message
-from clipsearch.models.runtime import Runtime
+from clipsearch.models.runtime import Runtime, log_ignored_options
 from clipsearch.query.query import Query
 from clipsearch.query.request import request_json
 from clipsearch.query.response import SearchResponse, parse_response
@@ -53,7 +53,11 @@ def search(
         if isinstance(reason, errors.ImageError):  # as of a link to /dev/stdin
             return None
         raise reason
-    return parse_response(message["result"]) if "result" in message else None
+    if "result" not in message:
+        return None
+    response = parse_response(message["result"])
+    log_ignored_options(response.model, runtime)
+    return response
 
 
 def _is_own_file(content: object) -> bool:

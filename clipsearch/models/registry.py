@@ -22,7 +22,13 @@ from clipsearch.models.onnx_names import EXPORTS
 from clipsearch.models.plugins import find_plugins, load_plugin
 from clipsearch.models.precision import PrecisionRecord
 from clipsearch.models.recommended_models import MODELS, ModelSpec
-from clipsearch.models.runtime import TORCH_EXTRA, Runtime, has_torch, require_torch
+from clipsearch.models.runtime import (
+    TORCH_EXTRA,
+    Runtime,
+    has_torch,
+    log_ignored_options,
+    require_torch,
+)
 from clipsearch.models.unknown_model import architectures, unknown_model_error
 
 __all__ = [
@@ -60,7 +66,7 @@ def load(
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":
-        _log_fixed_choices(runtime)
+        log_ignored_options("pocket", runtime)
         from clipsearch.models.pocket.encoder import PocketEncoder
 
         return PocketEncoder()
@@ -81,14 +87,6 @@ def load(
     if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime, sample)):
         return encoder
     return open_or_export(ref, runtime.precision, partial(_on_torch, ref), sample)
-
-
-def _log_fixed_choices(runtime: Runtime) -> None:
-    """Say which options the embedded model ignores; settings for all models cause no message."""
-    if runtime.precision not in ("auto", config.default_precision()):
-        log.info("model pocket has a fixed precision: %s is ignored", runtime.precision)
-    if runtime.runtime == "torch" != config.default_runtime():
-        log.info("model pocket always runs on OpenVINO: torch is ignored")
 
 
 def measured_precision(name: str) -> PrecisionRecord | None:

@@ -1,5 +1,6 @@
 """The runtime of a model: device, library and precision."""
 
+import logging
 import re
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Self, TypedDict
 
 from clipsearch import config
 from clipsearch.errors import ModelError, UsageError
+
+log = logging.getLogger("clipsearch")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 RUNTIMES = ("auto", "torch", "openvino")
@@ -76,6 +79,16 @@ class Runtime:
         if self.precision == "int8":
             return True
         return self.device == "cpu" or (self.device == "auto" and not has_gpu())
+
+
+def log_ignored_options(model: str, runtime: Runtime) -> None:
+    """Say which options the embedded model ignores; settings for all models cause no message."""
+    if model != "pocket":
+        return
+    if runtime.precision not in ("auto", config.default_precision()):
+        log.info("model pocket has a fixed precision: %s is ignored", runtime.precision)
+    if runtime.runtime == "torch" != config.default_runtime():
+        log.info("model pocket always runs on OpenVINO: torch is ignored")
 
 
 def has_torch() -> bool:

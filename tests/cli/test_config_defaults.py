@@ -110,8 +110,8 @@ def test_help_shows_the_defaults_of_config_toml(
         ("[query]\nlimit = true", "config.toml: [query] limit: must be a whole number, not True"),
         ("[query]\njson = 1", "config.toml: [query] json: must be true or false, not 1"),
         ('[query]\ntag = "dog"', "config.toml: [query] tag: must be a list, not 'dog'"),
-        ("[query]\ntextness = []", "config.toml: [query] textness: must be a string or a number"),
-        ('[query]\nafter = "soon"', "config.toml: [query] after: 'soon' does not match"),
+        ("[query]\ntextness = []", "config.toml: [query] textness: must be a string, a number or"),
+        ('[query]\nafter = "soon"', "config.toml: [query] after: 'soon' is not a date"),
         ("[query", "config.toml: not valid TOML"),
     ],
 )

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def test_a_model_that_differs_in_the_daemon_is_loaded_here(
             raise ModelError("no weights")
 
         monkeypatch.setattr(registry, "load", missing)
-        assert remote_encoder(daemon_of(store), lambda: encoder, MODEL, Runtime("cuda")) is None
+        clip = replace(MODEL, name="clip")
+        assert remote_encoder(daemon_of(store), lambda: encoder, clip, Runtime()) is None
         encoder.identity = other
         monkeypatch.setattr(registry, "load", lambda *_, **__: encoder)
         with Index.open(path, collection="photos") as index, pytest.raises(ModelMismatchError):
