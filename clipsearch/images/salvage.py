@@ -14,7 +14,7 @@ from clipsearch.images.metadata_repair import large_icc_profile, without_metadat
 
 MAX_MISSING = 0.25
 """A file is refused if more than this share of its rows is missing. The vector of the rest then has
-a cosine of about 0.9 to that of the whole image."""
+a median cosine of 0.91 to that of the whole image (`pocket`, 149 images)."""
 
 Loader = Callable[[bytes, int | None], ImageFile]
 """Opens and loads a whole file. With a fill value, 0 or 255, rows that the file lacks have that
