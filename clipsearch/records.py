@@ -15,10 +15,10 @@ class ImageRecord:
     `width` and `height` are in pixels, after rotation by EXIF. `format` is the sniffed format in
     lower case ("jpeg", "png", …). `mtime_ns` and `size` (bytes) are those at the time of embedding.
     `taken_at` is the camera's clock, without a time zone, or None if unknown; `taken_from` says
-    where it is from: "exif", "xmp", "iptc", "gps", "png", the file's "name", or "" if unknown.
-    `tags` are the labels that `clipsearch tag` assigned to this content of the file. `camera` is
-    make and model, or "". `latitude` and `longitude` are in degrees, north and east positive, or
-    None.
+    where it is from: "exif", "xmp", "iptc", "gps", "png", "container" (HEIC, AVIF), the file's
+    "name", or "" if unknown. `tags` are the labels that `clipsearch tag` assigned to this content
+    of the file. `camera` is make and model, or "". `latitude` and `longitude` are in degrees, north
+    and east positive, or None.
     """
 
     id: str

@@ -142,7 +142,12 @@ def _decode(
     # TIFF and HEIF transpose themselves while they load; a JPEG may be smaller than its header.
     width, height = loader.size if format_name == "jpeg" else loaded.size
     # libheif has transposed the pixels already, whatever the EXIF says.
-    image, swapped, metadata = _convert(loaded, transpose=format_name != "heif", rows=rows)
+    image, swapped, metadata = _convert(
+        loaded,
+        transpose=format_name != "heif",
+        rows=rows,
+        container=stream if format_name in ("heif", "avif") else None,
+    )
     if swapped:
         width, height = height, width
     image.info.clear()  # an orientation or profile left here would be applied again later
@@ -150,13 +155,18 @@ def _decode(
 
 
 def _convert(
-    loaded: Image.Image, *, transpose: bool, rows: tuple[int, int] | None = None
+    loaded: Image.Image,
+    *,
+    transpose: bool,
+    rows: tuple[int, int] | None = None,
+    container: BinaryIO | None = None,
 ) -> tuple[Image.Image, bool, Metadata]:
     """The image in sRGB and upright, whether its sides were swapped, and its metadata.
 
-    Of an image that misses some rows, only the given ones (first, end) are kept.
+    Of an image that misses some rows, only the given ones (first, end) are kept. `container` is for
+    `read_metadata`.
     """
-    transposition, metadata = read_orientation(loaded), read_metadata(loaded)
+    transposition, metadata = read_orientation(loaded), read_metadata(loaded, container)
     image = to_srgb(loaded)
     if rows is not None and rows != (0, image.height):
         image = image.crop((0, rows[0], image.width, rows[1]))

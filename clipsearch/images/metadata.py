@@ -4,9 +4,11 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO
 
 from PIL import Image
 
+from clipsearch.images.container import container_time
 from clipsearch.images.exif import Exif
 from clipsearch.images.iptc import iptc_time
 from clipsearch.images.timestamps import parse_timestamp
@@ -37,15 +39,18 @@ class Metadata:
     longitude: float | None = None
 
 
-def read_metadata(image: Image.Image) -> Metadata:
-    """Read the metadata of an open image; damaged metadata counts as none."""
+def read_metadata(image: Image.Image, container: BinaryIO | None = None) -> Metadata:
+    """Read the metadata of an open image; damaged metadata counts as none.
+
+    `container` is the open HEIC or AVIF file that the image is from.
+    """
     try:
-        return _read(image)
+        return _read(image, container)
     except Exception:  # noqa: BLE001 - metadata of any kind must not make an image fail
         return Metadata()
 
 
-def _read(image: Image.Image) -> Metadata:
+def _read(image: Image.Image, container: BinaryIO | None) -> Metadata:
     exif, xmp = Exif(image), Xmp(_xmp_packet(image))
     sources: list[tuple[str, Callable[[], datetime | None]]] = [
         ("exif", exif.capture_time),
@@ -53,6 +58,7 @@ def _read(image: Image.Image) -> Metadata:
         ("iptc", lambda: iptc_time(_iptc_block(image))),
         ("gps", exif.gps_time),
         ("png", lambda: next(filter(None, _png_times(image)), None)),
+        ("container", lambda: None if container is None else container_time(container)),
     ]
     times = ((name, read()) for name, read in sources)
     taken_from, taken_at = next(((name, time) for name, time in times if time), ("", None))

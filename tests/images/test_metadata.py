@@ -1,5 +1,6 @@
 """When, where and by which camera an image was taken, from every source."""
 
+import io
 import struct
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
+from clipsearch.images.container import container_time
 from clipsearch.images.decode import decode
 from clipsearch.images.iptc import iptc_time
 from clipsearch.images.metadata import Metadata
@@ -113,6 +115,72 @@ def test_the_date_of_a_png(keyword: str, value: str, is_compressed: bool) -> Non
     text.add_text(keyword, value, zip=is_compressed)
     found = metadata("PNG", pnginfo=text)
     assert (found.taken_at, found.taken_from) == (datetime(2015, 6, 7, 12, 34, 56), "png")
+
+
+EPOCH = datetime(1904, 1, 1)
+SUMMER = datetime(2015, 6, 7, 12, 34, 56)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def with_creation_time(kind: str, time: datetime, **options: Any) -> bytes:
+    """An image with a `crtt` property at the end of its `ipco` box."""
+    microseconds = (time - EPOCH) // timedelta(microseconds=1)
+    created = box(b"crtt", struct.pack(">IQ", 0, microseconds))
+    data = bytearray(encoded(scene(), kind, **options))
+    iloc = data.index(b"iloc")
+    extent = data.index(b"mdat") + 4
+    has_base = data[iloc + 9] >> 4  # then a count and an offset of 0 are before the length
+    while extent < len(data):
+        at = data.index(struct.pack(">I", extent), iloc)
+        length = at + 10 if has_base else at + 4
+        extent += int.from_bytes(data[length : length + 4])
+        struct.pack_into(">I", data, at, int.from_bytes(data[at : at + 4]) + len(created))
+    ipco = data.index(b"ipco")
+    end = ipco - 4 + int.from_bytes(data[ipco - 4 : ipco])
+    for name in (b"meta", b"iprp", b"ipco"):
+        start = data.index(name) - 4
+        length = int.from_bytes(data[start : start + 4]) + len(created)
+        data[start : start + 4] = length.to_bytes(4)
+    data[end:end] = created
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_the_creation_time_of_a_container(kind: str) -> None:
+    found = decode(with_creation_time(kind, SUMMER)).metadata
+    assert (found.taken_at, found.taken_from) == (SUMMER, "container")
+    edited = exif({0x0132: "2018:01:01 00:00:01"}, {}, {})
+    found = decode(with_creation_time(kind, SUMMER, exif=edited)).metadata
+    assert (found.taken_at, found.taken_from) == (datetime(2018, 1, 1, 0, 0, 1), "exif")
+    for absurd in (EPOCH, datetime(1999, 1, 1), datetime(9999, 1, 1)):
+        assert decode(with_creation_time(kind, absurd)).metadata == Metadata()
+    assert metadata(kind) == Metadata()
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_creation_time_of_a_sequence(version: int) -> None:
+    created = (SUMMER - EPOCH) // timedelta(seconds=1)
+    times = struct.pack(">4QI" if version else ">5I", *([created] * 2), 1000, 1, 0)
+    header = box(b"mvhd", bytes([version, 0, 0, 0]) + times)
+    large = struct.pack(">I4sQ", 1, b"mdat", 16 + 5) + b"crtt\0"
+    data = box(b"ftyp", b"hevc") + large + box(b"moov", box(b"free", b"") + header)
+    assert container_time(io.BytesIO(data)) == SUMMER
+    assert container_time(io.BytesIO(data[:-1])) is None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 350), st.integers(0, 255))
+def test_any_container_is_read_without_an_error(junk: bytes, at: int, value: int) -> None:
+    data = bytearray(with_creation_time("AVIF", SUMMER))
+    data[at] = value
+    for damaged in (data + junk, junk, data[: at + 4] + junk, box(b"meta", junk)):
+        time = container_time(io.BytesIO(damaged))
+        assert time is None or time.year >= 2000
+    empty = box(b"free", b"") * 100_000
+    assert container_time(io.BytesIO(empty + data)) is None
 
 
 def test_the_date_of_iptc() -> None:
