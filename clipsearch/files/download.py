@@ -24,8 +24,14 @@ SECONDS = 30.0
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
+TRUNCATED = "truncated: the connection ended before the image did"
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is routed publicly. Python takes the rest, such as fec0::/10, for global, too."""
+
+_LOCAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "3fff::/20")))
+"""Not in every Python's list: protocol assignments, Azure's host, documentation."""
 
 
 @dataclass(slots=True)
@@ -72,14 +78,23 @@ def public_address(address: str) -> bool:
             embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if embedded:
             return public_address(str(embedded))
+        if ip not in _UNICAST:
+            return False
+    if any(ip in network for network in _LOCAL):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 def _follow(url: str, deadline: float, *, allow_private: bool) -> bytes:
     """Request a URL and those that it redirects to."""
     scheme = ""
-    for _ in range(MAX_REDIRECTS + 1):
-        parts = _split(url)
+    for redirects in range(MAX_REDIRECTS + 1):
+        try:
+            parts = _split(url)
+        except UsageError as error:
+            if not redirects:
+                raise
+            raise ImageError(f"it redirects to a URL that is not followed: {error}") from error
         if scheme == "https" and parts.scheme != "https":
             raise ImageError(f"https redirects to an unencrypted address, {show(url)}")
         scheme = parts.scheme
@@ -92,7 +107,7 @@ def _follow(url: str, deadline: float, *, allow_private: bool) -> bytes:
                 return _read(response, deadline)
         finally:
             connection.close()
-        url = urljoin(url, location)
+        url = urljoin(url, location.strip().replace(" ", "%20"))  # as browsers do
     raise ImageError(f"more than {MAX_REDIRECTS} redirects")
 
 
@@ -130,7 +145,8 @@ def _connect(
     allowed = [address for address in addresses if allow_private or public_address(address)]
     if not allowed:
         raise UsageError(
-            f"{host} is on a private network ({addresses[0]}): --allow-private downloads from there"
+            f"{host} is on a private network ({addresses[0]}): only the command line's "
+            "--allow-private downloads from there"
         )
     error: OSError | None = None
     for address in dict.fromkeys(allowed):
@@ -163,7 +179,7 @@ def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
     if sniff(bytes(data[:HEADER_SIZE])) is None:
         raise ImageError(describe_unknown(bytes(data[:HEADER_SIZE])))
     if response.length:
-        raise ImageError("truncated: the connection ended before the image did")
+        raise ImageError(TRUNCATED)
     return bytes(data)
 
 
@@ -182,6 +198,8 @@ def _describe(error: Exception) -> str:
         return "the host name is unknown, or the network is down"
     if isinstance(error, ssl.SSLError):
         return f"no secure connection ({getattr(error, 'verify_message', '') or error.reason})"
+    if isinstance(error, http.client.IncompleteRead):
+        return TRUNCATED
     if isinstance(error, OSError) and error.strerror:
         return f"cannot connect ({error.strerror.lower()})"
     return f"the server's answer is not understood ({type(error).__name__})"

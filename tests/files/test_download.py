@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from clipsearch.errors import ClipsearchError, ImageError, UsageError
+from clipsearch.errors import ImageError, UsageError
 from clipsearch.files import download as module
 from clipsearch.files.download import download, public_address
 
@@ -20,6 +20,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # for chunks
     answers: dict[str, Answer]
     seen: list[str]
 
@@ -31,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -48,6 +50,9 @@ def server() -> Iterator[str]:
         "/short": (200, {"Content-Length": "9999"}, PNG.getvalue()),
         "/large": (200, {}, PNG.getvalue() + bytes(3000)),
         "/file": (302, {"Location": "file:///etc/passwd"}, b""),
+        "/spaced": (302, {"Location": "/a b.png?x=1"}, b""),
+        "/user": (302, {"Location": "http://user:word@127.0.0.1/"}, b""),
+        "/cut": (200, {"Transfer-Encoding": "chunked"}, b"fff\r\n" + PNG.getvalue()),
         "/away": (302, {"Location": "http://[::ffff:169.254.169.254]/"}, b""),
     }
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -56,7 +61,7 @@ def server() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("path", ["/a.png", "/moved", "/a b.png?x=1", "/a%20b.png?x=1#part"])
+@pytest.mark.parametrize("path", ["/a.png", "/moved", "/spaced", "/a b.png?x=1", "/a%20b.png?x=1#part"])
 def test_an_image_is_downloaded(server: str, path: str) -> None:
     if " " in path:
         with pytest.raises(UsageError, match="not a valid URL"):
@@ -73,14 +78,16 @@ def test_an_image_is_downloaded(server: str, path: str) -> None:
         ("/page", "HTML page"),
         ("/short", "truncated"),
         ("/large", "larger than"),
-        ("/file", "only http and https"),
+        ("/cut", "truncated"),
+        ("/file", "redirects.*only http and https"),
+        ("/user", "redirects.*user name"),
     ],
 )
 def test_what_is_not_an_image_within_the_limits_is_refused(
     server: str, path: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 2000)
-    with pytest.raises(ClipsearchError, match=message):
+    with pytest.raises(ImageError, match=message):
         download(server + path, allow_private=True)
 
 
@@ -146,6 +153,11 @@ def test_a_silent_server_is_given_up() -> None:
         "fe80::1%eth0",
         "fc00::1",
         "ff02::1",
+        "fec0::1",
+        "4000::1",
+        "3fff::1",
+        "192.0.0.8",
+        "168.63.129.16",
         "::ffff:10.0.0.1",
         "::ffff:127.0.0.1",
         "::127.0.0.1",
