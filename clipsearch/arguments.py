@@ -45,6 +45,15 @@ def integer(name: str, value: Any) -> int:
         raise UsageError(f"the {name} must be a whole number, not {show(value)}") from error
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value, also one of numpy, as a bool; raise UsageError on anything else."""
+    if isinstance(value, bool):
+        return value
+    if type(value).__name__ in ("bool", "bool_") and getattr(value, "shape", None) == ():
+        return bool(value)
+    raise UsageError(f"{name} must be True or False, not {show(value)}")
+
+
 def page(limit: Any, offset: Any) -> tuple[int, int]:
     """Return limit and offset as ints; raise UsageError unless a search can return that page."""
     limit, offset = integer("limit", limit), integer("offset", offset)

@@ -203,8 +203,8 @@ class Index(Session):
         collection = self.collection
         collection.require_tags()  # before a model is loaded
         model = collection.info.model
-        classifier = to_classifier(labels, templates, model=model, encoder=self.load)
         filters = arguments.instance("filters", filters, Filters)
+        classifier = to_classifier(labels, templates, model=model, encoder=self.load)
         return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
 
     def clear_tags(self, *, filters: Filters | None = None) -> int:
@@ -223,9 +223,9 @@ class Index(Session):
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts as (n, d) float32 of length 1, in order; a str is one text."""
-        given = arguments.texts("texts", texts)
-        log_text_losses(self.encoder, given)
-        return embed_texts(self.encoder, given)
+        vectors = embed_texts(self.encoder, texts := arguments.texts("texts", texts))
+        log_text_losses(self.encoder, texts)
+        return vectors
 
     def embed_images(self, images: ImageInput | Sequence[ImageInput]) -> Vectors:
         """Embed image files, or images in memory, as (n, d) float32 of length 1, in order.

@@ -28,7 +28,7 @@ TRUNCATED = "truncated: the connection ended before the image did"
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that is routed publicly. Python takes the rest, such as fec0::/10, for global, too."""
+"""All of IPv6 that is routed publicly; Python takes others, such as fec0::/10, for global, too."""
 
 _LOCAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "3fff::/20")))
 """Not in every Python's list: protocol assignments, Azure's host, documentation."""

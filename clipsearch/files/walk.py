@@ -5,6 +5,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch import arguments
 from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
 from clipsearch.files.pseudo import PseudoFileSystems
 from clipsearch.files.skipped import SkippedFiles
@@ -25,13 +26,19 @@ class FileSelection:
     matches the absolute path. In these, "*" stays within one name and "**" crosses folders. Nothing
     in an excluded folder is included. `everything` adds dotfiles and junk folders, `follow_links`
     follows symbolic links to folders. `skip_raw_pairs` leaves out camera raw files beside
-    a JPEG or HEIC of the same name.
+    a JPEG or HEIC of the same name. A str in `exclude` is one pattern. Raises UsageError on values
+    of other types.
     """
 
     exclude: tuple[str, ...] = ()
     everything: bool = False
     follow_links: bool = False
     skip_raw_pairs: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exclude", arguments.texts("patterns to exclude", self.exclude))
+        for name in ("everything", "follow_links", "skip_raw_pairs"):
+            object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
 
 
 def walk(

@@ -8,7 +8,7 @@ from PIL.Image import Image
 
 from clipsearch import arguments
 from clipsearch.batching import batches
-from clipsearch.errors import VectorError
+from clipsearch.errors import UsageError, VectorError
 from clipsearch.models.base import Encoder
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
@@ -38,9 +38,14 @@ def embed_images(encoder: Encoder, images: Sequence[Image]) -> Vectors:
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     """Embed texts as (n, d) float32 of length 1, in order; a single str counts as one text.
 
-    Raises UsageError on anything else.
+    Raises UsageError on anything else, and on text that is not valid Unicode.
     """
     texts = arguments.texts("texts", texts)
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # a lone surrogate, which tokenizers do not take
+            raise UsageError(f"the text is not valid Unicode: {arguments.show(text)}") from error
 
     def encode(batch: Sequence[str]) -> Vectors:
         return _check_shape(encoder.encode_texts(batch), len(batch), encoder.identity.dim)

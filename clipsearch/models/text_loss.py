@@ -30,7 +30,7 @@ def find_loss(
     """
     ids = encode(text)
     if not ids:
-        return TextLoss(unknown=(text.strip(),), limit=limit)
+        return TextLoss(unknown=(text.strip(),), limit=limit) if text.strip() else None
     has_unknown = unknown is not None and unknown in ids
     words: tuple[str, ...] = ()
     if has_unknown or (latin and not text.isascii()):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.arguments import show
-from clipsearch.errors import ImageError, UsageError
+from clipsearch.arguments import number, show
+from clipsearch.errors import ImageError, UsageError, describe_error
 from clipsearch.images.decode import decode
 from clipsearch.query.parser import RemoteImage, StoredImage, Term, as_image
 
@@ -36,6 +36,8 @@ def query_terms(
         raise UsageError(
             f"weights must be two numbers, of the text and of the image, not {show(weights)}"
         ) from None
+    text_weight = number("weight of the text", text_weight)
+    image_weight = number("weight of the image", image_weight)
     given = (text, text_weight), (None if image is None else to_content(image), image_weight)
     return tuple(Term(content, weight) for content, weight in given if content is not None)
 
@@ -59,7 +61,7 @@ def to_contents(images: Any) -> list[Path | StoredImage | RemoteImage | Image.Im
     """
     if isinstance(images, np.ndarray):
         images = images if images.ndim == 4 else [images]
-    elif _is_single(images) or not hasattr(images, "__iter__"):
+    elif _is_single(images) or isinstance(images, dict) or not hasattr(images, "__iter__"):
         images = [images]
     return [to_content(image) for image in images]
 
@@ -75,11 +77,21 @@ def to_image(value: Any) -> Path | Image.Image:
     if isinstance(value, bytes | bytearray | memoryview):
         return _decoded(bytes(value))
     if hasattr(value, "read"):
-        data = value.read()
-        if isinstance(data, bytes):
-            return _decoded(data)
-        raise UsageError("an open image file must be binary: open it with the mode 'rb'")
+        return _decoded(_read(value))
     raise UsageError(f"an image must be {ACCEPTED}, not {show(value)}")
+
+
+def _read(file: Any) -> bytes:
+    """The rest of an open file."""
+    try:
+        data = file.read()
+    except (OSError, ValueError) as error:  # a closed file is a ValueError
+        raise ImageError(f"an open image file: {describe_error(error)}") from error
+    if not isinstance(data, bytes):
+        raise UsageError("an open image file must be binary: open it with the mode 'rb'")
+    if not data:
+        raise ImageError("an open image file: nothing is left to read, seek(0) goes to its start")
+    return data
 
 
 def _is_single(value: Any) -> bool:

@@ -23,6 +23,8 @@ _WEIGHTED = re.compile(
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _FILE_URL = re.compile(r"file:(?://(?:localhost)?)?(?=/)", re.IGNORECASE)
+_OTHER_URL = re.compile(r"(?:[a-z][a-z0-9+.-]+:/|data:image/)\S*", re.IGNORECASE)
+"""A URL that is not downloaded, or a mistyped one; a single letter is a drive of Windows."""
 
 # "id: card" and "id:card" are texts; "id:1f00cg", a mistyped id, is not.
 _ID = re.compile(r"id:(?=.)(?:[0-9a-f]*|(?=\D*\d)[0-9a-z]{6,})", re.IGNORECASE)
@@ -142,10 +144,10 @@ def split_weight(word: str) -> tuple[float, str]:
 def as_image(name: str) -> Path | StoredImage | RemoteImage:
     """The image that a path, a URL or `id:…` names.
 
-    The bare name of a missing file may be that of a stored image.
+    The bare name of a missing file may be that of a stored image. Raises UsageError on other URLs.
     """
-    if name.startswith("id:"):
-        return StoredImage(name.removeprefix("id:").lower())
+    if name[:3].lower() == "id:":
+        return StoredImage(name[3:].lower())
     if _URL.match(name):
         return RemoteImage(name)
     if match := _FILE_URL.match(name):
@@ -153,6 +155,11 @@ def as_image(name: str) -> Path | StoredImage | RemoteImage:
 
         return Path(unquote(name[match.end() :]))
     path = expand_user(Path(name))
+    if _OTHER_URL.fullmatch(name) and not is_file(path):
+        raise UsageError(
+            f"{shorten(name)}: an image query is a file, or a URL that begins with https://, "
+            "http:// or file:///"
+        )
     if path.name == name and not is_file(path) and not is_folder(path):
         return StoredImage(path=path)
     return path
@@ -163,7 +170,7 @@ def _looks_like_image(name: str) -> bool:
 
     Raises UsageError if it names another kind of file, or a folder by its path.
     """
-    if _ID.fullmatch(name) or _URL.match(name) or _FILE_URL.match(name):
+    if any(form.fullmatch(name) for form in (_ID, _OTHER_URL)) or _URL.match(name):
         return True
     path = expand_user(Path(name))
     if is_file(path):

@@ -11,7 +11,7 @@ from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.parser import StoredImage, Term
 
 TextnessScale: TypeAlias = float | Literal["off"]
-"""A factor of the bias: below 0 for less text, above 0 for more; "off" makes text irrelevant."""
+"""How much text to favor: below 0 for less, above 0 for more; "off" makes text irrelevant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Query:
             "offset": offset,
             "terms": _as_terms(self.terms),
             "textness": _as_scale(self.textness),
+            "exclude_images": arguments.flag("exclude_images", self.exclude_images),
         }
         for name, field_name, read in (
             ("smallest score", "min_score", arguments.number),

@@ -61,7 +61,9 @@ def server() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("path", ["/a.png", "/moved", "/spaced", "/a b.png?x=1", "/a%20b.png?x=1#part"])
+@pytest.mark.parametrize(
+    "path", ["/a.png", "/moved", "/spaced", "/a b.png?x=1", "/a%20b.png?x=1#part"]
+)
 def test_an_image_is_downloaded(server: str, path: str) -> None:
     if " " in path:
         with pytest.raises(UsageError, match="not a valid URL"):

@@ -41,6 +41,9 @@ def _stored(name: str) -> StoredImage:
         (["id: card"], [Term("id: card")]),
         (["id:", "card"], [Term("id: card")]),
         (["id:card"], [Term("id:card")]),
+        (["ID:0123abcd"], [Term(StoredImage("0123abcd"))]),
+        (["FILE:/data/a.jpg"], [Term(Path("/data/a.jpg"))]),
+        (["this: that/those"], [Term("this: that/those")]),
         (["id:0123ABCD"], [Term(StoredImage("0123abcd"))]),
         (["2:https://x.org/a"], [Term(RemoteImage("https://x.org/a"), 2)]),
         (["see https://x.org/a"], [Term("see https://x.org/a")]),
@@ -96,6 +99,17 @@ def test_an_existing_file_name_is_not_split_into_weight_and_name(
     assert split_weight("2:lake.png") == (1, "2:lake.png")
     assert split_weight("2:20230501.jpg") == (2, "20230501.jpg")
     assert split_weight("2:" + "x" * 5000) == (2, "x" * 5000)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["ftp://x.org/a.jpg", "s3://a/b", "http:/x.org/a", "HTTPS:/x", "data:image/png;base64,iVBO"],
+)
+def test_other_urls_are_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="https://"):
+        parse([word])
+    with pytest.raises(UsageError, match="https://"):
+        parse(["dog", "-", f"2:{word}"])
 
 
 @given(
