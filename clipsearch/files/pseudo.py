@@ -22,23 +22,22 @@ TYPES = frozenset({
 """Types whose files show the kernel's state, or other files again: reading one may change the
 system, wait or never end. Not tmpfs, autofs or network disks, which hold or reach real files."""
 
+_announced: set[int] = set()  # of the process, as `watch` walks its folders again and again
+
 
 class PseudoFileSystems:
     """Tells pseudo file systems from others by `st_dev`; reads the list of mounts once."""
-
-    def __init__(self) -> None:
-        self._announced: set[int] = set()
 
     def type_of(self, device: int) -> str | None:
         """Return the type of the pseudo file system with this `st_dev`; None for any other."""
         return self._types.get(device)
 
     def skips(self, device: int, folder: str) -> bool:
-        """Whether a folder is on a pseudo file system; log the first folder of each."""
+        """Whether a folder is on a pseudo file system; log the first folder of each, once."""
         if device not in self._types:
             return False
-        if device not in self._announced:
-            self._announced.add(device)
+        if device not in _announced:
+            _announced.add(device)
             log.info("skipped %s: %s", folder, describe(self._types[device]))
         return True
 

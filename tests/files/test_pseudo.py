@@ -49,9 +49,10 @@ def test_without_a_list_of_mounts_nothing_is_skipped(
 
 @linux
 def test_links_into_proc_are_not_followed_and_each_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, "clipsearch")
+    monkeypatch.setattr(pseudo, "_announced", set())
     root = tmp_path.resolve()
     image = draw(root / "a.png")
     (root / "kernel").symlink_to("/proc/sys")
@@ -62,6 +63,8 @@ def test_links_into_proc_are_not_followed_and_each_is_said_once(
     source = FileSource([root], FileSelection(follow_links=True))
     assert [item.path for item in source] == [image]
     assert source.count() == 1
+    # `watch` makes a source for each of its runs.
+    assert len(list(FileSource([root], FileSelection(follow_links=True)))) == 1
     [record] = caplog.records
     assert "skipped /proc/" in record.message
     assert "(proc)" in record.message
