@@ -61,7 +61,7 @@ class Exif:
 
     def camera(self) -> tuple[object, object]:
         """Make and model as they are in the file."""
-        return self._get(_MAKE), self._get(_MODEL)
+        return _utf8(self._get(_MAKE)), _utf8(self._get(_MODEL))
 
     def place(self) -> tuple[float, float] | None:
         """Latitude and longitude in degrees."""
@@ -83,6 +83,14 @@ class Exif:
             return self._main.get_ifd(tag)
         except Exception:  # noqa: BLE001 - as above
             return {}
+
+
+def _utf8(value: object) -> object:
+    """Text that Pillow decoded as Latin-1; makers that need more than ASCII write UTF-8."""
+    try:
+        return value.encode("latin-1").decode() if isinstance(value, str) else value
+    except UnicodeError:
+        return value
 
 
 def _degrees(gps: Mapping[int, Any], tag: int, directions: str) -> float | None:

@@ -231,6 +231,15 @@ def test_the_name_of_a_camera(make: str, model: str, camera: str) -> None:
     assert metadata(exif=exif({0x010F: make, 0x0110: model}, {}, {})).camera == camera
 
 
+@pytest.mark.parametrize("model", ["小米 14", "Ä1", "Ä\xff"])
+def test_the_name_of_a_camera_may_be_in_utf_8_or_latin_1(model: str) -> None:
+    encoding = "latin-1" if "\xff" in model else "utf-8"
+    data = exif({0x0110: "x" * len(model.encode(encoding))}, {}, {})
+    changed = data.replace(b"x" * len(model.encode(encoding)), model.encode(encoding))
+    assert changed != data
+    assert metadata(exif=changed).camera == model
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
