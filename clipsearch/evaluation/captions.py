@@ -92,7 +92,8 @@ def _read_text(path: Path) -> str:
 
 
 def _parse(text: str, path: Path) -> Iterator[_Entry]:
-    first_line = next((line for line in text.splitlines() if line.strip()), "")
+    # Lines end at "\n" only: captions and names may hold what str.splitlines splits at (U+2028).
+    first_line = next((line for line in text.split("\n") if line.strip()), "")
     if first_line.lstrip().startswith(("{", "[")):
         document = _load_json(text)
         if isinstance(document, dict) and "images" in document:
@@ -112,7 +113,6 @@ def _load_json(text: str) -> Any:
 
 
 def _parse_json_lines(text: str, path: Path) -> Iterator[_Entry]:
-    # Split at "\n" only: a JSON string may hold other line separators.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -167,7 +167,7 @@ def _require_text(value: object) -> str:
 
 
 def _parse_tokens(text: str, path: Path) -> Iterator[_Entry]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         match = _TOKEN_LINE.fullmatch(line)
@@ -177,7 +177,7 @@ def _parse_tokens(text: str, path: Path) -> Iterator[_Entry]:
 
 
 def _parse_csv(text: str, path: Path) -> Iterator[_Entry]:
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in text.split("\n") if line.strip()), "")
     try:
         for delimiter in _DELIMITERS:
             names = [

@@ -35,7 +35,9 @@ class Near:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UsageError(f"the {name} must be a number, not {shorten(repr(value))}")
-            if not -limit <= value <= limit or not isfinite(value):
+            if not isfinite(value):
+                raise UsageError(f"the {name} must be a finite number, not {value}")
+            if not -limit <= value <= limit:
                 raise UsageError(f"the {name} must be from -{limit} to {limit}, not {value}")
         if self.kilometers <= 0:
             raise UsageError(f"the distance must be more than 0 km, not {self.kilometers}")

@@ -35,7 +35,7 @@ KARPATHY = {
 FILES = {
     "lines.jsonl": JSON_LINES,
     "captions_val2017.json": json.dumps(COCO, indent=1),
-    "Flickr8k.token.txt": "a.jpg#0\ta cat\na.jpg#1\tone cat\nb.jpg#0\ta dog\n",
+    "Flickr8k.token.txt": "a.jpg#0\ta\u2028cat\na.jpg#1\tone cat\nb.jpg#0\ta dog\n",
     "captions.csv": 'image,caption\na.jpg,a cat\na.jpg,"one\n cat"\nb.jpg,a dog\n',
     "results.csv": (
         "image_name| comment_number| comment\na.jpg| 0| a cat\na.jpg| 1| one cat\nb.jpg| 0| a dog\n"
