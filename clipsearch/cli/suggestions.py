@@ -12,7 +12,9 @@ from clipsearch.files.paths import expand_user, is_folder
 COMMAND_SYNONYMS = {
     "query": "search find look ask q s",
     "ingest": "add index import scan load update sync embed build create init insert",
-    "status": "list ls info show stats collections count",
+    "status": "list ls info show stats collections count config cache folders uninstall where",
+    "doctor": "check verify health diagnose repair fix debug",
+    "watch": "monitor follow auto daemonize",
     "remove": "delete rm del forget purge unindex prune",
     "drop": "clear reset destroy wipe",
     "duplicates": "dedupe dedup dupes duplicate duplicated",
@@ -27,6 +29,14 @@ COMMAND_SYNONYMS = {
     "explain": "why heatmap heat-map",
     "completion": "completions autocomplete shell",
 }
+
+SUBCOMMAND_SYNONYMS = {
+    "fit": "train learn build create",
+    "apply": "predict classify run use",
+    "show": "status info list",
+    "reset": "remove delete clear undo",
+}
+"""As COMMAND_SYNONYMS, for the commands of groups that have one of these names."""
 
 OPTION_SYNONYMS = {
     "--limit": "--top --count --max --num --number --max-results --top-k --results --k",
@@ -59,7 +69,8 @@ def explain_usage_error(error: click.UsageError, arguments: Sequence[str]) -> st
     message = re.sub(r",?\s*\n\s*", ", ", error.format_message()).replace(":, ", ": ")
     hints = list(_hints(error, context, arguments)) if context else []
     if not hints:
-        return f"{message} (see {context.command_path if context else 'clipsearch'} --help)"
+        command = context.command_path if context else "clipsearch"
+        return f"{message.rstrip('.')} (see {command} --help)"
     if not isinstance(error, click.BadParameter):
         message = error.message.splitlines()[0]  # without the suggestions of click
     return f"{message.rstrip('.')}: {'; '.join(hints)}"
@@ -69,7 +80,7 @@ def _hints(
     error: click.UsageError, context: click.Context, arguments: Sequence[str]
 ) -> Iterator[str]:
     if isinstance(context.command, click.Group) and "No such command" in error.message:
-        yield from _command_hints(error, context, context.command)
+        yield from _command_hints(error, context, context.command, arguments)
     elif isinstance(error, click.NoSuchOption):
         yield from _option_hints(error, context)
     if context.info_name == "query" and _is_text_like_option(error, arguments):
@@ -77,26 +88,29 @@ def _hints(
 
 
 def _command_hints(
-    error: click.UsageError, context: click.Context, group: click.Group
+    error: click.UsageError, context: click.Context, group: click.Group, arguments: Sequence[str]
 ) -> Iterator[str]:
     quoted = re.search(r"No such command (['\"])(.*)\1", error.message, re.DOTALL)
     name = quoted[2] if quoted else ""
     names = group.list_commands(context)
     is_top = context.parent is None
-    known = {word: known for known, words in COMMAND_SYNONYMS.items() for word in words.split()}
+    known = _by_synonym(COMMAND_SYNONYMS if is_top else SUBCOMMAND_SYNONYMS, names)
     lowered = name.lower().lstrip("-")
-    if is_top and lowered in known:
+    if lowered in ("help", "version"):
+        yield f"did you mean `clipsearch --{lowered}`?"
+    elif lowered in known:
         yield f"did you mean {_spelled(context, known[lowered])}?"
     elif near := get_close_matches(lowered, names, 2):
         yield f"did you mean {' or '.join(_spelled(context, match) for match in near)}?"
-    elif is_top and (near := get_close_matches(lowered, known, 1, 0.8)):
+    elif near := get_close_matches(lowered, known, 1, 0.8):
         yield f"did you mean {_spelled(context, known[near[0]])}?"
     elif not is_top:
         yield f"the commands are {', '.join(names)}"
     elif is_folder(expand_user(Path(name))):
         yield f"to add its images, write clipsearch ingest {_quoted(name)}"
     else:
-        word = _quoted(name)
+        words = arguments[arguments.index(name) :] if name in arguments else [name]
+        word = " ".join(map(_quoted, words))
         yield f"to search for it, write clipsearch query {word}; clipsearch --help lists commands"
 
 
@@ -111,13 +125,24 @@ def _option_hints(error: click.NoSuchOption, context: click.Context) -> Iterator
     if name == "--model":
         yield COLLECTION_KNOWS_MODEL
         return
+    long_names = [option for option in names if option.startswith("--")]
     meant = [
         option
         for option, words in OPTION_SYNONYMS.items()
         if name in words.split() and option in names
     ]
-    if near := meant or get_close_matches(name, [n for n in names if n.startswith("--")], 2, 0.65):
+    if not meant and not get_close_matches(name, long_names, 1, 0.8):  # a mistyped synonym
+        known = _by_synonym(OPTION_SYNONYMS, names)
+        meant = [known[match] for match in get_close_matches(name, known, 1, 0.8)]
+    if near := meant or get_close_matches(name, long_names, 2, 0.65):
         yield f"did you mean {' or '.join(near)}?"
+
+
+def _by_synonym(synonyms: dict[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The name that each synonym stands for, of those that exist."""
+    return {
+        word: name for name, words in synonyms.items() if name in names for word in words.split()
+    }
 
 
 def _is_text_like_option(error: click.UsageError, arguments: Sequence[str]) -> bool:

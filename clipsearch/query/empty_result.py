@@ -26,21 +26,22 @@ def explain_empty_result(
 ) -> list[str]:
     """Sentences about why a query has no hits, for its user.
 
-    `search` returns the hits of a query. It is called at most twice, and each filter counts the
+    `search` returns the hits of a query. It is called at most three times; each filter counts the
     images once.
     """
     total = collection.count()
     if not total:
         return ["the collection is empty: `clipsearch ingest` adds images"]
+    if query.offset and search(replace(query, offset=0, limit=1)):
+        return [f"fewer than {query.offset + 1:,} images match: use a smaller --offset"]
     reasons = list(_filter_reasons(query.filters, collection, total))
+    query = replace(query, offset=0)
     open_query = replace(query, min_score=None, min_z=None)
     hits = [] if open_query == query else search(replace(open_query, limit=1))
     if hits:
         return [_threshold_reason(query, hits[0])]
-    if query.offset and search(replace(open_query, offset=0, limit=1)):
-        return [f"fewer than {query.offset + 1:,} images match: use a smaller --offset"]
     if query.max_textness is not None:
-        unlimited = search(replace(open_query, max_textness=None, textness=0.0, offset=0))
+        unlimited = search(replace(open_query, max_textness=None, textness=0.0))
         values = [hit.textness for hit in unlimited if hit.textness is not None]
         if values:
             least = math.ceil(100 * min(values)) / 100

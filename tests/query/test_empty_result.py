@@ -58,3 +58,13 @@ def test_an_offset_beyond_the_last_image_is_named(
     filled: Collection, encoder: ColorEncoder
 ) -> None:
     assert "--offset" in _reasons(Query((Term("red"),), offset=24), filled, encoder)
+
+
+def test_an_offset_beyond_the_last_hit_above_a_threshold_is_named(
+    filled: Collection, encoder: ColorEncoder
+) -> None:
+    terms = (Term("red"),)
+    scores = [hit.score for hit in respond(Query(terms), lambda: encoder, filled).hits]
+    reason = _reasons(Query(terms, min_score=scores[4], offset=20), filled, encoder)
+    assert reason == "fewer than 21 images match: use a smaller --offset"
+    assert "best hit" in _reasons(Query(terms, min_score=2, offset=3), filled, encoder)
