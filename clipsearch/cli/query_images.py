@@ -11,7 +11,7 @@ import click
 
 from clipsearch.cli.messages import note
 from clipsearch.errors import ClipsearchError, ImageError, UsageError
-from clipsearch.files.paths import is_file
+from clipsearch.files.paths import is_file, is_folder
 from clipsearch.query import Term
 from clipsearch.query.parser import RemoteImage, as_image, split_weight
 
@@ -31,11 +31,12 @@ def image_term(word: str) -> Term:
 
 
 def note_files(terms: Sequence[Term]) -> None:
-    """Say which texts are also the names of files."""
-    for term in terms:
-        if isinstance(term.content, str) and is_file(Path(term.content)):
-            name = term.content
+    """Say which texts are also the names of files or folders."""
+    for name in [term.content for term in terms if isinstance(term.content, str)]:
+        if is_file(Path(name)):
             note(f'"{name}" is searched as a text; write ./{name} for the file of this name')
+        elif is_folder(Path(name)):
+            note(f'"{name}" is searched as a text; --under {name} searches the folder of this name')
 
 
 @contextmanager

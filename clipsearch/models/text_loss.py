@@ -84,7 +84,8 @@ def _sentences(losses: Sequence[TextLoss | None], model: str) -> Iterator[str]:
     unknown = list(dict.fromkeys(word for loss in found for word in loss.unknown))
     if unknown:
         names = ", ".join(f'"{_shorten(word)}"' for word in unknown[:MAX_NAMED])
-        more = f" and {len(unknown) - MAX_NAMED:,} more words" if len(unknown) > MAX_NAMED else ""
+        rest = len(unknown) - MAX_NAMED
+        more = f" and {rest:,} more word{'s' * (rest > 1)}" if rest > 0 else ""
         yield f"the model {model} does not know {names}{more}: it embeds all such words alike"
     cut = [loss for loss in found if loss.cut]
     if len(cut) == 1:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import asin, cos, degrees, inf, isfinite, pi, radians, sin, sqrt
+from typing import NamedTuple
 
 from clipsearch.errors import UsageError, shorten
 
@@ -12,8 +13,7 @@ _MARGIN = 1e-6
 """Degrees by which boxes are larger: more than rounding errors and the store's resolution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A range of latitudes and of longitudes in degrees; it does not cross the date line."""
 
     south: float

@@ -84,6 +84,8 @@ def test_a_file_named_like_the_text_is_mentioned(ingested: Run, tmp_path: Path) 
     assert done.returncode == 0
     assert "write ./red for the file" in one_line(done.stderr)
     assert ingested("query", "red", "-n", "1", "-q").stderr == ""
+    (tmp_path / "green").mkdir()
+    assert "--under green searches the folder" in one_line(ingested("query", "green").stderr)
 
 
 def test_an_image_comes_from_standard_input(ingested: Run, image_folder: Path) -> None:

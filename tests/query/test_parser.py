@@ -42,6 +42,7 @@ def _stored(name: str) -> StoredImage:
         (["id:", "card"], [Term("id: card")]),
         (["id:card"], [Term("id:card")]),
         (["ID:0123abcd"], [Term(StoredImage("0123abcd"))]),
+        (["file:///data/my dog.jpg"], [Term(Path("/data/my dog.jpg"))]),
         (["FILE:/data/a.jpg"], [Term(Path("/data/a.jpg"))]),
         (["this: that/those"], [Term("this: that/those")]),
         (["id:0123ABCD"], [Term(StoredImage("0123abcd"))]),
