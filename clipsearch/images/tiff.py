@@ -97,7 +97,19 @@ def open_tiff(stream: BinaryIO) -> ImageFile:
     return _SampledTiff(stream)
 
 
+_NATIVE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+
+
 class _PillowTiff(TiffImageFile):
+    def _open(self) -> None:
+        super()._open()
+        # libtiff gives samples in the machine's byte order, whatever the file's is.
+        for at, tile in enumerate(self.tile):
+            if tile.codec_name == "libtiff" and isinstance(tile.args, tuple):
+                mode, *others = tile.args
+                args = (_NATIVE_ORDER.get(mode, mode), *others)
+                self.tile[at] = tile._replace(args=args)
+
     def load_prepare(self) -> None:
         # Pillow checks its own size limit only when it allocates the memory itself. The private
         # `_tile_size` is the size before a rotation by EXIF; a test guards it.

@@ -68,6 +68,8 @@ LAYOUTS: dict[str, tuple[Array, dict[str, Any], Array]] = {
 STORAGE: list[dict[str, Any]] = [
     {"byteorder": "<"},
     {"byteorder": ">"},
+    {"byteorder": ">", "compression": "lzw"},
+    {"byteorder": ">", "compression": "zlib", "tile": (32, 32)},
     {"compression": "lzw"},
     {"compression": "zlib", "predictor": True},
     {"tile": (32, 32)},
