@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import canonical
+from clipsearch.files.paths import canonical, expand_user, is_folder
 from clipsearch.text_encoding import MARK, decode_text, detect_encoding
 
 _MARK_BYTES = MARK.encode()
@@ -43,6 +43,8 @@ def find_whole_disk(paths: Sequence[Path]) -> Path | None:
     """Return the first path that is the root of a disk, or holds the user's home folder."""
     home = canonical(Path("~"))
     for path in paths:
+        if not is_folder(expand_user(path)):  # resolving every file of a list takes long
+            continue
         location = canonical(path)
         if location == Path(location.anchor) or location in (home, *home.parents):
             return path

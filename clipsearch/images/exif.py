@@ -52,6 +52,8 @@ class Exif:
     def gps_time(self) -> datetime | None:
         """The time of the position, in UTC; the start of its day if only that is known."""
         gps = self._directory(_GPS_IFD)
+        if not gps:
+            return None
         date = gps.get(_GPS_DATE)
         text = date.decode("ascii", "replace") if isinstance(date, bytes) else str(date)
         day = text.strip(" \0")

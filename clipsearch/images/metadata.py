@@ -119,6 +119,8 @@ def _camera(make: object, model: object) -> str:
 
 def _clean(value: object) -> str:
     """Text without control characters, unpaired surrogates and repeated spaces."""
+    if not value:
+        return ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = unicodedata.normalize("NFC", value) if isinstance(value, str) else ""

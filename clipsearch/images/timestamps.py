@@ -22,6 +22,8 @@ def parse_timestamp(value: object) -> datetime | None:
     Fractions of seconds and zones are left out: the time is the camera's clock. A date that is
     unset (zeros, blanks), before EARLIEST or in the future is none.
     """
+    if not value:
+        return None  # as most often: this is called several times for every file
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
     text = text[:64]
     if match := _NUMBERS.match(text) or _COMPACT.match(text):
