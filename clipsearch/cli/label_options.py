@@ -26,7 +26,7 @@ labels = add_options(
         "label_texts",
         multiple=True,
         metavar="LABEL",
-        help="A label, in any language. Repeatable.",
+        help="A label: a word or a phrase. Repeatable.",
     ),
     click.option(
         "--label-file", type=FILE, metavar="FILE", help="A text file with one label per line."

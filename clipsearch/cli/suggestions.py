@@ -68,6 +68,8 @@ def explain_usage_error(error: click.UsageError, arguments: Sequence[str]) -> st
     context = error.ctx
     message = re.sub(r",?\s*\n\s*", ", ", error.format_message()).replace(":, ", ": ")
     hints = list(_hints(error, context, arguments)) if context else []
+    if isinstance(error, click.NoSuchOption):
+        message = error.message  # click's own suggestions hardly resemble the option
     if not hints:
         command = context.command_path if context else "clipsearch"
         return f"{message.rstrip('.')} (see {command} --help)"

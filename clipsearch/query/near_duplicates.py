@@ -27,10 +27,13 @@ EMBEDDINGS_THRESHOLD = 0.99
 
 SCAN_ROWS = 2048
 
+LOSSLESS = frozenset({"png", "tiff", "bmp", "ppm", "psd", "tga", "raw"})
+"""A JPEG of a drawing has more bytes than the PNG that it was made from."""
+
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Near-duplicates, the image with the most pixels (then the most bytes) first.
+    """Near-duplicates, the image with the most pixels first, then lossless ones, then the largest.
 
     `similarity` is the smallest cosine between the first image and another one. `identical` is True
     if all files have the same content.
@@ -124,8 +127,9 @@ def _difference(record: ImageRecord) -> str:
     return "" if current == (record.size, record.mtime_ns) else "changed"
 
 
-def _quality(record: ImageRecord) -> tuple[int, int, str]:
-    return record.width * record.height, record.size, record.id
+def _quality(record: ImageRecord) -> tuple[int, bool, int, str]:
+    pixels = record.width * record.height
+    return pixels, record.format in LOSSLESS, record.size, record.id
 
 
 def _warn(failures: Sequence[Failure]) -> None:

@@ -26,6 +26,7 @@ from tests.helpers.fakes import draw
         (["probe", "train"], "did you mean `clipsearch probe fit`?"),
         (["textness", "status"], "did you mean `clipsearch textness show`?"),
         (["query", "dog", "--formt", "jpeg"], "did you mean --type?"),
+        (["classify", "--probe", "x"], "No such option '--probe' (see clipsearch classify --help)"),
         (["query", "dog", "-n", "0"], "x>=1 (see"),
         (["a", "red", "dog"], "write clipsearch query a red dog;"),
         (["red", "dog"], "write clipsearch query red"),

@@ -41,6 +41,20 @@ def test_copies_and_resized_images_form_groups(
     assert ("green.png", "small green.png") in members  # most pixels first
 
 
+def test_a_lossless_image_comes_before_a_larger_file(
+    collection: Collection, encoder: ColorEncoder, tmp_path: Path
+) -> None:
+    image = Image.new("L", (240, 240), 255)
+    image.paste(0, (60, 60, 180, 180))
+    for name in ("a.png", "b.png"):
+        image.save(tmp_path / name, optimize=name == "a.png")
+    image.save(tmp_path / "c.jpg", quality=95)
+    assert (tmp_path / "c.jpg").stat().st_size > (tmp_path / "b.png").stat().st_size
+    ingest(FileSource([tmp_path]), collection, encoder, IngestOptions())
+    (group,) = find_near_duplicates(collection)
+    assert [record.path.suffix for record in group.records] == [".png", ".png", ".jpg"]
+
+
 def test_a_chain_of_small_differences_is_not_one_group(
     collection: Collection, encoder: ColorEncoder, tmp_path: Path
 ) -> None:
