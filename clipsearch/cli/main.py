@@ -140,14 +140,14 @@ def main(arguments: Sequence[str] | None = None) -> Never:
     except click.UsageError as error:
         from clipsearch.cli.suggestions import explain_usage_error  # late: only errors need it
 
-        given = sys.argv[1:] if arguments is None else arguments
-        _fail(explain_usage_error(error, given), EXIT_USAGE)
+        _fail(explain_usage_error(error, _given(arguments)), EXIT_USAGE)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
-    except UsageError as error:
-        _fail(str(error), EXIT_USAGE)
     except ClipsearchError as error:
-        _fail(str(error), EXIT_ERROR)
+        from clipsearch.cli.suggestions import explain_error  # late, too
+
+        code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+        _fail(explain_error(str(error), _given(arguments)), code)
     except OSError as error:  # of a disk or a pipe, not translated elsewhere
         file = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{file}", EXIT_ERROR)
@@ -164,6 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> Never:
             "this process (ulimit -v, ulimit -u)",
             EXIT_ERROR,
         )
+
+
+def _given(arguments: Sequence[str] | None) -> Sequence[str]:
+    return sys.argv[1:] if arguments is None else arguments
 
 
 def _reopen_closed_streams() -> None:

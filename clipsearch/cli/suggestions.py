@@ -78,6 +78,14 @@ def explain_usage_error(error: click.UsageError, arguments: Sequence[str]) -> st
     return f"{message.rstrip('.')}: {'; '.join(hints)}"
 
 
+def explain_error(message: str, arguments: Sequence[str]) -> str:
+    """Add to the message of a failed query that `-cat` was read as the option `-c at`."""
+    words = [word for word in arguments if re.fullmatch(r"-[ci][^\W\d_]{2,}", word)]
+    if not words or arguments[0] != "query":
+        return message
+    return f"{message} ({words[0]} is an option here; to subtract a text, write - {words[0][1:]})"
+
+
 def _hints(
     error: click.UsageError, context: click.Context, arguments: Sequence[str]
 ) -> Iterator[str]:

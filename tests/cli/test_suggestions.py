@@ -62,6 +62,13 @@ def test_the_message_says_what_to_write(
     assert done.stdout == ""
 
 
+def test_a_word_with_a_hyphen_that_is_an_option_is_explained(ingested: Run) -> None:
+    for word in ("cat", "indoors"):
+        done = ingested("query", "dog", f"-{word}")
+        assert f"to subtract a text, write - {word})" in one_line(done.stderr)
+    assert "subtract" not in ingested("query", "dog", "-c", "at").stderr
+
+
 def test_synonyms_name_commands_and_are_none() -> None:
     words = [word for line in COMMAND_SYNONYMS.values() for word in line.split()]
     assert COMMAND_SYNONYMS.keys() <= COMMANDS.keys()
