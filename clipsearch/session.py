@@ -44,8 +44,7 @@ def open_store(
 ) -> Store:
     """Open a store through its daemon if one runs, else in this process; see `Store.open`.
 
-    With daemon=False a daemon is used only if this process cannot open the store. `single_query`
-    reads a local file without Milvus Lite as long as possible; see `FileBackend`.
+    With daemon=False a daemon is used only if needed. `single_query` opens a `FileBackend`.
     """
     location = parse_uri(uri)
     backend = FileBackend if single_query else MilvusBackend
@@ -56,12 +55,13 @@ def open_store(
     client = find_daemon() if daemon else None
     if client is None:
         try:
-            return Store(open_direct())
+            return Store(open_direct(), sample=not single_query)
         except StoreError:
             client = find_daemon()  # one may just have started and locked the file
             if client is None:
                 raise
-    return Store(RemoteBackend(client, open_direct, uri=location.display, path=location.path))
+    remote = RemoteBackend(client, open_direct, uri=location.display, path=location.path)
+    return Store(remote, sample=not single_query)
 
 
 def daemon_of(store: Store) -> Calls | None:

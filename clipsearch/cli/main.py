@@ -42,6 +42,7 @@ COMMANDS = {
     "models": "List recommended models, and which need no download.",
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
     "doctor": "Check the installation, the machine and the store; say what to do.",
+    "check": "Check every row of the store for damage, and repair it from the image files.",
     "remove": "Remove images or folders from a collection; image files stay.",
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",

@@ -10,10 +10,7 @@ from importlib import metadata
 
 from clipsearch.doctor.finding import Finding
 
-IMPORTED = (
-    *("numpy", "PIL.Image", "pillow_heif", "scipy", "openvino", "tokenizers", "pymilvus"),
-    "watchfiles",
-)
+IMPORTED = ("numpy", "PIL.Image", "pillow_heif", "scipy", "openvino", "tokenizers", "pymilvus")
 """Modules with native code, which may be installed and yet not load."""
 
 IMPORT_SECONDS = 25.0

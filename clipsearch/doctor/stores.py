@@ -50,7 +50,8 @@ def check_store(uri: str, token: str | None) -> Iterator[Finding]:
                 local_store.check_path(path, native=is_native, create=True)
             size = store.disk_bytes()
             shown = "" if size is None else f", {size / 1e6:,.1f} MB"
-            yield Finding("store", "ok", f"{store.uri}{shown}")
+            note = "; `clipsearch check` checks every row"
+            yield Finding("store", "ok", f"{store.uri}{shown}{note}")
             for info in store.collections():
                 yield from _check_collection(store, info.name)
     except BusyStoreError as error:

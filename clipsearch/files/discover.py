@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 
 from clipsearch import arguments
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import canonical, existing_spelling, expand_user, modified_ns
+from clipsearch.files.paths import canonical, expand_user, modified_ns
 from clipsearch.files.pseudo import PseudoFileSystems, describe
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
@@ -62,13 +62,10 @@ class FileSource:
     ) -> None:
         """Check the paths; `~` is expanded.
 
-        With `strict`, for paths that a person typed, a path may be in any Unicode form; raises
-        UsageError if it does not exist. Without it, for lists from a program, such a path becomes a
-        Failure.
+        With `strict`, for paths that a person typed, raises UsageError if a path does not exist.
+        Without it, for lists from a program, such a path becomes a Failure.
         """
         self._paths = [expand_user(path) for path in arguments.paths("paths", paths)]
-        if strict:  # in a long list, each missing name would cost a look at its folder
-            self._paths = list(map(existing_spelling, self._paths))
         self._selection = arguments.instance("selection", selection, FileSelection)
         self._pseudo = PseudoFileSystems()
         roots = []

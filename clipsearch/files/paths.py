@@ -55,7 +55,8 @@ def canonical(path: Path) -> Path:
     """
     path = expand_user(path)
     try:
-        path = existing_spelling(path)
+        if not str(path).isascii():
+            path = _existing_spelling(path)
         if is_folder(path):
             return Path(os.path.realpath(path))
         return Path(os.path.realpath(path.parent), path.name)
@@ -86,13 +87,11 @@ def anchored(glob: str) -> tuple[Path, str] | None:
     return canonical(folder), pattern.relative_to(folder).as_posix()
 
 
-def existing_spelling(path: Path) -> Path:
+def _existing_spelling(path: Path) -> Path:
     """Give names that do not exist the Unicode form of one that does, if there is one.
 
     macOS finds a name in any form, so there the folder itself is read.
     """
-    if str(path).isascii():
-        return path
     if sys.platform != "darwin" and os.path.lexists(path):
         return path
     found = Path(path.anchor)

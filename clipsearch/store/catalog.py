@@ -90,7 +90,7 @@ class Catalog:
                 self._read(f"root/{name}/").values(),
             )
             for name in names
-            if entries[f"collection/{name}"]["schema_version"] <= SCHEMA_VERSION
+            if not _is_newer(entries[f"collection/{name}"])
         ]
 
     def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
@@ -200,7 +200,20 @@ class Catalog:
 
 
 def _to_info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> CollectionInfo:
-    if entry["schema_version"] > SCHEMA_VERSION:
+    """Return the entry of a collection; raise StoreError on one of a newer version or damaged."""
+    try:
+        return _parse_info(name, entry, rows, roots)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedStoreError(
+            f"the catalog's entry of the collection {name!r} is damaged ({error}): restore a copy, "
+            "or delete the store and ingest again"
+        ) from error
+
+
+def _parse_info(
+    name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]
+) -> CollectionInfo:
+    if _is_newer(entry):
         raise StoreError(
             f"the collection {name!r} was made by a newer version of clipsearch: update this one"
         )
@@ -212,6 +225,11 @@ def _to_info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) 
         rows=rows,
         roots=tuple(sorted(map(decode_path, roots))),
     )
+
+
+def _is_newer(entry: dict[str, Any]) -> bool:
+    version = entry.get("schema_version")
+    return isinstance(version, int) and version > SCHEMA_VERSION
 
 
 def _to_failure(value: dict[str, Any]) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.batching import batches
-from clipsearch.errors import StoreError, UsageError
-from clipsearch.records import MAX_RESULTS, Hit, ImageRecord
+from clipsearch.errors import StoreError
+from clipsearch.records import Hit, ImageRecord
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog, CollectionInfo
 from clipsearch.store.collection_writer import CollectionWriter
 from clipsearch.store.paging import KEYS, Scanner
+from clipsearch.store.row_check import DamagedRow, SoundRows, find_damaged
 from clipsearch.store.schema import (
     EMBEDDING,
-    RECORD_FIELDS,
     TAGS,
     Entity,
     FileState,
     record_fields,
+    stored_fields,
     to_entity,
-    to_image_row,
     to_record,
 )
 from clipsearch.store.vector_cache import VectorCache
 from clipsearch.store.vector_checks import check_embeddings, check_queries
+from clipsearch.store.vector_search import search_entities
 from clipsearch.types import Failure, ImageRow, Vectors
-
-HITS = 100_000
-"""Hits of one call: more queries than that are split into several calls."""
-
-LOCAL_HITS = 2_000
-"""The same for Milvus Lite 2.5.1: 0.05 ms a hit up to here, 0.12 ms for 5,000, and so on."""
 
 
 class Collection:
@@ -53,6 +49,7 @@ class Collection:
         self._writer = CollectionWriter(backend, catalog, info)
         self._scanner = Scanner(backend, info.name, info.model.dim)
         self._vector_cache = VectorCache(backend, info.name, info.model.dim)
+        self._sound_rows = SoundRows(backend.uri, info.name)
 
     @property
     def info(self) -> CollectionInfo:
@@ -79,10 +76,12 @@ class Collection:
         }
 
     def get(self, ids: Sequence[str]) -> dict[str, ImageRow]:
-        """Return the rows with these ids, with their embeddings; unknown ids are absent."""
-        fields = [*self._record_fields, EMBEDDING]
-        entities = self._scanner.by_ids(ids, fields, vectors=True)
-        return {entity["id"]: to_image_row(entity) for entity in entities}
+        """Return the rows with these ids, with their embeddings.
+
+        Unknown ids are absent, and damaged rows, which are logged.
+        """
+        entities = self._scanner.by_ids(ids, self._all_fields, vectors=True)
+        return {row.record.id: row for row in self._sound_rows.read(entities)}
 
     def find_by_content(self, hashes: Sequence[str]) -> dict[str, list[ImageRecord]]:
         """Return all records of each content hash; hashes without any are absent."""
@@ -112,9 +111,29 @@ class Collection:
             yield entity["id"], (int(entity["size"]), int(entity["mtime_ns"]))
 
     def scan_rows(self, condition: str = "") -> Iterator[ImageRow]:
-        """Yield every matching row once with its embedding, a page in memory at a time."""
-        fields = (*self._record_fields, EMBEDDING)
-        yield from map(to_image_row, self._scanner.scan(condition, fields, vectors=True))
+        """Yield every matching row once with its embedding, a page in memory at a time.
+
+        Damaged rows are left out and logged.
+        """
+        yield from self._sound_rows.read(
+            self._scanner.scan(condition, self._all_fields, vectors=True)
+        )
+
+    def scan_damaged(self) -> Iterator[DamagedRow]:
+        """Yield every row that is wrong: see `find_problem`."""
+        scanned = self._scanner.scan("", self._all_fields, vectors=True)
+        outside = self._scanner.scan_outside(self._all_fields)
+        yield from find_damaged(chain(scanned, outside), self.info.model.dim)
+
+    def sample(self) -> None:
+        """Read a few rows, others each time, and log a warning if one is damaged.
+
+        Nothing is read from a server that would have to load all rows first.
+        """
+        if self._backend.path is None and not self._backend.is_loaded(self.info.name):
+            return
+        for _ in self._sound_rows.read(self._scanner.sample(self._all_fields, self.info.rows)):
+            pass
 
     def tags(self) -> Counter[str]:
         """Count the images with each tag; raises StoreError as `require_tags` does."""
@@ -163,7 +182,9 @@ class Collection:
         Raises UsageError on a limit below 1, offset + limit above 16,384, or a filter that Milvus
         cannot read; VectorError on another dimension, or a zero or non-finite query.
         """
-        results = self._search(queries, limit, offset, condition, self._record_fields)
+        results = search_entities(
+            self._backend, self.info, queries, limit, offset, condition, self._record_fields
+        )
         return [[Hit(to_record(entity), score) for score, entity in hits] for hits in results]
 
     def scores(
@@ -180,7 +201,9 @@ class Collection:
             return [np.sort(cosines)[::-1][:limit] for cosines in normalized @ vectors.T]
         return [
             np.array([score for score, _ in hits], dtype=np.float32)
-            for hits in self._search(queries, limit, 0, condition, ["id"])
+            for hits in search_entities(
+                self._backend, self.info, queries, limit, 0, condition, ["id"]
+            )
         ]
 
     def add_roots(self, roots: Sequence[Path]) -> None:
@@ -212,33 +235,14 @@ class Collection:
         self._catalog.set_textness(self.info.model, probe)
 
     @property
+    def _all_fields(self) -> Sequence[str]:
+        return (*stored_fields(self.info.schema_version), EMBEDDING)
+
+    @property
     def _record_fields(self) -> Sequence[str]:
         return record_fields(self.info.schema_version)
 
     def _to_entity(self, row: ImageRow) -> Entity:
         if row.record.tags:
             self.require_tags()
-        missing = set(RECORD_FIELDS).difference(self._record_fields)
-        return {name: value for name, value in to_entity(row).items() if name not in missing}
-
-    def _search(
-        self, queries: Vectors, limit: int, offset: int, condition: str, fields: Sequence[str]
-    ) -> Iterator[list[tuple[float, Entity]]]:
-        if limit < 1 or offset < 0 or offset + limit > MAX_RESULTS:
-            raise UsageError(
-                f"limit must be at least 1, offset at least 0, and offset + limit at most "
-                f"{MAX_RESULTS:,}: limit is {limit}, offset {offset}"
-            )
-        vectors = check_queries(queries, self.info.model.dim)
-        hits = LOCAL_HITS if self._backend.path is not None else HITS
-        batch_size = max(1, hits // limit)
-        for start in range(0, len(vectors), batch_size):
-            yield from self._backend.search(
-                self.info.name,
-                vectors[start : start + batch_size],
-                vector=EMBEDDING,
-                limit=limit,
-                offset=offset,
-                condition=condition,
-                fields=fields,
-            )
+        return to_entity(row, self.info.schema_version)

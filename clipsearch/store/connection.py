@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
-from clipsearch.errors import StoreError, UsageError, describe_error, shorten
+from clipsearch.errors import DamagedStoreError, StoreError, UsageError, describe_error, shorten
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import local_store
 from clipsearch.store.local_store import LiteServer
@@ -20,6 +20,9 @@ from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
 
 T = TypeVar("T")
+
+UNREADABLE = ("failed to parse insert data", "field_id_to_offset", "Fail connecting to server")
+"""What Milvus Lite 2.5 says, or pymilvus if it ends, as it loads a collection with such a row."""
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 300.0
@@ -150,7 +153,14 @@ class MilvusConnection:
                 ) from error
             if died:
                 raise StoreError(
-                    f"{self.uri}: Milvus Lite ended: {reason}; run the command again"
+                    f"{self.uri}: Milvus Lite ended: {reason or 'it gave no reason'}; run the "
+                    "command again; if it ends again, `clipsearch check` tells whether the file is "
+                    "damaged"
+                ) from error
+            if self.server is not None and any(sign in reason for sign in UNREADABLE):
+                raise DamagedStoreError(
+                    f"{self.uri} is damaged: Milvus Lite cannot read a row: `clipsearch check "
+                    "--repair` restores it from its image file"
                 ) from error
             raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+from clipsearch.store.lite_check import LiteCheck
 from clipsearch.store.lite_file import LiteFile
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.redo_log import redo_path
@@ -78,6 +81,24 @@ class FileBackend(MilvusBackend):
             fields=fields,
         )
 
+    @contextmanager
+    def checking(self) -> Iterator[LiteCheck | None]:
+        """Yield checks of the file; None once Milvus Lite runs, or if it must repair the file."""
+        self._reopen_file()
+        path = self.path
+        with self._connection.unstarted() as is_unstarted:
+            if path is None or self._file is None or not is_unstarted or _has_journal(path):
+                yield None
+            else:
+                yield LiteCheck(path)
+        self._reopen_file()
+
+    def _reopen_file(self) -> None:
+        """Forget what was read."""
+        if self._file is not None and self.path is not None:
+            self._file.close()
+            self._file = LiteFile(self.path)
+
     def _read(self, answer: Callable[[LiteFile], T]) -> T | None:
         """Return what the file answers; None if Milvus Lite must answer."""
         if self._file is not None:
@@ -94,3 +115,8 @@ class FileBackend(MilvusBackend):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _has_journal(path: Path) -> bool:
+    """Tell whether a transaction was interrupted, whose pages SQLite takes back first."""
+    return path.with_name(f"{path.name}-journal").exists()

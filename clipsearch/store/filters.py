@@ -167,6 +167,11 @@ def id_range(low: int, high: int) -> str:
     return f'id >= "{low:0{ID_LENGTH}x}" and id <= "{high - 1:0{ID_LENGTH}x}"'
 
 
+def outside_id_range(low: int, high: int) -> str:
+    """Match the rows that `id_range` does not match."""
+    return f'id < "{low:0{ID_LENGTH}x}" or id > "{high - 1:0{ID_LENGTH}x}"'
+
+
 def key_starts_with(prefix: str) -> str:
     """Match catalog entries whose key starts with `prefix`."""
     return _starts_with("key", prefix)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipsearch.store.key_condition import compile_condition
 from clipsearch.store.lite_row import VectorLayout, decode_row, vector_layout
+from clipsearch.store.row_check import SoundRows, is_sound
 from clipsearch.store.schema import Entity
 from clipsearch.types import Vectors
 
@@ -81,7 +82,8 @@ class LiteFile:
 
     def _table(self, name: str) -> _Table:
         if name not in self._tables:
-            self._tables[name] = _Table(self._open(), name)
+            damage = SoundRows(str(self._path), name)
+            self._tables[name] = _Table(self._open(), name, damage)
         return self._tables[name]
 
     def _entities(
@@ -91,6 +93,9 @@ class LiteFile:
             return [{table.key_field: table.keys[row].decode()} for row in rows]
         connection = self._open()
         entities = [table.read(connection, row) for row in rows]
+        for entity in entities:
+            if not is_sound(entity):
+                table.damage.warn(entity)
         return [{name: entity[name] for name in fields} for entity in entities]
 
     def _open(self) -> sqlite3.Connection:
@@ -106,8 +111,9 @@ class LiteFile:
 class _Table:
     """The keys and vectors of a collection's rows, in memory."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        """Read all rows of a collection."""
+    def __init__(self, connection: sqlite3.Connection, name: str, damage: SoundRows) -> None:
+        """Read all rows of a collection; `damage` is told of damaged ones that are used."""
+        self.damage = damage
         self.key_field = ""
         self.keys = np.array([], dtype="S")
         self._row_ids: list[int] = []

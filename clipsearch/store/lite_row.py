@@ -35,6 +35,42 @@ def decode_row(row: bytes) -> Entity:
     return {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
 
 
+def row_structure(row: bytes) -> tuple[object, ...]:
+    """Return what all rows of a collection have in common: all but the values of their fields.
+
+    Milvus Lite cannot load a collection with a row of another structure.
+    """
+    return tuple(
+        (number, _field_structure(value) if number == 1 and isinstance(value, bytes) else value)
+        for number, value in _scan(row)
+    )
+
+
+def _field_structure(field: bytes) -> tuple[object, ...]:
+    parts: list[tuple[int, object]] = []
+    for number, value in _scan(field):
+        part: object = value
+        if number == SCALARS and isinstance(value, bytes):
+            part = tuple(kind for kind, _ in _scan(value))
+            _check_scalars(value)
+        elif number == VECTORS and isinstance(value, bytes):
+            part = tuple((n, v if isinstance(v, int) else len(v)) for n, v in _scan(value))
+        parts.append((number, part))
+    return tuple(parts)
+
+
+def _check_scalars(scalars: bytes) -> None:
+    """Raise ValueError on a field that Milvus does not write into a ScalarField."""
+    for kind, values in _scan(scalars):
+        if not isinstance(values, bytes) or any(number != 1 for number, _ in _scan(values)):
+            raise ValueError("the row has a field with values of another kind")
+        if kind == ARRAYS:
+            for message in _repeated(values, 1):
+                if [number for number, _ in _scan(message)] != [STRINGS]:
+                    raise ValueError("the row has a list of another kind")
+                _check_scalars(message)
+
+
 @dataclass(frozen=True, slots=True)
 class VectorLayout:
     """Where the vector of a row is.

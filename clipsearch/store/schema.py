@@ -15,6 +15,7 @@ import numpy as np
 
 from clipsearch.errors import RefusedRowsError
 from clipsearch.records import ImageRecord
+from clipsearch.store.checksum import row_checksum
 from clipsearch.types import ImageRow
 
 Entity: TypeAlias = dict[str, Any]
@@ -47,16 +48,26 @@ _FIRST_FIELDS = (
     "format",
     "taken_at",
 )
-ADDED_FIELDS = {2: (TAGS,), 3: ("taken_from", "camera", "latitude", "longitude")}
+CHECKSUM = "checksum"
+ADDED_FIELDS = {
+    2: (TAGS,),
+    3: ("taken_from", "camera", "latitude", "longitude"),
+    4: (CHECKSUM,),
+}
 """The fields that a version of the schema added; Milvus cannot add them to older collections."""
 
 SCHEMA_VERSION = max(ADDED_FIELDS)
-RECORD_FIELDS = (*_FIRST_FIELDS, *(name for names in ADDED_FIELDS.values() for name in names))
+_STORED_FIELDS = (*_FIRST_FIELDS, *(name for names in ADDED_FIELDS.values() for name in names))
+RECORD_FIELDS = tuple(name for name in _STORED_FIELDS if name != CHECKSUM)
+"""The fields of an ImageRecord."""
+
 MAX_TAGS = 64
 EMBEDDING = "embedding"
 
+_NUMBERS = ("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude")
 _URI_SCHEME = "file://"
 _EPOCH = datetime(1970, 1, 1)  # without a time zone, as the camera's clock has none
+_SECONDS = range(-62_135_596_800, 253_402_300_800)  # years 1 to 9999; a damaged row may have others
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -99,8 +110,13 @@ class FileState:
 
 def record_fields(version: int) -> tuple[str, ...]:
     """Return those of RECORD_FIELDS that collections of a version of the schema have."""
+    return tuple(name for name in stored_fields(version) if name != CHECKSUM)
+
+
+def stored_fields(version: int) -> tuple[str, ...]:
+    """Return all fields but the embedding of collections of a version of the schema."""
     newer = {name for added, names in ADDED_FIELDS.items() if added > version for name in names}
-    return tuple(name for name in RECORD_FIELDS if name not in newer)
+    return tuple(name for name in _STORED_FIELDS if name not in newer)
 
 
 def image_schema(dim: int) -> CollectionSchema:
@@ -114,7 +130,7 @@ def image_schema(dim: int) -> CollectionSchema:
             "taken_from": 32,
             "camera": CAMERA_BYTES,
         },
-        integers=("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude"),
+        integers=(*_NUMBERS, CHECKSUM),
         vector=EMBEDDING,
         dim=dim,
         hnsw=True,
@@ -168,8 +184,11 @@ def encode_number(record: ImageRecord, field: str) -> int:
     return encode_degrees(value) if field in ("latitude", "longitude") else int(value)
 
 
-def to_entity(row: ImageRow) -> Entity:
-    """Return the entity of an image; raise RefusedRowsError if a field does not fit."""
+def to_entity(row: ImageRow, version: int) -> Entity:
+    """Return the entity of an image with the fields of a version, among them its checksum.
+
+    Raises RefusedRowsError if a field does not fit.
+    """
     record = row.record
     if len(record.id) != ID_LENGTH or not _HEX_DIGITS.issuperset(record.id):
         raise RefusedRowsError(f"{record.path}: the id {record.id!r} is not {ID_LENGTH} hex digits")
@@ -178,7 +197,7 @@ def to_entity(row: ImageRow) -> Entity:
         raise RefusedRowsError(f"{record.path} is not an absolute path")
     if len(path.encode()) > PATH_BYTES:
         raise RefusedRowsError(f"{record.path} is too long to store")
-    return {
+    values = {
         "id": record.id,
         "path": path,
         "content_hash": record.content_hash,
@@ -193,8 +212,11 @@ def to_entity(row: ImageRow) -> Entity:
         "camera": record.camera,
         "latitude": encode_degrees(record.latitude),
         "longitude": encode_degrees(record.longitude),
-        EMBEDDING: row.embedding,
     }
+    entity = {name: values[name] for name in record_fields(version)}
+    if CHECKSUM in stored_fields(version):
+        entity[CHECKSUM] = row_checksum(entity, row.embedding)
+    return {**entity, EMBEDDING: row.embedding}
 
 
 def to_record(entity: Mapping[str, Any]) -> ImageRecord:
@@ -209,7 +231,7 @@ def to_record(entity: Mapping[str, Any]) -> ImageRecord:
         width=int(entity["width"]),
         height=int(entity["height"]),
         format=str(entity["format"]),
-        taken_at=None if seconds == NO_VALUE else _EPOCH + timedelta(seconds=seconds),
+        taken_at=_EPOCH + timedelta(seconds=seconds) if seconds in _SECONDS else None,
         tags=tuple(map(str, entity.get(TAGS, ()))),
         taken_from=str(entity.get("taken_from", "")),
         camera=str(entity.get("camera", "")),

@@ -36,10 +36,11 @@ class Store:
     Do not use it in a child made by fork: start threads, or spawn processes.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        """Use an open backend, which `close` closes."""
+    def __init__(self, backend: Backend, *, sample: bool = False) -> None:
+        """Use an open backend, which `close` closes; `sample` a collection's rows as it opens."""
         self.backend = backend
         self._catalog = Catalog(backend)
+        self._samples = sample
 
     @classmethod
     def open(
@@ -113,7 +114,10 @@ class Store:
         with rows has vanished, or a local one lost rows.
         """
         check_name(name)
-        return self._find(name, ATTEMPTS)
+        collection = self._find(name, ATTEMPTS)
+        if collection is not None and self._samples:
+            collection.sample()
+        return collection
 
     def collection(self, name: str) -> Collection:
         """Open a collection that must exist.
@@ -150,6 +154,21 @@ class Store:
             self.backend.drop(name)
         self._catalog.remove(name)
 
+    def count_lost(self, name: str) -> int:
+        """Count how many rows a local collection lacks of those that its catalog knows of."""
+        info = self._catalog.info(name)
+        if info is None or not self.is_local:
+            return 0
+        exists = name in self.backend.collection_names()
+        return max(0, info.rows - (self.backend.count(name) if exists else 0))
+
+    def accept_loss(self, name: str) -> None:
+        """Let the catalog expect no more rows than there are, so that the collection opens."""
+        exists = name in self.backend.collection_names()
+        self.backend.begin_writes()
+        self._catalog.set_rows(name, self.backend.count(name) if exists else 0)
+        self.backend.end_writes()
+
     def disk_bytes(self) -> int | None:
         """Return the size of a local store; None for a server."""
         return local_store.disk_bytes(self.backend.path) if self.backend.path else None
@@ -182,7 +201,7 @@ class Store:
             return self._find(name, attempts - 1)
         raise DamagedStoreError(
             f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
-            f"more were written; restore a copy, or `clipsearch drop {name} --yes` and ingest again"
+            "more were written; restore a copy, or run `clipsearch check --repair` and ingest again"
         )
 
 

@@ -3,11 +3,9 @@
 import os
 import socket
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,8 +18,6 @@ from clipsearch.images.formats import SUFFIXES, sniff
 from clipsearch.types import Failure
 
 PLAIN = FileSelection()
-Form: TypeAlias = Literal["NFC", "NFD"]
-FORMS: tuple[Form, ...] = ("NFC", "NFD")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files")
@@ -47,19 +43,6 @@ def names(root: Path, selection: FileSelection = PLAIN, paths: Sequence[Path] = 
     assert all(isinstance(item, ImageFile) for item in items), items
     assert source.count() == len(items)
     return [item.path.relative_to(root).as_posix() for item in items]
-
-
-@bytes_names
-@given(forms=st.lists(st.sampled_from(FORMS), min_size=4, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=16)
-def test_a_typed_path_may_be_in_any_unicode_form(tmp_path: Path, forms: list[Form]) -> None:
-    folder = tmp_path.resolve() / "-".join(forms)
-    names = ["Müller", "ö.jpg", "Müller", "ö.jpg"]
-    parts = [unicodedata.normalize(form, name) for form, name in zip(forms, names, strict=True)]
-    written, typed = folder.joinpath(*parts[:2]), folder.joinpath(*parts[2:])
-    plant(folder, "/".join(parts[:2]))
-    for path in (typed, typed.parent):
-        assert [item.path for item in FileSource([path])] == [written]
 
 
 def failures(

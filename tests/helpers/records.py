@@ -62,7 +62,7 @@ def old_schema(*, version: int) -> Iterator[None]:
     """Make `Store.create` create collections as an older version of the schema did."""
 
     def image_schema(dim: int) -> CollectionSchema:
-        new, fields = schema.image_schema(dim), schema.record_fields(version)
+        new, fields = schema.image_schema(dim), schema.stored_fields(version)
         return replace(
             new,
             strings={name: size for name, size in new.strings.items() if name in fields},

@@ -21,6 +21,7 @@ from clipsearch.errors import (
 from clipsearch.images.hashing import image_id
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, FileState, Store, filters
+from clipsearch.store.schema import SCHEMA_VERSION, to_entity
 from clipsearch.types import Failure, ImageRow
 from tests.helpers.daemons import serving
 from tests.helpers.records import DIM, MODEL, many, row
@@ -251,7 +252,7 @@ def test_scores_are_those_of_the_search(full: Collection) -> None:
 def test_many_queries_are_split_and_stay_in_order(
     full: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.collection.HITS", 8)
+    monkeypatch.setattr("clipsearch.store.vector_search.HITS", 8)
     hits = full.search(np.stack([r.embedding for r in MANY[:7]]), limit=3)
     assert [found[0].id for found in hits] == [r.record.id for r in MANY[:7]]
 
@@ -473,3 +474,16 @@ def test_a_reopened_store_has_everything(address: str, store: Store, name: str) 
         assert again.info == written.info
         assert again.search(MANY[3].embedding, limit=1)[0][0].record == MANY[3].record
     assert written.count() == 50  # closing the second one does not close the first
+
+
+def test_a_row_whose_checksum_is_wrong_is_found_and_not_read(images: Collection) -> None:
+    images.upsert(many(5))
+    [entity] = [to_entity(item, SCHEMA_VERSION) for item in many(1)]
+    images._backend.upsert(images.info.name, [{**entity, "width": 1}])
+    assert [(found.keys, found.path) for found in images.scan_damaged()] == [
+        ((entity["id"],), Path(entity["path"]))
+    ]
+    assert len(list(images.scan_rows())) == 4
+    assert entity["id"] not in images.get([item.record.id for item in many(5)])
+    images.upsert(many(1))
+    assert list(images.scan_damaged()) == []

@@ -18,7 +18,7 @@ from clipsearch.store import Store, filters, lite_row, local_store
 from clipsearch.store.key_condition import compile_condition
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import NativeServer, native_library
-from clipsearch.store.schema import to_entity
+from clipsearch.store.schema import SCHEMA_VERSION, to_entity
 from clipsearch.types import Failure
 from tests.helpers.records import DIM, MODEL, many, row
 
@@ -245,7 +245,7 @@ def test_of_rows_with_the_same_key_only_one_is_a_hit(tmp_path: Path) -> None:
         store.create("photos", MODEL).upsert([old])
         assert isinstance(store.backend, MilvusBackend)
         client = store.backend._connection.client_for("photos")
-        client.insert("photos", [to_entity(new)])
+        client.insert("photos", [to_entity(new, SCHEMA_VERSION)])
     with open_store(tmp_path / "s.db", single_query=True) as store:
         [hits] = store.collection("photos").search(old.embedding, limit=9)
         assert [hit.score for hit in hits] == [1]

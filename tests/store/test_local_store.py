@@ -25,7 +25,13 @@ from clipsearch.index import Index
 from clipsearch.startup import import_pymilvus
 from clipsearch.store import Store, local_store
 from clipsearch.store.milvus_lite import PAGE_BYTES, NativeServer, native_library
-from clipsearch.store.schema import CollectionSchema, image_schema, record_fields, to_entity
+from clipsearch.store.schema import (
+    SCHEMA_VERSION,
+    CollectionSchema,
+    image_schema,
+    stored_fields,
+    to_entity,
+)
 from tests.helpers.records import MODEL, many
 
 ROOT = Path(__file__).parents[2]
@@ -203,7 +209,7 @@ def test_rows_that_vanished_are_damage(tmp_path: Path) -> None:
         store.backend.delete("photos", [row.record.id for row in many(300)[:5]])
     with Store.open(path) as store:
         with pytest.raises(
-            DamagedStoreError, match=r"295 rows, but 300.*clipsearch drop photos --yes"
+            DamagedStoreError, match=r"295 rows, but 300.*clipsearch check --repair"
         ):
             store.collection("photos")
         store.drop("photos")
@@ -546,7 +552,7 @@ def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
     tmp_path: Path, version: int
 ) -> None:
     schema = image_schema(MODEL.dim)
-    known = {*record_fields(version), schema.vector}
+    known = {*stored_fields(version), schema.vector}
     older = replace(
         schema,
         strings={name: size for name, size in schema.strings.items() if name in known},
@@ -572,7 +578,7 @@ def test_a_collection_of_another_program_is_not_taken(tmp_path: Path) -> None:
     with Store.open(tmp_path / "photos.db") as store:
         store.backend.create("other", schema)
         store.backend.create("filled", image_schema(MODEL.dim))
-        store.backend.upsert("filled", [to_entity(many(1)[0])])
+        store.backend.upsert("filled", [to_entity(many(1)[0], SCHEMA_VERSION)])
         for name in ("other", "filled"):
             for use in (store.collection, store.drop, lambda name: store.create(name, MODEL)):
                 with pytest.raises(StoreError, match="not made by clipsearch"):

@@ -20,7 +20,7 @@ from clipsearch.startup import import_pymilvus
 from clipsearch.store import Collection, Store, local_store
 from clipsearch.store.milvus_lite import NativeServer, native_library
 from clipsearch.store.redo_log import RedoLog, redo_path
-from clipsearch.store.schema import to_entity
+from clipsearch.store.schema import SCHEMA_VERSION, to_entity
 from clipsearch.types import ImageRow
 from tests.helpers.records import MODEL, many
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 def interrupt(path: Path, *, delete: bool = True) -> None:
     """Leave the store as a kill between deleting ROWS and inserting NEW_ROWS does."""
-    RedoLog(path).write("images", [to_entity(row) for row in NEW_ROWS])
+    RedoLog(path).write("images", [to_entity(row, SCHEMA_VERSION) for row in NEW_ROWS])
     if delete:
         with Store.open(path.with_name("unused.db")):
             pass
@@ -119,7 +119,7 @@ def test_a_log_of_a_dropped_collection_is_ignored(path: Path) -> None:
 
 
 def test_a_log_of_rows_that_do_not_fit_is_ignored(path: Path) -> None:
-    RedoLog(path).write("images", [{**to_entity(ROWS[0]), "size": 2**70}])
+    RedoLog(path).write("images", [{**to_entity(ROWS[0], SCHEMA_VERSION), "size": 2**70}])
     with Store.open(path) as store:
         assert len(rows_of(store.collection("images"))) == len(ROWS)
     assert not redo_path(path).exists()
