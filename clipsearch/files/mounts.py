@@ -1,25 +1,52 @@
-"""Mount points of disks below folders, on Linux."""
+"""The mounted file systems, on Linux."""
 
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
-"""The mounted file systems; other systems have no such file."""
+"""The list of mounts; other systems have no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mounted file system: the `st_dev` of its files, its mount point, its type ("ext4", …)."""
+
+    device: int
+    point: Path
+    type: str
+
+
+def read_mounts() -> list[Mount]:
+    """Return the mounted file systems; none if the system cannot tell."""
+    try:
+        lines = MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return []
+    return [_parse(line) for line in lines if line]
 
 
 def mount_points(folders: Iterable[Path]) -> frozenset[Path]:
     """Return the mount points at or below canonical folders; empty if the system cannot tell."""
-    try:
-        lines = MOUNTS.read_bytes().splitlines()
-    except OSError:
-        return frozenset()
     roots = tuple(folders)
-    points = (Path(os.fsdecode(_unquote(line.split(b" ")[4]))) for line in lines if line)
+    points = (mount.point for mount in read_mounts())
     return frozenset(point for point in points if any(map(point.is_relative_to, roots)))
 
 
+def _parse(line: bytes) -> Mount:
+    """Parse a line of proc_pid_mountinfo(5): `22 27 0:21 / /proc rw - proc proc rw`."""
+    mount, _, source = line.partition(b" - ")
+    _, _, device, _, point, *_ = mount.split(b" ")
+    major, _, minor = device.partition(b":")
+    return Mount(
+        os.makedev(int(major), int(minor)),
+        Path(os.fsdecode(_unquote(point))),
+        source.partition(b" ")[0].decode("utf-8", "replace"),
+    )
+
+
 def _unquote(path: bytes) -> bytes:
-    """Decode the octal codes of spaces and other characters, see proc_pid_mountinfo(5)."""
+    """Decode the octal codes of spaces and other characters."""
     return re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), path)

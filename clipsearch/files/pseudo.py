@@ -1,14 +1,11 @@
 """Pseudo file systems such as /proc and /sys, whose files are not on any disk."""
 
 import logging
-import os
 from functools import cached_property
-from pathlib import Path
+
+from clipsearch.files.mounts import read_mounts
 
 log = logging.getLogger("clipsearch")
-
-MOUNTS = Path("/proc/self/mountinfo")
-"""The mounted file systems, on Linux; other systems have no such file."""
 
 # fmt: off
 TYPES = frozenset({
@@ -43,18 +40,7 @@ class PseudoFileSystems:
 
     @cached_property
     def _types(self) -> dict[int, str]:
-        try:
-            lines = MOUNTS.read_bytes().splitlines()
-        except OSError:
-            return {}
-        types = {}
-        for line in lines:  # see proc_pid_mountinfo(5): "22 27 0:21 / /proc rw - proc proc rw"
-            mount, _, source = line.decode("utf-8", "replace").partition(" - ")
-            kind = source.partition(" ")[0]
-            if kind in TYPES:
-                major, _, minor = mount.split(" ", 3)[2].partition(":")
-                types[os.makedev(int(major), int(minor))] = kind
-        return types
+        return {mount.device: mount.type for mount in read_mounts() if mount.type in TYPES}
 
 
 def describe(kind: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.files import pseudo
+from clipsearch.files import mounts, pseudo
 from clipsearch.files.discover import FileSource
 from clipsearch.files.pseudo import PseudoFileSystems
 from clipsearch.files.walk import FileSelection
@@ -24,12 +24,12 @@ MOUNTS = b"""\
 43 27 0:53 / /home rw - autofs systemd-1 rw
 """
 
-linux = pytest.mark.skipif(not pseudo.MOUNTS.exists(), reason="needs /proc of Linux")
+linux = pytest.mark.skipif(not mounts.MOUNTS.exists(), reason="needs /proc of Linux")
 
 
 def test_types_are_those_of_the_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mountinfo").write_bytes(MOUNTS)
-    monkeypatch.setattr(pseudo, "MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "mountinfo")
     systems = PseudoFileSystems()
     types = {minor: systems.type_of(os.makedev(0, minor)) for minor in (21, 6, 23, 50, 51, 52, 53)}
     assert {minor: kind for minor, kind in types.items() if kind} == {
@@ -43,7 +43,7 @@ def test_types_are_those_of_the_mounts(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_a_list_of_mounts_nothing_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pseudo, "MOUNTS", tmp_path / "missing")
+    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "missing")
     assert not PseudoFileSystems().skips(tmp_path.stat().st_dev, str(tmp_path))
 
 
