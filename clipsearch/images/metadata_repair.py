@@ -16,6 +16,8 @@ _METADATA_LIMIT = 1_000_000
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _PNG_ANIMATION = {b"acTL": 8, b"fcTL": 26, b"fdAT": 5}  # with the least length of their data
 
+_PNG_TRANSPARENCY = {0: 2, 2: 6, 3: 1}  # least length of tRNS by the color type in the header
+
 _JPEG_ADOBE, _JPEG_ADOBE_LENGTH = 0xEE, 12  # says how the colors are encoded
 _JPEG_SCAN, _JPEG_COMMENT = 0xDA, 0xFE
 # A table of 8 or 16 bits, an inner image (a thumbnail), a frame, or further metadata.
@@ -41,6 +43,8 @@ def _repair_png(data: bytes, *, bare: bool = False) -> bytes:
             return data  # a damaged size or palette would give wrong pixels
         if kind in _PNG_ANIMATION:
             keep = len(content) >= _PNG_ANIMATION[kind]
+        elif kind == b"tRNS":
+            keep = len(content) >= _PNG_TRANSPARENCY.get(data[25], 0)
         elif kind in _PNG_PIXELS:
             keep = True
         else:

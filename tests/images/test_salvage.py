@@ -68,6 +68,15 @@ def test_metadata_beyond_pillows_limits_is_ignored(metadata: bytes) -> None:
     assert is_whole(decode(PNG[:BEFORE_PIXELS] + metadata + PNG[BEFORE_PIXELS:]))
 
 
+@pytest.mark.parametrize("checksum", [None, 1])
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_transparency_that_is_too_short_costs_no_pixels(mode: str, checksum: int | None) -> None:
+    data = encoded(scene().convert(mode), "PNG")
+    at = data.index(b"IDAT") - 4
+    damaged = data[:at] + chunk(b"tRNS", b"", checksum) + data[at:]
+    assert distance(decode(damaged).image, decode(data).image) == 0
+
+
 def test_repairing_a_png_keeps_its_transparency_and_orientation() -> None:
     bad = chunk(b"tEXt", b"a\0b", checksum=1)
     drawing = Image.new("P", (8, 8), 0)
