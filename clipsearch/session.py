@@ -20,7 +20,8 @@ from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
 from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
-from clipsearch.models.runtime import Runtime
+from clipsearch.models.runtime import Runtime, log_ignored_options
+from clipsearch.models.unknown_model import missing_custom_model_error
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
 from clipsearch.store.file_backend import FileBackend
@@ -223,14 +224,13 @@ class Session:
         if registry.would_calibrate(name, self._runtime):
             return load()  # here, where the images of the collection are known
         try:
-            return remote_encoder(daemon_of(self.store), load, expected, self._runtime) or load()
+            if encoder := remote_encoder(daemon_of(self.store), load, expected, self._runtime):
+                log_ignored_options(name, self._runtime)
+            return encoder or load()
         except UnknownModelError as error:
             if not is_custom_name(name):
                 raise
-            raise UnknownModelError(
-                f"the collection {self.name!r} was made by the custom model {name!r}: open it with "
-                "Index.open(model=…) and that encoder, or install the package that registers it"
-            ) from error
+            raise missing_custom_model_error(self.name, name) from error
 
     def _sample_images(self, new_files: Iterable[Path], count: int) -> "list[Image]":
         """At most `count` images of the collection, or of the files to ingest."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.images.memory import default_limit, set_max_memory
 from clipsearch.store import Collection, Store
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.milvus_server import milvus_server
@@ -67,6 +68,13 @@ def own_log() -> Iterator[None]:
     log = logging.getLogger("clipsearch")
     log.handlers.clear()
     log.setLevel(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def own_memory_limit() -> Iterator[None]:
+    """`--max-memory` of a command that runs in this process limits no later test."""
+    yield
+    set_max_memory(default_limit())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.models.base import Encoder, ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.equivalence import difference
-from clipsearch.models.runtime import Runtime, log_ignored_options
+from clipsearch.models.runtime import Runtime
 from clipsearch.types import Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -127,7 +127,4 @@ def remote_encoder(
         encoder = RemoteEncoder(client, load, expected.name, runtime)
     except ClipsearchError:
         return None
-    if difference(encoder, expected):
-        return None
-    log_ignored_options(expected.name, runtime)
-    return encoder
+    return None if difference(encoder, expected) else encoder

@@ -99,3 +99,11 @@ def _nearest(name: str, listed: Sequence[str], archs: frozenset[str]) -> list[st
     if not near and _REPO.fullmatch(name):
         near = [f"hf-hub:{name}"]
     return near
+
+
+def missing_custom_model_error(collection: str, name: str) -> UnknownModelError:
+    """Return the error for a collection whose model came from the caller or from a plug-in."""
+    return UnknownModelError(
+        f"the collection {collection!r} was made by the custom model {name!r}: open it with "
+        "Index.open(model=…) and that encoder, or install the package that registers it"
+    )

@@ -18,14 +18,14 @@ Loads = list[tuple[str, Runtime | None]]
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> Loads:
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     """The models that were loaded, with their runtimes; all of them are the fake encoder."""
     monkeypatch.delenv("CLIPSEARCH_PRECISION")
     loaded: Loads = []
 
     def load(name: str, runtime: Runtime | None = None, **_: object) -> ColorEncoder:
         loaded.append((name, runtime))
-        return encoder
+        return ColorEncoder(name=name)
 
     monkeypatch.setattr(registry, "load", load)
     return loaded
@@ -34,7 +34,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, encoder: ColorEncoder) -> Loads:
 @pytest.fixture
 def uri(tmp_path: Path, image_folder: Path, loads: Loads) -> Path:
     """A store with three images."""
-    done = command("ingest", image_folder, "--uri", tmp_path / "a.db", "--model", "pocket")
+    done = command("ingest", image_folder, "--uri", tmp_path / "a.db", "--model", "clip")
     assert done.returncode == 0, done.stderr
     loads.clear()
     return tmp_path / "a.db"
@@ -60,7 +60,7 @@ def test_a_daemon_uses_the_runtime_of_each_command(uri: Path, loads: Loads) -> N
         for options in (["--precision", "fp32"], [], ["--precision", "fp32"]):
             done = command("query", "red", "--uri", uri, *options)
             assert done.returncode == 0, done.stderr
-    assert loads == [("pocket", Runtime(precision="fp32")), ("pocket", Runtime())]
+    assert loads == [("clip", Runtime(precision="fp32")), ("clip", Runtime())]
 
 
 @pytest.mark.skipif(not is_supported(), reason="needs Unix sockets")

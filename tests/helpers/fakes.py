@@ -19,9 +19,9 @@ class ColorEncoder:
     A black image becomes the zero vector, which no real model returns and no store may hold.
     """
 
-    def __init__(self, weights: str = "c0105") -> None:
+    def __init__(self, weights: str = "c0105", name: str = "pocket") -> None:
         self.identity = ModelIdentity(
-            name="pocket", dim=4, weights=weights, preprocessing="mean color", precision="fp32"
+            name=name, dim=4, weights=weights, preprocessing="mean color", precision="fp32"
         )
         self.logit_scale = 10.0
         self.input_size = 256
