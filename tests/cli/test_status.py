@@ -38,7 +38,7 @@ def test_a_damaged_collection_is_listed_with_the_reason(
     assert "cats: 7 images" in shown
     [reason] = [line for line in shown.splitlines() if line.startswith("birds: ")]
     assert "0 rows, but 7 or more were written" in reason
-    assert "clipsearch drop birds --yes" in reason
+    assert "clipsearch check --repair" in reason
 
 
 def test_a_damaged_collection_has_an_error_in_json(

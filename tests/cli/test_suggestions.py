@@ -21,7 +21,7 @@ from tests.helpers.fakes import draw
         (["dedupe"], "did you mean `clipsearch duplicates`?"),
         (["help"], "did you mean `clipsearch --help`?"),
         (["version"], "did you mean `clipsearch --version`?"),
-        (["check"], "did you mean `clipsearch doctor`?"),
+        (["diagnose"], "did you mean `clipsearch doctor`?"),
         (["cache"], "did you mean `clipsearch status`?"),
         (["probe", "train"], "did you mean `clipsearch probe fit`?"),
         (["textness", "status"], "did you mean `clipsearch textness show`?"),
