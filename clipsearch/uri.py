@@ -24,6 +24,11 @@ class StoreURI:
         return self.text if self.path else without_credentials(self.text)
 
     @property
+    def is_new_file(self) -> bool:
+        """Whether this is a local store that does not exist yet."""
+        return self.path is not None and not self.path.exists()
+
+    @property
     def credentials(self) -> str | None:
         """The user name and password, or API key, in a server's URI as `user:password`."""
         if self.path is not None or "@" not in self.text:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from clipsearch import config
-from clipsearch.cli import options, selection_options
+from clipsearch.cli import ingest_options, options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.progress import progress_bar
@@ -17,7 +17,6 @@ from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import FileSource
 from clipsearch.files.path_list import find_whole_disk, read_path_list
-from clipsearch.files.paths import expand_user
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
@@ -30,21 +29,12 @@ from ingest.report import IngestReport
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
-@click.option(
-    "--model",
-    help=f"{options.MODEL_HELP} For a new collection. {options.MODEL_ENV}  [default: auto]",
-)
+@ingest_options.model
 @options.runtime
-@selection_options.selection
+@ingest_options.selection
 @click.option("--prune", is_flag=True, help="Remove images whose files were deleted.")
 @click.option("--force", is_flag=True, help="With --prune: proceed even if most files are gone.")
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=IngestOptions().max_pixels,
-    show_default=True,
-    help="Reject images with more pixels than this. A JPEG counts as it is decoded: at up to 1/8.",
-)
+@ingest_options.max_pixels
 @options.max_memory
 @click.option("--dry-run", is_flag=True, help="Show what would change without writing.")
 @click.option(
@@ -55,7 +45,7 @@ from ingest.report import IngestReport
 @click.option(
     "--yes", is_flag=True, help="Ingest a whole disk or home folder that a list on - names."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
+@ingest_options.quiet
 @options.as_json
 def ingest(
     *,
@@ -88,14 +78,15 @@ def ingest(
     """
     # Neither a mistyped path nor an empty folder creates a store.
     source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
-    ingest_options = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
+    choices = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
-    if is_new_file(uri):
+    is_new_file = parse_uri(uri).is_new_file
+    if is_new_file:
         source.require_any()
     is_first = False
-    if dry_run and is_new_file(uri):
-        report = preview(source, None, ingest_options)  # opening the store would create it
+    if dry_run and is_new_file:
+        report = preview(source, None, choices)  # opening the store would create it
     else:
         with Index.open(
             uri, collection=collection, model=model, token=token, **runtime.options()
@@ -104,9 +95,7 @@ def ingest(
             if not dry_run:
                 index.load()  # logs the choice of the model above the progress bar
             with progress_bar(quiet=quiet) as bar:
-                report = index.ingest_source(
-                    source, options=ingest_options, dry_run=dry_run, progress=bar
-                )
+                report = index.ingest_source(source, options=choices, dry_run=dry_run, progress=bar)
     exit_code = _show(report, as_json=as_json, quiet=quiet)
     if not dry_run:
         if is_first and report.stored and not quiet:
@@ -127,11 +116,6 @@ def _read_paths(paths: tuple[str, ...], *, whole_disk: bool) -> list[Path]:
     if not files:
         raise UsageError("standard input contains no paths")
     return files
-
-
-def is_new_file(uri: str) -> bool:
-    """Whether this is a local store that does not exist yet."""
-    return "://" not in uri and not expand_user(Path(uri)).exists()
 
 
 def _example_query(uri: str, collection: str) -> str:

@@ -1,19 +1,15 @@
 """`clipsearch watch`."""
 
-import json
 import logging
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from clipsearch.cli import options, selection_options
-from clipsearch.cli.failures import show_failures
-from clipsearch.cli.ingest import is_new_file
+from clipsearch.cli import ingest_options, options
 from clipsearch.cli.progress import progress_bar
+from clipsearch.cli.watch_output import WatchOutput
 from clipsearch.errors import BusyStoreError, DamagedStoreError, ModelMismatchError, StoreError
-from clipsearch.escape import escape_control
 from clipsearch.files.changes import FileChanges
 from clipsearch.files.discover import FileSource
 from clipsearch.files.mounts import mount_points
@@ -22,7 +18,6 @@ from clipsearch.index import Index
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import daemon_of
-from clipsearch.types import Failure
 from clipsearch.uri import parse_uri
 from ingest.options import IngestOptions
 from ingest.report import IngestReport
@@ -32,29 +27,24 @@ from ingest.watch import RunResult, keep_current
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.store
-@click.option("--model", help=f"{options.MODEL_HELP} For a new collection.  [default: auto]")
+@ingest_options.model
 @options.runtime
-@selection_options.selection
+@ingest_options.selection
 @click.option(
     "--prune/--no-prune",
     default=True,
     show_default=True,
     help="Remove images whose files were deleted.",
 )
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=IngestOptions().max_pixels,
-    show_default=True,
-    help="Reject images with more pixels than this.",
-)
+@ingest_options.max_pixels
+@options.max_memory
 @click.option(
     "--poll",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
     help="Look at the files this often, for network disks, instead of waiting for events.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
+@ingest_options.quiet
 @options.as_json
 def watch(
     *,
@@ -87,7 +77,7 @@ def watch(
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
     changes = FileChanges(locations, selection, interval=poll, ignored=parse_uri(uri).path)
-    output = _Output(quiet=quiet, as_json=as_json)
+    output = WatchOutput(quiet=quiet, as_json=as_json)
     ingestion = _Ingestion(
         locations,
         selection,
@@ -100,60 +90,6 @@ def watch(
         output=output,
     )
     keep_current(ingestion.run, changes)
-
-
-class _Output:
-    """One line for each run that changed something, and each message once."""
-
-    def __init__(self, *, quiet: bool, as_json: bool) -> None:
-        self._quiet = quiet
-        self._as_json = as_json
-        self._failed: frozenset[Failure] = frozenset()
-        self._refused: tuple[str, ...] = ()
-        self._trouble = ""
-        self._is_first = True
-
-    @property
-    def shows_progress(self) -> bool:
-        """Whether the next run has a progress bar: the first may take long."""
-        return self._is_first and not self._quiet
-
-    def report(self, report: IngestReport | None) -> None:
-        """Print what a run changed, the failures and the warnings that are new.
-
-        None stands for a run that found no image for a new collection.
-        """
-        self._trouble = ""
-        if report is not None:
-            self._report(report)
-        if self._is_first and not self._quiet:
-            _say("watching for changes: Ctrl-C ends it")
-        self._is_first = False
-
-    def trouble(self, error: Exception) -> None:
-        """Print once why nothing can be stored now."""
-        if (message := str(error)) != self._trouble:
-            self._trouble = message
-            _say(f"waiting: {message}")
-
-    def _report(self, report: IngestReport) -> None:
-        failed = tuple(failure for failure in report.failed if failure not in self._failed)
-        refused = tuple(line for line in report.refused if line not in self._refused)
-        changed = report.stored + report.copied + report.moved + report.removed
-        self._failed, self._refused = frozenset(report.failed), report.refused
-        if self._is_first or changed or failed or refused:
-            self._show(report, replace(report, failed=failed, refused=refused))
-
-    def _show(self, report: IngestReport, new: IngestReport) -> None:
-        if self._as_json:
-            now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            click.echo(json.dumps({"time": now, **new.as_json()}))
-        show_failures(new.failed, hint=": clipsearch status --failures", count=False)
-        shown = report if self._is_first else replace(new, unchanged=0)
-        if not self._quiet and (shown.found or shown.removed):
-            _say(next(shown.lines()))
-        for line in new.refused:
-            _say(line)
 
 
 class _Ingestion:
@@ -170,7 +106,7 @@ class _Ingestion:
         token: str | None,
         model: str | None,
         runtime: Runtime,
-        output: _Output,
+        output: WatchOutput,
     ) -> None:
         self._locations = locations
         self._selection = selection
@@ -206,7 +142,7 @@ class _Ingestion:
         # Without `strict`: a folder that vanished is a failure, and nothing below it is removed.
         source = FileSource(self._locations, self._selection, strict=False)
         is_empty = next(iter(source), None) is None
-        if is_empty and is_new_file(self._uri):
+        if is_empty and parse_uri(self._uri).is_new_file:
             return None
         with Index.open(
             self._uri,
@@ -231,7 +167,3 @@ class _Ingestion:
         if mounted == self._mounts:
             return self._options
         return replace(self._options, prune=False)
-
-
-def _say(message: str) -> None:
-    click.echo(f"{time.strftime('%H:%M:%S')}  {escape_control(message)}", err=True)

@@ -1,4 +1,4 @@
-"""The options that choose files in folders, for `ingest` and `watch`."""
+"""The options that `ingest` and `watch` share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,9 +6,23 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.files.walk import FileSelection
+from ingest.options import IngestOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+model = click.option(
+    "--model", help=f"{MODEL_HELP} For a new collection. {MODEL_ENV}  [default: auto]"
+)
+max_pixels = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=IngestOptions().max_pixels,
+    show_default=True,
+    help="Reject images with more pixels than this. A JPEG counts as it is decoded: at up to 1/8.",
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
 
 
 def selection(command: F) -> F:
