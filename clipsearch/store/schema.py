@@ -93,11 +93,6 @@ class CollectionSchema:
         """The name of the primary key."""
         return next(iter(self.strings))
 
-    @property
-    def field_names(self) -> frozenset[str]:
-        """The names of all fields."""
-        return frozenset([*self.strings, *self.integers, *self.string_lists, self.vector])
-
 
 @dataclass(frozen=True, slots=True)
 class FileState:
