@@ -39,6 +39,7 @@ TIERS = (
     "clipsearch.model_match",
     "clipsearch.session",
     "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
+    "clipsearch.daemon.host",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}

@@ -43,6 +43,10 @@ class LocalCalls:
     def close(self) -> None:
         """Do nothing; the daemon closes the store."""
 
+    def end_writes(self) -> None:
+        """Let other sessions write."""
+        self._store.end_writes(self._session)
+
 
 def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]:
     """Answer a request of `clipsearch.daemon.search`, as JSON.

@@ -5,6 +5,7 @@ import hmac
 import logging
 import os
 import pickle
+import secrets
 import selectors
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 from clipsearch.daemon import pickles, protocol
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
+from clipsearch.daemon.log_relay import LogRelay
 from clipsearch.daemon.search_service import LocalCalls, search
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
@@ -37,7 +39,7 @@ class Server:
         """Raises StoreError if the store has a daemon already."""
         self._lock_fd = lock_endpoint(endpoint)
         self._endpoint = endpoint
-        self._uri = uri
+        self.uri = uri
         self._access_key = uri.access_key(token)
         self._fingerprint = fingerprint()  # of the code as it is now, not later
         self._idle = idle
@@ -48,7 +50,7 @@ class Server:
         self._last_used = time.monotonic()
         self._started = time.time()
         self._state_lock = threading.Lock()
-        self._relay = _LogRelay()
+        self._relay = LogRelay()
         logging.getLogger("clipsearch").addHandler(self._relay)
         self._wakeup, self._waker = socket.socketpair()
         self._is_stopping = threading.Event()
@@ -74,6 +76,11 @@ class Server:
                     else:
                         self._wakeup.recv(64)
         self._shut_down()
+
+    def open_calls(self) -> LocalCalls:
+        """Return a new session for a user in this process; see `clipsearch.daemon.host`."""
+        session = Session(secrets.token_hex(8), os.getpid(), create=True)
+        return LocalCalls(self._store, self._encoders, session)
 
     def stop(self) -> None:
         """Stop soon; may be called from any thread or a signal handler."""
@@ -194,7 +201,7 @@ class Server:
         self._relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
         with self._in_use(session, connection) as calls:
             request = protocol.receive_message(connection)
-            kind, value = _attempt("search", partial(search, calls, self._uri, request))
+            kind, value = _attempt("search", partial(search, calls, self.uri, request))
             if kind == "error":
                 value = {"type": type(value).__name__, "message": str(value)}
             protocol.send_message(connection, {kind: value})
@@ -215,24 +222,6 @@ def _attempt(name: str, action: Callable[[], Any]) -> tuple[str, Any]:
     except Exception as error:
         log.exception("%s failed", name)
         return "failure", f"{type(error).__name__}: {error}"
-
-
-class _LogRelay(logging.Handler):
-    """Sends log messages of the library in a session's thread to its command."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._thread = threading.local()
-
-    def send_to(self, send: Callable[[int, str], None]) -> None:
-        """Send the level and text of messages in this thread by this function from now on."""
-        self._thread.send = send
-
-    def emit(self, record: logging.LogRecord) -> None:
-        send = getattr(self._thread, "send", None)
-        if send is not None and not record.name.startswith("clipsearch.daemon"):
-            with contextlib.suppress(OSError):
-                send(record.levelno, record.getMessage())
 
 
 def _picklable(error: ClipsearchError) -> ClipsearchError:

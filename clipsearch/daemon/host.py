@@ -1,0 +1,52 @@
+"""The Python API within the daemon's process, with its store and its encoders."""
+
+from typing import Any, Never
+
+from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.search_service import LocalCalls
+from clipsearch.daemon.server import Server
+from clipsearch.daemon.shared_backend import ShutdownError
+from clipsearch.errors import StoreError
+from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
+from clipsearch.store import Store
+
+
+def open_index(server: Server, collection: str, runtime: Runtime | None = None) -> Index:
+    """Open a collection through the server's own store and encoders; close it after use.
+
+    Any number may be open, each for one thread at a time; one at a time may write. The
+    collection need not exist. Once the server stops, every call raises StoreError.
+    """
+    calls = _HostCalls(server.open_calls())
+    backend = RemoteBackend(calls, _refuse, uri=server.uri.display, path=server.uri.path)
+    try:
+        return Index(Store(backend), collection, runtime=runtime)
+    except BaseException:
+        calls.close()
+        raise
+
+
+class _HostCalls:
+    """LocalCalls that raise StoreError once the server stops."""
+
+    def __init__(self, calls: LocalCalls) -> None:
+        self._calls = calls
+
+    def call(self, target: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return self._calls.call(target, *arguments, **options)
+        except ShutdownError:
+            _refuse()
+
+    def open_another(self) -> "_HostCalls":
+        """Return itself, which any thread can use."""
+        return self
+
+    def close(self) -> None:
+        """Let others write; the server closes the store."""
+        self._calls.end_writes()
+
+
+def _refuse() -> Never:
+    raise StoreError("the server is stopping")
