@@ -1,0 +1,65 @@
+"""Opening the file of a stored image for someone else: an assistant, a browser, a program."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from clipsearch.errors import ImageError
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # opening a pipe could wait forever
+)
+
+
+def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
+    """Open the file of a record for reading, if it lies in a folder that was ingested.
+
+    `roots` are the folders of the collection. Symbolic links are resolved now, so a file that was
+    replaced by a link to somewhere else after it was ingested is not opened, whenever that happens.
+    A record outside of all roots was ingested by itself: its path must lead to it without links.
+    Raises ImageError with the reason, but not the path, if it is not opened.
+    """
+    try:
+        target = Path(os.path.realpath(path, strict=True))
+        folders = (Path(os.path.realpath(root)) for root in roots)
+        root = next((folder for folder in folders if target.is_relative_to(folder)), None)
+        if root is None and target == path:
+            root = target.parent
+        if root is None:
+            raise ImageError("it is not in a folder of this collection")
+        descriptor = _open_below(root, target)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ImageError("it is not a regular file")
+            return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except FileNotFoundError as error:
+        raise ImageError("the file is missing") from error
+    except ValueError as error:  # a NUL byte in the name
+        raise ImageError("it is not a path") from error
+    except OSError as error:
+        raise ImageError(f"the file cannot be opened: {error.strerror}") from error
+
+
+def _open_below(root: Path, target: Path) -> int:
+    """Open a file below a folder without following links, even if the names change meanwhile."""
+    if os.open not in os.supports_dir_fd:  # Windows
+        return os.open(target, _FLAGS)
+    *folders, name = target.relative_to(root).parts or (".",)
+    place = os.open(root, _FLAGS | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FLAGS | os.O_DIRECTORY, dir_fd=place)
+            os.close(place)
+            place = inner
+        return os.open(name, _FLAGS, dir_fd=place)
+    finally:
+        os.close(place)
