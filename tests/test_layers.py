@@ -40,6 +40,7 @@ TIERS = (
     "clipsearch.session",
     "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
     "clipsearch.daemon.host",
+    "clipsearch.web",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}
@@ -84,6 +85,17 @@ OWNERS = {
     },
     "transformers": {"clipsearch.models.align"},
     "wcwidth": {"clipsearch.render.display_text"},
+}
+
+# Packages of extras, and those of our packages that alone import them. Nothing else imports these
+# packages of ours at once.
+SERVERS = {
+    "fastapi": {"clipsearch.web"},
+    "mcp": {"clipsearch.mcp"},
+    "prometheus_client": {"clipsearch.web"},
+    "pydantic": {"clipsearch.web", "clipsearch.mcp"},
+    "starlette": {"clipsearch.web"},
+    "uvicorn": {"clipsearch.web"},
 }
 
 # These import heavy packages at once: import them within functions, or from each other.
@@ -205,6 +217,21 @@ def test_only_its_owners_import_a_heavy_package(heavy: str) -> None:
     assert importers == OWNERS[heavy]
 
 
+@pytest.mark.parametrize("package_name", SERVERS)
+def test_only_servers_import_the_packages_of_their_extras(package_name: str) -> None:
+    outside = {
+        module
+        for module in sources()
+        if unit_of(module) not in SERVERS[package_name]
+        and any(package(imported.target) == package_name for imported in imports_of(module))
+    }
+    assert not outside
+
+
+def is_server(module: str) -> bool:
+    return unit_of(module) in set().union(*SERVERS.values())
+
+
 def test_heavy_packages_load_with_their_owners_and_no_other_module() -> None:
     loading: set[str] = set()
     before = None
@@ -213,9 +240,14 @@ def test_heavy_packages_load_with_their_owners_and_no_other_module() -> None:
         loading |= {
             module
             for module in sources()
+            if not is_server(module)
             for imported in imports_of(module)
             if imported.runs == "at once"
-            and (package(imported.target) in OWNERS or imported.target in loading)
+            and (
+                package(imported.target) in OWNERS
+                or imported.target in loading
+                or is_server(imported.target)
+            )
         }
     assert loading == HEAVY_MODULES
 
@@ -248,4 +280,4 @@ def test_entry_points_import_quickly(command: str) -> None:
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
     assert "clipsearch" in loaded
-    assert not loaded & {"numpy", *OWNERS}
+    assert not loaded & {"numpy", *OWNERS, *SERVERS}

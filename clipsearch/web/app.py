@@ -1,0 +1,39 @@
+"""The web application: routes, errors and security of the API and of the page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from clipsearch import __version__
+from clipsearch.web import image_routes, search_routes
+from clipsearch.web.engine import Engine
+from clipsearch.web.problems import add_problem_handlers
+from clipsearch.web.security import add_security
+from clipsearch.web.settings import Settings
+
+
+def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
+    """Return the app that serves the collection of an engine; it closes the engine at its end."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await engine.close()
+
+    app = FastAPI(
+        title="clipsearch",
+        version=__version__,
+        summary="Search a collection of images by text, by image, or by both.",
+        lifespan=lifespan,
+        docs_url=None,  # the usual pages load their scripts from another host
+        redoc_url=None,
+    )
+    app.state.engine = engine
+    app.state.settings = settings
+    add_problem_handlers(app)
+    for routes in (search_routes, image_routes):
+        app.include_router(routes.router)
+    add_security(app, settings)
+    return app

@@ -1,0 +1,26 @@
+"""What routes need of the app; async, so that FastAPI starts no thread for them."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from clipsearch.web.engine import Engine
+from clipsearch.web.settings import Settings
+
+
+async def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+EngineOf: TypeAlias = Annotated[Engine, Depends(_engine)]
+"""The type of a route's parameter that is the app's engine."""
+
+SettingsOf: TypeAlias = Annotated[Settings, Depends(_settings)]
+"""The type of a route's parameter that is the app's settings."""

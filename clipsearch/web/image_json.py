@@ -1,0 +1,50 @@
+"""Images and hits as JSON."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from clipsearch.files.paths import is_file
+from clipsearch.records import Hit, ImageRecord
+
+
+class JsonResponse(Response):
+    """JSON in ASCII, since paths may hold bytes that are not Unicode: these become \\udcXX."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode the values."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def image_json(record: ImageRecord) -> dict[str, Any]:
+    """Return an image as JSON, see `ImageResult`; it looks whether the file is there."""
+    return {
+        "id": record.id,
+        "path": os.fspath(record.path),
+        "width": record.width,
+        "height": record.height,
+        "taken_at": None if record.taken_at is None else record.taken_at.isoformat(),
+        "taken_from": record.taken_from,
+        "format": record.format,
+        "size": record.size,
+        "tags": list(record.tags),
+        "camera": record.camera,
+        "latitude": record.latitude,
+        "longitude": record.longitude,
+        "missing": not is_file(record.path),
+    }
+
+
+def hit_json(hit: Hit, duplicates: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a hit as JSON, see `HitResult`."""
+    return image_json(hit.record) | {
+        "score": float(hit.score),
+        "z": None if hit.z is None else float(hit.z),
+        "textness": None if hit.textness is None else float(hit.textness),
+        "duplicates": list(duplicates),
+    }

@@ -1,0 +1,180 @@
+"""Requests and responses of search as they travel, for validation and for OpenAPI."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_LIMIT = 500
+MAX_OFFSET = 16_383
+
+ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{6,32}$")]
+"""An image's id, or the first six or more characters of it."""
+
+QueryImageId: TypeAlias = Annotated[str, Field(pattern="^q_[0-9A-Za-z_-]{8,64}$")]
+"""The id of an uploaded query image."""
+
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2_000)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=4_096)]
+Size: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class Model(BaseModel):
+    """A request without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TermBody(Model):
+    """One part of a query: exactly one of text, image and id."""
+
+    text: Text | None = None
+    image: QueryImageId | None = None
+    id: ImageId | None = None
+    weight: Finite = 1.0
+
+    @model_validator(mode="after")
+    def _has_one_content(self) -> "TermBody":
+        if sum(value is not None for value in (self.text, self.image, self.id)) != 1:
+            raise ValueError("a term has exactly one of text, image and id")
+        return self
+
+
+class FiltersBody(Model):
+    """Which images to search; all conditions must hold. See `clipsearch.Filters`."""
+
+    under: Name | None = None
+    glob: Name | None = None
+    taken_from: Annotated[str, Field(max_length=40)] | None = None
+    taken_before: Annotated[str, Field(max_length=40)] | None = None
+    formats: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []
+    tags: Annotated[list[Text], Field(max_length=50)] = []
+    min_width: Size | None = None
+    min_height: Size | None = None
+    min_bytes: Size | None = None
+    max_bytes: Size | None = None
+    near: Annotated[list[Finite], Field(min_length=3, max_length=3)] | None = None
+    camera: Text | None = None
+
+
+class SearchOptions(Model):
+    """What `POST` and `GET` have in common."""
+
+    textness: Finite | Literal["off"] | None = None
+    max_textness: Share | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    min_z: Finite | None = None
+    min_score: Finite | None = None
+    exclude_images: bool = False
+    order: Literal["relevance", "date"] = "relevance"
+    group_duplicates: bool = False
+
+
+class SearchBody(SearchOptions):
+    """A search; without terms, all images that pass the filters, the newest first."""
+
+    terms: Annotated[list[TermBody], Field(max_length=32)] = []
+    filters: FiltersBody = Field(default_factory=FiltersBody)
+
+
+class SearchParameters(SearchOptions):
+    """A search as the parameters of a URL; empty ones count as left out.
+
+    `q` has the syntax of the command line: `bird on a wire`, `house + garden - people`, `2:dog`.
+    An image is `id:…` or, uploaded, `image:q_…`.
+    """
+
+    q: Annotated[str, Field(max_length=8_000)] = ""
+    under: Name | None = None
+    glob: Name | None = None
+    taken_from: Annotated[str, Field(max_length=40)] | None = None
+    taken_before: Annotated[str, Field(max_length=40)] | None = None
+    format: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []
+    tag: Annotated[list[Text], Field(max_length=50)] = []
+    min_width: Size | None = None
+    min_height: Size | None = None
+    min_bytes: Size | None = None
+    max_bytes: Size | None = None
+    near: Annotated[str, Field(max_length=100)] | None = None
+    camera: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        """Drop what a form sends for fields that were left empty."""
+        if not isinstance(values, dict):
+            return values
+        kept = {
+            name: [item for item in value if item != ""] if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in kept.items() if value not in ("", [])}
+
+
+class ImageResult(BaseModel):
+    """A stored image. `taken_at` is the camera's clock; `missing` if the file is gone."""
+
+    id: str
+    path: str
+    width: int
+    height: int
+    taken_at: datetime | None
+    taken_from: str
+    format: str
+    size: int
+    tags: list[str]
+    camera: str
+    latitude: float | None
+    longitude: float | None
+    missing: bool
+
+
+class HitResult(ImageResult):
+    """An image that was found. `score` is null without terms; `z` and `textness` if not measured.
+
+    `duplicates` are the ids of images on this page that look the same and are left out for it.
+    """
+
+    score: float | None
+    z: float | None
+    textness: float | None
+    duplicates: list[str] = []
+
+
+class Cut(BaseModel):
+    """Where `min_z` and `min_score` end the hits.
+
+    `passed` is the number of hits that pass them, or null if more pages follow; `more_below` says
+    whether other images lie below.
+    """
+
+    passed: int | None
+    more_below: bool
+
+
+class SearchResult(BaseModel):
+    """The hits, the link of the next page, and what the user should know about the query.
+
+    `warnings` say what the model ignores of the texts; `reasons` why there are no hits.
+    """
+
+    hits: list[HitResult]
+    next: str | None
+    model: str
+    took_ms: float
+    cut: Cut
+    warnings: list[str]
+    reasons: list[str]
+
+
+class ProblemBody(BaseModel):
+    """An error, as RFC 9457 defines it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] = []
