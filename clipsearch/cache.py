@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import json
 import logging
-import secrets
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import config
+from clipsearch.abandoned import create_locked, remove_abandoned
 
 log = logging.getLogger("clipsearch")
 
@@ -23,17 +25,35 @@ log = logging.getLogger("clipsearch")
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield an empty temporary file beside `path`; move it to `path` when the block succeeds.
 
-    On an exception the temporary file is removed and an existing `path` stays unchanged. Raises
-    OSError if the folder does not exist or cannot be written.
+    On an exception the temporary file is removed and an existing `path` stays unchanged. After a
+    kill, the next write to `path` removes it. Raises OSError if the folder does not exist or cannot
+    be written.
     """
-    temporary = path.with_name(f".clipsearch-{secrets.token_hex(8)}.part")
-    temporary.touch(exist_ok=False)  # unlike a file of tempfile, with the user's usual permissions
+    temporary, fd = _create_beside(path)
     try:
+        if os.name == "nt":  # cannot move an open file
+            os.close(fd)
         yield temporary
         temporary.replace(path)
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        if os.name != "nt":
+            os.close(fd)
+
+
+def _create_beside(path: Path) -> tuple[Path, int]:
+    """Create and lock a temporary file for `path`; one that a killed process left is replaced."""
+    name = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    for number in count():
+        temporary = path.with_name(f".clipsearch-{name}-{number}.part")
+        remove_abandoned(temporary)
+        # None if another process or thread writes `path`, too.
+        if (fd := create_locked(temporary)) is not None:
+            return temporary, fd
+    raise AssertionError
 
 
 def make_cache_folder(folder: Path) -> None:

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
-    " clipsearch.startup clipsearch.text_encoding",
+    " clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
     "clipsearch.arguments clipsearch.types clipsearch.config clipsearch.uri",
-    "clipsearch.cache",
+    "clipsearch.cache clipsearch.temporary_folder",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",

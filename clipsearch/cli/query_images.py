@@ -50,10 +50,10 @@ def as_files(terms: Sequence[Term], *, allow_private: bool) -> Iterator[tuple[Te
     if not any(isinstance(term.content, RemoteImage) for term in terms):
         yield tuple(terms)
         return
-    import tempfile  # 4 ms
+    from clipsearch.temporary_folder import TemporaryFolder  # 4 ms
 
     names: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="clipsearch-") as folder:
+    with TemporaryFolder() as folder:
         located = []
         for number, term in enumerate(terms):
             if isinstance(term.content, RemoteImage):

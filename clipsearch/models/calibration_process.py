@@ -2,10 +2,12 @@
 
 NNCF prints its progress, changes the logging of the process, and imports torch where that is
 installed, which takes seconds. The arguments are the graph, the one to write, and a file of the
-images, (n, 3, H, W) float32.
+images, (n, 3, H, W) float32. It ends when its standard input is closed.
 """
 
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +48,12 @@ def main(source: str, target: str, images: str) -> None:
     save_model(model, Path(target))
 
 
+def end_with_parent() -> None:
+    """Wait until the parent closes the pipe, or the system does so after a kill."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     main(*sys.argv[1:])

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from clipsearch.models.model_name import ModelRef
 from clipsearch.models.openvino_encoder import COMPILED, IMAGE, TEXT, OpenVinoEncoder, padded
 from clipsearch.models.openvino_runtime import has_int8, save_graph
 from clipsearch.models.runtime import Runtime
+from clipsearch.temporary_folder import TemporaryFolder
 
 log = logging.getLogger("clipsearch")
 
@@ -140,10 +140,10 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
 
 
 def _tokenizer_hash(source: ExportSource) -> str:
-    with tempfile.TemporaryDirectory() as name:
-        fields = source.save_tokenizer(Path(name))
+    with TemporaryFolder() as folder:
+        fields = source.save_tokenizer(folder)
         total = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
-        for path in sorted(Path(name).iterdir()):
+        for path in sorted(folder.iterdir()):
             total.update(path.read_bytes())
     return total.hexdigest()
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from clipsearch.abandoned import is_abandoned
 from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.config import cache_folder
+from clipsearch.temporary_folder import TemporaryFolder
 
 FORMAT = 2
 """Version of the folders' layout; a change makes all conversions again."""
@@ -23,8 +24,11 @@ LIBRARIES = ("open_clip_torch", "openvino", "timm", "tokenizers", "torch", "tran
 """Packages whose versions a conversion depends on."""
 
 MANIFEST = "manifest.json"
+NEW = ".new-"
+"""Prefix of the folder of a conversion that is being made."""
+
 UNUSED_DAYS = 30
-ABANDONED_SECONDS = 24 * 3600
+DAY_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,7 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
     root = folder()
     make_cache_folder(root)
     _tidy(root)
-    work = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
-    try:
+    with TemporaryFolder(root, NEW) as work:
         fields = build(work)
         sizes = {path.name: path.stat().st_size for path in work.iterdir() if path.is_file()}
         fields |= {"files": sizes, "versions": versions()}
@@ -137,8 +140,6 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
             if manifest(key) is None:
                 raise
         _sync(root)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def stale_folders() -> list[Path]:
@@ -146,8 +147,8 @@ def stale_folders() -> list[Path]:
     stale = []
     for path in folder().glob("*"):
         try:
-            if path.name.startswith(".new-"):
-                is_stale = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+            if path.name.startswith(NEW):
+                is_stale = is_abandoned(path)
             else:
                 made_by = json.loads((path / MANIFEST).read_text("utf-8"))["versions"]
                 is_stale = not _is_current(made_by)
@@ -162,7 +163,7 @@ def touch(key: str) -> None:
     """Update the time of last use of a conversion, at most once a day."""
     path = folder() / key / MANIFEST
     try:
-        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+        if time.time() - path.stat().st_mtime > DAY_SECONDS:
             os.utime(path)
     except OSError:  # a read-only cache
         pass
@@ -175,19 +176,16 @@ def describe_failure(error: OSError | MemoryError) -> str:
 
 
 def _tidy(root: Path) -> None:
-    """Remove folders of killed processes, and unused conversions by other versions."""
+    """Remove unused conversions by other versions."""
     now = time.time()
     for path in root.iterdir():
         try:
-            if path.name.startswith(".new-"):
-                abandoned = now - path.stat().st_mtime > ABANDONED_SECONDS
-            else:
-                used = (path / MANIFEST).stat().st_mtime
-                made_by = json.loads((path / MANIFEST).read_text("utf-8"))["versions"]
-                abandoned = now - used > UNUSED_DAYS * 24 * 3600 and not _is_current(made_by)
+            used = (path / MANIFEST).stat().st_mtime
+            made_by = json.loads((path / MANIFEST).read_text("utf-8"))["versions"]
+            is_unused = now - used > UNUSED_DAYS * DAY_SECONDS and not _is_current(made_by)
         except (OSError, ValueError, KeyError):
             continue
-        if abandoned:
+        if is_unused:
             shutil.rmtree(path, ignore_errors=True)
 
 

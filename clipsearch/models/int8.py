@@ -9,7 +9,6 @@ which is closer to float32 but slower. Both use one scale per channel of the wei
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from clipsearch.errors import ModelError
 from clipsearch.models.openvino_runtime import load_openvino, save_model
 from clipsearch.models.row_loop import convert_body
+from clipsearch.temporary_folder import TemporaryFolder
 from clipsearch.types import Pixels
 
 MIN_COMPRESSED = 1 << 16
@@ -44,21 +44,23 @@ def calibrate(source: Path, target: Path, images: Sequence[Pixels]) -> None:
     Weights have 7 bits: with 8, sums overflow on processors without VNNI, and vectors would depend
     on the processor. Raises ModelError if NNCF fails.
     """
-    with tempfile.TemporaryDirectory() as name:
-        file = Path(name, "images.npy")
+    with TemporaryFolder() as folder:
+        file = folder / "images.npy"
         np.save(file, np.stack(images))
         command = [sys.executable, "-m", "clipsearch.models.calibration_process"]
-        done = subprocess.run(
+        with subprocess.Popen(
             [*command, str(source), str(target), str(file)],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closed when this process ends, which ends the other one
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             text=True,
-            check=False,
-        )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"status {done.returncode}"
+        ) as process:
+            assert process.stderr is not None
+            errors = process.stderr.read()
+    if process.returncode:
+        lines = [line for line in errors.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"status {process.returncode}"
         raise ModelError(f"NNCF cannot calibrate {source.name}: {reason}")
 
 

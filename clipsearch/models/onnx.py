@@ -1,6 +1,5 @@
 """Models published as ONNX: the two towers of an open_clip model, on OpenVINO without torch."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,6 +28,7 @@ from clipsearch.models.openvino_runtime import save_model
 from clipsearch.models.preprocess import PreprocessedInput, Preprocessing, describe_preprocessing
 from clipsearch.models.tokenizers import Row, open_tokenizer
 from clipsearch.models.weights_hash import weights_hash
+from clipsearch.temporary_folder import TemporaryFolder
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
 
@@ -86,8 +86,8 @@ class OnnxEncoder(PreprocessedInput):
 
     def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
         """What the tokenizer ignores of each text: unknown words, and what exceeds the context."""
-        with tempfile.TemporaryDirectory() as name:
-            tokenizer = open_tokenizer(Path(name), self._tokenizer.save(Path(name)))
+        with TemporaryFolder() as folder:
+            tokenizer = open_tokenizer(folder, self._tokenizer.save(folder))
             return [tokenizer.loss(text) for text in texts]
 
     def export_source(self) -> ExportSource:
@@ -139,8 +139,8 @@ class OnnxEncoder(PreprocessedInput):
         return same, same_at_own_length
 
     def _tokenized(self, texts: Sequence[str]) -> Sequence[Row]:
-        with tempfile.TemporaryDirectory() as name:
-            return open_tokenizer(Path(name), self._tokenizer.save(Path(name)))(texts)
+        with TemporaryFolder() as folder:
+            return open_tokenizer(folder, self._tokenizer.save(folder))(texts)
 
     def _inputs(self, rows: Sequence[Row], length: int) -> Arrays:
         arrays = padded(rows, length, self._tokenizer.padding)

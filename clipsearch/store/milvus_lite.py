@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
-from clipsearch.store.lite_folder import LiteFolder
+from clipsearch.store.lite_folder import lite_folder
 from clipsearch.store.lock import lock_store
 from clipsearch.store.write_guard import WriteGuard
 
@@ -64,9 +64,9 @@ class NativeServer:
         self._log_position = 0
         self._processes: list[subprocess.Popen[bytes]] = []
         with ExitStack() as cleanup:  # in reverse order: without the lock the process ends itself
-            folder = LiteFolder()
+            folder = lite_folder()
             cleanup.callback(folder.remove)
-            self._folder, self._folder_fd = folder.path, folder.fd
+            self._folder, self._folder_fd = str(folder.path), folder.fd
             self._log: IO[bytes] = cleanup.enter_context(tempfile.TemporaryFile())
             cleanup.callback(self._wait_for_processes)
             self._lock = lock_store(path)
@@ -152,7 +152,7 @@ class NativeServer:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            pass_fds=[self._folder_fd],  # keeps the folder locked
+            pass_fds=[fd for fd in (self._folder_fd,) if fd is not None],  # keeps the folder locked
             umask=0o077,
             start_new_session=True,  # or Ctrl-C would end it while it writes
         )

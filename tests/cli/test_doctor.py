@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.abandoned import lock_folder
 from clipsearch.doctor import packages, stores, system
 from clipsearch.doctor.finding import Finding, run_checks
 from clipsearch.errors import StoreError
@@ -201,8 +202,10 @@ def test_unfinished_conversions_are_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path))
     left = tmp_path / "models" / ".new-killed"
     left.mkdir(parents=True)
-    assert [f.level for f in stores.check_cache()] == ["ok"]  # may still be being written
-    os.utime(left, (0, 0))
+    lock = lock_folder(left)
+    assert lock is not None
+    assert [f.level for f in stores.check_cache()] == ["ok"]  # it is still being written
+    os.close(lock)
     [finding] = stores.check_cache()
     assert finding.level == "warning"
     assert ".new-killed" in finding.message
