@@ -119,8 +119,11 @@ def _report_file(
             with store.backend.checking() as file:
                 assert file is not None
                 file.delete_rows(info.name, damage.row_ids)
-        store.accept_loss(info.name)
-        outcomes = _restore(store, info, rows, load)
+        collection = store.open_incomplete(info.name)
+        if collection is not None and rows:
+            outcomes = restore(collection, rows, load)
+        else:
+            store.accept_loss(info.name)
     return _report(info, damage.rows, lost, rows, outcomes)
 
 
@@ -138,13 +141,6 @@ def _check_through_milvus(
     count = collection.count()
     outcomes = restore(collection, rows, load) if repair and rows else [""] * len(rows)
     return _report(info, count, lost, rows, outcomes)
-
-
-def _restore(
-    store: Store, info: CollectionInfo, rows: Sequence[DamagedRow], load: Load
-) -> list[str]:
-    collection = store.find(info.name)
-    return restore(collection, rows, load) if collection is not None and rows else []
 
 
 def _report(

@@ -162,6 +162,16 @@ class Store:
         exists = name in self.backend.collection_names()
         return max(0, info.rows - (self.backend.count(name) if exists else 0))
 
+    def open_incomplete(self, name: str) -> Collection | None:
+        """Open a collection to restore rows that are missing; None if all of it is.
+
+        The catalog expects those rows until `finish_writes`, so that a kill does not hide the loss.
+        """
+        info = self._catalog.info(name)
+        if info is None or name not in self.backend.collection_names():
+            return None
+        return Collection(self.backend, self._catalog, info)
+
     def accept_loss(self, name: str) -> None:
         """Let the catalog expect no more rows than there are, so that the collection opens."""
         exists = name in self.backend.collection_names()

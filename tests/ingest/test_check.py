@@ -164,6 +164,29 @@ def test_lost_rows_are_counted_and_ingested_again(path: Path, folder: Path) -> N
 
 
 @NATIVE
+def test_an_interrupted_repair_hides_no_lost_row(
+    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = read(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE images SET data = x'0aff' WHERE id IN (1, 2)")
+
+    def interrupt(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.check.restore", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_check(path, repair=True)
+    with Store.open(path) as store, pytest.raises(DamagedStoreError, match="check --repair"):
+        store.find("images")
+    assert [(report.lost, report.damaged) for report in run_check(path, repair=True)] == [(2, [])]
+    with Store.open(path) as store:
+        fill(store.collection("images"), folder)
+    assert same(read(path), sound)
+    assert run_check(path)[0].is_clean
+
+
 def test_a_row_that_milvus_lite_cannot_load_is_named_by_other_commands(path: Path) -> None:
     row = row_bytes(path)[5]
     data = bytearray(path.read_bytes())
