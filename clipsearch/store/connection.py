@@ -70,7 +70,7 @@ class MilvusConnection:
             )
         if not lazy:
             try:
-                self._connect()
+                self.repeat(self.client)
             except BaseException:
                 self.close()
                 raise
