@@ -25,9 +25,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         torture = Torture(Path(folder), images=options.images, seed=options.seed)
         for number in range(options.kills):
-            torture.kill(options.operation)
+            torture.kill(options.operation or ())
             if (number + 1) % 20 == 0:
-                print(json.dumps(torture.result()), file=sys.stderr, flush=True)
+                print(f"{number + 1} kills", file=sys.stderr, flush=True)
         print(json.dumps(torture.result(), indent=2))
     return 1 if torture.has_failed else 0
 

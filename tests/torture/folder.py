@@ -1,5 +1,6 @@
 """A folder of images that changes between kills, and what a store of it must hold."""
 
+import os
 import random
 from itertools import count
 from pathlib import Path
@@ -26,12 +27,15 @@ class Folder:
         for _ in range(images):
             self._draw(self._new_path())
 
-    def change(self) -> None:
-        """Change, add, move and delete some files."""
+    def change(self, *, keep_time: bool = False) -> None:
+        """Change, add, move and delete some files; with `keep_time`, only a hash tells changes."""
         files = sorted(self.hashes)
         self._random.shuffle(files)
         for file in files[:90]:
+            modified = file.stat().st_mtime_ns
             self._draw(file)
+            if keep_time:
+                os.utime(file, ns=(modified, modified))
         for file in files[90:98]:
             moved = self._new_path()
             file.rename(moved)
