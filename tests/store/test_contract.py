@@ -21,7 +21,8 @@ from clipsearch.errors import (
 from clipsearch.images.hashing import image_id
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, FileState, Store, filters
-from clipsearch.store.schema import SCHEMA_VERSION, to_entity
+from clipsearch.store.paging import LOCAL_TAGGED_ROWS
+from clipsearch.store.schema import SCHEMA_VERSION, Entity, to_entity
 from clipsearch.types import Failure, ImageRow
 from tests.helpers.daemons import serving
 from tests.helpers.records import DIM, MODEL, many, row
@@ -198,6 +199,24 @@ def test_a_scan_gives_every_row_once_where_ids_are_uneven(
     images.upsert(rows)
     monkeypatch.setattr("clipsearch.store.paging.PAGE_BYTES", 4 * DIM * 80)
     assert sorted(r.record.id for r in images.scan_rows()) == [r.record.id for r in rows]
+
+
+def test_tags_of_a_local_store_are_read_in_small_pages(
+    images: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, pages = images._backend, []
+    read = backend.query
+
+    def query(name: str, condition: str, fields: list[str], limit: int) -> list[Entity]:
+        pages.append(limit)
+        return read(name, condition, fields, limit)
+
+    images.upsert([replace(r, record=replace(r.record, tags=("cat",))) for r in MANY[:700]])
+    monkeypatch.setattr(backend, "query", query)
+    assert list(map(list, images.scan_field("tags"))) == [["cat"]] * 700
+    assert [r.tags for r in images.scan()] == [("cat",)] * 700
+    if backend.path is not None:  # Milvus Lite takes 48 s for 20,000 rows in pages of 16,384
+        assert max(pages) <= LOCAL_TAGGED_ROWS
 
 
 def test_rows_may_be_deleted_during_a_scan(images: Collection) -> None:
