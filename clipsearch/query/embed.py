@@ -13,7 +13,7 @@ from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.query.filters import Filters
-from clipsearch.query.parser import Content, RemoteImage, StoredImage, Term
+from clipsearch.query.parser import Content, EmbeddedImage, RemoteImage, StoredImage, Term
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection, filters
 from clipsearch.types import ImageRow, Vectors
@@ -69,7 +69,9 @@ def exclude_query_images(terms: Sequence[Term], collection: Collection) -> str:
         if isinstance(content, Path):
             # The stored row may hold older content than the file.
             conditions.append(filters.id_not(image_id(canonical(content))))
-        if isinstance(content, Path | StoredImage) and (row := stored_row(content, collection)):
+        if isinstance(content, EmbeddedImage):
+            conditions.append(filters.content_not(content.content_hash))
+        elif isinstance(content, Path | StoredImage) and (row := stored_row(content, collection)):
             conditions.append(filters.content_not(row.record.content_hash))
         elif isinstance(content, Path):
             with expand_user(content).open("rb") as file:
@@ -119,6 +121,10 @@ def _embed_contents(
                 vectors[position] = row.embedding
             elif isinstance(content, Path):
                 images[position] = _open_query_image(content, collection, max_pixels)
+        elif isinstance(content, EmbeddedImage):
+            if content.weights != collection.info.model.weights:
+                raise UsageError("a query image was embedded by another model: add it again")
+            vectors[position] = content.embedding
         else:
             images[position] = open_image(content, max_pixels=max_pixels)
     # One encoder call for all texts and one for all images, however many queries there are.

@@ -15,6 +15,8 @@ from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, describe_unknown, s
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from clipsearch.types import Vectors
+
 # Patterns, not compiled: most queries hold no colon, and compiling all of them takes 1 ms.
 # This one includes nan and inf, to reject them as weights instead of searching for them as texts.
 _WEIGHTED = r"(?is)((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf):(.+)"
@@ -52,8 +54,20 @@ class RemoteImage:
     url: str
 
 
-Content: TypeAlias = Union[str, Path, "Image", StoredImage, RemoteImage]
-"""A text, an image file, an image in memory, of the collection, or at a URL."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedImage:
+    """An image of which only the embedding is kept, (d,) float32 of length 1.
+
+    `weights` are those of the model that embedded it; `content_hash` is its file's.
+    """
+
+    embedding: "Vectors"
+    weights: str
+    content_hash: str
+
+
+Content: TypeAlias = Union[str, Path, "Image", StoredImage, RemoteImage, EmbeddedImage]
+"""A text, an image file, an image in memory, of the collection, at a URL, or embedded already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ class Term:
         object.__setattr__(self, "weight", arguments.number("weight", self.weight))
         if isinstance(self.content, str):
             _check_text(self.content)
-        elif not isinstance(self.content, Path | StoredImage | RemoteImage):
+        elif not isinstance(self.content, Path | StoredImage | RemoteImage | EmbeddedImage):
             from clipsearch.query.image_input import to_image  # late: it needs Pillow
 
             object.__setattr__(self, "content", to_image(self.content))

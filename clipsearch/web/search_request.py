@@ -6,6 +6,7 @@ from clipsearch.errors import UsageError
 from clipsearch.query import Filters, Query, Term
 from clipsearch.query.parser import StoredImage
 from clipsearch.query.place import parse_near
+from clipsearch.web.query_images import QueryImages
 from clipsearch.web.query_text import TextTerm, format_query_text, parse_query_text
 from clipsearch.web.schemas import (
     FiltersBody,
@@ -68,13 +69,13 @@ def to_filters(body: FiltersBody) -> Filters:
     return Filters(**values)
 
 
-def to_query(body: SearchBody) -> Query:
+def to_query(body: SearchBody, images: QueryImages) -> Query:
     """Return the query of a search with terms, without its thresholds.
 
-    Raises UsageError on a value that has no meaning.
+    Raises UsageError on a value that has no meaning, and if a query image has expired.
     """
     return Query(
-        tuple(map(_to_term, body.terms)),
+        tuple(_to_term(term, images) for term in body.terms),
         limit=body.limit,
         offset=body.offset,
         filters=to_filters(body.filters),
@@ -84,11 +85,13 @@ def to_query(body: SearchBody) -> Query:
     )
 
 
-def _to_term(term: TermBody) -> Term:
+def _to_term(term: TermBody, images: QueryImages) -> Term:
     if term.text is not None:
         return Term(term.text, term.weight)
     if term.id is not None:
         return Term(StoredImage(term.id), term.weight)
+    if image := images.get(term.image or ""):
+        return Term(image.content, term.weight)
     raise UsageError(f"there is no query image {term.image}: it has expired, add it again")
 
 

@@ -1,0 +1,74 @@
+"""The hits of one page: where the thresholds cut, in which order, and without duplicates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from clipsearch.index import Index
+from clipsearch.query.embedding_groups import nearest_leaders
+from clipsearch.query.near_duplicates import EMBEDDINGS_THRESHOLD
+from clipsearch.records import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some hits, whether more follow on a next page, and where the cut is.
+
+    `passed` is the number of all hits above the cut, None if it is on a later page; `more_below`
+    says whether images lie below it.
+    """
+
+    hits: Sequence[Hit]
+    has_next: bool
+    passed: int | None
+    more_below: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a hit must have; None for no limit. A collection may be too small for z."""
+
+    min_z: float | None
+    min_score: float | None
+
+    def pass_hit(self, hit: Hit) -> bool:
+        """Whether a hit lies above the cut."""
+        return (self.min_score is None or hit.score >= self.min_score) and (
+            self.min_z is None or hit.z is None or hit.z >= self.min_z
+        )
+
+
+def cut_page(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
+    """Return the page at `offset` of the best `limit` + 1 hits from there on."""
+    passing = [hit for hit in hits if thresholds.pass_hit(hit)]
+    has_next = len(passing) > limit
+    is_end = len(hits) <= limit or len(passing) < len(hits)
+    passed = offset + len(passing) if is_end and not has_next else None
+    return Page(passing[:limit], has_next, passed, len(passing) < len(hits))
+
+
+def order_by_date(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
+    """Return a page of all hits above the cut, the newest first, those without a date last."""
+    passing = [hit for hit in hits if thresholds.pass_hit(hit)]
+    passing.sort(key=lambda hit: hit.record.taken_at or datetime.min, reverse=True)
+    shown = passing[offset : offset + limit]
+    return Page(shown, len(passing) > offset + limit, len(passing), len(passing) < len(hits))
+
+
+def group_duplicates(page: Page, index: Index) -> tuple[Page, dict[str, list[str]]]:
+    """Return the page without hits that look as an earlier one, and their ids by its id."""
+    rows = index.collection.get([hit.id for hit in page.hits])
+    hits = [hit for hit in page.hits if hit.id in rows]
+    if not hits:
+        return page, {}
+    vectors = np.stack([rows[hit.id].embedding for hit in hits])
+    duplicates: dict[str, list[str]] = {}
+    kept = []
+    for position, leader in enumerate(map(int, nearest_leaders(vectors, EMBEDDINGS_THRESHOLD))):
+        if leader == position:
+            kept.append(hits[position])
+        else:
+            duplicates.setdefault(hits[leader].id, []).append(hits[position].id)
+    return replace(page, hits=kept), duplicates

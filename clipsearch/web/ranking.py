@@ -1,0 +1,55 @@
+"""Several queries of users at once: their hits, and what the model ignores of their texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipsearch.errors import ClipsearchError, UsageError
+from clipsearch.index import Index
+from clipsearch.models.text_loss import text_warnings
+from clipsearch.query import Query
+from clipsearch.query.search import query_texts, search
+from clipsearch.records import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The hits of a query, best first, the model's name, and warnings about its texts."""
+
+    hits: Sequence[Hit]
+    model: str
+    warnings: Sequence[str] = ()
+
+
+def rank_all(queries: Sequence[Query], index: Index) -> list[Ranking | Exception]:
+    """Return for each query its ranking, or the error of the library that it raises."""
+    try:
+        return list(_rank(queries, index))
+    except ClipsearchError as error:
+        if len(queries) == 1:
+            return [error]
+    # One of them is to blame, which the others must not suffer for.
+    return [result for query in queries for result in rank_all([query], index)]
+
+
+def _rank(queries: Sequence[Query], index: Index) -> list[Ranking]:
+    if any(query.textness is not None or query.max_textness is not None for query in queries):
+        _require_probe(index)
+    results = search(queries, index.load, index.collection)
+    model = index.collection.info.model.name
+    return [
+        Ranking(hits, model, _warnings(query, index))
+        for query, hits in zip(queries, results, strict=True)
+    ]
+
+
+def _warnings(query: Query, index: Index) -> list[str]:
+    texts = query_texts([query])
+    return text_warnings(index.encoder, texts) if texts else []
+
+
+def _require_probe(index: Index) -> None:
+    """Raise UsageError if a probe would have to be fitted now, which takes minutes."""
+    if index.textness.find() is None:
+        raise UsageError(
+            "nothing measures text in images of this model yet: run `clipsearch textness fit`"
+        )

@@ -1,0 +1,122 @@
+"""A search of a client from the request to the result, for the API and for the page."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from clipsearch.index import Index
+from clipsearch.query import Query, Term
+from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
+from clipsearch.query.search import search
+from clipsearch.records import MAX_RESULTS, Hit
+from clipsearch.web.engine import Engine
+from clipsearch.web.hits import Page, Thresholds, cut_page, group_duplicates, order_by_date
+from clipsearch.web.image_json import hit_json
+from clipsearch.web.ranking import Ranking
+from clipsearch.web.schemas import SearchBody
+from clipsearch.web.search_request import to_filters, to_parameters, to_query
+
+DATE_HITS = 1_000
+"""The best hits that are ordered by date, if as many lie above the cut."""
+
+
+async def search_json(body: SearchBody, engine: Engine) -> dict[str, Any]:
+    """Return the result of a search, see `SearchResult`.
+
+    Raises ClipsearchError, and BusyProblem.
+    """
+    started = time.perf_counter()
+    page, ranking = await (_search(body, engine) if body.terms else _browse(body, engine))
+    duplicates: dict[str, list[str]] = {}
+    if body.group_duplicates and page.hits:
+        page, duplicates = await engine.call(lambda index: group_duplicates(page, index))
+    reasons: Sequence[str] = ()
+    if not page.hits:
+        reasons = await _reasons(body, engine)
+    hits = await engine.run(
+        lambda: [_hit_json(hit, duplicates.get(hit.id, ()), body) for hit in page.hits]
+    )
+    return {
+        "hits": hits,
+        "next": _next_link(body) if page.has_next else None,
+        "model": ranking.model,
+        "took_ms": 1000 * (time.perf_counter() - started),
+        "cut": {"passed": page.passed, "more_below": page.more_below},
+        "warnings": list(ranking.warnings),
+        "reasons": list(reasons),
+    }
+
+
+async def _search(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
+    query = to_query(body, engine.query_images)
+    thresholds = Thresholds(body.min_z, body.min_score)
+    window = {"offset": body.offset, "limit": body.limit}
+    if body.order == "date":
+        ranking = await engine.search(replace(query, offset=0, limit=DATE_HITS))
+        return order_by_date(ranking.hits, thresholds, **window), ranking
+    more = min(body.limit + 1, MAX_RESULTS - body.offset)  # whether a next page has any
+    ranking = await engine.search(replace(query, limit=more))
+    return cut_page(ranking.hits, thresholds, **window), ranking
+
+
+async def _browse(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
+    filters = to_filters(body.filters)
+
+    def browse(index: Index) -> tuple[Page, str]:
+        page = engine.date_orders.page(index, filters, offset=body.offset, limit=body.limit)
+        return page, index.collection.info.model.name
+
+    page, model = await engine.call(browse)
+    has_textness = body.textness is not None or body.max_textness is not None
+    ignored = ["textness counts only in a search with a text or an image"] if has_textness else []
+    return page, Ranking(page.hits, model, ignored)
+
+
+def _hit_json(hit: Hit, duplicates: Sequence[str], body: SearchBody) -> dict[str, Any]:
+    values = hit_json(hit, duplicates)
+    return values if body.terms else values | {"score": None}
+
+
+async def _reasons(body: SearchBody, engine: Engine) -> list[str]:
+    """Say why there are no hits, in the words of the API."""
+    if body.terms:
+        query = replace(
+            to_query(body, engine.query_images), min_z=body.min_z, min_score=body.min_score
+        )
+
+        def search_again(index: Index, query: Query) -> list[Hit]:
+            return search([query], index.load, index.collection)[0]
+
+        def explain(index: Index) -> list[str]:
+            return explain_empty_result(
+                query, lambda query: search_again(index, query), index.collection
+            )
+
+    else:
+        filters = to_filters(body.filters)
+
+        def explain(index: Index) -> list[str]:
+            query = Query((Term("all"),), filters=filters)
+            return explain_empty_result(query, lambda _: [], index.collection)
+
+    return [_with_field_names(reason) for reason in await engine.call(explain)]
+
+
+def _with_field_names(reason: str) -> str:
+    """Replace the options of the command line by the fields of the API."""
+    names = {option: field for field, option in OPTION_OF.items()}
+    return re.sub(
+        r"--[a-z-]+",
+        lambda match: names.get(match[0], match[0].removeprefix("--").replace("-", "_")),
+        reason,
+    )
+
+
+def _next_link(body: SearchBody) -> str | None:
+    following = body.model_copy(update={"offset": body.offset + body.limit})
+    if following.offset + following.limit > MAX_RESULTS:
+        return None
+    return f"/v1/search?{urlencode(to_parameters(following), doseq=True)}"
