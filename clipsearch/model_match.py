@@ -3,7 +3,7 @@
 from clipsearch.errors import ModelMismatchError
 from clipsearch.models import equivalence, registry
 from clipsearch.models.base import Encoder
-from clipsearch.store import Collection
+from clipsearch.store import Collection, Store
 
 
 def require_model(collection: Collection, model: str | Encoder) -> None:
@@ -37,3 +37,22 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
             f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: "
             f"{advice}, or ingest into a new collection"
         )
+
+
+def match_or_drop(store: Store, collection: Collection, model: str | Encoder) -> Collection | None:
+    """Return the collection if `require_model` accepts it; None if it was empty, and is dropped.
+
+    An empty one is what a kill within a first ingestion leaves; it would tie the next one to its
+    model. Raises as `require_model` does on one with rows, or on a server, where another process
+    may be about to write its first rows.
+    """
+    try:
+        require_model(collection, model)
+    except ModelMismatchError:
+        if not store.is_local or collection.count():
+            raise
+        store.backend.begin_writes()  # raises an error if another process writes
+        store.drop(collection.info.name)
+        store.backend.end_writes()
+        return None
+    return collection

@@ -15,7 +15,7 @@ from clipsearch.daemon.remote_backend import Calls, RemoteBackend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import StoreError, UnknownModelError
 from clipsearch.files.sample import sample_images
-from clipsearch.model_match import require_comparable, require_model
+from clipsearch.model_match import match_or_drop, require_comparable
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
@@ -96,7 +96,7 @@ class Session:
         self._encoder: Encoder | None = None
         self._collection = store.find(name)
         if model is not None and self._collection is not None:
-            require_model(self._collection, model)
+            self._collection = match_or_drop(store, self._collection, model)
         elif not isinstance(model, str | None):
             registry.check_custom_encoder(model)
 

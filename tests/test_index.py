@@ -144,6 +144,19 @@ def test_another_model_is_refused_before_anything_is_written(
         assert len(same_name) == 3
 
 
+def test_an_empty_collection_does_not_tie_the_next_ingestion_to_its_model(
+    tmp_path: Path, image_folder: Path, loaded: list[str], encoder: ColorEncoder
+) -> None:
+    with Index.open(tmp_path / "photos.db", model="pocket") as index:
+        index.create_collection().add_roots([image_folder])  # and a kill before the first rows
+    encoder.identity = ColorEncoder(weights="0ther", name="other").identity
+    with Index.open(tmp_path / "photos.db", model=encoder) as other:
+        assert other.ingest(image_folder).stored == 3
+        assert other.collection.info.model.name == "other"
+    with pytest.raises(ModelMismatchError, match="made by other"):
+        Index.open(tmp_path / "photos.db", model="pocket")
+
+
 def test_an_ingestion_that_cannot_start_creates_nothing(
     tmp_path: Path, image_folder: Path, loaded: list[str]
 ) -> None:

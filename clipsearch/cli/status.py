@@ -75,7 +75,10 @@ def _show(name: str, opened: Collection | StoreError, max_failures: int | None) 
         click.echo(f"\n{name}: {escape_control(str(opened))}")
         return
     info = opened.info
-    click.echo(f"\n{name}: {opened.estimate_count():,} images")
+    count = opened.estimate_count()
+    click.echo(f"\n{name}: {count:,} images")
+    if not count:
+        click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
     click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
     if record := registry.measured_precision(info.model.name):
         click.echo(f"  precision {record.describe()}")

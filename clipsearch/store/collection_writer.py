@@ -35,7 +35,7 @@ class CollectionWriter:
         turn = self._backend.begin_writes()
         if turn != self._turn:
             info = self._catalog.info(self.info.name)
-            if info is None:
+            if info is None or info.model != self.info.model:
                 raise StoreError(
                     f"the collection {self.info.name!r} was dropped by another process"
                 )

@@ -105,6 +105,15 @@ def test_an_empty_folder_is_not_an_error_for_an_existing_collection(
     assert (done.returncode, "no images found" in done.stderr) == (0, True)
 
 
+def test_an_empty_collection_is_named_with_the_next_step(ingested: Run, image_folder: Path) -> None:
+    ingested("remove", image_folder)
+    for command in (["status"], ["query", "red"]):
+        done = ingested(*command)
+        assert done.returncode == 0
+        assert "empty" in done.stdout + done.stderr
+        assert "`clipsearch ingest`" in done.stdout + done.stderr
+
+
 def start_ingesting(tmp_path: Path) -> subprocess.Popen[str]:
     """Start to ingest 1,000 images; return when some are written."""
     for number in range(1000):
