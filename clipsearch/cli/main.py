@@ -41,6 +41,7 @@ COMMANDS = {
     "duplicates": "List groups of identical images and of images that look the same.",
     "textness": "Measure how much text images show, and adjust queries by it.",
     "warm": "Keep the store and the model in memory in a daemon, for fast queries.",
+    "mcp": "Let an assistant search the collection (Model Context Protocol).",
     "models": "List recommended models, and which need no download.",
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
     "doctor": "Check the installation, the machine and the store; say what to do.",

@@ -72,7 +72,7 @@ def hash_file(file: ImageFile, *, max_pixels: int = MAX_PIXELS) -> HashedFile | 
         with file.path.open("rb") as stream:
             before = _version(stream)
             _, size, *times = before
-            if reason := _size_problem(size, max_pixels):
+            if reason := size_problem(size, max_pixels):
                 return Failure(file.path, reason, "invalid")
             head = stream.read(HEADER_SIZE)
             if sniff(head) is None:
@@ -131,7 +131,7 @@ def decode_file(
     this file only.
     """
     path = hashed.file.path
-    if reason := _size_problem(hashed.size, max_pixels):
+    if reason := size_problem(hashed.size, max_pixels):
         return Failure(path, reason, "invalid")
     try:
         with ExitStack() as own:
@@ -166,7 +166,8 @@ def _read(hashed: HashedFile) -> bytes | Failure:
     return data
 
 
-def _size_problem(size: int, max_pixels: int) -> str | None:
+def size_problem(size: int, max_pixels: int) -> str | None:
+    """Say why a file of `size` bytes is too large for an image of `max_pixels`; None if not."""
     if size > MAX_BYTES_PER_PIXEL * max_pixels:
         return f"too large for an image of at most {max_pixels:,} pixels"
     return None

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL.Image import Image
+
 from clipsearch.errors import ImageError
+from clipsearch.files.load import size_problem
+from clipsearch.images.decode import MAX_PIXELS, decode
+from clipsearch.images.memory import FILES
+from clipsearch.images.thumbnails import shrink
 
 _FLAGS = (
     os.O_RDONLY
@@ -47,6 +53,23 @@ def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
         raise ImageError("it is not a path") from error
     except OSError as error:
         raise ImageError(f"the file cannot be opened: {error.strerror}") from error
+
+
+def stored_thumbnail(path: Path, roots: Iterable[Path], size: tuple[int, int]) -> Image:
+    """Return the upright RGB image of a record's file within `size` (width, height) pixels.
+
+    Opens the file as `open_stored_file` does. Raises ImageError with the reason, not the path.
+    """
+    with open_stored_file(path, roots) as file:
+        length = os.fstat(file.fileno()).st_size
+        if reason := size_problem(length, MAX_PIXELS):
+            raise ImageError(reason)
+        with FILES.reserve(length):
+            try:
+                data = file.read()
+            except OSError as error:
+                raise ImageError(f"the file cannot be read: {error.strerror}") from error
+            return shrink(decode(data, min_side=min(size)).image, size)
 
 
 def _open_below(root: Path, target: Path) -> int:

@@ -20,6 +20,11 @@ def thumbnail(path: Path, size: tuple[int, int]) -> Image.Image | str:
         image = decode(path, min_side=min(size)).image
     except ImageError as error:
         return str(error)
+    return shrink(image, size)
+
+
+def shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Make an image smaller, in place, so that it fits `size` (width, height); return it."""
     image.thumbnail(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return image
 

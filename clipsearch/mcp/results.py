@@ -1,0 +1,166 @@
+"""What the tools take and return, as typed data from which the SDK makes JSON schemas.
+
+The results of tools have no slots: the SDK would take their descriptors for default values.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clipsearch.escape import escape_control
+from clipsearch.query import Filters
+from clipsearch.records import Hit, ImageRecord
+
+
+class ImageFilters(BaseModel):
+    """Conditions on images, all of which must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    under: str | None = Field(
+        default=None, description="Only images in this folder (its full path)."
+    )
+    glob: str | None = Field(
+        default=None,
+        description="Only file names that match, or paths: IMG_*.jpg, 2015/*.png",
+    )
+    taken_from: str | None = Field(
+        default=None,
+        description="Only images taken at this time or later: 2015, 2015-06, 2015-06-07",
+    )
+    taken_before: str | None = Field(default=None, description="Only images taken before this.")
+    formats: list[str] = Field(default=[], description="Only these formats: jpeg, png, heic, …")
+    tags: list[str] = Field(default=[], description="Only images with all of these tags.")
+    camera: str | None = Field(default=None, description="Part of the camera's make or model.")
+    near: Annotated[list[float], Field(min_length=3, max_length=3)] | None = Field(
+        default=None, description="Only images taken near a place: latitude, longitude, kilometers."
+    )
+    min_width: int | None = Field(default=None, description="Pixels.")
+    min_height: int | None = Field(default=None, description="Pixels.")
+    min_bytes: int | None = Field(default=None, description="Size of the file.")
+    max_bytes: int | None = Field(default=None, description="Size of the file.")
+
+    def to_filters(self) -> Filters:
+        """Return the filters of a query; raise UsageError on a value that it does not accept."""
+        return Filters(**self.model_dump(exclude_none=True))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """A hit: `score` and `z` as in `Hit`; `taken_at` is ISO 8601, without a time zone."""
+
+    id: str
+    path: str
+    score: float
+    z: float | None
+    textness: float | None
+    width: int
+    height: int
+    format: str
+    taken_at: str | None
+    camera: str
+    latitude: float | None
+    longitude: float | None
+    tags: list[str]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The images found, best first; what the model ignored of the texts; why nothing is found."""
+
+    images: list[FoundImage]
+    warnings: list[str]
+    reasons: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """An image that was shown, and the size of the file's image in pixels."""
+
+    id: str
+    path: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedImage:
+    """An image that cannot be shown."""
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShowResult:
+    """The images shown, in the order of their pixels, and those that failed."""
+
+    images: list[ShownImage]
+    failed: list[FailedImage]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelProbability:
+    """A label and its probability, 0..1, among all labels."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedImage:
+    """An image with its most probable labels, best first."""
+
+    id: str
+    path: str
+    labels: list[LabelProbability]
+
+
+@dataclass(frozen=True)
+class ClassifyResult:
+    """How many images have each label as their best, and some of the images."""
+
+    total: int
+    counts: dict[str, int]
+    images: list[ClassifiedImage]
+
+
+@dataclass(frozen=True)
+class StatusResult:
+    """The collection, the folders that were ingested, and files that cannot be searched."""
+
+    collection: str
+    images: int
+    model: str
+    folders: list[str]
+    tags: dict[str, int]
+    failed_files: int
+    failures: list[str]
+    other_collections: list[str]
+
+
+def found_image(hit: Hit) -> FoundImage:
+    """Return a hit for an assistant, its numbers rounded: every digit is read by a model."""
+    record = hit.record
+    return FoundImage(
+        id=record.id,
+        path=shown_path(record),
+        score=round(float(hit.score), 4),
+        z=None if hit.z is None else round(float(hit.z), 2),
+        textness=None if hit.textness is None else round(float(hit.textness), 2),
+        width=record.width,
+        height=record.height,
+        format=record.format,
+        taken_at=None if record.taken_at is None else record.taken_at.isoformat(),
+        camera=escape_control(record.camera),
+        latitude=record.latitude,
+        longitude=record.longitude,
+        tags=[escape_control(tag) for tag in record.tags],
+    )
+
+
+def shown_path(record: ImageRecord) -> str:
+    """Return a record's path as text that JSON can hold, without invisible characters."""
+    return escape_control(str(record.path))

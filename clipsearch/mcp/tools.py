@@ -1,0 +1,247 @@
+"""The tools: search, similar images, show, classify, status. None of them writes."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from mcp_types import CallToolResult, ImageContent, TextContent
+from pydantic import Field
+
+from clipsearch.classify.classifier import to_classifier
+from clipsearch.classify.predictions import Classification, classify_rows
+from clipsearch.errors import ImageError, StoreError, UsageError
+from clipsearch.escape import escape_control
+from clipsearch.files.stored_file import stored_thumbnail
+from clipsearch.index import Index
+from clipsearch.mcp.content import jpeg_content, text_content
+from clipsearch.mcp.idle_index import IdleIndex
+from clipsearch.mcp.results import (
+    ClassifiedImage,
+    ClassifyResult,
+    FailedImage,
+    ImageFilters,
+    LabelProbability,
+    SearchResult,
+    ShownImage,
+    ShowResult,
+    StatusResult,
+    found_image,
+    shown_path,
+)
+from clipsearch.query import Query, Term
+from clipsearch.query.condition import select_rows
+from clipsearch.query.embed import stored_row
+from clipsearch.query.parser import StoredImage
+from clipsearch.query.search import respond
+from clipsearch.types import ImageRow
+
+MAX_SHOWN = 8
+"""Images of one call of `show_images`: a model reads each as hundreds of tokens."""
+
+SHOWN_FAILURES = 5
+SHOWN_TAGS = 100
+
+ImageId = Annotated[str, Field(pattern="^[0-9a-fA-F]{6,32}$")]
+Text = Annotated[str, Field(max_length=2_000)]
+Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of images.")]
+Textness = Annotated[
+    float | None,
+    Field(description="Prefer images that show less written text (-1, -2) or more (1, 2)."),
+]
+MaxTextness = Annotated[
+    float | None,
+    Field(ge=0, le=1, description="Leave out images that show more written text than this."),
+]
+NO_FILTERS = ImageFilters()
+
+
+class Tools:
+    """The methods are the tools: their docstrings and types are what an assistant is told."""
+
+    def __init__(self, index: IdleIndex) -> None:
+        """Use an index, which the caller closes."""
+        self._index = index
+
+    def search_images(
+        self,
+        text: Annotated[
+            Text, Field(description="What the images show, in a few words: a dog on a beach.")
+        ] = "",
+        image_id: Annotated[
+            ImageId | None, Field(description="A stored image, to be added to the text.")
+        ] = None,
+        without: Annotated[
+            list[Text],
+            Field(max_length=10, description="What the images must not show, such as people."),
+        ] = [],  # noqa: B006 - never changed
+        limit: Limit = 10,
+        offset: Annotated[int, Field(ge=0, description="Number of images to skip.")] = 0,
+        min_z: Annotated[
+            float | None, Field(description="Leave out images with a lower z; try 3.")
+        ] = None,
+        textness: Textness = None,
+        max_textness: MaxTextness = None,
+        filters: ImageFilters = NO_FILTERS,
+    ) -> SearchResult:
+        """Find the images that show what a text describes, or resemble an image, or both.
+
+        The best come first, and there are always some: z tells how far an image stands out from the
+        collection. Those below 3 are rarely what was meant.
+        """
+        terms = [Term(text)] if text.strip() else []
+        terms += [Term(StoredImage(image_id))] if image_id else []
+        terms += [Term(part, -1) for part in without if part.strip()]
+        query = Query(
+            tuple(terms),
+            limit=limit,
+            offset=offset,
+            filters=filters.to_filters(),
+            min_z=min_z,
+            textness=textness,
+            max_textness=max_textness,
+        )
+        return self._search(query)
+
+    def similar_images(
+        self,
+        image_id: ImageId,
+        limit: Limit = 10,
+        textness: Textness = None,
+        max_textness: MaxTextness = None,
+        filters: ImageFilters = NO_FILTERS,
+    ) -> SearchResult:
+        """Find the images most similar to a stored image, without it and its identical copies."""
+        query = Query(
+            (Term(StoredImage(image_id)),),
+            limit=limit,
+            filters=filters.to_filters(),
+            exclude_images=True,
+            textness=textness,
+            max_textness=max_textness,
+        )
+        return self._search(query)
+
+    def show_images(
+        self,
+        image_ids: Annotated[list[ImageId], Field(min_length=1, max_length=MAX_SHOWN)],
+        size: Annotated[int, Field(ge=256, le=512, description="Pixels of the longer side.")] = 384,
+    ) -> Annotated[CallToolResult, ShowResult]:
+        """Look at up to 8 stored images, as small JPEGs. Each costs hundreds of tokens."""
+        with self._index.use() as index:
+            records = [row.record for row in _stored_rows(image_ids, index)]
+            roots = index.store.collection(index.name).info.roots  # others may ingest meanwhile
+        content: list[TextContent | ImageContent] = []
+        result = ShowResult([], [])
+        for record in records:
+            path = shown_path(record)
+            try:
+                pixels = stored_thumbnail(record.path, roots, (size, size))
+            except ImageError as error:
+                failed = FailedImage(record.id, path, escape_control(str(error)))
+                result.failed.append(failed)
+                content.append(text_content(f"{failed.id} {path} cannot be shown: {failed.reason}"))
+                continue
+            result.images.append(ShownImage(record.id, path, record.width, record.height))
+            content += [text_content(f"{record.id} {path}"), jpeg_content(pixels)]
+        return CallToolResult(
+            content=list(content), structured_content=asdict(result), is_error=not result.images
+        )
+
+    def classify_images(
+        self,
+        labels: Annotated[
+            list[Annotated[str, Field(max_length=200)]],
+            Field(min_length=2, max_length=100, description="Such as: dog, cat, other animal."),
+        ],
+        image_ids: Annotated[
+            list[ImageId], Field(max_length=100, description="Without any, all images.")
+        ] = [],  # noqa: B006
+        top: Annotated[int, Field(ge=1, le=10, description="Labels to return per image.")] = 1,
+        limit: Annotated[
+            int, Field(ge=0, le=100, description="Images to return, the most certain first.")
+        ] = 20,
+        filters: ImageFilters = NO_FILTERS,
+    ) -> ClassifyResult:
+        """Choose the best of some labels for images, and count the images of each label.
+
+        Every image gets a label, so include one for all the rest if there are others.
+        """
+        if image_ids and filters != NO_FILTERS:
+            raise UsageError("give image_ids or filters, not both")
+        with self._index.use() as index:
+            collection = index.collection
+            classifier = to_classifier(
+                labels, model=collection.info.model, encoder=self._index.load
+            )
+            rows = (
+                _stored_rows(image_ids, index)
+                if image_ids
+                else select_rows(collection, filters.to_filters())
+            )
+            counts = dict.fromkeys(classifier.labels, 0)
+
+            def counted() -> Iterator[Classification]:
+                for result in classify_rows(rows, classifier, top=top):
+                    counts[result.predictions[0].label] += 1
+                    yield result
+
+            best = heapq.nlargest(
+                limit or 1, counted(), key=lambda result: result.predictions[0].probability
+            )
+        total = sum(counts.values())
+        by_count = dict(Counter(counts).most_common())
+        return ClassifyResult(total, by_count, [_classified(result) for result in best[:limit]])
+
+    def collection_status(self) -> StatusResult:
+        """Describe the collection: how many images of which folders, their tags, what failed."""
+        with self._index.use() as index:
+            collection = index.store.collection(index.name)
+            info, failures = collection.info, collection.failures()
+            try:
+                tags = collection.tags().most_common(SHOWN_TAGS)
+            except StoreError:  # of a collection of an older version, which has none
+                tags = []
+            return StatusResult(
+                collection=index.name,
+                images=collection.estimate_count(),
+                model=info.model.name,
+                folders=[escape_control(str(root)) for root in info.roots],
+                tags={escape_control(tag): count for tag, count in tags},
+                failed_files=len(failures),
+                failures=[
+                    escape_control(f"{failure.path}: {failure.reason}")
+                    for failure in failures[:SHOWN_FAILURES]
+                ],
+                other_collections=[
+                    other.name for other in index.store.collections() if other.name != index.name
+                ],
+            )
+
+    def _search(self, query: Query) -> SearchResult:
+        with self._index.use() as index:
+            response = respond(query, self._index.load, index.collection)
+        return SearchResult(
+            [found_image(hit) for hit in response.hits],
+            list(response.warnings),
+            list(response.reasons),
+        )
+
+
+def _stored_rows(image_ids: Sequence[str], index: Index) -> list[ImageRow]:
+    """Return the rows of some ids or their beginnings, in order, each once."""
+    rows = {}
+    for image_id in image_ids:
+        row = stored_row(StoredImage(image_id), index.collection)
+        assert row is not None  # an id without a row is a UsageError
+        rows[row.record.id] = row
+    return list(rows.values())
+
+
+def _classified(result: Classification) -> ClassifiedImage:
+    labels = [
+        LabelProbability(prediction.label, round(prediction.probability, 4))
+        for prediction in result.predictions
+    ]
+    return ClassifiedImage(result.record.id, shown_path(result.record), labels)
