@@ -40,7 +40,7 @@ TIERS = (
     "clipsearch.session",
     "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
     "clipsearch.daemon.host",
-    "clipsearch.web",
+    "clipsearch.web clipsearch.mcp",
     "clipsearch.cli",
 )
 TIER_OF = {unit: tier for tier, units in enumerate(TIERS) for unit in units.split()}

@@ -3,7 +3,7 @@
 import io
 from base64 import b64encode
 
-from mcp_types import ImageContent, TextContent
+from mcp.types import ImageContent, TextContent
 from PIL.Image import Image
 
 JPEG_QUALITY = 85

@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp.types import ToolAnnotations
 
 from clipsearch import __version__
 from clipsearch.errors import ClipsearchError

@@ -1,14 +1,14 @@
 """A server of a small collection, called by the SDK's own client within this process."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from mcp import Client
-from mcp_types import CallToolResult, ListToolsResult
+from mcp.types import CallToolResult, ListToolsResult
 
 from clipsearch import Index
 from clipsearch.files.paths import canonical
@@ -18,6 +18,7 @@ from clipsearch.mcp.server import create_server
 from clipsearch.models.base import Encoder
 from tests.helpers.fakes import ColorEncoder, draw
 
+T = TypeVar("T")
 COLORS = ("red", "green", "blue")
 
 
@@ -36,7 +37,7 @@ class Assistant:
         """The structured result of a call that succeeds."""
         done = self.call(name, **arguments)
         assert not done.is_error, done.content
-        assert done.structured_content is not None
+        assert isinstance(done.structured_content, dict)
         return done.structured_content
 
     def error(self, name: str, **arguments: Any) -> str:
@@ -57,7 +58,7 @@ class Assistant:
     def id_of(self, color: str) -> str:
         return image_id(canonical(self.folder / f"{color}.png"))
 
-    async def _connected(self, use: Callable[[Client], Any]) -> Any:
+    async def _connected(self, use: Callable[[Client], Awaitable[T]]) -> T:
         async with Client(create_server(self.index)) as client:
             return await use(client)
 
