@@ -50,7 +50,7 @@ ENTRY_POINTS = {"clipsearch", "clipsearch.__main__"}
 
 # Packages that take a second or more to load, and the only modules that import them.
 OWNERS = {
-    "jinja2": {"clipsearch.render.html_template"},
+    "jinja2": {"clipsearch.render.html_template", "clipsearch.web.page_templates"},
     "huggingface_hub": {
         "clipsearch.models.hub",
         "clipsearch.models.library_output",

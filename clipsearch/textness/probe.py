@@ -10,8 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from clipsearch.cache import atomic_write
-from clipsearch.errors import ModelMismatchError, UsageError, VectorError, write_error
+from clipsearch.errors import ModelMismatchError, UsageError, VectorError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
 
@@ -67,16 +66,11 @@ class TextnessProbe:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write the probe atomically as a JSON file.
-
-        Raises UsageError if the file cannot be written, OutputError if the disk is full.
-        """
-        path = Path(path)
+        """Write the probe as a JSON file; raises UsageError if the file cannot be written."""
         try:
-            with atomic_write(path) as temporary:
-                temporary.write_text(json.dumps(self.as_json(), indent=2) + "\n", "utf-8")
+            Path(path).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise write_error(path, error) from error
+            raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

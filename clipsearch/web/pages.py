@@ -1,0 +1,192 @@
+"""The pages for people: search, and one image. They work as plain GET without scripts."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clipsearch.errors import ClipsearchError, shorten
+from clipsearch.web.dependencies import EngineOf
+from clipsearch.web.engine import Engine
+from clipsearch.web.image_json import image_json
+from clipsearch.web.image_routes import find_record
+from clipsearch.web.page_templates import html_response, json_in_html
+from clipsearch.web.page_values import (
+    SHORTCUTS,
+    folder_link,
+    image_facts,
+    image_values,
+    tile_values,
+)
+from clipsearch.web.problems import Problem, to_problem
+from clipsearch.web.schemas import SearchBody, SearchParameters, TermBody
+from clipsearch.web.search_request import to_body
+from clipsearch.web.search_service import search_json
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_SIZE = 60
+SIMILAR = 24
+MIN_Z = 2.0
+"""The cut of the page, if its address has none; 0 there means no cut."""
+
+_FIELDS = frozenset(SearchParameters.model_fields)
+_LISTS = frozenset({"format", "tag"})
+
+
+@router.get("/")
+async def show_search(request: Request, engine: EngineOf) -> Response:
+    """Return the search page with the first results; errors are shown on it."""
+    values = _values(request.query_params)
+    result: dict[str, Any] | None = None
+    error, status, terms = "", 200, []
+    try:
+        body = _body(values)
+        terms = [_term(term) for term in body.terms]
+        result = await search_json(body, engine)
+    except (ClipsearchError, Problem, ValidationError) as problem:
+        error, status = _explain(problem)
+    page = {"terms": terms, "min_z": f"{MIN_Z:g}", "page": result}
+    shown = result or {"hits": [], "warnings": [], "reasons": []}
+    return html_response(
+        "search.html",
+        request,
+        {
+            "here": "search",
+            "text": values.get("q", ""),
+            "query": f"?{request.url.query}" if request.url.query else "",
+            "values": _form_values(values),
+            "has_filters": bool(set(values) - {"q", "textness", "min_z", "order", "offset"}),
+            "status": _count(shown["hits"], values),
+            "hits": [tile_values(hit) for hit in shown["hits"]],
+            "warnings": shown["warnings"],
+            "reasons": shown["reasons"],
+            "error": error,
+            "shortcuts": SHORTCUTS,
+            "page_data": json_in_html(page),
+            **_neighbors(values, result),
+        },
+        status=status,
+    )
+
+
+@router.get("/image/{id}")
+async def show_image(
+    id: str,  # noqa: A002 - its public name
+    request: Request,
+    engine: EngineOf,
+) -> Response:
+    """Return the page of an image, with similar ones."""
+    try:
+        if not re.fullmatch("[0-9a-f]{32}", id):
+            raise Problem(404, f"{shorten(id)} is not the id of an image")
+        record = await find_record(id, engine)
+        image = await engine.run(lambda: image_json(record))
+    except (ClipsearchError, Problem) as problem:
+        detail, status = _explain(problem)
+        return show_error(request, "This image is not here", detail, status)
+    return html_response(
+        "image.html",
+        request,
+        {
+            "query": f"?{request.url.query}" if request.url.query else "",
+            "image": image_values(image),
+            "facts": image_facts(image),
+            "folder_link": folder_link(image),
+            "similar": await _similar(record.id, engine),
+        },
+    )
+
+
+def show_error(request: Request, title: str, detail: str, status: int) -> Response:
+    """Return a page that says what is wrong."""
+    return html_response("error.html", request, {"title": title, "detail": detail}, status=status)
+
+
+async def _similar(id_: str, engine: Engine) -> list[dict[str, Any]]:
+    """Return tiles of similar images; none if the model cannot be loaded."""
+    body = SearchBody(terms=[TermBody(id=id_)], exclude_images=True, limit=SIMILAR)
+    try:
+        result = await search_json(body, engine)
+    except (ClipsearchError, Problem):
+        return []
+    return [tile_values(hit) for hit in result["hits"]]
+
+
+def _values(parameters: QueryParams) -> dict[str, Any]:
+    """Return the parameters that a search has; a link may have others, of other programs."""
+    values: dict[str, Any] = {}
+    for name in parameters:
+        given = [value for value in parameters.getlist(name) if value.strip()]
+        if name in _FIELDS and given:
+            values[name] = given if name in _LISTS else given[-1]
+    if "format" in values:  # without scripts there is one field for all
+        values["format"] = [name.strip() for item in values["format"] for name in item.split(",")]
+    return values
+
+
+def _body(values: Mapping[str, Any]) -> SearchBody:
+    """Return the search of an address; raise ValidationError or UsageError."""
+    body = to_body(SearchParameters.model_validate({"limit": PAGE_SIZE, **values}))
+    min_z = MIN_Z if body.min_z is None else body.min_z
+    return body.model_copy(
+        update={
+            "min_z": min_z if body.terms and min_z else None,
+            "textness": body.textness or None,
+            "exclude_images": any(term.text is None for term in body.terms),
+        }
+    )
+
+
+def _term(term: TermBody) -> dict[str, Any]:
+    [(kind, content)] = (
+        (kind, getattr(term, kind))
+        for kind in ("text", "image", "id")
+        if getattr(term, kind) is not None
+    )
+    return {"kind": kind, "content": content, "weight": term.weight}
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return the sentence and the status of an error."""
+    if isinstance(error, ValidationError):
+        item = error.errors()[0]
+        field = ".".join(str(part) for part in item["loc"])
+        return shorten(f"{field}: {item['msg']}"), 422
+    problem = to_problem(error)
+    return str(problem.detail), problem.status_code
+
+
+def _form_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    empty: dict[str, Any] = dict.fromkeys(_FIELDS, "")
+    return empty | {"format": [], "tag": [], "textness": "0", "min_z": f"{MIN_Z:g}"} | dict(values)
+
+
+def _count(hits: list[Any], values: Mapping[str, Any]) -> str:
+    start = int(values.get("offset", 0)) if str(values.get("offset", 0)).isdecimal() else 0
+    return f"Images {start + 1:,} to {start + len(hits):,}" if hits else ""
+
+
+def _neighbors(values: Mapping[str, Any], result: dict[str, Any] | None) -> dict[str, str]:
+    """Return the links of the pages around, and below the cut; "" where there is none."""
+    links = {"previous": "", "next": "", "below": ""}
+    if result is None:
+        return links
+    offset, limit = int(values.get("offset", 0)), int(values.get("limit", PAGE_SIZE))
+
+    def link(**changes: object) -> str:
+        return f"/?{urlencode({**values, **changes}, doseq=True)}"
+
+    if offset:
+        links["previous"] = link(offset=max(0, offset - limit))
+    if result["next"]:
+        links["next"] = link(offset=offset + limit)
+    elif result["cut"]["more_below"]:
+        links["below"] = link(min_z=0, order="relevance", offset=result["cut"]["passed"] or 0)
+    return links

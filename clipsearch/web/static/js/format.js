@@ -1,0 +1,49 @@
+// How numbers, dates and paths are written.
+
+const count = new Intl.NumberFormat("en-US");
+const shortDate = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric", month: "short", year: "numeric", timeZone: "UTC",
+});
+const longDate = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "long", year: "numeric",
+  hour: "2-digit", minute: "2-digit", timeZone: "UTC",
+});
+
+export const formatCount = (number) => count.format(number);
+
+export const plural = (number, one, many = `${one}s`) =>
+  `${formatCount(number)} ${number === 1 ? one : many}`;
+
+// `taken_at` is the time of the camera's clock: it is shown as it is, in no zone.
+const moment = (text) => new Date(`${text.slice(0, 19)}Z`);
+
+export const formatDate = (text) => (text ? shortDate.format(moment(text)) : "");
+export const formatTime = (text) => (text ? longDate.format(moment(text)) : "");
+
+export function formatBytes(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** The z of a hit if it has one, else its score. */
+export function formatScore(hit) {
+  if (hit.z !== null && hit.z !== undefined) return `z ${hit.z.toFixed(1)}`;
+  return hit.score === null || hit.score === undefined ? "" : hit.score.toFixed(2);
+}
+
+const lastSlash = (path) => Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+
+export const nameOf = (path) => visible(path.slice(lastSlash(path) + 1));
+export const folderOf = (path) => path.slice(0, Math.max(lastSlash(path), 1));
+
+/** A path without characters that hide or reverse a part of it. */
+export function visible(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
+}
