@@ -6,7 +6,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from clipsearch import __version__
-from clipsearch.web import image_routes, pages, query_image_routes, search_routes, static_files
+from clipsearch.web import (
+    archive_routes,
+    image_routes,
+    pages,
+    query_image_routes,
+    search_routes,
+    static_files,
+)
 from clipsearch.web.engine import Engine
 from clipsearch.web.problems import add_problem_handlers
 from clipsearch.web.security import add_security
@@ -33,7 +40,14 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.engine = engine
     app.state.settings = settings
     add_problem_handlers(app)
-    for routes in (search_routes, query_image_routes, image_routes, pages, static_files):
+    for routes in (
+        search_routes,
+        query_image_routes,
+        image_routes,
+        archive_routes,
+        pages,
+        static_files,
+    ):
         app.include_router(routes.router)
     add_security(app, settings)
     return app

@@ -15,6 +15,7 @@ from clipsearch.web.problems import BusyProblem
 from clipsearch.web.query_images import QueryImages
 from clipsearch.web.ranking import Ranking, rank_all
 from clipsearch.web.settings import Limits
+from clipsearch.web.thumbnails import Thumbnails
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class Engine:
         self.limits = limits or Limits()
         self.query_images = QueryImages()
         self.date_orders = DateOrders()
+        self.thumbnails = Thumbnails()
+        self.archive_slots = threading.BoundedSemaphore(self.limits.archives)
         self.batches: Batcher[Query, Ranking] = Batcher(
             self._rank, size=BATCH, max_waiting=self.limits.queue
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,6 @@ from clipsearch.errors import ClipsearchError, shorten
 from clipsearch.web.dependencies import EngineOf
 from clipsearch.web.engine import Engine
 from clipsearch.web.image_json import image_json
-from clipsearch.web.image_routes import find_record
 from clipsearch.web.page_templates import html_response, json_in_html
 from clipsearch.web.page_values import (
     SHORTCUTS,
@@ -28,6 +28,7 @@ from clipsearch.web.problems import Problem, to_problem
 from clipsearch.web.schemas import SearchBody, SearchParameters, TermBody
 from clipsearch.web.search_request import to_body
 from clipsearch.web.search_service import search_json
+from clipsearch.web.stored_images import find_image
 
 router = APIRouter(include_in_schema=False)
 
@@ -86,7 +87,7 @@ async def show_image(
     try:
         if not re.fullmatch("[0-9a-f]{32}", id):
             raise Problem(404, f"{shorten(id)} is not the id of an image")
-        record = await find_record(id, engine)
+        record = (await engine.call(partial(find_image, id))).record
         image = await engine.run(lambda: image_json(record))
     except (ClipsearchError, Problem) as problem:
         detail, status = _explain(problem)
