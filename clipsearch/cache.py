@@ -26,9 +26,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield an empty temporary file beside `path`; move it to `path` when the block succeeds.
 
     On an exception the temporary file is removed and an existing `path` stays unchanged. After a
-    kill, the next write to `path` removes it. Raises OSError if the folder does not exist or cannot
-    be written.
+    kill, the next write to `path` removes it. A device or pipe, such as /dev/stdout, is yielded
+    itself. Raises OSError if the folder does not exist or cannot be written.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
     temporary, fd = _create_beside(path)
     try:
         if os.name == "nt":  # cannot move an open file
@@ -59,7 +62,7 @@ def _create_beside(path: Path) -> tuple[Path, int]:
 def make_cache_folder(folder: Path) -> None:
     """Create a folder in the user's cache folder, which only the user can read."""
     config.cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def content_key(*parts: Any) -> str:

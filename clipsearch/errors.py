@@ -6,6 +6,7 @@
     │   └── MissingDecoderError   its format needs a package that is not installed
     ├── ModelError            a model is missing or broken
     │   └── UnknownModelError     no model has this name (also a UsageError)
+    ├── OutputError           a result cannot be written: the disk is full or broken
     ├── VectorError           an array is not a valid embedding
     │   └── ZeroVectorError   a row is zero, NaN or infinite
     │       └── CanceledQueryError    the terms of a query add up to nothing (also a UsageError)
@@ -18,6 +19,9 @@
 
 A message says what happened, to which file or name, and what to try.
 """
+
+import errno
+from pathlib import Path
 
 
 class ClipsearchError(Exception):
@@ -46,6 +50,10 @@ class ModelError(ClipsearchError):
 
 class UnknownModelError(ModelError, UsageError):
     """No model has this name."""
+
+
+class OutputError(ClipsearchError):
+    """A result cannot be written: the disk is full or broken."""
 
 
 class VectorError(ClipsearchError, ValueError):
@@ -97,3 +105,18 @@ def shorten(text: str) -> str:
     """Return a text as one line of at most MESSAGE_LENGTH characters."""
     line = " ".join(text.split())
     return line if len(line) <= MESSAGE_LENGTH else f"{line[: MESSAGE_LENGTH - 1]}…"
+
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of a disk that is full or broken, which another folder or permission does not mend."""
+
+
+def write_error(path: Path, error: OSError) -> ClipsearchError:
+    """Return the error of a result that cannot be written: whose fault it is tells its class."""
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in DISK_ERRORS:
+        return OutputError(f"{path} cannot be written ({reason}): make room and run again")
+    return UsageError(
+        f"{path} cannot be written ({reason}): choose a folder that exists and that you may write "
+        "to"
+    )

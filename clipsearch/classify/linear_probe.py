@@ -9,7 +9,7 @@ import numpy as np
 
 from clipsearch.cache import atomic_write
 from clipsearch.classify.predictions import softmax
-from clipsearch.errors import ModelMismatchError, UsageError
+from clipsearch.errors import ModelMismatchError, UsageError, write_error
 from clipsearch.files.paths import expand_user
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
@@ -49,7 +49,7 @@ class LinearProbe:
     def save(self, path: str | Path) -> None:
         """Write the probe atomically as an `.npz` file without pickled objects.
 
-        Raises UsageError if the file cannot be written.
+        Raises UsageError if the file cannot be written, OutputError if the disk is full.
         """
         path = expand_user(Path(path))
         facts = {
@@ -65,9 +65,7 @@ class LinearProbe:
                     file, weights=self.weights, bias=self.bias, facts=np.array(json.dumps(facts))
                 )
         except OSError as error:
-            raise UsageError(
-                f"the probe cannot be written to {path}: {error.strerror or error}"
-            ) from error
+            raise write_error(path, error) from error
 
     @classmethod
     def load(cls, path: str | Path) -> "LinearProbe":

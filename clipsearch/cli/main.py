@@ -1,14 +1,11 @@
 """The group of commands, which imports them lazily, and the exit codes of errors."""
 
-import io
 import logging
-import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 import click
@@ -16,6 +13,11 @@ import click
 from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.cli.messages import add_quiet_option
+from clipsearch.cli.streams import (
+    describe_os_error,
+    prepare_process_streams,
+    prepare_streams,
+)
 from clipsearch.errors import ClipsearchError, UsageError, shorten
 from clipsearch.escape import escape_control
 from clipsearch.startup import reduce_garbage_collection
@@ -119,17 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> Never:
     """
     if arguments is None:  # a process of its own
         reduce_garbage_collection()
-        _reopen_closed_streams()
+        prepare_process_streams()
     for name in ("SIGTERM", "SIGHUP"):  # like Ctrl-C: finished work is written before the exit
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    if sys.stdout is None:  # closed by the shell
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the exit
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows cannot encode every file name
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     try:
         # Standalone mode exits with 1 on an interrupt and prints usage errors on several lines.
         code = clipsearch.main(arguments, prog_name="clipsearch", standalone_mode=False)
@@ -151,8 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
         _fail(explain_error(str(error), _given(arguments)), code)
     except OSError as error:  # of a disk or a pipe, not translated elsewhere
-        file = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{file}", EXIT_ERROR)
+        _fail(describe_os_error(error), EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
     except (MemoryError, RuntimeError, ImportError) as error:
@@ -170,19 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> Never:
 
 def _given(arguments: Sequence[str] | None) -> Sequence[str]:
     return sys.argv[1:] if arguments is None else arguments
-
-
-def _reopen_closed_streams() -> None:
-    """Open the null device for standard streams that the shell closed.
-
-    Otherwise the next file that is opened, such as the store's, takes the number of the stream,
-    and native libraries write their messages into it.
-    """
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
 
 
 def _fail(message: str, code: int) -> Never:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from clipsearch.cache import atomic_write
-from clipsearch.errors import UsageError
+from clipsearch.errors import UsageError, write_error
 from clipsearch.escape import escape_control
 from clipsearch.files.paths import expand_user
 
@@ -31,19 +31,14 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary file that replaces `path` when the block succeeds.
 
     A leading ~ is expanded. On an exception an existing file stays as it was. Raises UsageError if
-    the folder cannot be written.
+    the folder cannot be written, OutputError if the disk is full.
     """
     path = expand_user(path)
     try:
         with atomic_write(path) as temporary:
             yield temporary
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"cannot write {escape_control(path.name)} to the folder "
-            f"{escape_control(str(path.parent.absolute()))} ({reason}): "
-            "choose a folder that exists and that you may write to"
-        ) from error
+        raise write_error(path.absolute(), error) from error
 
 
 def save_image(image: Image.Image, path: Path, suffix: str) -> None:

@@ -48,6 +48,9 @@ class LiteServer(Protocol):
     def has_ended(self) -> bool:
         """Tell whether it has ended, also if it is just ending."""
 
+    def end(self) -> None:
+        """End its process, if it has one; the next call starts it again."""
+
     def read_log(self) -> str:
         """Return the line that matters among those logged since the last call."""
 

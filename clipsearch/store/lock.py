@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from clipsearch.errors import BusyStoreError, StoreError
@@ -47,7 +48,8 @@ class FileLock:
         self._fd = fd
         process_ids = _process_ids(os.pread(fd, 64, 0))
         self.orphan = process_ids[1] if len(process_ids) > 1 else None
-        self._write(os.getpid())
+        with suppress(OSError):  # a full disk: reading needs no note
+            self._write(os.getpid())
 
     def note_child(self, process_id: int) -> None:
         """Note a child process that may outlive this one, for the next holder."""

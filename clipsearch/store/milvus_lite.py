@@ -102,6 +102,13 @@ class NativeServer:
                 process.wait(END_SECONDS)
         return not self.is_alive()
 
+    def end(self) -> None:
+        """End the process, as by a kill; the next call starts it again."""
+        with self._starting:
+            for process in self._processes[-1:]:
+                process.kill()
+                process.wait()
+
     def read_log(self) -> str:
         """Return the last new line of its log; a message of its filter parser comes first."""
         size = os.fstat(self._log.fileno()).st_size

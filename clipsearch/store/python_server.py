@@ -52,6 +52,9 @@ class PythonServer:
         """Return False: it runs in this process."""
         return False
 
+    def end(self) -> None:
+        """Do nothing: it cannot be ended alone."""
+
     def read_log(self) -> str:
         """Return nothing: its errors are complete."""
         return ""

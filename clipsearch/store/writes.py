@@ -40,14 +40,21 @@ class Writes:
 
         Raises StoreError if that fails, or if the store's file was deleted or replaced.
         """
+        server = self._connection.server
         with self._connection.translating():
-            server = self._connection.server
             if server is None:
                 return write()
             with server.guard.writing():
                 self._require_space(size)
-                self._connection.complete_write()  # of a call that failed
-                return self._connection.repeat(write)
+                try:
+                    return self._write(write)
+                except RefusedRowsError:
+                    raise
+                except StoreError:
+                    # It counts and finds rows in its memory that could not be written.
+                    server.end()
+                    self._require_space(size)
+                    raise
 
     def upsert(self, name: str, entities: Sequence[Entity]) -> None:
         """Write entities with different keys, their first fields; replace those that exist.
@@ -68,6 +75,11 @@ class Writes:
         """Delete entities by their keys; unknown keys are not an error."""
         for batch in batches(keys, WRITE_ROWS):
             self.run(lambda batch=batch: self._delete(name, batch))  # type: ignore[misc]
+
+    def _write(self, write: Callable[[], T]) -> T:
+        with self._connection.translating():
+            self._connection.complete_write()  # of a call that failed
+            return self._connection.repeat(write)
 
     def _delete(self, name: str, batch: Sequence[str]) -> None:
         seconds = self._connection.write_seconds(len(batch))

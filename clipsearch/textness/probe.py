@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from clipsearch.errors import ModelMismatchError, UsageError, VectorError
+from clipsearch.cache import atomic_write
+from clipsearch.errors import ModelMismatchError, UsageError, VectorError, write_error
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
 
@@ -66,11 +67,16 @@ class TextnessProbe:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write the probe as a JSON file; raises UsageError if the file cannot be written."""
+        """Write the probe atomically as a JSON file.
+
+        Raises UsageError if the file cannot be written, OutputError if the disk is full.
+        """
+        path = Path(path)
         try:
-            Path(path).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+            with atomic_write(path) as temporary:
+                temporary.write_text(json.dumps(self.as_json(), indent=2) + "\n", "utf-8")
         except OSError as error:
-            raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+            raise write_error(path, error) from error
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.errors import UsageError
+from clipsearch.errors import OutputError, UsageError
 from clipsearch.render.contact_sheet import draw_sheet, write_sheet
 from clipsearch.render.result_section import Section
 from tests.helpers.hits import make_hit
@@ -136,7 +136,7 @@ def test_a_failed_write_keeps_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(UsageError, match="no space left"):
+    with pytest.raises(OutputError, match="no space left"):
         write_sheet(old, [])
     assert old.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == [name]
