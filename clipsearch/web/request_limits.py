@@ -96,7 +96,7 @@ class _Exchange:
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         loop = asyncio.get_running_loop()
-        self._task = loop.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
+        self._task = loop.create_task(self._call(app, scope))
         seconds = self._limits.body_seconds + self._limits.seconds
         timer = loop.call_later(seconds, self._give_up)
         if scope["method"] in ("GET", "HEAD"):  # nothing else would notice that the client is gone
@@ -114,6 +114,9 @@ class _Exchange:
             timer.cancel()
             if self._watcher is not None:
                 self._watcher.cancel()
+
+    async def _call(self, app: ASGIApp, scope: Scope) -> None:
+        await app(scope, self._receive, self._send)
 
     async def _receive(self) -> Message:
         """Return the parts of the body, then wait for a hang-up; called by the app."""
