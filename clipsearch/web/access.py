@@ -3,9 +3,10 @@
 import hashlib
 import hmac
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote, urlencode
 
-from starlette.datastructures import Headers
-from starlette.responses import RedirectResponse
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clipsearch.web.problems import Problem
@@ -30,9 +31,15 @@ class TokenCheck:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if has_access(headers, self._token):
+        is_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+        given = QueryParams(scope["query_string"]).get("token") if is_page else None
+        if given is not None and is_token(given, self._token):
+            await let_in(RedirectResponse(_without_token(scope), 303), self._token)(
+                scope, receive, send
+            )
+        elif has_access(headers, self._token):
             await self._app(scope, receive, send)
-        elif scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+        elif is_page:
             await RedirectResponse("/login", 303)(scope, receive, send)
         else:
             raise Problem(
@@ -45,7 +52,9 @@ class TokenCheck:
 def has_access(headers: Headers, token: str) -> bool:
     """Whether a request has the token, or the cookie that stands for it."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and is_token(given.strip(), token):
+    # Headers are bytes, which arrive here as if they were Latin-1.
+    text = given.strip().encode("latin-1").decode("utf-8", "replace")
+    if scheme.lower() == "bearer" and is_token(text, token):
         return True
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
@@ -54,11 +63,26 @@ def has_access(headers: Headers, token: str) -> bool:
     return morsel is not None and is_token(morsel.value, cookie_value(token))
 
 
+def let_in(response: Response, token: str) -> Response:
+    """Set the cookie that stands for the token until the browser is closed."""
+    response.set_cookie(COOKIE, cookie_value(token), httponly=True, samesite="strict")
+    return response
+
+
 def is_token(given: str, token: str) -> bool:
     """Compare in a time that does not tell how much of it is right."""
     return hmac.compare_digest(
         given.encode(errors="surrogatepass"), token.encode(errors="surrogatepass")
     )
+
+
+def _without_token(scope: Scope) -> str:
+    """Return the address of a page without the token, which must not stay in the history."""
+    pairs = QueryParams(scope["query_string"]).multi_items()
+    query = urlencode([pair for pair in pairs if pair[0] != "token"])
+    # A path of two slashes would be another host.
+    path = quote("/" + scope["path"].lstrip("/\\"))
+    return f"{path}?{query}" if query else path
 
 
 def cookie_value(token: str) -> str:

@@ -9,6 +9,7 @@ from clipsearch import __version__
 from clipsearch.web import (
     archive_routes,
     image_routes,
+    login,
     pages,
     query_image_routes,
     search_routes,
@@ -45,6 +46,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         query_image_routes,
         image_routes,
         archive_routes,
+        login,
         pages,
         static_files,
     ):

@@ -12,18 +12,17 @@ class Limits:
     """What one request may ask for, and how many may run at a time.
 
     - `body_bytes`: of a request's body; `upload_bytes`: of one with an image.
-    - `header_seconds`, `body_seconds`: until these have arrived; `seconds`: from then on until the
-      response begins; `send_seconds`: until the client has taken a part of it.
+    - `body_seconds`: until a body has arrived; `seconds`: from then on until the response begins;
+      `send_seconds`: until the client has taken a part of it.
     - `upload_pixels`: of an uploaded image; files of the collection have the limit of `decode`.
     - `text_length`: characters of one text; `terms`: of a query; `ids`: of a request.
-    - `connections`, `concurrency`: connections and requests at a time; `threads`: those that use
-      the collection, and as many that decode images; `queue`: calls that wait for such a thread;
-      `archives`: that are downloaded at a time.
+    - `concurrency`: requests at a time; `threads`: those that use the collection, and as many that
+      decode images; `queue`: calls that wait for such a thread; `archives`: that are downloaded
+      at a time.
     """
 
     body_bytes: int = 1 << 20
     upload_bytes: int = 64 << 20
-    header_seconds: float = 15
     body_seconds: float = 30
     seconds: float = 60
     send_seconds: float = 60
@@ -31,7 +30,6 @@ class Limits:
     text_length: int = 2_000
     terms: int = 32
     ids: int = 10_000
-    connections: int = 1_000
     concurrency: int = 128
     threads: int = 4
     queue: int = 256
