@@ -30,7 +30,7 @@ from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.removal import remove_images
-from ingest.report import IngestReport
+from ingest.report import IngestReport, Tally
 
 
 class Index(Session):
@@ -64,8 +64,9 @@ class Index(Session):
         options: IngestOptions | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
+        tally: Tally | None = None,
     ) -> IngestReport:
-        """Store the new and changed images of a source; see `ingest`."""
+        """Store the new and changed images of a source, counted in `tally`; see `ingest`."""
         options = arguments.instance("options", options, IngestOptions)
         collection = self.find_collection()
         if dry_run:
@@ -74,7 +75,7 @@ class Index(Session):
             source.require_any()
         encoder = self.load(file.path for file in source if isinstance(file, ImageFile))
         try:
-            return ingest(source, self.create_collection(), encoder, options, progress)
+            return ingest(source, self.create_collection(), encoder, options, progress, tally)
         finally:
             if collection is None:  # empty, it would tie the next ingestion to this model
                 self.drop_if_empty()
@@ -122,8 +123,7 @@ class Index(Session):
 
     def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
         """Return the hits of each query, in order; much faster than one call each."""
-        kinds = "strings or Query objects"
-        given = arguments.sequence("queries", queries, (str, Query), kinds)
+        given = arguments.sequence("queries", queries, (str, Query), "strings or Query objects")
         parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in given]
         results = search(parsed, self.load, self.collection)
         if texts := query_texts(parsed):

@@ -46,13 +46,15 @@ def ingest(
     encoder: Encoder,
     options: IngestOptions,
     progress: Progress | None = None,
+    tally: Tally | None = None,
 ) -> IngestReport:
     """Embed and store the images of a source that are new or changed.
 
     Rows are written in batches. If the run is interrupted, written rows stay and the next run
     continues from there. A file that cannot be stored is in the report and never stops the others.
+    `tally` counts while the run proceeds.
     """
-    tally, started = Tally(), time.monotonic()
+    tally, started = Tally() if tally is None else tally, time.monotonic()
     changes = Changes(source, collection, options, tally, progress)
     if progress is not None:
         _count_in_background(source, progress)

@@ -8,14 +8,18 @@ from fastapi import FastAPI
 from clipsearch import __version__
 from clipsearch.web import (
     archive_routes,
+    collection_routes,
     image_routes,
+    ingest_routes,
     login,
     pages,
     query_image_routes,
     search_routes,
     static_files,
 )
+from clipsearch.web.computations import Computations
 from clipsearch.web.engine import Engine
+from clipsearch.web.ingest_jobs import IngestJobs
 from clipsearch.web.problems import add_problem_handlers
 from clipsearch.web.security import add_security
 from clipsearch.web.settings import Settings
@@ -26,8 +30,10 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await app.state.jobs.close()
+        await app.state.computations.close()
         await engine.close()
 
     app = FastAPI(
@@ -40,12 +46,16 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     )
     app.state.engine = engine
     app.state.settings = settings
+    app.state.computations = Computations(engine)
+    app.state.jobs = IngestJobs(engine)
     add_problem_handlers(app)
     for routes in (
         search_routes,
         query_image_routes,
         image_routes,
         archive_routes,
+        collection_routes,
+        ingest_routes,
         login,
         pages,
         static_files,

@@ -5,7 +5,9 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends
 from starlette.requests import Request
 
+from clipsearch.web.computations import Computations
 from clipsearch.web.engine import Engine
+from clipsearch.web.ingest_jobs import IngestJobs
 from clipsearch.web.settings import Settings
 
 
@@ -19,8 +21,24 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
+async def _computations(request: Request) -> Computations:
+    computations: Computations = request.app.state.computations
+    return computations
+
+
+async def _jobs(request: Request) -> IngestJobs:
+    jobs: IngestJobs = request.app.state.jobs
+    return jobs
+
+
 EngineOf: TypeAlias = Annotated[Engine, Depends(_engine)]
 """The type of a route's parameter that is the app's engine."""
 
 SettingsOf: TypeAlias = Annotated[Settings, Depends(_settings)]
 """The type of a route's parameter that is the app's settings."""
+
+ComputationsOf: TypeAlias = Annotated[Computations, Depends(_computations)]
+"""The type of a route's parameter for work that takes long."""
+
+JobsOf: TypeAlias = Annotated[IngestJobs, Depends(_jobs)]
+"""The type of a route's parameter for the ingest jobs."""

@@ -50,12 +50,21 @@ class Engine:
         self._decode_threads = ThreadPoolExecutor(threads, "decode")
         self._work_threads = ThreadPoolExecutor(threads, "work")
         self._pending = 0
+        self._changed = 0.0
         self._open: dict[int, tuple[Index, float]] = {}  # by thread, with the time of opening
 
     @property
     def pending(self) -> int:
         """How many calls run or wait for a thread, without searches."""
         return self._pending
+
+    def open_index(self) -> Index:
+        """Return an Index of its own for one thread, which closes it."""
+        return self._open_index()
+
+    def refresh(self) -> None:
+        """Let calls from now on see what was written; without this they do a second later."""
+        self._changed = time.monotonic()
 
     async def search(self, query: Query) -> Ranking:
         """Answer one query without its thresholds, in one batch with others that wait."""
@@ -107,7 +116,7 @@ class Engine:
         thread, now = threading.get_ident(), time.monotonic()
         if thread in self._open:
             index, opened = self._open[thread]
-            if now - opened < FRESH_SECONDS:
+            if now - opened < FRESH_SECONDS and opened > self._changed:
                 return index
             del self._open[thread]
             index.close()

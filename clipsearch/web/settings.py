@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -41,7 +42,8 @@ class Settings:
     """Settings of the web server.
 
     `token` is required from every client if it is set. `allowed_hosts` are further names that a
-    request's Host header may have. Without `allow_write` nothing can be ingested.
+    request's Host header may have. Without `allow_write` nothing can be ingested; with it, what
+    lies in `roots` and in folders that were ingested before.
     """
 
     host: str = DEFAULT_HOST
@@ -49,6 +51,7 @@ class Settings:
     token: str | None = None
     allowed_hosts: frozenset[str] = frozenset()
     allow_write: bool = False
+    roots: tuple[Path, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     @property
