@@ -13,6 +13,7 @@ from dataclasses import replace
 from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
 from clipsearch.files.discover import FileSource
+from clipsearch.files.disks import mounted_disks
 from clipsearch.files.embed import ZERO_VECTOR
 from clipsearch.files.load import HashedFile, LoadedImage, load_image
 from clipsearch.files.name_date import with_name_date
@@ -26,7 +27,7 @@ from clipsearch.types import Failure, ImageRow, Vectors
 from clipsearch.vectors import normalize
 from ingest.diff import LOOKUP, Changes, StoredCopies
 from ingest.options import IngestOptions
-from ingest.prune import count_gone, find_missing, forget_failures
+from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
 from ingest.report import IngestReport, Tally
 from ingest.writer import Writer
 
@@ -58,7 +59,9 @@ def ingest(
     changes = Changes(source, collection, options, tally, progress)
     if progress is not None:
         _count_in_background(source, progress)
-    collection.add_roots(source.roots)
+    if options.force:
+        collection.remove_roots(absent_disks(collection, source.roots))
+    collection.add_roots(source.roots, list(mounted_disks(source.roots)))
     try:
         Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
         forget_failures(collection, source.locations, tally.failed)

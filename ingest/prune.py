@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.files.disks import mounted_disks
 from clipsearch.files.paths import is_missing
 from clipsearch.images.hashing import image_id
 from clipsearch.store import Collection, filters
@@ -31,10 +32,12 @@ def find_missing(
 ) -> MissingFiles:
     """Find rows under the roots whose file no longer exists, except for the ids in `without`.
 
-    A file that cannot be examined (in a folder without permission) is not missing. A disk that is
-    not mounted looks like an empty folder. So, without `force`, a row is kept if its folder is
-    empty, or if more than half of its root is missing.
+    A file that cannot be examined (in a folder without permission) is not missing. Without `force`
+    a row is kept if a disk was mounted above it and is not now. A system that cannot tell shows
+    such a disk as an empty folder. So a row is also kept if its folder is empty, or if more than
+    half of its root is missing.
     """
+    absent = absent_disks(collection, roots)
     missing: dict[str, Path] = {}
     doubtful: set[str] = set()
     refusals: list[str] = []
@@ -47,7 +50,7 @@ def find_missing(
                 if is_missing(path):
                     missing_here[id_] = path
         missing |= missing_here
-        for folder, ids in _emptied_folders(root, known, missing_here).items():
+        for folder, ids in _doubtful_folders(root, known, missing_here, absent).items():
             if not force and not doubtful.issuperset(ids):
                 doubtful |= ids
                 refusals.append(
@@ -56,6 +59,16 @@ def find_missing(
                     "anyway"
                 )
     return MissingFiles([id_ for id_ in missing if id_ not in doubtful], refusals)
+
+
+def absent_disks(collection: Collection, roots: Sequence[Path]) -> list[Path]:
+    """Return the mount points of disks at, below or above the roots that are not mounted now."""
+    return [
+        point
+        for point in collection.info.mounts
+        if any(point.is_relative_to(root) or root.is_relative_to(point) for root in roots)
+        and point not in mounted_disks([point])
+    ]
 
 
 def count_gone(collection: Collection, roots: Sequence[Path], *, expected: int | None) -> int:
@@ -100,6 +113,18 @@ def can_have_moved(path: Path, roots: Sequence[Path]) -> bool:
     return is_missing(path) and (
         _has_content(path.parent)
         or any(root in path.parents and _has_content(root) for root in roots)
+    )
+
+
+def _doubtful_folders(
+    root: Path, known: int, missing: dict[str, Path], absent: Sequence[Path]
+) -> dict[Path, set[str]]:
+    """The ids of missing files by the folder that is or looks like a disk that is not mounted."""
+    disks = {
+        point: {id_ for id_, path in missing.items() if point in path.parents} for point in absent
+    }
+    return {point: ids for point, ids in disks.items() if ids} | _emptied_folders(
+        root, known, missing
     )
 
 

@@ -1,7 +1,6 @@
 """`clipsearch watch`."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,7 +11,6 @@ from clipsearch.cli.watch_output import WatchOutput
 from clipsearch.errors import BusyStoreError, DamagedStoreError, ModelMismatchError, StoreError
 from clipsearch.files.changes import FileChanges
 from clipsearch.files.discover import FileSource
-from clipsearch.files.mounts import mount_points
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
@@ -117,7 +115,6 @@ class _Ingestion:
         self._model: str | Encoder | None = model
         self._runtime = runtime
         self._output = output
-        self._mounts: frozenset[Path] = frozenset()
         self._has_run = False
 
     def run(self) -> RunResult:
@@ -155,15 +152,7 @@ class _Ingestion:
                 return None
             encoder = index.load()
             with progress_bar(quiet=not self._output.shows_progress) as bar:
-                report = index.ingest_source(source, options=self._safe_options(), progress=bar)
+                report = index.ingest_source(source, options=self._options, progress=bar)
             if daemon_of(index.store) is None:  # the daemon's model is loaded there
                 self._model = encoder
         return report
-
-    def _safe_options(self) -> IngestOptions:
-        """The options; nothing is removed while a disk that was mounted before is not."""
-        mounted = mount_points(self._locations)
-        self._mounts |= mounted
-        if mounted == self._mounts:
-            return self._options
-        return replace(self._options, prune=False)

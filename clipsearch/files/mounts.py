@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +25,6 @@ def read_mounts() -> list[Mount]:
     except OSError:
         return []
     return [_parse(line) for line in lines if line]
-
-
-def mount_points(folders: Iterable[Path]) -> frozenset[Path]:
-    """Return the mount points at or below canonical folders; empty if the system cannot tell."""
-    roots = tuple(folders)
-    points = (mount.point for mount in read_mounts())
-    return frozenset(point for point in points if any(map(point.is_relative_to, roots)))
 
 
 def _parse(line: bytes) -> Mount:

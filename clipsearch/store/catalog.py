@@ -3,6 +3,7 @@
     collection/NAME       model, schema version (of rows and catalog), time: written once
     rows/NAME             a lower bound of its rows
     root/NAME/ID          a folder that was ingested
+    root/NAME/ID/mount    the mount point of a disk with such folders
     failure/NAME/ID       a file that could not be ingested, and the reason
     textness/HASH         the textness probe of a model, for all its collections
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ class CollectionInfo:
     created_at: str
     rows: int
     roots: tuple[Path, ...]
+    mounts: tuple[Path, ...]
 
 
 class Catalog:
@@ -75,7 +77,7 @@ class Catalog:
         values = self._get(keys)
         if keys[0] not in values:
             return None
-        roots = self._read(f"root/{name}/").values()
+        roots = self._read(f"root/{name}/")
         return _to_info(name, values[keys[0]], values.get(keys[1], 0), roots)
 
     def infos(self) -> list[CollectionInfo]:
@@ -87,7 +89,7 @@ class Catalog:
                 name,
                 entries[f"collection/{name}"],
                 rows.get(f"rows/{name}", 0),
-                self._read(f"root/{name}/").values(),
+                self._read(f"root/{name}/"),
             )
             for name in names
             if not _is_newer(entries[f"collection/{name}"])
@@ -98,7 +100,7 @@ class Catalog:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"model": asdict(model), "schema_version": SCHEMA_VERSION, "created_at": now}
         self._write({f"rows/{name}": 0, f"collection/{name}": entry})
-        return _to_info(name, entry, 0, [])
+        return _to_info(name, entry, 0, {})
 
     def remove(self, name: str) -> None:
         """Delete everything about a collection, its entry last."""
@@ -110,13 +112,16 @@ class Catalog:
         """Set the lower bound of a collection's rows."""
         self._write({f"rows/{name}": rows})
 
-    def add_roots(self, name: str, roots: Sequence[Path]) -> None:
-        """Add folders that were ingested."""
-        self._write({f"root/{name}/{image_id(root)}": encode_path(root) for root in roots})
+    def add_roots(self, name: str, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
+        """Add folders that were ingested, and the mount points of their disks."""
+        values = {f"root/{name}/{image_id(root)}": encode_path(root) for root in roots}
+        points = {f"root/{name}/{image_id(point)}/mount": encode_path(point) for point in mounts}
+        self._write(values | points)
 
-    def remove_roots(self, name: str, roots: Sequence[Path]) -> None:
-        """Delete folders."""
-        self._delete([f"root/{name}/{image_id(root)}" for root in roots])
+    def remove_roots(self, name: str, paths: Sequence[Path]) -> None:
+        """Delete folders and mount points."""
+        keys = [f"root/{name}/{image_id(path)}" for path in paths]
+        self._delete([*keys, *(f"{key}/mount" for key in keys)])
 
     def add_failures(self, name: str, failures: Sequence[Failure]) -> None:
         """Add files that could not be ingested, each with its last reason only."""
@@ -199,32 +204,29 @@ class Catalog:
         return self._is_known_to_exist
 
 
-def _to_info(name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]) -> CollectionInfo:
+def _to_info(name: str, entry: dict[str, Any], rows: int, roots: dict[str, str]) -> CollectionInfo:
     """Return the entry of a collection; raise StoreError on one of a newer version or damaged."""
     try:
-        return _parse_info(name, entry, rows, roots)
+        if _is_newer(entry):
+            raise StoreError(
+                f"the collection {name!r} was made by a newer version of clipsearch: update this "
+                "one"
+            )
+        paths = {key: decode_path(path) for key, path in roots.items()}
+        return CollectionInfo(
+            name=name,
+            model=ModelIdentity(**entry["model"]),
+            schema_version=entry["schema_version"],
+            created_at=entry["created_at"],
+            rows=rows,
+            roots=tuple(sorted(paths[key] for key in paths if not key.endswith("/mount"))),
+            mounts=tuple(sorted(paths[key] for key in paths if key.endswith("/mount"))),
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedStoreError(
             f"the catalog's entry of the collection {name!r} is damaged ({error}): restore a copy, "
             "or delete the store and ingest again"
         ) from error
-
-
-def _parse_info(
-    name: str, entry: dict[str, Any], rows: int, roots: Iterable[str]
-) -> CollectionInfo:
-    if _is_newer(entry):
-        raise StoreError(
-            f"the collection {name!r} was made by a newer version of clipsearch: update this one"
-        )
-    return CollectionInfo(
-        name=name,
-        model=ModelIdentity(**entry["model"]),
-        schema_version=entry["schema_version"],
-        created_at=entry["created_at"],
-        rows=rows,
-        roots=tuple(sorted(map(decode_path, roots))),
-    )
 
 
 def _is_newer(entry: dict[str, Any]) -> bool:

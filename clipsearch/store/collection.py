@@ -53,7 +53,7 @@ class Collection:
 
     @property
     def info(self) -> CollectionInfo:
-        """The catalog's entry: the model, a lower bound of the rows, the roots."""
+        """The catalog's entry: the model, a lower bound of the rows, the roots and mounts."""
         return self._writer.info
 
     def count(self, condition: str = "") -> int:
@@ -208,13 +208,13 @@ class Collection:
             )
         ]
 
-    def add_roots(self, roots: Sequence[Path]) -> None:
-        """Remember folders that were ingested."""
-        self._writer.add_roots(roots)
+    def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path] = ()) -> None:
+        """Remember folders that were ingested, and the mount points of their disks."""
+        self._writer.add_roots(roots, mounts)
 
-    def remove_roots(self, roots: Sequence[Path]) -> None:
-        """Forget folders."""
-        self._writer.remove_roots(roots)
+    def remove_roots(self, paths: Sequence[Path]) -> None:
+        """Forget folders and mount points."""
+        self._writer.remove_roots(paths)
 
     def add_failures(self, failures: Sequence[Failure]) -> None:
         """Remember files that could not be ingested, each with its last reason only."""

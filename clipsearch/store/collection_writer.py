@@ -57,18 +57,23 @@ class CollectionWriter:
             self._set_lower_bound(max(0, self.info.rows - len(ids)))
             self._backend.delete(self.info.name, ids)
 
-    def add_roots(self, roots: Sequence[Path]) -> None:
-        """Remember folders that were ingested."""
+    def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
+        """Remember folders that were ingested, and the mount points of their disks."""
         self.begin()
-        self._catalog.add_roots(self.info.name, roots)
-        self.info = replace(self.info, roots=tuple(sorted({*self.info.roots, *roots})))
+        self._catalog.add_roots(self.info.name, roots, mounts)
+        self.info = replace(
+            self.info,
+            roots=tuple(sorted({*self.info.roots, *roots})),
+            mounts=tuple(sorted({*self.info.mounts, *mounts})),
+        )
 
-    def remove_roots(self, roots: Sequence[Path]) -> None:
-        """Forget folders."""
+    def remove_roots(self, paths: Sequence[Path]) -> None:
+        """Forget folders and mount points."""
         self.begin()
-        self._catalog.remove_roots(self.info.name, roots)
-        remaining = tuple(root for root in self.info.roots if root not in set(roots))
-        self.info = replace(self.info, roots=remaining)
+        self._catalog.remove_roots(self.info.name, paths)
+        roots = tuple(root for root in self.info.roots if root not in set(paths))
+        mounts = tuple(point for point in self.info.mounts if point not in set(paths))
+        self.info = replace(self.info, roots=roots, mounts=mounts)
 
     def finish(self) -> None:
         """Note the row count, let a server index what was written, and let others write."""

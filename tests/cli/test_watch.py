@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.files.mounts import Mount
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
@@ -97,21 +98,34 @@ def test_a_folder_that_vanishes_keeps_its_images(
     assert "3 images" in run("status").stdout
 
 
-def test_nothing_is_removed_while_a_disk_is_not_mounted(
-    watching: Callable[..., Done], image_folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_removed_below_a_disk_that_is_not_mounted(
+    watching: Callable[..., Done],
+    run: Run,
+    image_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mounted = [frozenset({image_folder / "disk"}), frozenset(), frozenset({image_folder / "disk"})]
-    monkeypatch.setattr("clipsearch.cli.watch.mount_points", lambda _: mounted.pop(0))
-    removed = []
-    watching(
+    disk = Mount(1, image_folder / "disk", "ext4")
+    mounted = [disk]
+    monkeypatch.setattr("clipsearch.files.disks.read_mounts", lambda: mounted)
+    on_disk = draw(disk.point / "1.png", "yellow")
+
+    def lose() -> None:
+        mounted.clear()
+        on_disk.unlink()
+        (image_folder / "red.png").unlink()
+
+    done = watching(
         image_folder,
         steps=[
-            lambda: (image_folder / "red.png").unlink(),
-            lambda: removed.append(len(mounted)),
+            lose,
+            lambda: None,
+            lambda: mounted.append(disk),
         ],
     )
-    assert removed == [1]
-    assert mounted == []
+    shown = lines(done)
+    assert sum(f"nothing removed under {disk.point}" in line for line in shown) == 1
+    assert shown[-2:] == ["1 removed", "clipsearch: interrupted"]
+    assert "2 images" in run("status").stdout
 
 
 def test_an_empty_folder_creates_no_store_until_it_has_images(
