@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
-from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -19,6 +18,7 @@ from clipsearch.web.dependencies import EngineOf
 from clipsearch.web.problems import PROBLEMS, BusyProblem, Problem
 from clipsearch.web.schemas import Model
 from clipsearch.web.stored_images import StoredImage, find_images
+from clipsearch.web.streams import ClosingStream
 
 router = APIRouter(prefix="/v1", tags=["images"], responses=PROBLEMS)
 
@@ -54,7 +54,7 @@ async def download_archive(request: Request, engine: EngineOf) -> StreamingRespo
     return _ZipResponse(images, engine.archive_slots)
 
 
-class _ZipResponse(StreamingResponse):
+class _ZipResponse(ClosingStream):
     """Streams a ZIP while it holds one of a few slots."""
 
     media_type = "application/zip"
@@ -81,8 +81,8 @@ async def _read_ids(request: Request) -> Sequence[str]:
             values = ArchiveBody(ids=[value for name, value in pairs if name == "ids"])
         else:
             values = ArchiveBody.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
+    except ValidationError:  # a ValueError as well
+        raise
     except ValueError as error:
         raise Problem(422, "the form is not valid: send each id as `ids=…`") from error
     return values.ids
@@ -90,5 +90,6 @@ async def _read_ids(request: Request) -> Sequence[str]:
 
 async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield chunks that are made in threads."""
+    # If this is cancelled, a thread may still make a chunk; the last reference closes the files.
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         yield chunk

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -90,7 +91,7 @@ def to_problem(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case RequestValidationError():
+        case RequestValidationError() | ValidationError():
             return _invalid(error)
         case HTTPException():
             return Problem(error.status_code, str(error.detail), headers=error.headers)
@@ -111,11 +112,11 @@ def add_problem_handlers(app: FastAPI) -> None:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem_response(problem)
 
-    for kind in (RequestValidationError, HTTPException, ClipsearchError):
+    for kind in (RequestValidationError, ValidationError, HTTPException, ClipsearchError):
         app.add_exception_handler(kind, handle)
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def _invalid(error: RequestValidationError | ValidationError) -> Problem:
     errors = [
         {
             "field": ".".join(str(part) for part in item["loc"] if part not in ("body", "query")),

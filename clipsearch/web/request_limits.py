@@ -90,6 +90,7 @@ class _Exchange:
         self._send_on = send
         self._limits = limits
         self._disconnected = asyncio.Event()
+        self._has_body = True
         self._has_started = self._is_sent = self._is_late = False
         self._task: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -99,7 +100,9 @@ class _Exchange:
         self._task = loop.create_task(self._call(app, scope))
         seconds = self._limits.body_seconds + self._limits.seconds
         timer = loop.call_later(seconds, self._give_up)
-        if scope["method"] in ("GET", "HEAD"):  # nothing else would notice that the client is gone
+        # Their routes read no body, so nothing else would notice that the client is gone.
+        if scope["method"] in ("GET", "HEAD"):
+            self._has_body = False
             self._watcher = loop.create_task(self._watch())
         try:
             await self._task
@@ -120,6 +123,9 @@ class _Exchange:
 
     async def _receive(self) -> Message:
         """Return the parts of the body, then wait for a hang-up; called by the app."""
+        if not self._has_body:
+            self._has_body = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         if self._watcher is None:
             message = await self._body.receive()
             if self._body.is_complete:

@@ -8,10 +8,11 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from clipsearch.images.formats import HEADER_SIZE, sniff
 from clipsearch.web.problems import Problem
+from clipsearch.web.streams import ClosingStream
 
 CHUNK = 256 << 10
 
@@ -59,7 +60,7 @@ def file_response(file: BinaryIO, name: str, headers: Headers, *, download: bool
     response_headers["Content-Length"] = str(end - first)
     if part:
         response_headers["Content-Range"] = f"bytes {first}-{end - 1}/{status.st_size}"
-    return StreamingResponse(
+    return ClosingStream(
         _chunks(file, first, end), 206 if part else 200, response_headers, media_type
     )
 
