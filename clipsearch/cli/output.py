@@ -28,7 +28,11 @@ output = add_options(
         metavar="FILE",
         help="Also write a contact sheet: .png, .jpg, .webp or .html.",
     ),
-    click.option("--existing", is_flag=True, help="Leave out images whose file is missing."),
+    click.option(
+        "--existing",
+        is_flag=True,
+        help="Leave out images whose file is missing; the next hits take their place.",
+    ),
     click.option("--preview", is_flag=True, help="Show the images in the terminal."),
     click.option("--open", "open_", is_flag=True, help="Open the images in a viewer."),
 )
@@ -67,8 +71,6 @@ def show(
     `title` and `images` describe the query on the contact sheet; `warnings` are part of the JSON.
     """
     missing = {hit.path for hit in hits if is_missing(hit.path)}
-    if options.existing:
-        hits = [hit for hit in hits if hit.path not in missing]
     # These outputs need Pillow and numpy, which take longer to load than a warm query takes.
     if options.sheet:
         from clipsearch.render import contact_sheet

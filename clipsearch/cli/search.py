@@ -1,8 +1,10 @@
 """What `query` and `similar` share: search, by the daemon if one runs, and show the hits."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipsearch.cli.existing import existing_hits
 from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, show
 from clipsearch.daemon import search as daemon
@@ -13,6 +15,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.query import Query, Term
 from clipsearch.query.filters import NO_FILTERS
 from clipsearch.query.response import SearchResponse
+from clipsearch.records import Hit
 from clipsearch.uri import parse_uri
 
 
@@ -34,13 +37,19 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
     query = replace(query, terms=tuple(map(_located, query.terms)))
     may_use_daemon, response = True, None
     try:
-        response = daemon.search(
-            query, parse_uri(target.uri), target.token, target.collection, target.runtime
+        response = _respond(
+            query,
+            lambda query: daemon.search(
+                query, parse_uri(target.uri), target.token, target.collection, target.runtime
+            ),
+            existing=options.existing,
         )
     except DaemonLostError:
         may_use_daemon = False
     is_warm = response is not None
-    response = response or _search_here(query, target, may_use_daemon=may_use_daemon)
+    response = response or _search_here(
+        query, target, existing=options.existing, may_use_daemon=may_use_daemon
+    )
     under = query.filters.under
     if not response.hits and under and not is_folder(expand_user(under)):
         raise UsageError(f"nothing is stored under {under}, and there is no such folder")
@@ -69,7 +78,26 @@ def _located(term: Term) -> Term:
     return replace(term, content=content.absolute()) if isinstance(content, Path) else term
 
 
-def _search_here(query: Query, target: Target, *, may_use_daemon: bool) -> SearchResponse:
+def _respond(
+    query: Query, search: Callable[[Query], SearchResponse | None], *, existing: bool
+) -> SearchResponse | None:
+    """Search, for `existing` until there are enough hits; return None if the search does."""
+    if not existing:
+        return search(query)
+    response: SearchResponse | None = None
+
+    def best(count: int) -> Sequence[Hit]:
+        nonlocal response
+        response = search(replace(query, limit=count, offset=0))
+        return response.hits if response is not None else ()
+
+    hits = existing_hits(best, limit=query.limit, offset=query.offset)
+    return replace(response, hits=hits) if response is not None else None
+
+
+def _search_here(
+    query: Query, target: Target, *, existing: bool, may_use_daemon: bool
+) -> SearchResponse:
     """Search with the store and the model in this process, or in a daemon, call by call."""
     # Late, as these import numpy, the store and the models.
     from clipsearch.query.search import respond
@@ -85,4 +113,10 @@ def _search_here(query: Query, target: Target, *, may_use_daemon: bool) -> Searc
         single_query=query.filters == NO_FILTERS and not query.exclude_images,
         **target.runtime.options(),
     ) as session:
-        return respond(query, session.load, session.collection)
+        response = _respond(
+            query,
+            lambda query: respond(query, session.load, session.collection),
+            existing=existing,
+        )
+        assert response is not None
+        return response

@@ -1,12 +1,14 @@
 """`clipsearch textness`: rank, grid, and the commands of its fit."""
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clipsearch.cli import options
+from clipsearch.cli.existing import existing_hits
 from clipsearch.cli.filter_options import filters
 from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, output
@@ -74,9 +76,15 @@ def rank(
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
     ) as index:
-        hits = index.rank_by_text(
-            limit=limit, offset=offset, filters=Filters(**rest), min_textness=min_textness
+        rank_by_text = partial(
+            index.rank_by_text, filters=Filters(**rest), min_textness=min_textness
         )
+        if output_options.existing:
+            hits = existing_hits(
+                lambda count: rank_by_text(limit=count), limit=limit, offset=offset
+            )
+        else:
+            hits = rank_by_text(limit=limit, offset=offset)
     show_hits(hits, output_options, title="most text first", images=(), start=offset + 1)
 
 

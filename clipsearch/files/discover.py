@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 
 from clipsearch import arguments
 from clipsearch.errors import UsageError
-from clipsearch.files.paths import canonical, expand_user, modified_ns
+from clipsearch.files.paths import canonical, describe_missing, expand_user, modified_ns
 from clipsearch.files.pseudo import PseudoFileSystems, describe
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
@@ -181,7 +181,8 @@ def _refuse_missing(path: Path, error: OSError | ValueError) -> None:
     if isinstance(error, ValueError):  # a NUL byte in the name
         raise UsageError(f"not a path: {str(path)!r}") from error
     if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.is_symlink():
-        raise UsageError(f"no such file or folder: {path}{_similar_name(path)}") from error
+        missing = f"{describe_missing(path)}{_similar_name(path)}"
+        raise UsageError(f"no such file or folder: {missing}") from error
 
 
 def _path_failure(path: Path, error: OSError | ValueError) -> Failure:

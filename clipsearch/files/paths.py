@@ -8,6 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 _WILDCARD = re.compile(r"[*?\[]")
+_CUT_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/([^/].*)", re.DOTALL)
 _TIMES = 2**63
 
 
@@ -38,6 +39,16 @@ def is_missing(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def describe_missing(path: Path) -> str:
+    """Return a path that does not exist for a message; restore a URL, which `Path` cuts."""
+    url = _CUT_URL.fullmatch(str(path))
+    if url is None:
+        return str(path)
+    if url[1].lower() == "file":
+        return f"file:///{url[2]}: give its path, /{url[2]}"
+    return f"{url[1]}://{url[2]}: only query and similar take a URL, so download it first"
 
 
 def expand_user(path: Path) -> Path:

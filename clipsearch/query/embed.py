@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from clipsearch.errors import ImageError, UsageError
-from clipsearch.files.paths import canonical, expand_user, modified_ns
+from clipsearch.files.paths import canonical, describe_missing, expand_user, modified_ns
 from clipsearch.images.decode import MAX_PIXELS, decode, upright
 from clipsearch.images.hashing import file_hash, image_id
 from clipsearch.models.base import Encoder
@@ -98,8 +98,9 @@ def open_image(
         return decode(data, max_pixels=max_pixels).image
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            name = describe_missing(source) if isinstance(source, Path) else source
             raise UsageError(
-                f"no such image: {source} (neither a file nor in the collection)"
+                f"no such image: {name} (neither a file nor in the collection)"
             ) from error
         raise ImageError(f"{source}: {error}") from error
 

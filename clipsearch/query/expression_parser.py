@@ -12,6 +12,7 @@ Nothing else reaches Milvus, which some malformed expressions end or block.
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NoReturn, TypeVar, cast
 
@@ -31,12 +32,17 @@ from clipsearch.query.expression import (
     negate,
 )
 from clipsearch.query.expression_tokens import Token, refuse, tokenize
+from clipsearch.query.moment import parse_moment
 
 T = TypeVar("T")
 
 MAX_CHARACTERS = 100_000
 MAX_DEPTH = 50
 """Parentheses and negations within each other; Python's own stack has room for more."""
+
+_EPOCH = datetime(1970, 1, 1)
+_YEARS = range(1800, 2200)
+"""Numbers that mean a year: as seconds, each is within an hour of the start of 1970."""
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -164,10 +170,25 @@ class _Parser:
         return self._convert(token, field)
 
     def _convert(self, token: Token, field: str) -> str | Fraction:
+        if field == "taken_at":
+            return self._convert_time(token)
         needed = "string" if field in TEXT_FIELDS else "number"
         if token.kind != needed:
             self._fail(f"{field} is compared with a {needed}", at=token.position)
         return self._unquote(token) if needed == "string" else Fraction(token.text)
+
+    def _convert_time(self, token: Token) -> Fraction:
+        """Return seconds since 1970 by the camera's clock, as they are stored."""
+        if token.kind == "string":
+            try:
+                moment = parse_moment(self._unquote(token))
+            except UsageError as error:
+                self._fail(str(error), at=token.position)
+            return Fraction((moment - _EPOCH) // timedelta(seconds=1))
+        if token.kind == "number" and token.text.isdecimal() and int(token.text) in _YEARS:
+            fault = f'taken_at counts seconds since 1970: write a date in quotes, "{token.text}"'
+            self._fail(fault, at=token.position)
+        return Fraction(token.text)
 
     def _list(self, read: Callable[[], T]) -> list[T]:
         self._expect("[")

@@ -84,3 +84,12 @@ def test_missing_files_are_marked_and_can_be_hidden(ingested: Run, image_folder:
     }
     existing = ingested("query", "red", "--existing", "--paths").stdout
     assert {Path(line).name for line in existing.splitlines()} == {"green.png", "blue.png"}
+    full = ingested("query", "red", "--existing", "--paths", "-n", "2").stdout
+    assert full == existing
+    pages = [
+        ingested("query", "red", "--existing", "--paths", "-n", "1", "--offset", str(n)).stdout
+        for n in range(3)
+    ]
+    assert "".join(pages) == existing
+    ranked = ingested("textness", "rank", "--existing", "--paths", "-n", "2").stdout
+    assert sorted(ranked.splitlines()) == sorted(existing.splitlines())

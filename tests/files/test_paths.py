@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.files.paths import anchored, canonical, expand_user, is_file, is_folder
+from clipsearch.files.paths import (
+    anchored,
+    canonical,
+    describe_missing,
+    expand_user,
+    is_file,
+    is_folder,
+)
 
 LONG = Path("x" * 5000)
 ODD = [Path("~$x.jpg"), Path("~nosuch"), Path("~nosuch/x"), LONG, LONG / "x", Path("a\0b")]
@@ -77,3 +84,20 @@ def test_an_absolute_glob_is_split_at_its_first_wildcard(
     assert anchored("/*") == (Path("/"), "*")
     assert anchored("/[a]/b") == (Path("/"), "[a]/b")
     assert [anchored(glob) for glob in ("", "a/b", "*", "~$*", "./a")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://x.org/a.jpg", "https://x.org/a.jpg: only query and similar take a URL"),
+        ("S3://bucket/a", "S3://bucket/a: only query"),
+        ("file:///tmp/a b.jpg", "give its path, /tmp/a b.jpg"),
+        ("/tmp/http://x", "/tmp/http:/x"),
+        ("C:/x.jpg", "C:/x.jpg"),
+        ("a:/b", "a:/b"),
+    ],
+)
+def test_a_url_is_shown_as_it_was_given(given: str, shown: str) -> None:
+    described = describe_missing(Path(given))
+    assert shown in described
+    assert ("URL" in described) == (given.split(":")[0].lower() in ("https", "s3"))

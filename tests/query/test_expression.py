@@ -249,6 +249,11 @@ def test_any_text_selects_images_or_is_refused_with_a_position(
         ("not " * 10_000 + "size > 1", 4 * MAX_DEPTH + 1, "within each other"),
         ("size > 1" + "1" * 90_000 + "x", 8, "not understood"),
         ("size > 1 or", 12, "expected a field"),
+        ("taken_at > 2015", 12, 'write a date in quotes, "2015"'),
+        ("2015 <= taken_at", 1, "seconds since 1970"),
+        ("taken_at in [2015]", 14, "seconds since 1970"),
+        ("taken_at > '2015-13'", 12, "is not a date"),
+        ("taken_at == 'June'", 13, "is not a date: write 2015"),
     ],
 )
 def test_what_is_refused_is_named_with_its_position(
@@ -258,6 +263,27 @@ def test_what_is_refused_is_named_with_its_position(
         Filters(expression=expression)
     assert f"character {position}," in str(raised.value)
     assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "paths"),
+    [
+        ("taken_at >= '2015-06-07'", ["/é/Cat.jpg"]),
+        ("taken_at > '2015-06-07'", []),
+        ('"2015" <= taken_at < "2016"', ["/é/Cat.jpg"]),
+        ("taken_at == '2015-06-07T00:00:00'", ["/é/Cat.jpg"]),
+        ("taken_at in ['1900', '2015-6-7']", ['/"/x.jpg', "/é/Cat.jpg"]),
+        ("taken_at < '1970'", ['/"/x.jpg']),
+        ("not taken_at < '1970'", ["/é/Cat.jpg"]),
+        ("taken_at >= 1433635200", ["/é/Cat.jpg"]),
+    ],
+)
+def test_a_time_is_compared_with_dates_or_seconds(
+    images: Collection, expression: str, paths: list[str]
+) -> None:
+    dated = [str(r.record.path) for r in ROWS if r.record.taken_at is not None]
+    assert set(paths) <= set(dated)
+    assert found(images, expression) == paths
 
 
 @pytest.mark.parametrize(
