@@ -1,7 +1,7 @@
 """Opening a store, and the model of one of its collections, here or in a running daemon."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -24,6 +24,7 @@ from clipsearch.models.runtime import Runtime, log_ignored_options
 from clipsearch.models.unknown_model import missing_custom_model_error
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
+from clipsearch.store.backend import Backend
 from clipsearch.store.file_backend import FileBackend
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.uri import parse_uri
@@ -47,22 +48,21 @@ def open_store(
 
     With daemon=False a daemon is used only if needed. `single_query` opens a `FileBackend`.
     """
-    location = parse_uri(uri)
-    backend = FileBackend if single_query else MilvusBackend
+    location, backend = parse_uri(uri), FileBackend if single_query else MilvusBackend
     open_direct = partial(backend, location, token=token, create=create, preload=preload)
-    find_daemon = partial(
-        DaemonClient.find, location.key, location.access_key(token), create=create
-    )
-    client = find_daemon() if daemon else None
-    if client is None:
+    find = partial(DaemonClient.find, location.key, location.access_key(token), create=create)
+
+    def open_backend(*, daemon: bool, reopen: Callable[[], Backend]) -> Backend:
         try:
-            return Store(open_direct(), sample=not single_query)
+            if not daemon or (client := find()) is None:
+                return open_direct()
         except StoreError:
-            client = find_daemon()  # one may just have started and locked the file
-            if client is None:
+            if (client := find()) is None:  # one may just have started and locked the file
                 raise
-    remote = RemoteBackend(client, open_direct, uri=location.display, path=location.path)
-    return Store(remote, sample=not single_query)
+        return RemoteBackend(client, reopen, location)
+
+    reopen = partial(open_backend, daemon=False, reopen=open_direct)  # or with its successor
+    return Store(open_backend(daemon=daemon, reopen=reopen), sample=not single_query)
 
 
 def daemon_of(store: Store) -> Calls | None:

@@ -39,7 +39,7 @@ TIERS = (
     "clipsearch.model_match",
     "clipsearch.session",
     "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
-    "clipsearch.daemon.host",
+    "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.web clipsearch.mcp",
     "clipsearch.cli",
 )

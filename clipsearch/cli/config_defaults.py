@@ -52,8 +52,9 @@ def _command_defaults(
     commands = command.commands if isinstance(command, click.Group) else {}
     tables: dict[str, Mapping[str, Any]] = {}
     defaults: dict[str, Any] = {}
-    for name in shared.keys() & options.keys():
-        default = _default("", options[name], name, shared[name])
+    parameters = {str(option.name): option for option in options.values()}
+    for name in shared.keys() & parameters.keys():  # --token of `serve` is another secret
+        default = _default("", parameters[name], name, shared[name])
         if name not in config.SETTINGS:  # the library reads the others, which are only checked here
             defaults |= default
     for key, value in table.items():

@@ -40,6 +40,7 @@ COMMANDS = {
     "distill": "Train a small model to reproduce the embeddings of a large one.",
     "duplicates": "List groups of identical images and of images that look the same.",
     "textness": "Measure how much text images show, and adjust queries by it.",
+    "serve": "Search a collection in the browser, and from programs over HTTP.",
     "warm": "Keep the store and the model in memory in a daemon, for fast queries.",
     "mcp": "Let an assistant search the collection (Model Context Protocol).",
     "models": "List recommended models, and which need no download.",

@@ -137,29 +137,32 @@ textness = add_options(
     ),
 )
 
-uri = add_options(
-    click.option(
-        "--uri",
-        envvar="CLIPSEARCH_URI",
-        default=config.default_uri,
-        show_default="a file in the user's data folder",
-        help="A .db file, or the address of a Milvus server. [env: CLIPSEARCH_URI]",
-    ),
-    click.option(
-        "--token",
-        envvar="CLIPSEARCH_TOKEN",
-        help="user:password or API key of a Milvus server. [env: CLIPSEARCH_TOKEN]",
-    ),
+_location = click.option(
+    "--uri",
+    envvar="CLIPSEARCH_URI",
+    default=config.default_uri,
+    show_default="a file in the user's data folder",
+    help="A .db file, or the address of a Milvus server. [env: CLIPSEARCH_URI]",
+)
+_collection = click.option(
+    "-c",
+    "--collection",
+    envvar="CLIPSEARCH_COLLECTION",
+    default=config.default_collection,
+    show_default=config.COLLECTION,
+    help="Name of the collection in the store. [env: CLIPSEARCH_COLLECTION]",
 )
 
-store = add_options(
-    uri,
-    click.option(
-        "-c",
-        "--collection",
-        envvar="CLIPSEARCH_COLLECTION",
-        default=config.default_collection,
-        show_default=config.COLLECTION,
-        help="Name of the collection in the store. [env: CLIPSEARCH_COLLECTION]",
-    ),
-)
+
+def _token(name: str) -> Callable[[F], F]:
+    return click.option(
+        name,
+        "token",
+        envvar="CLIPSEARCH_TOKEN",
+        help="user:password or API key of a Milvus server. [env: CLIPSEARCH_TOKEN]",
+    )
+
+
+uri = add_options(_location, _token("--token"))
+store = add_options(uri, _collection)
+served_store = add_options(_location, _token("--store-token"), _collection)

@@ -76,12 +76,16 @@ def _show(state: DaemonStatus | None, *, as_json: bool) -> None:
     else:
         since = time.strftime("%H:%M", time.localtime(state.since))
         models = f", {', '.join(map(escape_control, state.models))} loaded" if state.models else ""
-        end = (
-            f"in use, stops {_duration(state.idle)} after the last use"
-            if state.left is None
-            else f"stops in {_duration(state.left)} unless it is used"
-        )
-        click.echo(f"daemon running since {since}: process {state.pid}{models}; {end}")
+        name = "daemon" if state.url is None else "clipsearch serve"
+        click.echo(f"{name} running since {since}: process {state.pid}{models}; {_end(state)}")
+
+
+def _end(state: DaemonStatus) -> str:
+    if state.idle is None:
+        return f"{escape_control(state.url or '')}, until it is stopped"
+    if state.left is None:
+        return f"in use, stops {_duration(state.idle)} after the last use"
+    return f"stops in {_duration(state.left)} unless it is used"
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
     __main__.py        its program: start, load, serve
     server.py          accepting connections, sessions and searches
     search_service.py  answering a search
+    outcome.py         a result, an error or a failure
     log_relay.py       log messages for the command that caused them
     host.py            the Python API in this process, for `clipsearch serve`
     shared_backend.py  its connection to Milvus, for sessions in turn

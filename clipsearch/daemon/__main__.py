@@ -39,6 +39,7 @@ def main() -> int:
     loader = _Loader(options, server)
     loader.start()
     server.run()
+    log.info("stopped")
     return 1 if loader.has_failed else 0
 
 

@@ -97,6 +97,14 @@ def stop(endpoint: Endpoint, *, seconds: float = STOP_SECONDS) -> bool:
 
 
 def _stop_outdated(endpoint: Endpoint, response: Message) -> None:
+    if response.get("url") is not None:
+        log.warning(
+            "`clipsearch serve` (process %s, %s) runs another version of clipsearch or of its "
+            "packages: restart it",
+            response["pid"],
+            response["url"],
+        )
+        return
     if response.get("writer") is not None:
         log.warning(
             "the daemon of this store runs another version of clipsearch or of its packages, "

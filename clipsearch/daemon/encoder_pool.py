@@ -1,6 +1,8 @@
 """The encoders that the daemon holds for its sessions."""
 
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from typing import Any, TypeAlias
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
+
+log = logging.getLogger("clipsearch.daemon")
 
 MAX_ENCODERS = 3
 """Encoders to keep; the least recently used idle one is dropped first."""
@@ -30,6 +34,7 @@ class _PooledEncoder:
     lock: threading.Lock = field(default_factory=threading.Lock)
     encoder: Encoder | None = None
     users: int = 0
+    last_used: float = 0.0
 
     def load(self) -> Encoder:
         if self.encoder is None:
@@ -71,6 +76,15 @@ class EncoderPool:
                 return None
             return getattr(encoder, name)(*arguments)
 
+    def unload_unused(self, seconds: float) -> None:
+        """Drop the encoders that were not used for so many seconds."""
+        latest = time.monotonic() - seconds
+        with self._lock:
+            for key, pooled in list(self._encoders.items()):
+                if not pooled.users and pooled.last_used <= latest:
+                    log.info("unloading %s, which was not used for %.0f s", key[0], seconds)
+                    del self._encoders[key]
+
     @contextmanager
     def _borrow(self, key: ModelKey) -> Iterator[_PooledEncoder]:
         with self._lock:
@@ -83,6 +97,7 @@ class EncoderPool:
         finally:
             with self._lock:
                 pooled.users -= 1
+                pooled.last_used = time.monotonic()
                 self._drop_idle()
 
     def _drop_idle(self) -> None:

@@ -12,14 +12,17 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
 
 
-def open_index(server: Server, collection: str, runtime: Runtime | None = None) -> Index:
+def open_index(
+    server: Server, collection: str, runtime: Runtime | None = None, *, create: bool = False
+) -> Index:
     """Open a collection through the server's own store and encoders; close it after use.
 
     Any number may be open, each for one thread at a time; one at a time may write. The
-    collection need not exist. Once the server stops, every call raises StoreError.
+    collection need not exist; `create` makes a missing file. Once the server stops, every call
+    raises StoreError.
     """
-    calls = _HostCalls(server.open_calls())
-    backend = RemoteBackend(calls, _refuse, uri=server.uri.display, path=server.uri.path)
+    calls = _HostCalls(server.open_calls(create=create))
+    backend = RemoteBackend(calls, _refuse, server.uri)
     try:
         return Index(Store(backend), collection, runtime=runtime)
     except BaseException:

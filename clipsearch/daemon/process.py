@@ -16,7 +16,7 @@ from clipsearch.daemon import connection
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
 from clipsearch.daemon.options import DaemonOptions, parse_duration
-from clipsearch.errors import ClipsearchError, StoreError
+from clipsearch.errors import BusyStoreError, ClipsearchError, StoreError
 from clipsearch.models.runtime import Runtime
 from clipsearch.uri import parse_uri
 
@@ -36,15 +36,18 @@ class DaemonStatus:
     """The status of a daemon.
 
     `since` is its start as a Unix time, `idle` the time without use after which it stops, `left`
-    the time until then (None while it is used), both in seconds.
+    the time until then (None while it is used), both in seconds. `idle` is None and `url` an
+    address for browsers if it is `clipsearch serve`. `writer` is the process that writes.
     """
 
     pid: int
     since: float
-    idle: float
+    idle: float | None
     left: float | None
     sessions: int
     models: list[str]
+    writer: int | None
+    url: str | None
 
 
 def start(options: DaemonOptions) -> DaemonStatus:
@@ -128,6 +131,26 @@ def stop(uri: str) -> bool:
         while _lock_holder(endpoint) == pid and time.monotonic() < deadline:
             time.sleep(0.02)
     return True
+
+
+def replace_daemon(uri: str) -> None:
+    """Stop the daemon of a store, if any, so that this process can take its place.
+
+    Raises BusyStoreError if a command writes through it, StoreError if it serves a page.
+    """
+    endpoint = find_endpoint(parse_uri(uri).key)
+    status = None if endpoint is None else connection.send_request(endpoint, "status")
+    if status is not None and (url := status.get("url")):
+        raise StoreError(
+            f"this store is already served at {url} by process {status['pid']}: "
+            "`clipsearch warm --stop` ends it"
+        )
+    if status is not None and (writer := status.get("writer")):
+        raise BusyStoreError(
+            f"process {writer} is writing through the daemon of this store: run the command "
+            "again when that has finished"
+        )
+    stop(uri)
 
 
 def _create_endpoint(uri: str) -> Endpoint:

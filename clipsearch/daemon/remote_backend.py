@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from clipsearch.daemon.connection import DaemonLostError
@@ -11,6 +10,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
+from clipsearch.uri import StoreURI
 
 
 class Calls(Protocol):
@@ -27,7 +27,7 @@ class Calls(Protocol):
 
 
 class RemoteBackend:
-    """A Backend through a daemon; once that is lost, a direct one, which repeats the call.
+    """A Backend through a daemon; once that is lost, another one, which repeats the call.
 
     Every call may be repeated, since rows are written and deleted by their keys.
     """
@@ -35,31 +35,29 @@ class RemoteBackend:
     def __init__(
         self,
         client: Calls,
-        open_direct: Callable[[], Backend],
-        *,
-        uri: str,
-        path: Path | None,
+        reopen: Callable[[], Backend],
+        uri: StoreURI,
     ) -> None:
-        """Use a connected client; `open_direct` opens a Backend without the daemon."""
-        self.uri = uri
-        self.path = path
+        """Use a connected client; `reopen` opens a Backend without it or with another daemon."""
+        self.uri = uri.display
+        self.path = uri.path
         self._client: Calls | None = client
-        self._open_direct = open_direct
-        self._direct: Backend | None = None
+        self._reopen = reopen
+        self._other: Backend | None = None
 
     @property
     def client(self) -> Calls | None:
-        """The session with the daemon; None once it is lost."""
-        return self._client
+        """The session with the daemon, or with the one that replaced it; None without one."""
+        return self._other.client if isinstance(self._other, RemoteBackend) else self._client
 
     def close(self) -> None:
         """End the session; the daemon keeps running."""
-        self._open_direct = self._refuse
+        self._reopen = self._refuse
         if self._client is not None:
             self._client.close()
             self._client = None
-        if self._direct is not None:
-            self._direct.close()
+        if self._other is not None:
+            self._other.close()
 
     def begin_writes(self) -> int:
         """Become the only writer; raise StoreError while another session of the daemon writes."""
@@ -139,9 +137,9 @@ class RemoteBackend:
                 return self._client.call("store", method, *arguments, **options)
             except DaemonLostError:
                 self._client = None
-        if self._direct is None:
-            self._direct = self._open_direct()
-        return getattr(self._direct, method)(*arguments, **options)
+        if self._other is None:
+            self._other = self._reopen()
+        return getattr(self._other, method)(*arguments, **options)
 
     def _refuse(self) -> Backend:
         raise StoreError(f"the store {self.uri} is closed")

@@ -56,7 +56,7 @@ def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]
     """
     query = parse_request(request["query"])
     runtime = Runtime(**request["runtime"])
-    backend = RemoteBackend(calls, _shut_down, uri=uri.display, path=uri.path)
+    backend = RemoteBackend(calls, _shut_down, uri)
     collection = Store(backend).collection(request["collection"])
     return response_json(respond(query, partial(_encoder, calls, collection, runtime), collection))
 

@@ -4,7 +4,6 @@ import contextlib
 import hmac
 import logging
 import os
-import pickle
 import secrets
 import selectors
 import signal
@@ -20,9 +19,9 @@ from clipsearch.daemon import pickles, protocol
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
 from clipsearch.daemon.log_relay import LogRelay
+from clipsearch.daemon.outcome import attempt, picklable
 from clipsearch.daemon.search_service import LocalCalls, search
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
-from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.uri import StoreURI
 
 log = logging.getLogger("clipsearch.daemon")
@@ -34,15 +33,29 @@ class Server:
     """Listens from its creation on, until it was idle for `idle` seconds or is stopped."""
 
     def __init__(
-        self, endpoint: Endpoint, uri: StoreURI, token: str | None, *, idle: float
+        self,
+        endpoint: Endpoint | None,
+        uri: StoreURI,
+        token: str | None,
+        *,
+        idle: float | None,
+        model_ttl: float | None = None,
+        url: str | None = None,
     ) -> None:
-        """Raises StoreError if the store has a daemon already."""
-        self._lock_fd = lock_endpoint(endpoint)
+        """Raises StoreError if the store has a daemon already.
+
+        Without an endpoint only this process uses it. Without `idle` it runs until it is stopped.
+        Models that were not used for `model_ttl` seconds are unloaded. `url` is where this
+        process serves a page.
+        """
+        self._lock_fd = None if endpoint is None else lock_endpoint(endpoint)
         self._endpoint = endpoint
         self.uri = uri
         self._access_key = uri.access_key(token)
         self._fingerprint = fingerprint()  # of the code as it is now, not later
         self._idle = idle
+        self._model_ttl = model_ttl
+        self._url = url
         self._store = SharedBackend(uri, token)
         self._encoders = EncoderPool()
         self._sessions: Counter[str] = Counter()  # connections of each
@@ -55,31 +68,42 @@ class Server:
         self._wakeup, self._waker = socket.socketpair()
         self._is_stopping = threading.Event()
         self._has_stopped = threading.Event()
-        self._listener = listen(endpoint)
+        self._listener = None if endpoint is None else listen(endpoint)
 
-    def run(self) -> None:
-        """Serve; return after stopping, when the store is closed."""
+    def run(self, before_close: Callable[[], None] | None = None) -> None:
+        """Serve; return after stopping, when the store is closed.
+
+        `before_close` is called when no new connection is accepted and the store is still open.
+        """
         with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
+            if self._listener is not None:
+                selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
             while not self._is_stopping.is_set():
+                if self._model_ttl is not None:
+                    self._encoders.unload_unused(self._model_ttl)
                 seconds_left = self._seconds_left()
                 if seconds_left <= 0:
                     log.info("idle for %.0f s", self._idle)
                     break
-                for key, _ in selector.select(seconds_left):
-                    if key.fileobj is self._listener:
+                for key, _ in selector.select(min(seconds_left, (self._model_ttl or 240) / 4)):
+                    if self._listener is not None and key.fileobj is self._listener:
                         connection, _ = self._listener.accept()
                         threading.Thread(
                             target=self._handle, args=(connection,), daemon=True
                         ).start()
                     else:
                         self._wakeup.recv(64)
-        self._shut_down()
+        self._shut_down(before_close)
 
-    def open_calls(self) -> LocalCalls:
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._is_stopping.is_set()
+
+    def open_calls(self, *, create: bool) -> LocalCalls:
         """Return a new session for a user in this process; see `clipsearch.daemon.host`."""
-        session = Session(secrets.token_hex(8), os.getpid(), create=True)
+        session = Session(secrets.token_hex(8), os.getpid(), create)
         return LocalCalls(self._store, self._encoders, session)
 
     def stop(self) -> None:
@@ -88,14 +112,17 @@ class Server:
         with contextlib.suppress(OSError):
             self._waker.send(b"!")
 
-    def _shut_down(self) -> None:
-        log.info("stopping")
+    def _shut_down(self, before_close: Callable[[], None] | None) -> None:
         self._is_stopping.set()
         # From here on new commands open the store directly, and wait briefly for the file's lock.
-        self._endpoint.socket.unlink(missing_ok=True)
-        self._listener.close()
+        if self._endpoint is not None and self._listener is not None:
+            self._endpoint.socket.unlink(missing_ok=True)
+            self._listener.close()
+        if before_close is not None:
+            before_close()
         self._store.close()
-        os.close(self._lock_fd)
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
         # Only now: sessions with a pending call notice the end, and open the file themselves.
         self._has_stopped.set()
         with self._state_lock:
@@ -103,11 +130,10 @@ class Server:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         logging.getLogger("clipsearch").removeHandler(self._relay)
-        log.info("stopped")
 
     def _seconds_left(self) -> float:
         with self._state_lock:
-            if self._sessions:
+            if self._sessions or self._idle is None:
                 return 60.0
             return self._last_used + self._idle - time.monotonic()
 
@@ -143,13 +169,13 @@ class Server:
             return {"response": "stopping", **self._status()}
         if request == "extend":
             with self._state_lock:
-                self._idle = float(greeting["idle"])
+                self._idle = None if self._url else float(greeting["idle"])
                 self._last_used = time.monotonic()
             self._wake()
         if request != "connect":
             return {"response": "ok", **self._status()}
         if greeting.get("fingerprint") != self._fingerprint:
-            return {"response": "outdated", "writer": self._store.writer_pid}
+            return {"response": "outdated", **self._status()}
         if not hmac.compare_digest(str(greeting.get("access_key")), self._access_key):
             return {"response": "denied"}
         return {"response": "accepted"}
@@ -157,15 +183,19 @@ class Server:
     def _status(self) -> dict[str, Any]:
         with self._state_lock:
             sessions = sum(self._sessions.values())
-            seconds_left = self._last_used + self._idle - time.monotonic()
+            left = None
+            if self._idle is not None and not sessions:
+                left = self._last_used + self._idle - time.monotonic()
             return {
                 "pid": os.getpid(),
                 "since": self._started,
                 "idle": self._idle,
-                "left": None if sessions else seconds_left,
+                "left": left,
                 "sessions": sessions,
+                "writer": self._store.writer_pid,
                 "models": self._encoders.names,
                 "open": self._store.is_open,
+                "url": self._url,
             }
 
     @contextlib.contextmanager
@@ -193,15 +223,15 @@ class Server:
         with self._in_use(session, connection) as calls:
             while True:
                 target, arguments, options = pickles.receive(connection)
-                kind, value = _attempt(target, partial(calls.call, target, *arguments, **options))
-                pickles.send(connection, (kind, _picklable(value) if kind == "error" else value))
+                kind, value = attempt(target, partial(calls.call, target, *arguments, **options))
+                pickles.send(connection, (kind, picklable(value) if kind == "error" else value))
 
     def _serve_search(self, session: Session, connection: socket.socket) -> None:
         """Answer one search."""
         self._relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
         with self._in_use(session, connection) as calls:
             request = protocol.receive_message(connection)
-            kind, value = _attempt("search", partial(search, calls, self.uri, request))
+            kind, value = attempt("search", partial(search, calls, self.uri, request))
             if kind == "error":
                 value = {"type": type(value).__name__, "message": str(value)}
             protocol.send_message(connection, {kind: value})
@@ -209,28 +239,6 @@ class Server:
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._waker.send(b"?")
-
-
-def _attempt(name: str, action: Callable[[], Any]) -> tuple[str, Any]:
-    """Return "result" and it, "error" and one for the caller, or "failure" and a reason."""
-    try:
-        return "result", action()
-    except ShutdownError:
-        raise
-    except ClipsearchError as error:
-        return "error", error
-    except Exception as error:
-        log.exception("%s failed", name)
-        return "failure", f"{type(error).__name__}: {error}"
-
-
-def _picklable(error: ClipsearchError) -> ClipsearchError:
-    """Return the error itself if it can be pickled, else a StoreError with its message."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - an error may carry anything
-        return StoreError(str(error))
-    return error
 
 
 def handle_signals(server: Server) -> None:

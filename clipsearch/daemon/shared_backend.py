@@ -1,6 +1,7 @@
 """The connection to Milvus that the daemon holds for its sessions."""
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -51,7 +52,8 @@ class SharedBackend:
         self._is_closed = False
         self._writer_changed = threading.Condition()
         self._writer: Session | None = None
-        self._writer_turns = 0
+        # No turn of another daemon that a session may have used has the same number.
+        self._writer_turns = os.getpid() << 32
 
     @property
     def is_open(self) -> bool:

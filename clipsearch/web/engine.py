@@ -43,6 +43,8 @@ class Engine:
         self.batches: Batcher[Query, Ranking] = Batcher(
             self._rank, size=BATCH, max_waiting=self.limits.queue
         )
+        self.is_ready = False  # set once the model is loaded, or cannot be
+        self.is_stopping = False  # set when the server stops: endless responses end
         self._open_index = open_index
         threads = self.limits.threads
         self._search_thread = ThreadPoolExecutor(1, "search")
