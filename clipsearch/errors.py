@@ -3,7 +3,9 @@
     ClipsearchError
     ├── UsageError            an argument, option or file given by the caller is not usable
     ├── ImageError            a file cannot be decoded as an image
-    │   └── MissingDecoderError   its format needs a package that is not installed
+    │   ├── MissingDecoderError   its format needs a package that is not installed
+    │   ├── MemoryLimitError      decoding it needs more memory than there is
+    │   └── DecoderProcessError   the process of its decoder did not start, or was ended
     ├── ModelError            a model is missing or broken
     │   └── UnknownModelError     no model has this name (also a UsageError)
     ├── OutputError           a result cannot be written: the disk is full or broken
@@ -42,6 +44,10 @@ class MissingDecoderError(ImageError):
 
 class MemoryLimitError(ImageError):
     """Decoding an image needs more memory than the limit; see `--max-memory`."""
+
+
+class DecoderProcessError(ImageError):
+    """The process of a decoder did not start, or somebody ended it; the image may be fine."""
 
 
 class ModelError(ClipsearchError):

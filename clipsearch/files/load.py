@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import TypeAlias
 
-from clipsearch.errors import ImageError, MemoryLimitError, MissingDecoderError
+from clipsearch.errors import (
+    DecoderProcessError,
+    ImageError,
+    MemoryLimitError,
+    MissingDecoderError,
+)
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.name_date import with_name_date
 from clipsearch.files.walk import os_failure
-from clipsearch.images.decode import MAX_PIXELS, DecodedImage, decode
+from clipsearch.images.decode import MAX_PIXELS, decode
+from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
 from clipsearch.images.memory import FILES
@@ -141,8 +147,8 @@ def decode_file(
             if isinstance(data, Failure):
                 return data
             return decode(data, max_pixels=max_pixels, min_side=min_side, held=held)
-    except (MissingDecoderError, MemoryLimitError) as error:
-        return Failure(path, str(error))  # the file is fine, and is tried again with other settings
+    except (MissingDecoderError, MemoryLimitError, DecoderProcessError) as error:
+        return Failure(path, str(error))  # the file may be fine, and is tried again
     except ImageError as error:
         return Failure(path, str(error), "invalid")
 

@@ -8,43 +8,31 @@ parser processes the file, Pillow's global registry and decompression bomb limit
 import io
 import re
 import stat
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import ImageError, MemoryLimitError
 from clipsearch.images.color import to_srgb
+from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.exif import read_orientation
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.loader import Loader
 from clipsearch.images.metadata import Metadata, read_metadata
+from clipsearch.images.optional import require_installed
 from clipsearch.images.reader import Limits, check_aspect_ratio, find_reader
 from clipsearch.images.tiff_directories import begin_at, inspect_tiff
 
 MAX_PIXELS = 250_000_000
 """The default limit: decoding an image of this size needs about 1 GB of memory."""
 
-
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """An upright image.
-
-    `image` has mode RGB in sRGB; transparent parts are white, or black or gray where the image
-    would be lost on white. `width` and `height` are the upright size of the file's image; `image`
-    may be smaller if `min_side` was given. `format` is the content's. `metadata` says when,
-    where and by which camera it was taken. `truncated` means that the file lacks up to a quarter of
-    the rows, and `image` consists of the others.
-    """
-
-    image: Image.Image
-    width: int
-    height: int
-    format: str
-    metadata: Metadata
-    truncated: bool = False
+ISOLATED = frozenset({"heif", "avif", "jpegxl", "jpeg2000", "raw"})
+"""Formats that are decoded in another process; so are TIFF files with compressions of their kind.
+Their native libraries are large and have a history of crashes. To transfer a million pixels takes
+about 3 ms: for other formats that would be a third of the time and more."""
 
 
 def decode(
@@ -53,6 +41,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     min_side: int | None = None,
     held: ExitStack | None = None,
+    isolated: bool = False,
 ) -> DecodedImage:
     """Decode an image file, or its bytes, to upright sRGB pixels; thread-safe.
 
@@ -61,18 +50,28 @@ def decode(
     With `min_side`, a JPEG may be decoded at such a size as long as its shorter side keeps that
     many pixels, which saves most of the time for a large image.
 
+    Formats whose decoders may crash or hang are decoded in another process (see `decoder_pool`),
+    with `isolated` every format. With `min_side`, the image that comes from there is smaller, too.
+
     Waits until its share of the memory for decoding is free (see `memory`), which it holds until
     `held` closes, by default until it returns. Raises only ImageError, with the reason but not the
     path.
     """
-    with ExitStack() as own:
-        try:
-            with _open_stream(source) as stream:
-                return _decode(stream, max_pixels, min_side, own if held is None else held)
-        except ImageError:
-            raise
-        except Exception as error:  # Pillow's plugins raise anything on damaged files
-            raise ImageError(_describe_error(error)) from error
+    with ExitStack() as own, _image_errors(), _open_stream(source) as stream:
+        limits = Limits(max_pixels, min_side, own if held is None else held)
+        content = _identify(stream)
+        if isolated or content.is_isolated:
+            from clipsearch.images.decoder_pool import decode_isolated  # late: few files need it
+
+            require_installed(content.format)  # before a process starts
+            return decode_isolated(stream.read(), limits)
+        return _decode(stream, content, limits)
+
+
+def decode_here(data: bytes, limits: Limits) -> DecodedImage:
+    """Decode an image file of any format in this process; raises only ImageError."""
+    with _image_errors(), io.BytesIO(data) as stream:
+        return _decode(stream, _identify(stream), limits)
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -80,13 +79,22 @@ def upright(image: Image.Image) -> Image.Image:
 
     Raises ImageError if its pixels cannot be loaded, or if it is a narrow stripe.
     """
-    try:
+    with _image_errors():
         check_aspect_ratio(*image.size)
         image.load()
         return _convert(image, transpose=True)[0]
+
+
+@contextmanager
+def _image_errors() -> Iterator[None]:
+    """Raise ImageError instead of any other exception."""
+    try:
+        yield
     except ImageError:
         raise
-    except Exception as error:
+    except MemoryError as error:
+        raise MemoryLimitError("not enough memory to decode it") from error
+    except Exception as error:  # Pillow's plugins raise anything on damaged files
         raise ImageError(_describe_error(error)) from error
 
 
@@ -109,26 +117,37 @@ def _open_stream(source: Path | bytes) -> BinaryIO:
     return source.open("rb")
 
 
-def _decode(
-    stream: BinaryIO, max_pixels: int, min_side: int | None, held: ExitStack
-) -> DecodedImage:
+class _Content(NamedTuple):
+    """The format of a file, and the offset of the image's directory if it is not the first."""
+
+    format: str
+    directory: int | None
+    is_isolated: bool
+
+
+def _identify(stream: BinaryIO) -> _Content:
+    """Look at the start of a file, or at the directories of a TIFF file."""
     head = stream.read(HEADER_SIZE)
     stream.seek(0)
     format_name = sniff(head)
     if format_name is None:
         raise ImageError(describe_unknown(head))
-    if format_name == "tiff":
-        content = inspect_tiff(stream)
-        if content.is_raw:
-            format_name = "raw"
-        elif content.image is not None:
-            stream = io.BytesIO(begin_at(stream.read(), content.image))
+    if format_name != "tiff":
+        return _Content(format_name, None, format_name in ISOLATED)
+    tiff = inspect_tiff(stream)
+    return _Content("raw" if tiff.is_raw else "tiff", tiff.image, not tiff.is_plain)
+
+
+def _decode(stream: BinaryIO, content: _Content, limits: Limits) -> DecodedImage:
+    format_name = content.format
+    if content.directory is not None:
+        stream = io.BytesIO(begin_at(stream.read(), content.directory))
     if reader := find_reader(format_name):
-        read = reader(stream, Limits(max_pixels, min_side, held))
+        read = reader(stream, limits)
         image, _, metadata = _convert(read.image, transpose=False)
         image.info.clear()
         return DecodedImage(image, read.width, read.height, format_name, metadata)
-    loader = Loader(format_name, max_pixels, min_side, held)
+    loader = Loader(format_name, limits)
     loaded: Image.Image
     try:
         loaded = loader.load(stream)
@@ -185,8 +204,6 @@ def _describe_error(error: Exception) -> str:
         return "permission denied"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
     if isinstance(error, Image.DecompressionBombError):
         return f"too many pixels: {error}"
     text = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

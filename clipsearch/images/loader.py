@@ -9,9 +9,9 @@ from PIL.ImageFile import ImageFile
 
 from clipsearch.errors import MemoryLimitError
 from clipsearch.images.animation import skip_empty_frames
-from clipsearch.images.memory import PIXELS, decoding_cost
+from clipsearch.images.memory import decoding_cost
 from clipsearch.images.openers import OPENERS
-from clipsearch.images.reader import check_aspect_ratio, check_pixels
+from clipsearch.images.reader import Limits, check_aspect_ratio, check_pixels
 from clipsearch.images.salvage import Salvaged, salvage
 
 _ANIMATED = {"gif", "png", "webp", "avif"}
@@ -20,18 +20,15 @@ _ANIMATED = {"gif", "png", "webp", "avif"}
 class Loader:
     """Opens and loads one file within the limits of a call."""
 
-    def __init__(
-        self, format_name: str, max_pixels: int, min_side: int | None, held: ExitStack
-    ) -> None:
-        """Limits as for `decode`; the memory of what is loaded is held until `held` closes."""
+    def __init__(self, format_name: str, limits: Limits) -> None:
+        """The memory of what is loaded is held until `limits.held` closes."""
         self._format = format_name
-        self._max_pixels = max_pixels
-        self._min_side = min_side
+        self._limits = limits
         self.size = (0, 0)
         """Width and height by the header of the file that was loaded last."""
         self._copies = 1  # in memory at a time
         self._memory = ExitStack()
-        held.callback(self._memory.close)
+        limits.held.callback(self._memory.close)
 
     def load(self, stream: BinaryIO, fill: int | None = None) -> ImageFile:
         """Open and load a file; with `fill`, pixels that it lacks have that value."""
@@ -40,25 +37,25 @@ class Loader:
         if self._format == "jpeg":
             self._reduce(opened)
         check_aspect_ratio(*self.size)
-        check_pixels(*opened.size, self._max_pixels)
+        check_pixels(*opened.size, self._limits.max_pixels)
         cost = decoding_cost(opened, self._format, self.size)
         self._memory.close()  # of an attempt before this one
-        self._memory.enter_context(PIXELS.reserve(self._copies * cost))
+        self._memory.enter_context(self._limits.memory.reserve(self._copies * cost))
         if fill is not None:
             _load_filled(opened, fill)
             return opened
         opened.load()
         if self._format in _ANIMATED:
-            skip_empty_frames(opened, self._max_pixels)
+            skip_empty_frames(opened, self._limits.max_pixels)
         return opened
 
     def _reduce(self, opened: ImageFile) -> None:
         """Let a JPEG be decoded at a smaller scale if that is allowed, or needed to fit."""
         width, height = opened.size
-        scales = (scale for scale in (1, 2, 4) if width * height <= self._max_pixels * scale**2)
-        scale = next(scales, 8)
-        if scale > 1 or self._min_side is not None:
-            side = self._min_side or max(width, height)
+        most, min_side = self._limits.max_pixels, self._limits.min_side
+        scale = next((scale for scale in (1, 2, 4) if width * height <= most * scale**2), 8)
+        if scale > 1 or min_side is not None:
+            side = min_side or max(width, height)
             opened.draft(None, (min(side, width // scale), min(side, height // scale)))
 
     def salvage(self, data: bytes, error: Exception) -> Salvaged:

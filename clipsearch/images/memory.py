@@ -5,8 +5,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from PIL.Image import Image
 
@@ -34,6 +35,13 @@ _FRAME = 8
 """Of animated PNG: the frame before, and what is drawn over it."""
 _COEFFICIENTS = 6
 """Of progressive JPEG, at the full size, even if it is decoded smaller."""
+
+
+class Memory(Protocol):
+    """Where a decoder gets memory from: a `Budget`, or that of another process."""
+
+    def reserve(self, size: int) -> AbstractContextManager[None]:
+        """Hold `size` bytes; raises MemoryLimitError if that is more than there can be."""
 
 
 class Budget:

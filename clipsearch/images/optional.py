@@ -50,9 +50,20 @@ def require_decoder(format_name: str) -> ModuleType:
     try:
         return import_module(decoder.package)
     except ImportError as error:
-        raise MissingDecoderError(
-            f"unsupported: {decoder.title} needs another package: {decoder.advice}"
-        ) from error
+        raise _missing(decoder) from error
+
+
+def require_installed(format_name: str) -> None:
+    """Raise MissingDecoderError if a format needs a package that cannot be found."""
+    for decoder in OPTIONAL_DECODERS:
+        if decoder.format == format_name and decoder.needed and not decoder.installed:
+            raise _missing(decoder)
+
+
+def _missing(decoder: OptionalDecoder) -> MissingDecoderError:
+    return MissingDecoderError(
+        f"unsupported: {decoder.title} needs another package: {decoder.advice}"
+    )
 
 
 @cache

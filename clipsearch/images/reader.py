@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 from PIL.Image import Image
 
 from clipsearch.errors import ImageError
-from clipsearch.images.memory import PIXELS
+from clipsearch.images.memory import PIXELS, Memory
 
 MAX_ASPECT_RATIO = 200
 """Preprocessing scales the shorter side to the model's input. At an aspect ratio of 60,000:1 the
@@ -30,11 +30,12 @@ class ReadImage:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a call of `decode` allows and needs; `held` keeps its share of the memory."""
+    """What a call of `decode` allows and needs; `held` keeps its share of `memory`."""
 
     max_pixels: int
     min_side: int | None
     held: ExitStack
+    memory: Memory = PIXELS
 
     def admit(self, width: int, height: int, *, bytes_per_pixel: int) -> None:
         """Check a size and wait for the memory to decode it; once per image.
@@ -42,7 +43,7 @@ class Limits:
         Raises ImageError if it has too many pixels, is a narrow stripe, or can never fit.
         """
         check_pixels(width, height, self.max_pixels)
-        self.held.enter_context(PIXELS.reserve(width * height * bytes_per_pixel))
+        self.held.enter_context(self.memory.reserve(width * height * bytes_per_pixel))
 
 
 Reader: TypeAlias = Callable[[BinaryIO, Limits], ReadImage]

@@ -27,6 +27,8 @@ _RAW_VALUES = {
     (_COMPRESSION, 65000),  # Kodak
     (_COMPRESSION, 65535),  # Pentax PEF
 }
+_PLAIN = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
+"""None, CCITT, LZW, JPEG, Deflate and PackBits; the others need larger libraries."""
 _MAKERS = {b"CR", b"II", b"MM"}  # Canon and Phase One mark the eight bytes after the header
 _MOST_DIRECTORIES = 40
 
@@ -35,11 +37,13 @@ _MOST_DIRECTORIES = 40
 class TiffContent:
     """Whether a TIFF file is a camera's raw file, and where the directory of its image is.
 
-    `image` is None if the image is the first one, as usual.
+    `image` is None if the image is the first one, as usual. `is_plain` tells whether all images
+    have one of the simple compressions.
     """
 
     is_raw: bool
     image: int | None = None
+    is_plain: bool = False
 
 
 def inspect_tiff(stream: BinaryIO) -> TiffContent:
@@ -74,7 +78,7 @@ def _inspect(stream: BinaryIO) -> TiffContent:
         return TiffContent(is_raw=True)
     pending, seen = [first], set[int]()
     sizes: dict[int, tuple[bool, int]] = {}  # whether an image is no reduced one, and its pixels
-    refers_below = False
+    refers_below, is_plain = False, True
     while pending and len(seen) < _MOST_DIRECTORIES:
         offset = pending.pop(0)
         if offset == 0 or offset in seen:
@@ -87,6 +91,7 @@ def _inspect(stream: BinaryIO) -> TiffContent:
         for tag, values in entries.items():
             if tag in _RAW_TAGS or any((tag, value) in _RAW_VALUES for value in values):
                 return TiffContent(is_raw=True)
+        is_plain &= _PLAIN.issuperset(entries.get(_COMPRESSION, ()))
         whole = not sum(entries.get(_KIND, ())) & 1
         pixels = sum(entries.get(_WIDTH, ())) * sum(entries.get(_HEIGHT, ()))
         sizes[offset] = whole, pixels
@@ -96,10 +101,11 @@ def _inspect(stream: BinaryIO) -> TiffContent:
     reduced = first in sizes and not sizes[first][0]
     largest = max(sizes, key=lambda offset: sizes[offset], default=first)
     if not reduced:
-        return TiffContent(is_raw=False)
+        return TiffContent(is_raw=False, is_plain=is_plain)
     if refers_below and not sizes[largest][0]:  # as a camera's file that was cut
         return TiffContent(is_raw=True)
-    return TiffContent(is_raw=False, image=None if largest == first else largest)
+    directory = None if largest == first else largest
+    return TiffContent(is_raw=False, image=directory, is_plain=is_plain)
 
 
 def _read_directory(

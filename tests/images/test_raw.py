@@ -163,7 +163,8 @@ def test_of_a_tiff_that_begins_with_a_thumbnail_the_image_is_read(order: str) ->
     assert decode(pages).width == SMALL.width
     # Without that flag, the first page is the image, whatever the size of the others.
     assert decode(encoded(Image.new("RGB", (24, 16)), "TIFF", **options)).width == 24
-    assert inspect_tiff(io.BytesIO(tiff(rgb_page(THUMB), order))) == TiffContent(is_raw=False)
+    plain = TiffContent(is_raw=False, is_plain=True)
+    assert inspect_tiff(io.BytesIO(tiff(rgb_page(THUMB), order))) == plain
 
 
 def test_a_broken_directory_does_not_hide_the_others() -> None:

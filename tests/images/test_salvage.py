@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch.errors import ImageError
-from clipsearch.images.decode import DecodedImage, decode
+from clipsearch.images.decode import decode
+from clipsearch.images.decoded_image import DecodedImage
 from tests.helpers.image_files import SIZE, distance, encoded, scene
 
 pytest.importorskip("pillow_heif")
