@@ -19,6 +19,7 @@ from clipsearch.files.load import HashedFile, LoadedImage, load_image
 from clipsearch.files.name_date import with_name_date
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
+from clipsearch.images.decoder_pool import stop_decoders
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import BATCH, encode_pixels
@@ -116,11 +117,14 @@ class Ingestion:
                 Pool() as decoding,
                 Pool(threads=1, max_threads=1) as encoding,
             ):
-                files = self._changes.hashed(hashing)
-                self._store(self._accept(files), decoding, encoding)
-                while self._orphans:
-                    orphans, self._orphans = self._orphans, []
-                    self._store(orphans, decoding, encoding)
+                try:
+                    files = self._changes.hashed(hashing)
+                    self._store(self._accept(files), decoding, encoding)
+                    while self._orphans:
+                        orphans, self._orphans = self._orphans, []
+                        self._store(orphans, decoding, encoding)
+                finally:
+                    stop_decoders()  # after an exception, the pools would wait for them
         except BaseException:
             try:
                 self._writer.flush()

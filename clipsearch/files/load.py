@@ -14,6 +14,7 @@ from clipsearch.errors import (
     MemoryLimitError,
     MissingDecoderError,
 )
+from clipsearch.files.decoding_journal import note_decoding
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.name_date import with_name_date
 from clipsearch.files.walk import os_failure
@@ -146,7 +147,14 @@ def decode_file(
             data = _read(hashed)
             if isinstance(data, Failure):
                 return data
-            return decode(data, max_pixels=max_pixels, min_side=min_side, held=held)
+            with note_decoding(hashed.content_hash) as is_suspect:
+                return decode(
+                    data,
+                    max_pixels=max_pixels,
+                    min_side=min_side,
+                    held=held,
+                    isolated=is_suspect,
+                )
     except (MissingDecoderError, MemoryLimitError, DecoderProcessError) as error:
         return Failure(path, str(error))  # the file may be fine, and is tried again
     except ImageError as error:
