@@ -68,9 +68,17 @@ def text_warnings(encoder: Any, texts: Sequence[str]) -> list[str]:
 
     An encoder may lack the optional method `text_losses`.
     """
+    return text_warnings_of_each(encoder, [texts])[0]
+
+
+def text_warnings_of_each(encoder: Any, queries: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The `text_warnings` of the texts of each query, with one call of the encoder."""
     find = getattr(encoder, "text_losses", None)
-    losses = (find(list(texts)) if find is not None and texts else None) or []
-    return list(_sentences(losses, encoder.identity.name))
+    texts = list(dict.fromkeys(text for query in queries for text in query))
+    losses = find(texts) if find is not None and texts else None
+    loss_of = dict(zip(texts, losses or (), strict=False))
+    model = encoder.identity.name
+    return [list(_sentences([loss_of.get(t) for t in query], model)) for query in queries]
 
 
 def log_text_losses(encoder: Any, texts: Sequence[str]) -> None:

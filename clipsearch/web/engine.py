@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from clipsearch.index import Index
 from clipsearch.query import Query
+from clipsearch.store.catalog import CollectionInfo
 from clipsearch.web.batching import Batcher
 from clipsearch.web.browse import DateOrders
 from clipsearch.web.problems import BusyProblem
@@ -20,7 +21,10 @@ from clipsearch.web.thumbnails import Thumbnails
 T = TypeVar("T")
 
 FRESH_SECONDS = 1.0
-"""An Index reads roots, rows and model when it is opened; others may write meanwhile."""
+"""How long an Index is used until it is checked whether others have written meanwhile."""
+
+REOPEN_SECONDS = 60.0
+"""How long it is used if nothing seems to have changed: images may have been replaced."""
 
 BATCH = 32
 """Queries that are answered together."""
@@ -53,7 +57,7 @@ class Engine:
         self._work_threads = ThreadPoolExecutor(threads, "work")
         self._pending = 0
         self._changed = 0.0
-        self._open: dict[int, tuple[Index, float]] = {}  # by thread, with the time of opening
+        self._open: dict[int, _OpenIndex] = {}  # by thread
 
     @property
     def pending(self) -> int:
@@ -92,8 +96,8 @@ class Engine:
         def finish() -> None:
             for pool in pools:
                 pool.shutdown(wait=True, cancel_futures=True)
-            for index, _ in self._open.values():
-                index.close()
+            for held in self._open.values():
+                held.index.close()
             self._open.clear()
 
         await asyncio.get_running_loop().run_in_executor(None, finish)
@@ -114,14 +118,37 @@ class Engine:
         )
 
     def _index(self) -> Index:
-        """Return this thread's Index, opened within the last FRESH_SECONDS."""
-        thread, now = threading.get_ident(), time.monotonic()
-        if thread in self._open:
-            index, opened = self._open[thread]
-            if now - opened < FRESH_SECONDS and opened > self._changed:
-                return index
-            del self._open[thread]
-            index.close()
-        index = self._open_index()
-        self._open[thread] = index, now
-        return index
+        """Return this thread's Index; a new one if the collection has changed."""
+        thread = threading.get_ident()
+        held = self._open.pop(thread, None)
+        if held is not None and not held.is_current():
+            held.index.close()
+            held = None
+        held = held or _OpenIndex(self._open_index())
+        self._open[thread] = held
+        return held.index
+
+
+class _OpenIndex:
+    """An Index, and the state of its collection when it was opened.
+
+    It keeps vectors for z-scores, so it should stay open while the collection stays the same.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._opened = self._checked = time.monotonic()
+        self._state = self._read_state()
+
+    def is_current(self) -> bool:
+        now = time.monotonic()
+        if now - self._opened > REOPEN_SECONDS:
+            return False
+        if now - self._checked > FRESH_SECONDS:
+            self._checked = now
+            return self._state == self._read_state()
+        return True
+
+    def _read_state(self) -> tuple[CollectionInfo, int] | None:
+        collection = self.index.store.find(self.index.name)
+        return None if collection is None else (collection.info, collection.count())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.index import Index
-from clipsearch.models.text_loss import text_warnings
+from clipsearch.models.text_loss import text_warnings_of_each
 from clipsearch.query import Query
 from clipsearch.query.search import query_texts, search
 from clipsearch.records import Hit
@@ -37,14 +37,16 @@ def _rank(queries: Sequence[Query], index: Index) -> list[Ranking]:
     results = search(queries, index.load, index.collection)
     model = index.collection.info.model.name
     return [
-        Ranking(hits, model, _warnings(query, index))
-        for query, hits in zip(queries, results, strict=True)
+        Ranking(hits, model, warnings)
+        for hits, warnings in zip(results, _warnings(queries, index), strict=True)
     ]
 
 
-def _warnings(query: Query, index: Index) -> list[str]:
-    texts = query_texts([query])
-    return text_warnings(index.encoder, texts) if texts else []
+def _warnings(queries: Sequence[Query], index: Index) -> list[list[str]]:
+    texts = [query_texts([query]) for query in queries]
+    if not any(texts):  # a search by images alone needs no model
+        return [[] for _ in queries]
+    return text_warnings_of_each(index.encoder, texts)
 
 
 def _require_probe(index: Index) -> None:
