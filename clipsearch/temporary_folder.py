@@ -9,6 +9,9 @@ from clipsearch.abandoned import lock_folder, remove_all_abandoned
 
 PREFIX = "clipsearch-temp-"
 
+NEW = ".new-"
+"""Prefix of a folder that is renamed when it is complete."""
+
 
 class TemporaryFolder:
     """A private folder, until `remove` or the end of a `with` block, which gets its path.

@@ -128,9 +128,10 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
             log.info("converting model %s for OpenVINO, once (up to a minute) …", ref.name)
             start = time.monotonic()
             export_cache.publish(key, lambda folder: _build(folder, encoder, source))
-            ExportedModel(ref, key).open("fp32").save_compiled(PROMPTS, draw_images(2))
             seconds = time.monotonic() - start
             log.info("converted in %.0f s, saved in %s", seconds, export_cache.folder() / key)
+        # Also if a kill came between the two.
+        ExportedModel(ref, key).open("fp32").save_compiled(PROMPTS, draw_images(2))
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - the model's own code may raise anything

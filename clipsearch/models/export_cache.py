@@ -15,7 +15,7 @@ from typing import Any
 from clipsearch.abandoned import is_abandoned
 from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.config import cache_folder
-from clipsearch.temporary_folder import TemporaryFolder
+from clipsearch.temporary_folder import NEW, TemporaryFolder
 
 FORMAT = 2
 """Version of the folders' layout; a change makes all conversions again."""
@@ -24,9 +24,6 @@ LIBRARIES = ("open_clip_torch", "openvino", "timm", "tokenizers", "torch", "tran
 """Packages whose versions a conversion depends on."""
 
 MANIFEST = "manifest.json"
-NEW = ".new-"
-"""Prefix of the folder of a conversion that is being made."""
-
 UNUSED_DAYS = 30
 DAY_SECONDS = 24 * 3600
 

@@ -113,7 +113,6 @@ class ExportedModel:
                     figures[variant], images_per_second=round(rate, 2), refused=refused
                 )
         record = PrecisionRecord(cpu.description(), dict(known.figures if known else {}) | figures)
-        save_record(self.folder, record)
         if len(variants) > 1 and (best := record.best(variants)):
             log.info(
                 "model %s computes in %s, the fastest of %s (measured in %.1f s)",
@@ -123,6 +122,7 @@ class ExportedModel:
                 time.monotonic() - began,
             )
             self._encoder(best).save_compiled(PROMPTS, draw_images(2))
+        save_record(self.folder, record)  # last: after a kill, all of this is done again
         return record
 
     def _check(self, variant: Variant) -> Figures:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 import threading
 from collections import deque
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from clipsearch import cpu
 from clipsearch.errors import ModelError
+from clipsearch.temporary_folder import NEW, TemporaryFolder
 from clipsearch.types import Vectors
 
 VERIFIED = "verified"
@@ -106,11 +108,16 @@ class Graph:
         expected = [self(*inputs) for inputs in batches]
         twin = Graph(self.path, bf16=self._bf16, chunk=self._chunk, cache=self._cache)
         try:
-            for _ in range(2):  # the first pass writes the cache, the second one reads it
-                twin._requests = twin._compile(folder)
-            outputs = [twin(*inputs) for inputs in batches]
-            if all(np.array_equal(a, b) for a, b in zip(expected, outputs, strict=True)):
-                (folder / VERIFIED).touch()
+            # A kill leaves no part of a compiled graph under its final name.
+            with TemporaryFolder(folder.parent, NEW) as work:
+                for _ in range(2):  # the first pass writes the cache, the second one reads it
+                    twin._requests = twin._compile(work)
+                outputs = [twin(*inputs) for inputs in batches]
+                if all(np.array_equal(a, b) for a, b in zip(expected, outputs, strict=True)):
+                    (work / VERIFIED).touch()
+                    work.chmod(0o755)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    work.rename(folder)
         except (ModelError, OSError):
             pass  # then each process compiles from scratch
 

@@ -212,6 +212,34 @@ def test_a_killed_conversion_is_not_used(
     assert not left.exists()
 
 
+KILLED_AFTER = """
+import os, sys
+from pathlib import Path
+from clipsearch.models.registry import load
+from clipsearch.models.runtime import Runtime
+move = Path.rename
+def rename(path, target):
+    if path.parent.name == "compiled":
+        os._exit(9)
+    return move(path, target)
+Path.rename = rename
+load(sys.argv[1], Runtime("cpu", precision="fp32"))
+"""
+
+
+def test_a_conversion_killed_before_it_was_compiled_is_compiled_by_the_next_use(
+    vit: Path, own_cache: Path, log: pytest.LogCaptureFixture
+) -> None:
+    name = f"local-dir:{vit}"
+    assert subprocess.run([sys.executable, "-c", KILLED_AFTER, name], check=False).returncode == 9
+    assert [path.name[:5] for path in own_cache.glob("*/compiled/*")] == [".new-"]
+    load(name, Runtime(device="cpu", precision="fp32"))
+    assert "converted in" not in log.text
+    compiled = list(own_cache.glob("*/compiled/*"))
+    assert len(compiled) == 2
+    assert all((folder / "verified").exists() for folder in compiled)
+
+
 def test_concurrent_conversions_succeed(own_cache: Path) -> None:
     barrier = threading.Barrier(4)
 

@@ -39,6 +39,9 @@ from tests.torture.expressions import Generator, evaluate
 
 FAULTS = ("differences", "other_errors", "refused_wrongly", "deaths")
 REFUSAL = re.compile(r"character \d+|control characters|at most [\d,]+ characters")
+INFIX = re.compile(r"like\s*['\"]%", re.IGNORECASE)
+"""A pattern for the end or the middle of a text."""
+
 FOLDERS = ("/a", "/a_b", "/a%", "/é/日 x", "/q'\"", "/b\\c")
 CAMERAS = ("", "Canon EOS 5D", "Google Pixel 7", "NIKON D5 'x'")
 EDGE = 1e-6
@@ -146,8 +149,8 @@ class Comparison:
         try:
             found = self._find(filters)
         except UsageError as refusal:
-            if "Milvus cannot read" in str(refusal) and 'like "%' in str(refusal):
-                self.counts["unsupported_like"] += 1  # of a text's end or middle, before Milvus 2.4
+            if "Milvus cannot read" in str(refusal) and INFIX.search(filters.expression):
+                self.counts["unsupported_like"] += 1  # before Milvus 2.4
             elif must_parse or not REFUSAL.search(str(refusal)):
                 self._note("refused_wrongly", f"{shown}: {refusal}")
             else:  # a control character, which no version can compare
