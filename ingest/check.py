@@ -65,6 +65,17 @@ def check(store: Store, load: Callable[[str], Load], *, repair: bool) -> Iterato
     rows are embedded again from their files by the model that `load` returns for a collection, and
     removed if there is no file. Raises DamagedStoreError if the file or its catalog is unusable.
     """
+    try:
+        yield from _check(store, load, repair=repair)
+    except DamagedStoreError as error:
+        if isinstance(store.backend, FileBackend) or not store.is_local:
+            raise
+        raise DamagedStoreError(
+            f"{error}; a daemon uses the store now, so stop that first: `clipsearch warm --stop`"
+        ) from error
+
+
+def _check(store: Store, load: Callable[[str], Load], *, repair: bool) -> Iterator[CheckReport]:
     _check_catalog(store, repair=repair)
     for info in store.collections():
         damage = _check_file(store, info)

@@ -277,3 +277,15 @@ def test_damage_is_noticed_when_a_store_is_opened_or_a_hit_is_read(
     if not single_query or native_library() is not None:
         [message] = caplog.messages
         assert "clipsearch check" in message
+
+
+@NATIVE
+@NEEDS_SOCKETS
+def test_a_row_that_cannot_be_loaded_needs_the_daemon_to_stop(path: Path) -> None:
+    sound = read(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE images SET data = x'0aff' WHERE id = 1")
+    with serving(path), pytest.raises(DamagedStoreError, match="clipsearch warm --stop"):
+        run_check(path, repair=True)
+    assert [report.lost for report in run_check(path, repair=True)] == [0]
+    assert same(read(path), sound)
