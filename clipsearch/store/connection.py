@@ -26,10 +26,10 @@ UNREADABLE = ("failed to parse insert data", "field_id_to_offset", "Fail connect
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 300.0
-"""Without a limit pymilvus retries a dead server for minutes."""
+"""Limit of calls that may take long: loading, creating, flushing, and all reads of Milvus Lite."""
 
-STRONG = {"consistency_level": "Strong", "timeout": CALL_SECONDS}
-"""Options of reads that return everything written before them."""
+SERVER_SECONDS = 60.0
+"""Limit of all other calls of a server: until then pymilvus tries again if it does not answer."""
 
 
 class MilvusConnection:
@@ -106,9 +106,19 @@ class MilvusConnection:
             self._loaded.add(collection)
         return client
 
+    @property
+    def seconds(self) -> float:
+        """The time limit of a call that neither loads nor flushes a collection."""
+        return SERVER_SECONDS if self.server is None else CALL_SECONDS
+
+    @property
+    def read_options(self) -> dict[str, Any]:
+        """Options of reads, which return everything written before them."""
+        return {"consistency_level": "Strong", "timeout": self.seconds}
+
     def write_seconds(self, rows: int) -> float:
         """Return the time limit of a write of so many rows."""
-        return CALL_SECONDS if self.server is None else lite_write_seconds(rows)
+        return SERVER_SECONDS if self.server is None else lite_write_seconds(rows)
 
     def repeat(self, call: Callable[[], T]) -> T:
         """Make a call, and once more if Milvus Lite ends meanwhile: it was killed, or crashed."""
@@ -162,6 +172,8 @@ class MilvusConnection:
                     f"{self.uri} is damaged: Milvus Lite cannot read a row: `clipsearch check "
                     "--repair` restores it from its image file"
                 ) from error
+            if self.server is None:
+                self._disconnect()  # the next call notices soon if the server is gone
             raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
 
     def _connect(self) -> None:
@@ -215,7 +227,7 @@ class MilvusConnection:
             time.sleep(pause)
             with suppress(StoreError, *foreign_errors()):
                 self.client_for(collection).query(
-                    collection, filter=condition, output_fields=["count(*)"], **STRONG
+                    collection, filter=condition, output_fields=["count(*)"], **self.read_options
                 )
                 return True
         return False

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsearch.startup import import_pymilvus
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
-from clipsearch.store.connection import CALL_SECONDS, STRONG, MilvusConnection
+from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
 from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
 from clipsearch.store.writes import Writes
 from clipsearch.types import Vectors
@@ -62,7 +62,9 @@ class MilvusBackend:
     def collection_names(self) -> list[str]:
         """List all collections in Milvus, including those of other programs."""
         with self._connection.translating():
-            return sorted(self._connection.client().list_collections(timeout=CALL_SECONDS))
+            return sorted(
+                self._connection.client().list_collections(timeout=self._connection.seconds)
+            )
 
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Create a collection with its index and load it."""
@@ -71,7 +73,9 @@ class MilvusBackend:
         def create() -> None:
             client = self._connection.client()
             # Milvus Lite may have ended after this step, before the next one.
-            if not (self._is_local and client.has_collection(name, timeout=CALL_SECONDS)):
+            if not (
+                self._is_local and client.has_collection(name, timeout=self._connection.seconds)
+            ):
                 client.create_collection(
                     name,
                     schema=_pymilvus_schema(client, schema),
@@ -97,7 +101,7 @@ class MilvusBackend:
         """Return the fields of a collection, with the dimension of vector fields."""
         with self._connection.translating():
             client = self._connection.client()
-            description = client.describe_collection(name, timeout=CALL_SECONDS)
+            description = client.describe_collection(name, timeout=self._connection.seconds)
             return {f["name"]: f.get("params", {}).get("dim") for f in description["fields"]}
 
     def drop(self, name: str) -> None:
@@ -105,7 +109,7 @@ class MilvusBackend:
 
         def drop() -> None:
             client = self._connection.client()
-            if client.has_collection(name, timeout=CALL_SECONDS):
+            if client.has_collection(name, timeout=self._connection.seconds):
                 client.drop_collection(name, timeout=CALL_SECONDS)
 
         self._writes.run(drop)
@@ -131,7 +135,9 @@ class MilvusBackend:
     def is_loaded(self, name: str) -> bool:
         """Tell whether a collection is ready; a server first loads it into memory."""
         with self._connection.translating():
-            state = self._connection.client().get_load_state(name, timeout=CALL_SECONDS)["state"]
+            state = self._connection.client().get_load_state(
+                name, timeout=self._connection.seconds
+            )["state"]
             return bool(state == import_pymilvus().client.types.LoadState.Loaded)
 
     def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
@@ -165,7 +171,7 @@ class MilvusBackend:
                     anns_field=vector,
                     output_fields=list(fields),
                     search_params={"offset": offset, "params": params},
-                    **STRONG,
+                    **self._connection.read_options,
                 )
             )
             return [[(float(hit["distance"]), hit["entity"]) for hit in hits] for hits in results]
@@ -174,7 +180,11 @@ class MilvusBackend:
         with self._connection.translating(name, condition):
             entities = self._connection.repeat(
                 lambda: self._connection.client_for(name).query(
-                    name, filter=condition, output_fields=fields, **options, **STRONG
+                    name,
+                    filter=condition,
+                    output_fields=fields,
+                    **options,
+                    **self._connection.read_options,
                 )
             )
             return [dict(entity) for entity in entities]

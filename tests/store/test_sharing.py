@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -13,8 +14,7 @@ from clipsearch.store.milvus_lite import native_library
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
 from tests.helpers.records import MODEL, many
 
-pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
-
+NATIVE = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
 ROOT = Path(__file__).parents[2]
 READERS = 16
 
@@ -25,7 +25,7 @@ from clipsearch.session import open_store
 from tests.helpers.records import many
 try:
     with open_store(sys.argv[1], create=False) as store:
-        images = store.collection("images")
+        images = store.collection(sys.argv[2])
         for number in range(5):
             images.upsert(many(300, seed=number))
             time.sleep(0.05)
@@ -40,7 +40,7 @@ import sys
 import numpy as np
 from clipsearch.session import open_store
 with open_store(sys.argv[1], create=False) as store:
-    images = store.collection("images")
+    images = store.collection(sys.argv[2])
     for number in range(5):
         [hits] = images.search(np.ones(4, dtype=np.float32), limit=300)
         ids = {hit.record.id for hit in hits}
@@ -50,9 +50,9 @@ print("read")
 """
 
 
-def run(code: str, path: Path) -> str:
+def run(code: str, path: Path | str, name: str = "images") -> str:
     process = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
+        [sys.executable, "-c", code, str(path), name],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -78,6 +78,7 @@ def check(path: Path) -> None:
     assert len(rows) == len({row.record.id for row in rows}) == 300
 
 
+@NATIVE
 def test_of_two_writers_without_a_daemon_the_second_is_refused(path: Path) -> None:
     with Store.open(path):
         refused = run(WRITE, path)
@@ -86,6 +87,7 @@ def test_of_two_writers_without_a_daemon_the_second_is_refused(path: Path) -> No
     check(path)
 
 
+@NATIVE
 @NEEDS_SOCKETS
 def test_two_writers_through_a_daemon_take_turns_or_are_refused(path: Path) -> None:
     with serving(path), ThreadPoolExecutor() as threads:
@@ -95,6 +97,7 @@ def test_two_writers_through_a_daemon_take_turns_or_are_refused(path: Path) -> N
     check(path)
 
 
+@NATIVE
 @NEEDS_SOCKETS
 def test_readers_beside_a_writer(path: Path) -> None:
     with serving(path), ThreadPoolExecutor(READERS + 1) as threads:
@@ -103,3 +106,19 @@ def test_readers_beside_a_writer(path: Path) -> None:
         assert [reader.result() for reader in readers] == ["read"] * READERS
         assert writer.result() == "written"
     check(path)
+
+
+def test_two_writers_and_readers_at_once_on_a_server(milvus_server: str) -> None:
+    name = f"shared_{uuid4().hex}"
+    with Store.open(milvus_server) as store:
+        images = store.create(name, MODEL)
+        images.upsert(many(300))
+        images.finish_writes()
+        with ThreadPoolExecutor() as threads:
+            writers = [threads.submit(run, WRITE, milvus_server, name) for _ in range(2)]
+            readers = [threads.submit(run, READ, milvus_server, name) for _ in range(2)]
+            assert [writer.result() for writer in writers] == ["written"] * 2
+            assert [reader.result() for reader in readers] == ["read"] * 2
+        rows = list(images.scan_rows())
+        assert images.count() == len(rows) == len({row.record.id for row in rows}) == 300
+        store.drop(name)
