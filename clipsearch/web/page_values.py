@@ -24,6 +24,16 @@ SHORTCUTS = (
 """The keys of the page and what they do, as `static/js/keys.js` handles them."""
 
 
+BYTE_STEPS = {
+    "100000": "100 kB",
+    "1000000": "1 MB",
+    "5000000": "5 MB",
+    "20000000": "20 MB",
+    "100000000": "100 MB",
+}
+"""File sizes to choose from."""
+
+
 def tile_values(hit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a tile shows of a hit or an image."""
     z, score = hit.get("z"), hit.get("score")

@@ -18,6 +18,7 @@ from clipsearch.web.engine import Engine
 from clipsearch.web.image_json import image_json
 from clipsearch.web.page_templates import html_response, json_in_html
 from clipsearch.web.page_values import (
+    BYTE_STEPS,
     SHORTCUTS,
     folder_link,
     image_facts,
@@ -70,6 +71,7 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
             "reasons": shown["reasons"],
             "error": error,
             "shortcuts": SHORTCUTS,
+            "byte_steps": BYTE_STEPS,
             "page_data": json_in_html(page),
             **_neighbors(values, result),
         },

@@ -21,6 +21,7 @@ export class Filters {
     this.onChange = onChange;
     for (const box of findAll(".choices", this.panel)) this.#takeOver(box);
     this.#drawChoices();
+    this.panel.open = false; // it is open only where no script can open it
     const changed = (event) => {
       if (event.target.form !== form || !event.target.name) return;
       this.showValues();
@@ -64,6 +65,9 @@ export class Filters {
       if (control.type === "radio" || control.type === "checkbox") {
         control.checked = control.value === value;
       } else {
+        if (control.options && ![...control.options].some((option) => option.value === value)) {
+          control.append(make("option", { value }, `${value} bytes`));
+        }
         control.value = value;
       }
     }

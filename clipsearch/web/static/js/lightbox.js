@@ -10,6 +10,10 @@ import { describe } from "./tile.js";
 const PANEL = 348;
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "png", "webp", "gif", "avif"]);
 const LARGEST = 2560;
+const MOST_ENLARGED = 2; // small images are not enlarged further at first
+
+const fitting = ({ panAreaSize, elementSize }) =>
+  Math.min(panAreaSize.x / elementSize.x, panAreaSize.y / elementSize.y);
 
 export class Lightbox {
   /** `actions` has similar(hit), weigh(hit, weight), text() and nearEnd(). */
@@ -50,6 +54,8 @@ export class Lightbox {
       zoomTitle: "Zoom (z)",
       arrowPrevTitle: "Previous (\u2190)",
       arrowNextTitle: "Next (\u2192)",
+      initialZoomLevel: (levels) => Math.min(fitting(levels), MOST_ENLARGED),
+      secondaryZoomLevel: (levels) => Math.max(1, Math.min(fitting(levels) * 2.5, 4)),
       paddingFn: (viewport) => this.#padding(viewport),
     });
     this.viewer = viewer;

@@ -185,7 +185,8 @@ export class Results {
   }
 
   #reasons() {
-    return (this.page?.reasons ?? []).join(" ");
+    const text = (this.page?.reasons ?? []).join(" ").replaceAll("min_z", "a cut of");
+    return text && text[0].toUpperCase() + text.slice(1);
   }
 
   #message(iconName, title, text, action = null) {

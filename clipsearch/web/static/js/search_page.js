@@ -11,7 +11,7 @@ import { Navigation } from "./navigation.js";
 import { Results } from "./results.js";
 import { Selection } from "./selection.js";
 import { Suggestions } from "./suggestions.js";
-import { formatTerms } from "./terms.js";
+import { formatTerms, parseTerms } from "./terms.js";
 import { listenToTheme } from "./theme.js";
 
 const form = find("#search");
@@ -77,9 +77,12 @@ const navigation = new Navigation({
   },
 });
 
+const showMode = (params) => document.body.classList.toggle("browsing", !params.get("q"));
+
 function fill(params) {
+  showMode(params);
   filters.fill(params);
-  chips.set(given.parse(params.get("q") ?? ""));
+  chips.set(parseTerms(params.get("q") ?? ""));
 }
 
 let pending = debounce(search, 0);
@@ -96,6 +99,7 @@ async function search(kind) {
   const isSame = navigation.isCurrent(params);
   if (isSame && kind !== null) return;
   navigation.go(params, kind);
+  showMode(params);
   document.title = params.get("q") ? `${params.get("q")} \u2013 clipsearch` : "clipsearch";
   if (kind !== "typing") suggestions.remember(params.get("q"));
   if (await results.load(apiParams(params))) {
@@ -152,9 +156,9 @@ size.addEventListener("input", () => {
   grid.setRowHeight(Number(size.value));
 });
 
-given.parse = (await import("./terms.js")).parseTerms;
 chips.input.removeAttribute("name");
 chips.set(given.terms);
+showMode(pageParams());
 toggleCaptions(stored("captions", true));
 grid.setRowHeight(Number(size.value));
 acceptImages((term) => chips.add(term));
