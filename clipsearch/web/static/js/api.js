@@ -55,7 +55,7 @@ const id = encodeURIComponent;
 export const fileUrl = (key) => `/v1/images/${id(key)}/file`;
 export const queryImageUrl = (key) => `/v1/query-images/${id(key)}`;
 
-const STEPS = [160, 320, 640, 1280, 2560];
+const STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048]; // as in `clipsearch/web/thumbnails.py`
 
 /** The address of a thumbnail that is at least so many device pixels wide, if the image is. */
 export function thumbnailUrl(key, pixels) {

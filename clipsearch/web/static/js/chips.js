@@ -158,7 +158,7 @@ export class Chips {
       );
     }
     const source =
-      term.kind === "id" ? thumbnailUrl(term.content, 160) : queryImageUrl(term.content);
+      term.kind === "id" ? thumbnailUrl(term.content, 128) : queryImageUrl(term.content);
     const image = make("img", { src: source, alt: "" });
     image.onerror = () => {
       image.closest(".chip")?.classList.add("broken");

@@ -9,7 +9,7 @@ import { describe } from "./tile.js";
 
 const PANEL = 348;
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "png", "webp", "gif", "avif"]);
-const LARGEST = 2560;
+const LARGEST = 2048;
 const MOST_ENLARGED = 2; // small images are not enlarged further at first
 
 const fitting = ({ panAreaSize, elementSize }) =>
@@ -118,13 +118,13 @@ export class Lightbox {
     const { width, height, id } = hit;
     const longest = Math.max(width, height, 1);
     const source = (size) => `${api.thumbnailUrl(id, size)} ${Math.min(size, width)}w`;
-    const sources = [640, 1280, LARGEST].map(source);
+    const sources = [512, 1024, LARGEST].map(source);
     const isWhole = SHOWN_BY_BROWSERS.has(hit.format) && longest > LARGEST;
     if (isWhole) sources.push(`${api.fileUrl(id)} ${width}w`);
     const tile = find(`.tile[data-id="${CSS.escape(id)}"] img`);
     return {
       id,
-      src: api.thumbnailUrl(id, 1280),
+      src: api.thumbnailUrl(id, 1024),
       srcset: sources.join(", "),
       msrc: tile?.currentSrc,
       width: Math.max(width, 1),
