@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -28,8 +28,6 @@ from clipsearch.types import ImageRow
 from clipsearch.vectors import normalize
 from clipsearch.web.app import create_app
 from clipsearch.web.engine import Engine
-from clipsearch.web.http_server import http_config
-from clipsearch.web.settings import Settings
 from tests.helpers.daemons import serving
 
 MANY = 10_000
@@ -82,7 +80,7 @@ def page_server(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Index.open(store, model="pocket", daemon=False) as index:
         index.ingest(photos)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff this was an image")
-    with Index.open(store, "many", model="pocket", daemon=False) as index:
+    with Index.open(store, collection="many", model="pocket", daemon=False) as index:
         dim = index.load().identity.dim
         collection = index.create_collection()
         rows = _random_rows(photos, dim)
@@ -119,7 +117,8 @@ def _random_rows(folder: Path, dim: int) -> list[ImageRow]:
 def http_server(server: Server, collection: str) -> Iterator[str]:
     """The address of an HTTP server of a collection."""
     app = create_app(Engine(partial(open_index, server, collection)))
-    http = uvicorn.Server(http_config(app, Settings(port=0)))
+    config = uvicorn.Config(app, port=0, lifespan="on", log_config=None)
+    http = uvicorn.Server(config)
     thread = threading.Thread(target=http.run, daemon=True)
     thread.start()
     while not http.started:

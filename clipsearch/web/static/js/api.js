@@ -30,6 +30,16 @@ async function call(url, options = {}) {
 
 const json = async (url, options) => (await call(url, options)).json();
 
+/** Ask again until a result is computed. */
+async function computed(url) {
+  for (;;) {
+    const response = await call(url);
+    if (response.status !== 202) return response.json();
+    const seconds = Number(response.headers.get("Retry-After")) || 2;
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  }
+}
+
 const post = (url, body, options = {}) =>
   json(url, {
     method: "POST",
@@ -40,9 +50,8 @@ const post = (url, body, options = {}) =>
 
 export const search = (params, signal) => json(`/v1/search?${params}`, { signal });
 export const explain = (text, id, signal) => post("/v1/explain", { text, id }, { signal });
-export const facets = () => json("/v1/facets");
-export const image = (id) => json(`/v1/images/${encodeURIComponent(id)}`);
-export const duplicates = () => json("/v1/duplicates");
+export const facets = () => computed("/v1/facets");
+export const duplicates = () => computed("/v1/duplicates?limit=100");
 
 /** Upload a query image; returns { id, width, height, expires_at }. */
 export function uploadQueryImage(file) {

@@ -176,7 +176,7 @@ export class Chips {
       type: "number",
       min: "0.1",
       max: String(MAX_WEIGHT),
-      step: "0.5",
+      step: "any",
       value: String(Math.abs(term.weight)),
       inputMode: "decimal",
       "aria-label": `Weight of ${name}`,

@@ -125,7 +125,7 @@ export class Filters {
     for (const box of findAll(".choices", this.panel)) {
       const chosen = this.choices.get(box.dataset.name);
       const known = this.known?.[box.dataset.name] ?? [];
-      const values = new Map(known.map(({ value, count }) => [value, count]));
+      const values = new Map(known.map(({ value, images }) => [value, images]));
       for (const value of chosen) if (!values.has(value)) values.set(value, null);
       box.closest(".field").hidden = this.known !== undefined && values.size === 0;
       box.replaceChildren(
@@ -150,9 +150,9 @@ export class Filters {
     if (this.known !== undefined) return;
     try {
       const facets = await api.facets();
-      this.known = { format: facets.formats ?? [], tag: facets.tags ?? [] };
-      this.#suggest("folders", facets.folders ?? facets.roots ?? []);
-      this.#suggest("cameras", facets.cameras ?? []);
+      this.known = { format: facets.formats, tag: facets.tags };
+      this.#suggest("folders", facets.folders);
+      this.#suggest("cameras", facets.cameras);
       this.#drawChoices();
     } catch {
       // The fields work without suggestions.
@@ -160,8 +160,8 @@ export class Filters {
   }
 
   #suggest(id, values) {
-    const options = values.map(({ value, count }) =>
-      make("option", { value, label: `${value} (${formatCount(count)})` }),
+    const options = values.map(({ value, path = value, images }) =>
+      make("option", { value: path, label: `${visible(path)} (${formatCount(images)})` }),
     );
     document.getElementById(id).replaceChildren(...options);
   }

@@ -4,7 +4,8 @@ import * as api from "./api.js";
 import { button, find, icon, make } from "./dom.js";
 import { formatCount, plural } from "./format.js";
 
-const PAGE = 60;
+const PAGE = 60; // enough for a window; the first page has to be quick
+const LATER = 240;
 const MOST = 16_384; // offset + limit, on every Milvus
 
 export class Results {
@@ -51,7 +52,7 @@ export class Results {
   /** Ask for the next page, if there is one. */
   async more() {
     if (this.isDone || this.isLoading || this.hasFailed) return;
-    const page = await this.#fetch(this.#pageParams(), this.offset, PAGE);
+    const page = await this.#fetch(this.#pageParams(), this.offset, LATER);
     if (page) this.#take(page, false);
   }
 
@@ -67,10 +68,7 @@ export class Results {
     this.isBeyond = true;
     this.isDone = false;
     this.offset = this.cut.passed ?? this.offset;
-    if (this.grid.hits.length) {
-      const line = make("li", { class: "divider", role: "presentation" }, "less relevant below");
-      this.grid.divide(line);
-    }
+    if (this.grid.hits.length) this.grid.divide(divider());
     this.end.replaceChildren();
     await this.more();
   }
@@ -79,18 +77,18 @@ export class Results {
   snapshot() {
     const { params, offset, isDone, isBeyond, cut, page } = this;
     const hits = [...this.grid.hits];
-    return { params, offset, isDone, isBeyond, cut, page, hits, divide: this.grid.divider?.index };
+    return { params, offset, isDone, isBeyond, cut, page, hits, split: this.grid.split };
   }
 
   restore(snapshot) {
     this.#cancel();
     this.clear();
-    Object.assign(this, snapshot);
-    const split = snapshot.divide ?? snapshot.hits.length;
-    this.grid.set(snapshot.hits.slice(0, split));
-    if (snapshot.divide !== undefined) {
-      this.grid.divide(make("li", { class: "divider", role: "presentation" }, "less relevant below"));
-      this.grid.append(snapshot.hits.slice(split));
+    const { hits, split, ...values } = snapshot;
+    Object.assign(this, values);
+    this.grid.set(hits.slice(0, split ?? hits.length));
+    if (split !== null) {
+      this.grid.divide(divider());
+      this.grid.append(hits.slice(split));
     }
     this.selection.forgetAnchor();
     this.#describe();
@@ -137,7 +135,7 @@ export class Results {
     this.page = page;
     this.isDone = !page.next;
     this.offset = nextOffset(page.next) ?? this.offset + page.hits.length;
-    if (this.offset + PAGE > MOST) this.isDone = true;
+    if (this.offset + LATER > MOST) this.isDone = true;
     if (cut && !this.isBeyond) this.cut = cut;
     if (isFirst) {
       this.grid.set(page.hits);
@@ -217,6 +215,8 @@ export class Results {
     if (!error.status || error.status >= 500) this.notices.firstChild.append(again);
   }
 }
+
+const divider = () => make("li", { class: "divider", role: "presentation" }, "less relevant below");
 
 /** The offset in the link of the next page. */
 function nextOffset(link) {

@@ -104,7 +104,7 @@ async function search(kind) {
   if (kind !== "typing") suggestions.remember(params.get("q"));
   if (await results.load(apiParams(params))) {
     if (scrollY > 0) scrollTo(0, 0);
-    grid.redraw();
+    grid.refreshLinks();
   }
 }
 
