@@ -22,6 +22,7 @@ from clipsearch.errors import (
     VectorError,
     shorten,
 )
+from clipsearch.escape import escape_control
 from clipsearch.web.schemas import ProblemBody
 
 log = logging.getLogger("clipsearch")
@@ -109,7 +110,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         problem = to_problem(error)
         if problem.status_code == 500:
-            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            path = escape_control(request.url.path)
+            log.error("%s %s failed", request.method, path, exc_info=error)
         return problem_response(problem)
 
     for kind in (RequestValidationError, ValidationError, HTTPException, ClipsearchError):

@@ -30,9 +30,9 @@ async def add_query_image(
     file: Annotated[UploadFile, File(description="An image file.")], engine: EngineOf
 ) -> QueryImageResult:
     """Upload an image; a term of a search then names its id. Each use keeps it for 24 hours."""
-    data = await file.read()
     max_pixels = engine.limits.upload_pixels
-    upload = await engine.decode(lambda: read_upload(data, max_pixels=max_pixels))
+    # Read in the thread, so that few files are in memory at a time.
+    upload = await engine.decode(lambda: read_upload(file.file.read(), max_pixels=max_pixels))
     content = await engine.call(lambda index: embed_upload(upload, index))
     return _result(engine.query_images.add(upload, content))
 

@@ -23,24 +23,28 @@ class RequestLimits:
         """Wrap an app."""
         self._app = app
         self._limits = limits
-        self._running = 0
+        self._running = self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._running >= self._limits.concurrency:
-            raise BusyProblem
         is_upload = scope["path"] in UPLOADS
+        if self._running >= self._limits.concurrency or (
+            is_upload and self._uploads >= self._limits.uploads
+        ):
+            raise BusyProblem
         max_bytes = self._limits.upload_bytes if is_upload else self._limits.body_bytes
         body = _Body(receive, max_bytes, self._limits.body_seconds)
         body.check_length(Headers(scope=scope).get("content-length", "0"))
         self._running += 1
+        self._uploads += is_upload
         try:
             await _Exchange(body, send, self._limits).run(self._app, scope)
         finally:
             self._running -= 1
+            self._uploads -= is_upload
 
 
 class _Body:

@@ -63,6 +63,10 @@ def to_parameters(body: SearchBody) -> dict[str, str | list[str]]:
 def to_filters(body: FiltersBody) -> Filters:
     """Return the filters; raise UsageError on a value that has no meaning."""
     values = body.model_dump(exclude_defaults=True)
+    for name in ("under", "glob"):
+        # Windows would log in at the host that a client names.
+        if values.get(name, "").startswith(("//", "\\\\", "/\\", "\\/")):
+            raise UsageError(f"{name} must not begin with two slashes")
     for name in ("formats", "tags", "near"):
         if name in values:
             values[name] = tuple(values[name])

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clipsearch.escape import escape_control
 from clipsearch.web.access import TokenCheck
 from clipsearch.web.problems import Problem, problem_response
 from clipsearch.web.request_limits import RequestLimits
@@ -89,7 +90,7 @@ class Shield:
         except Exception:
             if has_started:
                 raise
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed", scope["method"], escape_control(scope["path"]))
             failure = Problem(500, "an unexpected error, see the log of the server")
             await problem_response(failure)(scope, receive, send_with_headers)
 
@@ -117,13 +118,15 @@ class HostCheck:
                 "this server does not have the name in the Host header: "
                 "`clipsearch serve --allowed-host NAME` allows it",
             )
+        is_foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
         if method in SAFE_METHODS:
-            return
-        origin = headers.get("origin")
-        if origin is not None and _netloc(origin) != host.lower():
+            # A link may lead here from anywhere, but another page gets no image or result.
+            is_foreign = is_foreign and headers.get("sec-fetch-mode") != "navigate"
+        else:
+            origin = headers.get("origin")
+            is_foreign = is_foreign or (origin is not None and _netloc(origin) != host.lower())
+        if is_foreign:
             raise Problem(403, "requests of pages of another origin are refused")
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise Problem(403, "requests of pages of another site are refused")
 
     def _allows(self, host: str) -> bool:
         try:

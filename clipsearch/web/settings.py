@@ -16,10 +16,11 @@ class Limits:
     - `body_seconds`: until a body has arrived; `seconds`: from then on until the response begins;
       `send_seconds`: until the client has taken a part of it.
     - `upload_pixels`: of an uploaded image; files of the collection have the limit of `decode`.
-    - `text_length`: characters of one text; `terms`: of a query; `ids`: of a request.
-    - `concurrency`: requests at a time; `threads`: those that use the collection, and as many that
-      decode images; `queue`: calls that wait for such a thread; `archives`: that are downloaded
-      at a time.
+    - `concurrency`, `uploads`, `archives`: requests at a time, and how many of them may be these.
+    - `threads`: those that use the collection, and as many that decode images; `queue`: calls that
+      wait for such a thread.
+
+    `clipsearch.web.schemas` limits texts, terms and ids.
     """
 
     body_bytes: int = 1 << 20
@@ -28,10 +29,8 @@ class Limits:
     seconds: float = 60
     send_seconds: float = 60
     upload_pixels: int = 100_000_000
-    text_length: int = 2_000
-    terms: int = 32
-    ids: int = 10_000
     concurrency: int = 128
+    uploads: int = 16
     threads: int = 4
     queue: int = 256
     archives: int = 4

@@ -144,6 +144,13 @@ def test_pages_of_other_origins_cannot_post(client: TestClient, headers: dict[st
     assert response.status_code == 403
 
 
+def test_pages_of_other_sites_get_nothing_but_a_link(client: TestClient) -> None:
+    foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert client.get("/v1/search?q=red", headers=foreign).status_code == 403
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/?q=red", headers=link).status_code == 200
+
+
 def test_the_page_itself_can_post(client: TestClient) -> None:
     headers = {"origin": "http://127.0.0.1:8765", "sec-fetch-site": "same-origin"}
     assert client.post("/v1/search", json={}, headers=headers).status_code == 200

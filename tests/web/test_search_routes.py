@@ -134,6 +134,8 @@ def test_the_link_of_a_next_page_holds_the_whole_request(client: TestClient) -> 
         ({"terms": [{"text": "a"}], "filters": {"taken_from": "soon"}}, "not a date"),
         ({"terms": [{"text": "a"}], "min_z": "much"}, "min_z"),
         ({"terms": [{"id": "abcdef0"}]}, "no image has an id"),
+        ({"filters": {"under": "//host.example/share"}}, "two slashes"),
+        ({"filters": {"glob": "\\\\host.example\\share\\*"}}, "two slashes"),
         ({"terms": [{"image": "/etc/passwd"}]}, "pattern"),
         ({"terms": [{"image": "q_unknown_one"}]}, "expired"),
         ({"terms": [{"text": "red"}, {"text": "red", "weight": -1}]}, "cancel"),
