@@ -16,11 +16,12 @@ class Limits:
     - `body_seconds`: until a body has arrived; `seconds`: from then on until the response begins;
       `send_seconds`: until the client has taken a part of it.
     - `upload_pixels`: of an uploaded image; files of the collection have the limit of `decode`.
+    - `text_length`: characters of one text.
     - `concurrency`, `uploads`, `archives`: requests at a time, and how many of them may be these.
     - `threads`: those that use the collection, and as many that decode images; `queue`: calls that
       wait for such a thread.
 
-    `clipsearch.web.schemas` limits texts, terms and ids.
+    `clipsearch.web.schemas` limits the other parts of a search.
     """
 
     body_bytes: int = 1 << 20
@@ -29,6 +30,7 @@ class Limits:
     seconds: float = 60
     send_seconds: float = 60
     upload_pixels: int = 100_000_000
+    text_length: int = 2_000
     concurrency: int = 128
     uploads: int = 16
     threads: int = 4
