@@ -11,6 +11,7 @@
 that work on image files without an index:
 
     Index                       a collection of images in a store, and the model that embeds them
+    Client                      the same searches by a `clipsearch serve`, over HTTP
     Query, Term, StoredImage    a query, its weighted terms, and a stored image as a term
     Filters, Near               conditions on the images that a query may return, and a place
     Hit, Hits, ImageRecord      a search result, a list of them, and the metadata of a stored image
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from clipsearch.classify.predictions import Classification, Prediction
     from clipsearch.classify.tags import TagReport
     from clipsearch.classify.zero_shot import classify_images
+    from clipsearch.client import Client
     from clipsearch.distill import DistillReport
     from clipsearch.distill.pipeline import distill_model
     from clipsearch.errors import ClipsearchError
@@ -66,6 +68,7 @@ __all__ = [
     "CenterCrop",
     "Classification",
     "ClassifyReport",
+    "Client",
     "ClipsearchError",
     "DistillReport",
     "DuplicateGroup",
@@ -105,6 +108,7 @@ _MODULES = {
     "CenterCrop": "clipsearch.models.crop",
     "Classification": "clipsearch.classify.predictions",
     "ClassifyReport": "clipsearch.classify",
+    "Client": "clipsearch.client",
     "ClipsearchError": "clipsearch.errors",
     "DistillReport": "clipsearch.distill",
     "DuplicateGroup": "clipsearch.query.near_duplicates",

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
     " clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
-    "clipsearch.arguments clipsearch.types clipsearch.config clipsearch.uri",
+    "clipsearch.arguments clipsearch.types clipsearch.config clipsearch.http_session"
+    " clipsearch.uri",
     "clipsearch.cache clipsearch.temporary_folder",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
@@ -30,7 +31,7 @@ TIERS = (
     "clipsearch.files",
     "clipsearch.textness",
     "clipsearch.query",
-    "clipsearch.classify",
+    "clipsearch.classify clipsearch.image_upload",
     "clipsearch.evaluation",
     "clipsearch.explain",
     "clipsearch.render",
@@ -38,7 +39,8 @@ TIERS = (
     "clipsearch.daemon",
     "clipsearch.model_match",
     "clipsearch.session",
-    "clipsearch.index clipsearch.distill clipsearch.doctor clipsearch.daemon.__main__",
+    "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor"
+    " clipsearch.daemon.__main__",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.web clipsearch.mcp",
     "clipsearch.cli",

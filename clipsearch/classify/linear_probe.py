@@ -1,9 +1,12 @@
 """A linear probe: a classifier fitted to labeled images of one model, and its file format."""
 
+import base64
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +48,23 @@ class LinearProbe:
                 f"the probe was fitted to vectors of {self.model.name} and cannot classify those "
                 f"of {other}: fit another one with `clipsearch probe fit … --model {model.name}`"
             )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields as JSON; the arrays are base64 of little-endian float32."""
+        return asdict(self) | {"weights": _encode(self.weights), "bias": _encode(self.bias)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "LinearProbe":
+        """Return the probe that `to_json` wrote; raise UsageError on anything else."""
+        try:
+            labels, model = tuple(map(str, values["labels"])), ModelIdentity(**values["model"])
+            weights = _decode(values["weights"]).reshape(len(labels), model.dim)
+            bias = _decode(values["bias"]).reshape(len(labels))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"this is not a linear probe: {error}") from error
+        if not labels or not (np.all(np.isfinite(weights)) and np.all(np.isfinite(bias))):
+            raise UsageError("this is not a linear probe: it has no labels, or numbers not finite")
+        return cls(labels, weights, bias, model, values["images"], values.get("accuracy"))
 
     def save(self, path: str | Path) -> None:
         """Write the probe atomically as an `.npz` file without pickled objects.
@@ -107,3 +127,11 @@ class LinearProbe:
                 f"{path} is not a probe, or is damaged ({error}): "
                 "write one with `clipsearch probe fit`"
             ) from error
+
+
+def _encode(array: Vectors) -> str:
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
+
+
+def _decode(text: str) -> Vectors:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)

@@ -26,12 +26,20 @@ Reader: TypeAlias = Callable[[str, Any], Any]
 """Checks the JSON value of the field of that name, and returns the value of the dataclass."""
 
 
-def request_json(query: Query) -> dict[str, Any]:
+def request_json(
+    query: Query, *, term_json: Callable[[Term], dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Return the query as JSON, without fields at their default; paths become absolute.
 
-    Raises UsageError on an image in memory or at a URL.
+    Raises UsageError on an image in memory or at a URL, unless `term_json` handles them.
     """
-    return _changed_fields(query) | {"terms": [_term_json(term) for term in query.terms]}
+    convert = term_json or _term_json
+    return _changed_fields(query) | {"terms": [convert(term) for term in query.terms]}
+
+
+def filters_json(filters: Filters) -> dict[str, Any]:
+    """Return filters as JSON, without fields at their default; paths become absolute."""
+    return _changed_fields(filters)
 
 
 def parse_request(values: object) -> Query:

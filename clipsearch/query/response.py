@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clipsearch.records import Hit, ImageRecord
+
+_RECORD_FIELDS = tuple(field.name for field in fields(ImageRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def response_json(response: SearchResponse) -> dict[str, Any]:
 
 def parse_response(values: Mapping[str, Any]) -> SearchResponse:
     """Return the response that `response_json` wrote; raise KeyError or TypeError on another."""
-    hits = [_parse_hit(hit) for hit in values["hits"]]
+    hits = [parse_hit(hit) for hit in values["hits"]]
     return SearchResponse(
         hits,
         values["model"],
@@ -73,11 +75,16 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _parse_hit(values: Mapping[str, Any]) -> Hit:
-    fields = dict(values)
-    score, z, textness = fields.pop("score"), fields.pop("z"), fields.pop("textness")
-    taken_at = fields["taken_at"]
-    fields["path"] = Path(fields["path"])
-    fields["taken_at"] = None if taken_at is None else datetime.fromisoformat(taken_at)
-    fields["tags"] = tuple(fields["tags"])
-    return Hit(ImageRecord(**fields), score, z, textness)
+def parse_hit(values: Mapping[str, Any]) -> Hit:
+    """Return the hit of a JSON object, whatever other fields it has."""
+    return Hit(parse_record(values), values["score"], values["z"], values["textness"])
+
+
+def parse_record(values: Mapping[str, Any]) -> ImageRecord:
+    """Return the record of a JSON object, whatever other fields it has."""
+    record = {name: values[name] for name in _RECORD_FIELDS}
+    taken_at = record["taken_at"]
+    record["path"] = Path(record["path"])
+    record["taken_at"] = None if taken_at is None else datetime.fromisoformat(taken_at)
+    record["tags"] = tuple(record["tags"])
+    return ImageRecord(**record)

@@ -34,11 +34,21 @@ def overlay_heat_map(image: Image.Image, heat: NDArray[np.float32]) -> Image.Ima
     resized = Image.fromarray(heat).resize(image.size, Image.Resampling.BICUBIC)
     hot = np.clip(np.asarray(resized, dtype=np.float32), 0, 1)[..., None]
     gray = np.asarray(image.convert("L"), dtype=np.float32)[..., None] * 0.75
-    channels = [np.interp(hot[..., 0], _STOPS, channel) for channel in zip(*_COLORS, strict=True)]
-    color = np.stack(channels, axis=-1) * (0.35 + 0.65 * gray / 191)
-    opacity = np.clip(1.3 * hot, 0, 0.88)  # the image stays visible below the hottest part
+    color = _heat_color(hot) * (0.35 + 0.65 * gray / 191)
+    opacity = _heat_opacity(hot)
     mixed = gray * (1 - opacity) + color * opacity
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
+
+
+def draw_heat_layer(heat: NDArray[np.float32], size: tuple[int, int]) -> Image.Image:
+    """Color the hot parts of a transparent RGBA image, to lie above the image.
+
+    `heat` is (height, width) of 0..1, of any size; `size` is the width and height of the result.
+    """
+    resized = Image.fromarray(heat).resize(size, Image.Resampling.BICUBIC)
+    hot = np.clip(np.asarray(resized, dtype=np.float32), 0, 1)[..., None]
+    layer = np.concatenate([_heat_color(hot), 255 * _heat_opacity(hot)], axis=-1)
+    return Image.fromarray(layer.astype(np.uint8))
 
 
 def draw_explanation(
@@ -91,6 +101,18 @@ def write_explanation(path: Path, image: Image.Image) -> None:
     suffix = require_suffix(path, IMAGE_SUFFIXES)
     with replace_file(path) as temporary:
         save_image(image, temporary, suffix)
+
+
+def _heat_color(hot: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(height, width, 1) of 0..1 as (height, width, 3) colors of 0..255."""
+    channels = [np.interp(hot[..., 0], _STOPS, channel) for channel in zip(*_COLORS, strict=True)]
+    return np.stack(channels, axis=-1)
+
+
+def _heat_opacity(hot: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width, 1) of 0..0.88: the image stays visible below the hottest part."""
+    opacity: NDArray[np.float32] = np.clip(1.3 * hot, 0, 0.88)
+    return opacity
 
 
 def _resize(image: Image.Image) -> Image.Image:

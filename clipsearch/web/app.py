@@ -8,7 +8,10 @@ from fastapi import FastAPI
 from clipsearch import __version__
 from clipsearch.web import (
     archive_routes,
+    classify_routes,
     collection_routes,
+    embedding_routes,
+    explain_routes,
     image_routes,
     ingest_routes,
     login,
@@ -34,6 +37,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         yield
         await app.state.jobs.close()
         await app.state.computations.close()
+        await app.state.model_computations.close()
         await engine.close()
 
     app = FastAPI(
@@ -47,6 +51,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.engine = engine
     app.state.settings = settings
     app.state.computations = Computations(engine)
+    app.state.model_computations = Computations(engine)
     app.state.jobs = IngestJobs(engine)
     add_problem_handlers(app)
     for routes in (
@@ -56,6 +61,9 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         archive_routes,
         collection_routes,
         ingest_routes,
+        classify_routes,
+        explain_routes,
+        embedding_routes,
         login,
         pages,
         static_files,

@@ -26,6 +26,11 @@ async def _computations(request: Request) -> Computations:
     return computations
 
 
+async def _model_computations(request: Request) -> Computations:
+    computations: Computations = request.app.state.model_computations
+    return computations
+
+
 async def _jobs(request: Request) -> IngestJobs:
     jobs: IngestJobs = request.app.state.jobs
     return jobs
@@ -38,7 +43,10 @@ SettingsOf: TypeAlias = Annotated[Settings, Depends(_settings)]
 """The type of a route's parameter that is the app's settings."""
 
 ComputationsOf: TypeAlias = Annotated[Computations, Depends(_computations)]
-"""The type of a route's parameter for work that takes long."""
+"""The type of a route's parameter for work on the whole collection."""
+
+ModelComputationsOf: TypeAlias = Annotated[Computations, Depends(_model_computations)]
+"""The type of a route's parameter for work of the model that takes long."""
 
 JobsOf: TypeAlias = Annotated[IngestJobs, Depends(_jobs)]
 """The type of a route's parameter for the ingest jobs."""

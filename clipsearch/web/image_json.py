@@ -32,6 +32,8 @@ def image_json(record: ImageRecord) -> dict[str, Any]:
         "taken_from": record.taken_from,
         "format": record.format,
         "size": record.size,
+        "mtime_ns": record.mtime_ns,
+        "content_hash": record.content_hash,
         "tags": list(record.tags),
         "camera": record.camera,
         "latitude": record.latitude,

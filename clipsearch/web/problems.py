@@ -18,6 +18,7 @@ from clipsearch.errors import (
     ClipsearchError,
     ImageError,
     MissingCollectionError,
+    ModelMismatchError,
     UsageError,
     VectorError,
     shorten,
@@ -43,6 +44,7 @@ BUSY_SECONDS = 2
 _STATUS_OF: tuple[tuple[type[ClipsearchError], int], ...] = (
     (MissingCollectionError, 404),
     (BusyStoreError, 503),
+    (ModelMismatchError, 409),
     (UsageError, 422),
     (ImageError, 422),
     (VectorError, 422),

@@ -115,7 +115,7 @@ class SearchParameters(SearchOptions):
 
 
 class ImageResult(BaseModel):
-    """A stored image. `taken_at` is the camera's clock; `missing` if the file is gone."""
+    """A stored image: the fields of `clipsearch.ImageRecord`; `missing` if the file is gone."""
 
     id: str
     path: str
@@ -125,6 +125,8 @@ class ImageResult(BaseModel):
     taken_from: str
     format: str
     size: int
+    mtime_ns: int
+    content_hash: str
     tags: list[str]
     camera: str
     latitude: float | None
