@@ -1,58 +1,22 @@
-"""What the tools take and return, as typed data from which the SDK makes JSON schemas.
+"""What the tools return, as typed data from which the SDK makes JSON schemas.
 
 The results of tools have no slots: the SDK would take their descriptors for default values.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from clipsearch.classify.predictions import Classification
 from clipsearch.escape import escape_control
-from clipsearch.query import Filters
 from clipsearch.records import Hit, ImageRecord
-
-
-class ImageFilters(BaseModel):
-    """Conditions on images, all of which must hold."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    under: str | None = Field(
-        default=None, description="Only images in this folder (its full path)."
-    )
-    glob: str | None = Field(
-        default=None,
-        description="Only file names that match, or paths: IMG_*.jpg, 2015/*.png",
-    )
-    taken_from: str | None = Field(
-        default=None,
-        description="Only images taken at this time or later: 2015, 2015-06, 2015-06-07",
-    )
-    taken_before: str | None = Field(default=None, description="Only images taken before this.")
-    formats: list[str] = Field(default=[], description="Only these formats: jpeg, png, heic, …")
-    tags: list[str] = Field(default=[], description="Only images with all of these tags.")
-    camera: str | None = Field(default=None, description="Part of the camera's make or model.")
-    near: Annotated[list[float], Field(min_length=3, max_length=3)] | None = Field(
-        default=None, description="Only images taken near a place: latitude, longitude, kilometers."
-    )
-    min_width: int | None = Field(default=None, description="Pixels.")
-    min_height: int | None = Field(default=None, description="Pixels.")
-    min_bytes: int | None = Field(default=None, description="Size of the file.")
-    max_bytes: int | None = Field(default=None, description="Size of the file.")
-
-    def to_filters(self) -> Filters:
-        """Return the filters of a query; raise UsageError on a value that it does not accept."""
-        return Filters(**self.model_dump(exclude_none=True))
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """A hit: `score` and `z` as in `Hit`; `taken_at` is ISO 8601, without a time zone."""
+    """A hit: `score` and `z` as in `Hit`, null without a query; `taken_at` has no time zone."""
 
     id: str
     path: str
-    score: float
+    score: float | None
     z: float | None
     textness: float | None
     width: int
@@ -143,13 +107,22 @@ class StatusResult:
 
 def found_image(hit: Hit) -> FoundImage:
     """Return a hit for an assistant, its numbers rounded: every digit is read by a model."""
-    record = hit.record
-    return FoundImage(
-        id=record.id,
-        path=shown_path(record),
+    return replace(
+        listed_image(hit.record),
         score=round(float(hit.score), 4),
         z=None if hit.z is None else round(float(hit.z), 2),
         textness=None if hit.textness is None else round(float(hit.textness), 2),
+    )
+
+
+def listed_image(record: ImageRecord) -> FoundImage:
+    """Return an image that was found without a query."""
+    return FoundImage(
+        id=record.id,
+        path=shown_path(record),
+        score=None,
+        z=None,
+        textness=None,
         width=record.width,
         height=record.height,
         format=record.format,
@@ -159,6 +132,15 @@ def found_image(hit: Hit) -> FoundImage:
         longitude=record.longitude,
         tags=[escape_control(tag) for tag in record.tags],
     )
+
+
+def classified_image(result: Classification) -> ClassifiedImage:
+    """Return a classification for an assistant."""
+    labels = [
+        LabelProbability(prediction.label, round(prediction.probability, 4))
+        for prediction in result.predictions
+    ]
+    return ClassifiedImage(result.record.id, shown_path(result.record), labels)
 
 
 def shown_path(record: ImageRecord) -> str:

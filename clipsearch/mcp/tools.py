@@ -15,23 +15,32 @@ from clipsearch.errors import ImageError, StoreError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.stored_file import stored_thumbnail
 from clipsearch.index import Index
+from clipsearch.mcp.arguments import (
+    NO_FILTERS,
+    ImageFilters,
+    ImageId,
+    Limit,
+    MaxTextness,
+    Text,
+    Textness,
+)
 from clipsearch.mcp.content import jpeg_content, text_content
 from clipsearch.mcp.idle_index import IdleIndex
 from clipsearch.mcp.results import (
-    ClassifiedImage,
     ClassifyResult,
     FailedImage,
-    ImageFilters,
-    LabelProbability,
     SearchResult,
     ShownImage,
     ShowResult,
     StatusResult,
+    classified_image,
     found_image,
+    listed_image,
     shown_path,
 )
-from clipsearch.query import Query, Term
+from clipsearch.query import Filters, Query, Term
 from clipsearch.query.condition import select_rows
+from clipsearch.query.date_order import ids_by_date
 from clipsearch.query.embed import stored_row
 from clipsearch.query.parser import StoredImage
 from clipsearch.query.search import respond
@@ -42,19 +51,6 @@ MAX_SHOWN = 8
 
 SHOWN_FAILURES = 5
 SHOWN_TAGS = 100
-
-ImageId = Annotated[str, Field(pattern="^[0-9a-fA-F]{6,32}$")]
-Text = Annotated[str, Field(max_length=2_000)]
-Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of images.")]
-Textness = Annotated[
-    float | None,
-    Field(description="Prefer images that show less written text (-1, -2) or more (1, 2)."),
-]
-MaxTextness = Annotated[
-    float | None,
-    Field(ge=0, le=1, description="Leave out images that show more written text than this."),
-]
-NO_FILTERS = ImageFilters()
 
 
 class Tools:
@@ -88,11 +84,14 @@ class Tools:
         """Find the images that show what a text describes, or resemble an image, or both.
 
         The best come first, and there are always some: z tells how far an image stands out from the
-        collection. Those below 3 are rarely what was meant.
+        collection. Those below 3 are rarely what was meant. Without text and image: all images that
+        pass the filters, the newest first.
         """
         terms = [Term(text)] if text.strip() else []
         terms += [Term(StoredImage(image_id))] if image_id else []
         terms += [Term(part, -1) for part in without if part.strip()]
+        if not terms:
+            return self._browse(filters.to_filters(), slice(offset, offset + limit))
         query = Query(
             tuple(terms),
             limit=limit,
@@ -192,7 +191,9 @@ class Tools:
             )
         total = sum(counts.values())
         by_count = dict(Counter(counts).most_common())
-        return ClassifyResult(total, by_count, [_classified(result) for result in best[:limit]])
+        return ClassifyResult(
+            total, by_count, [classified_image(result) for result in best[:limit]]
+        )
 
     def collection_status(self) -> StatusResult:
         """Describe the collection: how many images of which folders, their tags, what failed."""
@@ -228,6 +229,14 @@ class Tools:
             list(response.reasons),
         )
 
+    def _browse(self, filters: Filters, page: slice) -> SearchResult:
+        with self._index.use() as index:
+            ids = ids_by_date(index.collection, filters)
+            rows = index.collection.get(ids[page])
+        images = [listed_image(rows[id_].record) for id_ in ids[page] if id_ in rows]
+        reasons = [] if images else [f"images that pass the filters: {len(ids):,}"]
+        return SearchResult(images, [], reasons)
+
 
 def _stored_rows(image_ids: Sequence[str], index: Index) -> list[ImageRow]:
     """Return the rows of some ids or their beginnings, in order, each once."""
@@ -237,11 +246,3 @@ def _stored_rows(image_ids: Sequence[str], index: Index) -> list[ImageRow]:
         assert row is not None  # an id without a row is a UsageError
         rows[row.record.id] = row
     return list(rows.values())
-
-
-def _classified(result: Classification) -> ClassifiedImage:
-    labels = [
-        LabelProbability(prediction.label, round(prediction.probability, 4))
-        for prediction in result.predictions
-    ]
-    return ClassifiedImage(result.record.id, shown_path(result.record), labels)

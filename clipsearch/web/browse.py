@@ -6,11 +6,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from clipsearch.index import Index
-from clipsearch.query.condition import select
+from clipsearch.query.date_order import ids_by_date
 from clipsearch.query.filters import Filters
 from clipsearch.records import Hit
 from clipsearch.store import Collection
-from clipsearch.store.schema import encode_time
 from clipsearch.web.hits import Page
 
 MAX_ORDERS = 8
@@ -45,21 +44,10 @@ class DateOrders:
             made_at, ids = self._orders.get(key, (0.0, []))
         if time.monotonic() - made_at < SECONDS:
             return ids
-        ids = _ids_by_date(collection, filters)
+        ids = ids_by_date(collection, filters)
         with self._lock:
             self._orders[key] = time.monotonic(), ids
             self._orders.move_to_end(key)
             while len(self._orders) > MAX_ORDERS:
                 self._orders.popitem(last=False)
         return ids
-
-
-def _ids_by_date(collection: Collection, filters: Filters) -> list[str]:
-    selection = select(filters, collection)
-    if selection.is_exact:
-        times = list(collection.scan_times(selection.condition))
-    else:
-        records = filter(selection.matches, collection.scan(selection.condition))
-        times = [(encode_time(r.taken_at), r.mtime_ns, r.id) for r in records]
-    times.sort(reverse=True)
-    return [id_ for _, _, id_ in times]

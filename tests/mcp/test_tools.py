@@ -89,6 +89,26 @@ def test_filters_pages_and_thresholds_apply(assistant: Assistant) -> None:
     assert len(assistant.names("search_images", text="red", min_z=3, limit=100)) < 33
 
 
+def test_without_a_query_all_images_come_by_date(assistant: Assistant) -> None:
+    dated = draw(assistant.folder / "IMG_20230507_120000.jpg")
+    try:
+        with assistant.index.use() as index:
+            index.ingest(dated)
+        first = assistant.result("search_images", limit=2)["images"][0]
+        assert (first["taken_at"], first["score"]) == ("2023-05-07T12:00:00", None)
+        names = assistant.names("search_images", text=" ", limit=100)
+        assert len(names) == len(set(names)) == 34
+        assert assistant.names("search_images", limit=100, offset=30) == names[30:]
+        may = {"taken_from": "2023-05", "taken_before": "2023-06"}
+        assert assistant.names("search_images", filters=may) == [dated.stem]
+        beyond = assistant.result("search_images", filters=may, offset=1)
+        assert beyond["reasons"] == ["images that pass the filters: 1"]
+    finally:
+        with assistant.index.use() as index:
+            index.remove(dated)
+        dated.unlink()
+
+
 def test_a_search_returns_no_pixels(assistant: Assistant) -> None:
     done = assistant.call("search_images", text="red", limit=2)
     [content] = done.content
@@ -225,8 +245,6 @@ def test_status_describes_the_collection(assistant: Assistant) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("search_images", {}, "the query is empty"),
-        ("search_images", {"text": "  "}, "the query is empty"),
         ("search_images", {"text": "x" * 2_001}, "at most 2000 characters"),
         ("search_images", {"text": "a", "limit": 101}, "less than or equal to 100"),
         ("search_images", {"text": "a", "offset": 16_384}, "16,384"),
