@@ -1,12 +1,15 @@
 """Records, thumbnails and files of stored images."""
 
+import contextlib
 import io
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -16,6 +19,7 @@ from clipsearch.web.problems import Problem
 from clipsearch.web.stored_images import StoredImage
 from clipsearch.web.thumbnails import Thumbnails, round_width
 from tests.helpers.fakes import draw
+from tests.helpers.http import listening, send
 
 
 @pytest.fixture
@@ -222,3 +226,37 @@ def test_an_upright_thumbnail_of_a_rotated_image(tmp_path: Path) -> None:
     Image.new("RGB", (400, 200), "red").save(path, exif=exif)
     thumbnail = Thumbnails(tmp_path / "cache").get(stored(path), 128)
     assert opened(thumbnail.data).size == (128, 256)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("path", ["file", "archive"])
+def test_a_download_that_is_given_up_leaves_no_file_open(
+    app: FastAPI, swapped: Path, path: str
+) -> None:
+    with swapped.open("wb") as file:
+        file.truncate(256 << 20)
+    id_ = image_id(swapped)
+    body = f'{{"ids": ["{id_}"]}}'
+    requests = {
+        "file": f"GET /v1/images/{id_}/file HTTP/1.1\nHost: localhost\n\n",
+        "archive": "POST /v1/archive HTTP/1.1\nHost: localhost\n"
+        f"Content-Length: {len(body)}\n\n{body}",
+    }
+
+    def is_open() -> bool:
+        targets = set()
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                targets.add(descriptor.readlink())
+        return swapped in targets
+
+    with listening(app) as address:
+        with send(address, requests[path]) as connection:
+            assert connection.recv(13) == b"HTTP/1.1 200 "
+            for _ in range(100):
+                assert connection.recv(20_000)
+            assert is_open()
+        deadline = time.monotonic() + 10
+        while is_open() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not is_open()
