@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from clipsearch import arguments, config
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import find_endpoint
-from clipsearch.daemon.remote_backend import Calls, RemoteBackend
+from clipsearch.daemon.remote_backend import Calls, RemoteBackend, remote_backend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import StoreError, UnknownModelError
 from clipsearch.files.sample import sample_images
@@ -59,7 +59,7 @@ def open_store(
         except StoreError:
             if (client := find()) is None:  # one may just have started and locked the file
                 raise
-        return RemoteBackend(client, reopen, location)
+        return remote_backend(client, reopen, location)
 
     reopen = partial(open_backend, daemon=False, reopen=open_direct)  # or with its successor
     return Store(open_backend(daemon=daemon, reopen=reopen), sample=not single_query)

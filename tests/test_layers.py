@@ -42,6 +42,7 @@ TIERS = (
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor"
     " clipsearch.daemon.__main__",
     "clipsearch.daemon.host clipsearch.web.settings",
+    "clipsearch.daemon.__main__",
     "clipsearch.web clipsearch.mcp",
     "clipsearch.cli",
 )

@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 from clipsearch.daemon.endpoint import create_endpoint
+from clipsearch.daemon.host import open_index, warm_up
 from clipsearch.daemon.options import DaemonOptions
 from clipsearch.daemon.server import Server, handle_signals
-from clipsearch.errors import ClipsearchError, MissingCollectionError
+from clipsearch.errors import ClipsearchError
 from clipsearch.models.runtime import Runtime
-from clipsearch.session import Session
 from clipsearch.uri import parse_uri
 
 LOADING_THREAD = "loading"
@@ -35,58 +35,27 @@ def main() -> int:
     handle_signals(server)
     log.info("process %s serves %s", os.getpid(), uri.display)
     os.chdir("/")  # or a file system could not be unmounted
-    logging.getLogger("clipsearch").addHandler(_LogReporter(logging.INFO))
-    loader = _Loader(options, server)
-    loader.start()
-    server.run()
-    log.info("stopped")
-    return 1 if loader.has_failed else 0
+    failures: list[ClipsearchError] = []
 
-
-class _Loader(threading.Thread):
-    """Uses the store and the model once, as a command does, so that they are ready."""
-
-    def __init__(self, options: DaemonOptions, server: Server) -> None:
-        super().__init__(name=LOADING_THREAD, daemon=True)
-        self._options = options
-        self._server = server
-        self.has_failed = False
-
-    def run(self) -> None:
-        options = self._options
-        warnings = []
+    def load() -> None:
+        # Such as that a model is being converted.
+        server.relay.send_to(lambda _, text: _report(log=text))
         try:
-            with Session.open(
-                options.uri,
-                collection=options.collection,
-                token=options.token,
-                create=False,
-                **options.runtime.options(),
-            ) as session:
-                try:
-                    session.collection.count()
-                    session.encoder.encode_texts(["a"])
-                except MissingCollectionError:
-                    pass  # the first ingestion creates it
-                except ClipsearchError as error:
-                    warnings.append(str(error))
+            with open_index(server, options.collection, options.runtime) as index:
+                warnings = warm_up(index)
         except ClipsearchError as error:
             log.warning("%s", error)
-            self.has_failed = True
+            failures.append(error)
             _report(error=str(error))
-            self._server.stop()
+            server.stop()
         else:
             log.info("ready")
             _report(warnings=warnings)
 
-
-class _LogReporter(logging.Handler):
-    """Reports log messages of the library, such as that a model is being converted."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        # Messages of the server's threads reach this thread, too, through its own session.
-        if record.threadName == LOADING_THREAD and not record.name.startswith("clipsearch.daemon"):
-            _report(log=record.getMessage())
+    threading.Thread(target=load, name=LOADING_THREAD, daemon=True).start()
+    server.run()
+    log.info("stopped")
+    return 1 if failures else 0
 
 
 def _report(**report: object) -> None:

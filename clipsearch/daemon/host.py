@@ -2,11 +2,11 @@
 
 from typing import Any, Never
 
-from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.remote_backend import remote_backend
 from clipsearch.daemon.search_service import LocalCalls
 from clipsearch.daemon.server import Server
 from clipsearch.daemon.shared_backend import ShutdownError
-from clipsearch.errors import StoreError
+from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
@@ -22,12 +22,26 @@ def open_index(
     raises StoreError.
     """
     calls = _HostCalls(server.open_calls(create=create))
-    backend = RemoteBackend(calls, _refuse, server.uri)
+    backend = remote_backend(calls, _refuse, server.uri)
     try:
         return Index(Store(backend), collection, runtime=runtime)
     except BaseException:
         calls.close()
         raise
+
+
+def warm_up(index: Index) -> list[str]:
+    """Use the store and the model once, so that they are ready; return why the model is not.
+
+    A missing collection is no reason: the first ingestion creates it.
+    """
+    try:
+        if index.find_collection() is not None:
+            index.collection.count()
+            index.encoder.encode_texts(["a"])
+    except ClipsearchError as error:
+        return [str(error)]
+    return []
 
 
 class _HostCalls:
@@ -47,8 +61,8 @@ class _HostCalls:
         return self
 
     def close(self) -> None:
-        """Let others write; the server closes the store."""
-        self._calls.end_writes()
+        """End the session; the server closes the store."""
+        self._calls.close()
 
 
 def _refuse() -> Never:

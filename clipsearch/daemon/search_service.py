@@ -1,12 +1,13 @@
 """Searches in the daemon, with its connection to the store and its encoders."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.protocol import Message
-from clipsearch.daemon.remote_backend import RemoteBackend
+from clipsearch.daemon.remote_backend import remote_backend
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.models import registry
@@ -22,11 +23,18 @@ from clipsearch.uri import StoreURI
 class LocalCalls:
     """What a DaemonClient calls, within the daemon."""
 
-    def __init__(self, store: SharedBackend, encoders: EncoderPool, session: Session) -> None:
-        """Make the calls of one session."""
+    def __init__(
+        self,
+        store: SharedBackend,
+        encoders: EncoderPool,
+        session: Session,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        """Make the calls of one session; `close` calls `on_close`."""
         self._store = store
         self._encoders = encoders
         self._session = session
+        self._on_close = on_close
 
     def call(self, target: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of the store or of an encoder; raise ShutdownError at the end."""
@@ -41,11 +49,9 @@ class LocalCalls:
         return self
 
     def close(self) -> None:
-        """Do nothing; the daemon closes the store."""
-
-    def end_writes(self) -> None:
-        """Let other sessions write."""
-        self._store.end_writes(self._session)
+        """End the session; the daemon closes the store."""
+        if self._on_close is not None:
+            self._on_close()
 
 
 def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]
     """
     query = parse_request(request["query"])
     runtime = Runtime(**request["runtime"])
-    backend = RemoteBackend(calls, _shut_down, uri)
+    backend = remote_backend(calls, _shut_down, uri)
     collection = Store(backend).collection(request["collection"])
     return response_json(respond(query, partial(_encoder, calls, collection, runtime), collection))
 

@@ -63,8 +63,8 @@ class Server:
         self._last_used = time.monotonic()
         self._started = time.time()
         self._state_lock = threading.Lock()
-        self._relay = LogRelay()
-        logging.getLogger("clipsearch").addHandler(self._relay)
+        self.relay = LogRelay()
+        logging.getLogger("clipsearch").addHandler(self.relay)
         self._wakeup, self._waker = socket.socketpair()
         self._is_stopping = threading.Event()
         self._has_stopped = threading.Event()
@@ -104,13 +104,13 @@ class Server:
     def open_calls(self, *, create: bool) -> LocalCalls:
         """Return a new session for a user in this process; see `clipsearch.daemon.host`."""
         session = Session(secrets.token_hex(8), os.getpid(), create)
-        return LocalCalls(self._store, self._encoders, session)
+        self._begin(session)
+        return LocalCalls(self._store, self._encoders, session, partial(self._end, session))
 
     def stop(self) -> None:
         """Stop soon; may be called from any thread or a signal handler."""
         self._is_stopping.set()
-        with contextlib.suppress(OSError):
-            self._waker.send(b"!")
+        self._wake()
 
     def _shut_down(self, before_close: Callable[[], None] | None) -> None:
         self._is_stopping.set()
@@ -125,11 +125,10 @@ class Server:
             os.close(self._lock_fd)
         # Only now: sessions with a pending call notice the end, and open the file themselves.
         self._has_stopped.set()
-        with self._state_lock:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-        logging.getLogger("clipsearch").removeHandler(self._relay)
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        logging.getLogger("clipsearch").removeHandler(self.relay)
 
     def _seconds_left(self) -> float:
         with self._state_lock:
@@ -152,13 +151,9 @@ class Server:
                     self.stop()
                     self._has_stopped.wait()
                 elif response["response"] == "accepted":
-                    session = Session(
-                        str(greeting["session"]), int(greeting["pid"]), bool(greeting["create"])
-                    )
-                    if greeting["purpose"] == "search":
-                        self._serve_search(session, connection)
-                    else:
-                        self._serve_calls(session, connection)
+                    serve = {"search": self._serve_search, "calls": self._serve_calls}
+                    session = (greeting["session"], greeting["pid"], greeting["create"])
+                    serve[greeting["purpose"]](Session(*session), connection)
             except (ShutdownError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.debug("a connection ended: %r", error)
 
@@ -194,32 +189,38 @@ class Server:
                 "sessions": sessions,
                 "writer": self._store.writer_pid,
                 "models": self._encoders.names,
-                "open": self._store.is_open,
                 "url": self._url,
             }
 
     @contextlib.contextmanager
     def _in_use(self, session: Session, connection: socket.socket) -> Iterator[LocalCalls]:
         """Count a connection of a session while it is served."""
-        with self._state_lock:
-            self._sessions[session.session_id] += 1
-            self._connections.add(connection)
+        self._connections.add(connection)
+        self._begin(session)
         try:
             yield LocalCalls(self._store, self._encoders, session)
         finally:
-            with self._state_lock:
-                self._connections.remove(connection)
-                self._sessions[session.session_id] -= 1
-                self._sessions += Counter()  # removes those at 0
-                self._last_used = time.monotonic()
-                has_ended = session.session_id not in self._sessions
-            if has_ended:
-                self._store.end_writes(session)
-            self._wake()
+            self._end(session)
+            self._connections.discard(connection)
+
+    def _begin(self, session: Session) -> None:
+        with self._state_lock:
+            self._sessions[session.session_id] += 1
+
+    def _end(self, session: Session) -> None:
+        """Count one connection of a session less; after its last one, let others write."""
+        with self._state_lock:
+            self._sessions[session.session_id] -= 1
+            self._sessions += Counter()  # removes those at 0
+            self._last_used = time.monotonic()
+            has_ended = session.session_id not in self._sessions
+        if has_ended:
+            self._store.end_writes(session)
+        self._wake()
 
     def _serve_calls(self, session: Session, connection: socket.socket) -> None:
         """Make the calls of a session until it ends."""
-        self._relay.send_to(lambda *log: pickles.send(connection, ("log", log)))
+        self.relay.send_to(lambda *log: pickles.send(connection, ("log", log)))
         with self._in_use(session, connection) as calls:
             while True:
                 target, arguments, options = pickles.receive(connection)
@@ -228,7 +229,7 @@ class Server:
 
     def _serve_search(self, session: Session, connection: socket.socket) -> None:
         """Answer one search."""
-        self._relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
+        self.relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
         with self._in_use(session, connection) as calls:
             request = protocol.receive_message(connection)
             kind, value = attempt("search", partial(search, calls, self.uri, request))

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from clipsearch.daemon.remote_backend import READS, WRITES
 from clipsearch.errors import BusyStoreError, StoreError
 from clipsearch.store import local_store
 from clipsearch.store.milvus import MilvusBackend
@@ -18,9 +19,6 @@ log = logging.getLogger("clipsearch.daemon")
 
 WRITER_SECONDS = 1.0
 """How long a writer waits for another one, as for a file that another process has open."""
-
-READS = frozenset({"collection_names", "fields", "flush", "count", "is_loaded", "query", "search"})
-WRITES = frozenset({"create", "drop", "upsert", "delete"})
 
 FileStamp: TypeAlias = tuple[int, int, int, int] | None
 
@@ -54,11 +52,6 @@ class SharedBackend:
         self._writer: Session | None = None
         # No turn of another daemon that a session may have used has the same number.
         self._writer_turns = os.getpid() << 32
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._backend is not None
 
     @property
     def is_closed(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from clipsearch.daemon.endpoint import create_endpoint, is_supported
-from clipsearch.daemon.host import open_index
+from clipsearch.daemon.host import open_index, warm_up
 from clipsearch.daemon.options import DaemonOptions
 from clipsearch.daemon.process import replace_daemon
 from clipsearch.daemon.server import Server, handle_signals
@@ -53,11 +53,8 @@ def serve(
                 http.start()
                 if index.find_collection() is None:
                     log.warning("there is no collection %r yet", index.name)
-                else:
-                    try:
-                        index.encoder.encode_texts(["a"])
-                    except ClipsearchError as error:
-                        log.warning("%s", error)  # the images can be shown without their model
+                for warning in warm_up(index):
+                    log.warning("%s", warning)  # the images can be shown without their model
             engine.is_ready = True
             on_ready(url)
         except ClipsearchError as error:

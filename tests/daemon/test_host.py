@@ -1,13 +1,15 @@
 """The Python API within the daemon, which is a thread of this process."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from clipsearch.daemon import shared_backend
-from clipsearch.daemon.host import open_index
-from clipsearch.errors import BusyStoreError, MissingCollectionError, StoreError
+from clipsearch.daemon.host import open_index, warm_up
+from clipsearch.errors import BusyStoreError, MissingCollectionError, ModelError, StoreError
 from clipsearch.index import Index
+from clipsearch.models import registry
 from clipsearch.session import daemon_of
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
 from tests.helpers.fakes import draw
@@ -73,3 +75,31 @@ def test_a_stopped_server_is_an_error_of_the_store(images: Path) -> None:
     with pytest.raises(StoreError, match="the server is stopping"):
         open_index(server, "images")
     index.close()
+
+
+def test_an_open_index_keeps_the_daemon_from_being_idle(images: Path) -> None:
+    with serving(images, idle=0.2) as server:
+        with open_index(server, "images") as index:
+            time.sleep(0.5)
+            assert len(index) == 3
+        deadline = time.monotonic() + 10
+        while not server.is_stopping:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_the_reason_why_there_is_no_model_is_returned(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(images) as server:
+        with open_index(server, "images") as index:
+            assert warm_up(index) == []
+        with open_index(server, "missing") as index:
+            assert warm_up(index) == []
+    monkeypatch.setattr(registry, "load", failing)
+    with serving(images) as server, open_index(server, "images") as index:
+        assert warm_up(index) == ["no such weights"]
+
+
+def failing(*_: object, **__: object) -> None:
+    raise ModelError("no such weights")

@@ -1,5 +1,6 @@
 """The store through a daemon, which is a thread of this process."""
 
+import inspect
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from clipsearch.daemon import shared_backend
+from clipsearch.daemon.remote_backend import METHODS
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
@@ -18,6 +20,7 @@ from clipsearch.errors import (
 )
 from clipsearch.session import open_store
 from clipsearch.store import local_store
+from clipsearch.store.backend import Backend
 from clipsearch.types import Failure
 from tests.helpers.daemons import NEEDS_SOCKETS, serving, uses_daemon
 from tests.helpers.records import MODEL, many, row
@@ -202,3 +205,8 @@ def test_two_threads_share_a_session(path: Path) -> None:
         for thread in threads:
             thread.join()
         assert sorted(counted) == list(range(1, 8))
+
+
+def test_every_method_of_a_backend_is_called_in_the_daemon() -> None:
+    methods = {name for name, member in vars(Backend).items() if inspect.isfunction(member)}
+    assert {name for name in methods if not name.startswith("_")} == METHODS | {"close"}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipsearch.daemon.remote_backend import WRITES as REMOTE
 from clipsearch.daemon.remote_backend import RemoteBackend
 from clipsearch.errors import StoreError
 from clipsearch.files.discover import FileSource
@@ -30,7 +31,6 @@ from tests.helpers.fakes import ColorEncoder
 NAME = "images"
 WRITES = {
     MilvusBackend: ("create", "upsert", "delete", "drop"),
-    RemoteBackend: ("create", "upsert", "delete", "drop"),
     LiteCheck: ("delete_rows",),
 }
 ROUNDS = 20
@@ -105,12 +105,13 @@ def tag_patiently(path: Path, number: int) -> None:
 
 
 def announce(owner: Any, method: str, message: Callable[..., str]) -> None:
-    """Let a method print a message, made of its arguments, before it starts."""
+    """Let a method print a message, made of its arguments, before it starts, unless it is empty."""
     write: Callable[..., Any] = getattr(owner, method)
 
     @functools.wraps(write)
     def announced(*arguments: Any, **options: Any) -> Any:
-        print(message(*arguments), flush=True)
+        if text := message(*arguments):
+            print(text, flush=True)
         return write(*arguments, **options)
 
     setattr(owner, method, announced)
@@ -128,6 +129,7 @@ def announce_writes() -> None:
     for owner, methods in WRITES.items():
         for method in methods:
             announce(owner, method, lambda *_, method=method: method)
+    announce(RemoteBackend, "_call", lambda _, method, *__: method if method in REMOTE else "")
 
 
 if __name__ == "__main__":
