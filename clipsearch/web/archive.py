@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import PurePosixPath
 
 from clipsearch.escape import escape_control
@@ -14,7 +14,7 @@ UNREADABLE = "unreadable.txt"
 """The name of the file in a ZIP that lists what could not be read."""
 
 
-def zip_chunks(images: Sequence[StoredImage]) -> Iterator[bytes]:
+def zip_chunks(images: Sequence[StoredImage]) -> Generator[bytes]:
     """Yield the bytes of a ZIP with the files of some images, uncompressed, as they are anyway.
 
     Files that cannot be read are listed in the text file UNREADABLE.

@@ -1,9 +1,9 @@
 """`/v1/archive`: the files of several images in one ZIP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from functools import partial
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -88,8 +88,20 @@ async def _read_ids(request: Request) -> Sequence[str]:
     return values.ids
 
 
-async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield chunks that are made in threads."""
-    # If this is cancelled, a thread may still make a chunk; the last reference closes the files.
-    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        yield chunk
+async def _in_threads(chunks: Generator[bytes]) -> AsyncIterator[bytes]:
+    """Yield chunks that are made in threads; close the files, also if the end comes early."""
+    lock = Lock()  # the end may come while a thread still makes a chunk
+
+    def advance() -> bytes | None:
+        with lock:
+            return next(chunks, None)
+
+    def close() -> None:
+        with lock:
+            chunks.close()
+
+    try:
+        while (chunk := await asyncio.to_thread(advance)) is not None:
+            yield chunk
+    finally:
+        asyncio.get_running_loop().run_in_executor(None, close)
