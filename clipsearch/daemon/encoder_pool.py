@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ PROPERTIES = frozenset(
     {"identity", "logit_scale", "input_size", "center_crop", "preprocessing", "has_patches"}
 )
 """Properties of an encoder; None if it lacks one, as some have no `preprocessing` to send."""
+
+_KINDS = {"encode_images": "images", "encode_texts": "texts"}
 
 METHODS = frozenset({"preprocess", "encode_images", "encode_texts", "text_losses"})
 
@@ -51,6 +53,7 @@ class EncoderPool:
     def __init__(self) -> None:
         self._encoders: OrderedDict[ModelKey, _PooledEncoder] = OrderedDict()
         self._lock = threading.Lock()
+        self._batches: Counter[tuple[str, int]] = Counter()
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +77,18 @@ class EncoderPool:
                 arguments = (Image.fromarray(*arguments),)
             if name == "text_losses" and not hasattr(encoder, name):  # it is optional
                 return None
+            if name in _KINDS:
+                self._count(_KINDS[name], len(arguments[0]))
             return getattr(encoder, name)(*arguments)
+
+    def count_batches(self) -> Counter[tuple[str, int]]:
+        """Return how many batches of how many "texts" or "images" were encoded."""
+        with self._lock:
+            return self._batches.copy()
+
+    def _count(self, kind: str, size: int) -> None:
+        with self._lock:
+            self._batches[kind, size] += 1
 
     def unload_unused(self, seconds: float) -> None:
         """Drop the encoders that were not used for so many seconds."""

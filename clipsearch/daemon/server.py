@@ -57,7 +57,7 @@ class Server:
         self._model_ttl = model_ttl
         self._url = url
         self._store = SharedBackend(uri, token)
-        self._encoders = EncoderPool()
+        self.encoders = EncoderPool()
         self._sessions: Counter[str] = Counter()  # connections of each
         self._connections: set[socket.socket] = set()
         self._last_used = time.monotonic()
@@ -81,7 +81,7 @@ class Server:
             selector.register(self._wakeup, selectors.EVENT_READ)
             while not self._is_stopping.is_set():
                 if self._model_ttl is not None:
-                    self._encoders.unload_unused(self._model_ttl)
+                    self.encoders.unload_unused(self._model_ttl)
                 seconds_left = self._seconds_left()
                 if seconds_left <= 0:
                     log.info("idle for %.0f s", self._idle)
@@ -105,7 +105,7 @@ class Server:
         """Return a new session for a user in this process; see `clipsearch.daemon.host`."""
         session = Session(secrets.token_hex(8), os.getpid(), create)
         self._begin(session)
-        return LocalCalls(self._store, self._encoders, session, partial(self._end, session))
+        return LocalCalls(self._store, self.encoders, session, partial(self._end, session))
 
     def stop(self) -> None:
         """Stop soon; may be called from any thread or a signal handler."""
@@ -188,7 +188,7 @@ class Server:
                 "left": left,
                 "sessions": sessions,
                 "writer": self._store.writer_pid,
-                "models": self._encoders.names,
+                "models": self.encoders.names,
                 "url": self._url,
             }
 
@@ -198,7 +198,7 @@ class Server:
         self._connections.add(connection)
         self._begin(session)
         try:
-            yield LocalCalls(self._store, self._encoders, session)
+            yield LocalCalls(self._store, self.encoders, session)
         finally:
             self._end(session)
             self._connections.discard(connection)

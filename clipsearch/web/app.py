@@ -12,6 +12,7 @@ from clipsearch.web import (
     collection_routes,
     embedding_routes,
     explain_routes,
+    health_routes,
     image_routes,
     ingest_routes,
     login,
@@ -23,6 +24,7 @@ from clipsearch.web import (
 from clipsearch.web.computations import Computations
 from clipsearch.web.engine import Engine
 from clipsearch.web.ingest_jobs import IngestJobs
+from clipsearch.web.metrics import Metrics, MetricsMiddleware
 from clipsearch.web.problems import add_problem_handlers
 from clipsearch.web.security import add_security
 from clipsearch.web.settings import Settings
@@ -53,6 +55,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.computations = Computations(engine)
     app.state.model_computations = Computations(engine)
     app.state.jobs = IngestJobs(engine)
+    app.state.metrics = _metrics(app)
     add_problem_handlers(app)
     for routes in (
         search_routes,
@@ -64,10 +67,22 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         classify_routes,
         explain_routes,
         embedding_routes,
+        health_routes,
         login,
         pages,
         static_files,
     ):
         app.include_router(routes.router)
     add_security(app, settings)
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
+
+
+def _metrics(app: FastAPI) -> Metrics:
+    engine: Engine = app.state.engine
+    metrics = Metrics(engine.encoder_batches)
+    metrics.watch_queue("searches", lambda: engine.batches.waiting)
+    metrics.watch_queue("calls", lambda: engine.pending)
+    metrics.watch_queue("collection", lambda: app.state.computations.calls)
+    metrics.watch_queue("model", lambda: app.state.model_computations.calls)
+    return metrics

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -37,8 +37,18 @@ class Engine:
     is cancelled is dropped, unless it runs already.
     """
 
-    def __init__(self, open_index: Callable[[], Index], limits: Limits | None = None) -> None:
-        """`open_index` returns an Index that one thread uses and closes. It is called often."""
+    def __init__(
+        self,
+        open_index: Callable[[], Index],
+        limits: Limits | None = None,
+        *,
+        encoder_batches: Callable[[], Mapping[tuple[str, int], int]] = dict,
+    ) -> None:
+        """`open_index` returns an Index that one thread uses and closes. It is called often.
+
+        `encoder_batches` returns how often the model was called with how many texts or images.
+        """
+        self.encoder_batches = encoder_batches
         self.limits = limits or Limits()
         self.query_images = QueryImages()
         self.date_orders = DateOrders()

@@ -143,7 +143,6 @@ class IngestJobs:
         self._engine = engine
         self._jobs: OrderedDict[str, IngestJob] = OrderedDict()
         self._thread: threading.Thread | None = None
-        self.is_closing = False
 
     @property
     def running(self) -> IngestJob | None:
@@ -178,7 +177,6 @@ class IngestJobs:
 
     async def close(self) -> None:
         """Cancel the job that runs, and wait until it has written what it has embedded."""
-        self.is_closing = True
         if self._thread is not None:
             for job in self._jobs.values():
                 job.cancel()

@@ -79,6 +79,7 @@ async def cancel_job(
 async def get_job_events(
     id: JobId,  # noqa: A002 - its public name
     jobs: JobsOf,
+    engine: EngineOf,
     last_event_id: Annotated[str, Header(description="The event received last.")] = "",
 ) -> Response:
     """Return the progress of a job as server-sent events, until it ends."""
@@ -86,7 +87,7 @@ async def get_job_events(
     last_id = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 18 else 0
     if job.state != "running" and job.version == last_id:
         return Response(status_code=204)  # a browser then asks no more
-    events = job_events(job, last_id, lambda: jobs.is_closing)
+    events = job_events(job, last_id, lambda: engine.is_stopping)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, 200, headers, "text/event-stream")
 

@@ -43,7 +43,7 @@ def serve(
     open_collection = partial(
         open_index, server, options.collection, options.runtime, create=settings.allow_write
     )
-    engine = Engine(open_collection, settings.limits)
+    engine = Engine(open_collection, settings.limits, encoder_batches=server.encoders.count_batches)
     http = HttpServer(create_app(engine, settings), listener)
     failures: list[ClipsearchError] = []
 

@@ -98,7 +98,7 @@ def test_the_daemon_keeps_few_models(path: Path, loads: list[str]) -> None:
         for number in range(encoder_pool.MAX_ENCODERS + 2):
             identity = ModelIdentity(f"model {number}", 4, "c0105", "mean color", "fp32")
             assert remote_encoder(daemon_of(store), ColorEncoder, identity, Runtime())
-        assert server._encoders.names == [
+        assert server.encoders.names == [
             f"model {n}" for n in range(2, encoder_pool.MAX_ENCODERS + 2)
         ]
 
