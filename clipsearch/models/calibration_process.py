@@ -50,7 +50,7 @@ def main(source: str, target: str, images: str) -> None:
 
 def end_with_parent() -> None:
     """Wait until the parent closes the pipe, or the system does so after a kill."""
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 
