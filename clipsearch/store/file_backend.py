@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from clipsearch.store.lite_check import LiteCheck
@@ -83,14 +82,16 @@ class FileBackend(MilvusBackend):
 
     @contextmanager
     def checking(self) -> Iterator[LiteCheck | None]:
-        """Yield checks of the file; None once Milvus Lite runs, or if it must repair the file."""
+        """Yield checks of the file; None once Milvus Lite runs, or with a redo log to write."""
         self._reopen_file()
         path = self.path
         with self._connection.unstarted() as is_unstarted:
-            if path is None or self._file is None or not is_unstarted or _has_journal(path):
+            if path is None or self._file is None or not is_unstarted:
                 yield None
             else:
-                yield LiteCheck(path)
+                file = LiteCheck(path)
+                file.roll_back()  # Milvus Lite would, but cannot load a file with damaged rows
+                yield file
         self._reopen_file()
 
     def _reopen_file(self) -> None:
@@ -115,8 +116,3 @@ class FileBackend(MilvusBackend):
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _has_journal(path: Path) -> bool:
-    """Tell whether a transaction was interrupted, whose pages SQLite takes back first."""
-    return path.with_name(f"{path.name}-journal").exists()

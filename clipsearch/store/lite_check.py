@@ -39,6 +39,11 @@ class LiteCheck:
         """Open nothing: each method does."""
         self._path = path
 
+    def roll_back(self) -> None:
+        """Take back a transaction that was interrupted, as the next process to write would."""
+        with self._reading("rw") as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
     def check_pages(self) -> None:
         """Raise DamagedStoreError unless SQLite can read every page."""
         with self._reading("ro") as connection:

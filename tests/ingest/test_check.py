@@ -3,6 +3,8 @@
 import logging
 import random
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -185,6 +187,27 @@ def test_an_interrupted_repair_hides_no_lost_row(
         fill(store.collection("images"), folder)
     assert same(read(path), sound)
     assert run_check(path)[0].is_clean
+
+
+KILLED_WITHIN = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA cache_spill = 1")
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("DELETE FROM images WHERE id < 20")
+os._exit(9)
+"""
+
+
+def test_a_repair_that_was_killed_within_a_transaction_can_be_repeated(path: Path) -> None:
+    sound = read(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE images SET data = x'0aff' WHERE id IN (1, 2)")
+    subprocess.run([sys.executable, "-c", KILLED_WITHIN, str(path)], check=False)
+    assert path.with_name(f"{path.name}-journal").stat().st_size
+    [report] = run_check(path, repair=True)
+    assert (report.rows, report.lost, len(report.damaged)) == (IMAGES, 0, 2)
+    assert same(read(path), sound)
 
 
 def test_a_row_that_milvus_lite_cannot_load_is_named_by_other_commands(path: Path) -> None:

@@ -1,11 +1,15 @@
 """A few kills of each kind with a fixed seed; `python -m tests.torture` does hundreds."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from clipsearch.store.milvus_lite import native_library
 from tests.torture.kills import FAULTS, WEIGHTS, Torture
+from tests.torture.process import ROOT
 
 pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
 
@@ -18,3 +22,24 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     assert {fault: result[fault] for fault in FAULTS} == dict.fromkeys(FAULTS, 0), result
     assert result["kills"] == 2 * len(WEIGHTS)
     assert int(str(result["rows_checked"])) > 2_000
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("commands", ["--operation", "ingest", "--operation", "tag", "--operation", "demo"]),
+        ("models", ["--operation", "fp32", "--operation", "distill"]),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_killed_commands_and_conversions_are_completed(module: str, options: list[str]) -> None:
+    if "demo" in options:
+        pytest.importorskip("skimage", reason="the sample images come with scikit-image")
+    if module == "models":
+        pytest.importorskip("open_clip", reason="needs open_clip")
+    command = [sys.executable, "-m", f"tests.torture.{module}", "--kills", "5", "--seed", "3"]
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert json.loads(done.stdout)["kills"] >= 5
