@@ -9,6 +9,7 @@ from clipsearch import __version__
 from clipsearch.web import (
     archive_routes,
     classify_routes,
+    collection_page,
     collection_routes,
     embedding_routes,
     explain_routes,
@@ -70,6 +71,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         health_routes,
         login,
         pages,
+        collection_page,
         static_files,
     ):
         app.include_router(routes.router)

@@ -38,7 +38,7 @@ Offset = Annotated[int, Query(ge=0, lt=2**31, description="How many items to lea
 @router.get("/status", response_model=Status, summary="Show what is served")
 async def get_status(engine: EngineOf, settings: SettingsOf, jobs: JobsOf) -> Response:
     """Return the collection's size, model and folders, and whether an ingest runs."""
-    status = await engine.call(_status_json)
+    status = await engine.call(status_json)
     running = jobs.running
     more = {"writable": settings.allow_write, "job": None if running is None else running.id}
     return JsonResponse(status | more)
@@ -47,13 +47,7 @@ async def get_status(engine: EngineOf, settings: SettingsOf, jobs: JobsOf) -> Re
 @router.get("/failures", response_model=Failures, summary="List the files that failed")
 async def get_failures(engine: EngineOf, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Return the files that could not be ingested, with the reasons."""
-
-    def read(index: Index) -> list[dict[str, str]]:
-        collection = index.find_collection()
-        failures = () if collection is None else collection.failures()
-        return [{"path": os.fspath(f.path), "reason": f.reason} for f in failures]
-
-    failures = await engine.call(read)
+    failures = await engine.call(failures_json)
     return JsonResponse(_page("failures", "/v1/failures", failures, limit, offset))
 
 
@@ -92,7 +86,8 @@ async def _when_done(task: "asyncio.Task[T]", to_json: Callable[[T], Any]) -> Re
     return JsonResponse(Computing().model_dump(), 202, headers)
 
 
-def _status_json(index: Index) -> dict[str, Any]:
+def status_json(index: Index) -> dict[str, Any]:
+    """Return what `Status` says of a collection, without `writable` and `job`."""
     collection, model = index.find_collection(), index.model
     roots = () if collection is None else collection.info.roots
     return {
@@ -113,6 +108,13 @@ def _status_json(index: Index) -> dict[str, Any]:
         "failures": 0 if collection is None else len(collection.failures()),
         "disk_bytes": index.store.disk_bytes(),
     }
+
+
+def failures_json(index: Index) -> list[dict[str, str]]:
+    """Return the files that could not be ingested, see `FailureResult`."""
+    collection = index.find_collection()
+    failures = () if collection is None else collection.failures()
+    return [{"path": os.fspath(f.path), "reason": f.reason} for f in failures]
 
 
 def _duplicates_json(index: Index) -> list[dict[str, Any]]:

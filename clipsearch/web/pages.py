@@ -64,7 +64,6 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
             "text": values.get("q", ""),
             "query": f"?{request.url.query}" if request.url.query else "",
             "values": _form_values(values),
-            "has_filters": bool(set(values) - {"q", "textness", "min_z", "order", "offset"}),
             "status": _count(shown["hits"], values),
             "hits": [tile_values(hit) for hit in shown["hits"]],
             "warnings": shown["warnings"],

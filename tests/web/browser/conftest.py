@@ -28,6 +28,7 @@ from clipsearch.types import ImageRow
 from clipsearch.vectors import normalize
 from clipsearch.web.app import create_app
 from clipsearch.web.engine import Engine
+from clipsearch.web.settings import Settings
 from tests.helpers.daemons import serving
 
 MANY = 10_000
@@ -114,9 +115,9 @@ def _random_rows(folder: Path, dim: int) -> list[ImageRow]:
 
 
 @contextmanager
-def http_server(server: Server, collection: str) -> Iterator[str]:
+def http_server(server: Server, collection: str, settings: Settings | None = None) -> Iterator[str]:
     """The address of an HTTP server of a collection."""
-    app = create_app(Engine(partial(open_index, server, collection)))
+    app = create_app(Engine(partial(open_index, server, collection)), settings)
     config = uvicorn.Config(app, port=0, lifespan="on", log_config=None)
     http = uvicorn.Server(config)
     thread = threading.Thread(target=http.run, daemon=True)

@@ -142,7 +142,7 @@ def test_a_damaged_image_and_a_name_with_html_are_shown_as_text(page: Page) -> N
     broken.locator(".tile-link").click()
     expect(page.locator(".pswp")).to_contain_text("This image cannot be shown.")
     page.keyboard.press("Escape")
-    page.wait_for_function("!location.hash")
+    page.wait_for_function("() => !location.hash")
     visit(page, "/?glob=*onerror*")
     page.locator(".tile-link").click()
     expect(page.locator(".panel h2")).to_have_text(HOSTILE)

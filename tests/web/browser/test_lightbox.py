@@ -34,7 +34,7 @@ def test_keys_show_the_results_in_order(page: Page) -> None:
     page.keyboard.press("x")
     page.keyboard.press("Escape")
     expect(page.locator(".pswp")).to_have_count(0)
-    page.wait_for_function("document.activeElement.closest('.tile') !== null")
+    page.wait_for_function("() => document.activeElement.closest('.tile') !== null")
     assert focused_id(page) == found[2]["id"]
     expect(page.locator(".selection-bar")).to_contain_text("1 image")
     assert "#" not in page.url

@@ -182,10 +182,10 @@ def test_back_and_forward_restore_query_results_and_place(page: Page) -> None:
     box.fill("green")
     box.press("Enter")
     expect_hits(page, hits(page, q="red + green"))
-    page.wait_for_function("scrollY === 0")
+    page.wait_for_function("() => scrollY === 0")
     page.go_back()
     expect(page.locator(".chip")).to_have_count(1)
-    page.wait_for_function("scrollY === 700")
+    page.wait_for_function("() => scrollY === 700")
     assert query_of(page) == "red"
     page.go_forward()
     expect(page.locator(".chip")).to_have_count(2)
@@ -193,7 +193,7 @@ def test_back_and_forward_restore_query_results_and_place(page: Page) -> None:
     page.go_back()
     page.goto("/collection")
     page.go_back()
-    page.wait_for_function("scrollY === 700")
+    page.wait_for_function("() => scrollY === 700")
     expect(page.locator(".chip")).to_have_count(1)
 
 

@@ -53,6 +53,9 @@ export const explain = (text, id, signal) => post("/v1/explain", { text, id }, {
 export const facets = () => computed("/v1/facets");
 export const duplicates = () => computed("/v1/duplicates?limit=100");
 
+export const startIngest = () => post("/v1/ingest", {});
+export const cancelJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+
 /** Upload a query image; returns { id, width, height, expires_at }. */
 export function uploadQueryImage(file) {
   const body = new FormData();

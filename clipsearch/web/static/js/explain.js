@@ -34,10 +34,10 @@ export function explainInto(box, hit, text, showHeat) {
     output.replaceChildren(make("p", {}, "Comparing parts of the image\u2026"));
     try {
       const result = await api.explain(input.value, hit.id);
-      showHeat(result.heat_map);
+      showHeat(result.overlay);
       output.replaceChildren(
-        make("p", {}, "Bright areas speak for the text."),
-        words(result.words ?? []),
+        make("p", {}, "The image matches the text most where it is warm."),
+        words(result.words),
       );
     } catch (error) {
       output.replaceChildren(make("p", {}, error.message));
@@ -46,18 +46,25 @@ export function explainInto(box, hit, text, showHeat) {
 }
 
 function words(items) {
-  const largest = Math.max(...items.map((item) => Math.abs(item.weight)), 1e-9);
+  const largest = Math.max(...items.map((item) => Math.abs(item.contribution)), 1e-9);
   return make(
     "ul",
     { class: "word-bars", "aria-label": "Weight of each word" },
-    ...items.map(({ word, weight }) =>
+    ...items.map(({ word, contribution }) =>
       make(
         "li",
-        {},
+        { class: contribution < 0 ? "against" : "" },
         make("span", {}, word),
-        make("meter", { min: 0, max: 1, value: Math.max(0, weight / largest), "aria-label": word }),
-        make("span", {}, weight.toFixed(3)),
+        make("meter", {
+          min: 0,
+          max: 1,
+          value: Math.abs(contribution) / largest,
+          "aria-label": contribution < 0 ? `${word}, against it` : word,
+        }),
+        make("span", {}, signed(contribution)),
       ),
     ),
   );
 }
+
+const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(3)}`;

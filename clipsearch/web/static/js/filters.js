@@ -21,7 +21,7 @@ export class Filters {
     this.onChange = onChange;
     for (const box of findAll(".choices", this.panel)) this.#takeOver(box);
     this.#drawChoices();
-    this.panel.open = false; // it is open only where no script can open it
+    find("summary", this.panel).tabIndex = -1; // the button in the header opens it
     const changed = (event) => {
       if (event.target.form !== form || !event.target.name) return;
       this.showValues();

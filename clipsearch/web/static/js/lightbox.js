@@ -39,7 +39,7 @@ export class Lightbox {
   /** Open at an index; the browser's back closes it again. */
   open(index, { isNewEntry = true } = {}) {
     if (this.isOpen || !this.grid.hits[index]) return;
-    this.background = [find(".header"), find("#main"), find("#selection")];
+    this.background = [...document.body.children].filter((child) => child.id !== "toast");
     const viewer = new PhotoSwipe({
       index,
       dataSource: [],

@@ -63,13 +63,14 @@ export class Navigation {
   }
 
   #onPop() {
-    const state = history.state ?? {};
+    if (!history.state) history.replaceState({ key: this.key }, ""); // a link within the page
+    const { state } = history;
     if (state.key === this.key) {
       this.page.lightbox(Boolean(state.lightbox));
       return;
     }
     this.#keep();
-    this.key = state.key ?? newKey();
+    this.key = state.key;
     this.kind = null;
     this.search = location.pathname + location.search;
     const { scroll = 0, count = 0 } = state;

@@ -5,7 +5,7 @@ import { button, find, icon, make } from "./dom.js";
 import { formatCount, plural } from "./format.js";
 
 const PAGE = 60; // enough for a window; the first page has to be quick
-const LATER = 240;
+const LATER = 480;
 const MOST = 16_384; // offset + limit, on every Milvus
 
 export class Results {

@@ -90,6 +90,10 @@ let pending = debounce(search, 0);
 /** The query changed: search soon. `kind` joins changes of one kind into one step of history. */
 function changed(kind, milliseconds) {
   pending.cancel();
+  if (!milliseconds) {
+    search(kind);
+    return;
+  }
   pending = debounce(search, milliseconds);
   pending(kind);
 }
