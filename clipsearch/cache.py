@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from clipsearch import config
 from clipsearch.abandoned import create_locked, remove_abandoned
 
+TEMPORARY = ".clipsearch-"
+"""Prefix of the names of temporary files, which a kill may leave."""
+
 log = logging.getLogger("clipsearch")
 
 
@@ -51,7 +54,7 @@ def _create_beside(path: Path) -> tuple[Path, int]:
     """Create and lock a temporary file for `path`; one that a killed process left is replaced."""
     name = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
     for number in count():
-        temporary = path.with_name(f".clipsearch-{name}-{number}.part")
+        temporary = path.with_name(f"{TEMPORARY}{name}-{number}.part")
         remove_abandoned(temporary)
         # None if another process or thread writes `path`, too.
         if (fd := create_locked(temporary)) is not None:

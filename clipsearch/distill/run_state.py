@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipsearch.cache import atomic_write
+from clipsearch.cache import TEMPORARY, atomic_write
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user
 
@@ -28,7 +28,8 @@ def check_output_folder(output: Path) -> Path:
         return folder
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: name one for the student (-o)")
-    if any(folder.iterdir()) and not (folder / STATE_FILE).is_file():
+    others = (path for path in folder.iterdir() if not path.name.startswith(TEMPORARY))
+    if any(others) and not (folder / STATE_FILE).is_file():
         raise UsageError(f"{folder} holds something else: name a new folder for the student")
     if _read_state(folder).get("finished"):
         raise UsageError(f"{folder} holds a finished student: name another folder, or delete it")

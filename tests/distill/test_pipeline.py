@@ -12,6 +12,7 @@ from PIL import Image
 
 import clipsearch
 from clipsearch.distill import DistillReport, image_dataset, loss, training_loop
+from clipsearch.distill.run_state import check_output_folder
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.models import registry
 from clipsearch.models.embedding import encode_pixels
@@ -279,6 +280,11 @@ def test_unusable_folders_are_rejected(teacher: str, images: Path, tmp_path: Pat
     (tmp_path / "student" / "distillation.json").write_text('{"finished": true}')
     with pytest.raises(UsageError, match="holds a finished student"):
         clipsearch.distill_model(teacher, images, tmp_path / "student", **SMALL)
+
+
+def test_a_temporary_file_of_a_killed_run_makes_no_folder_unusable(tmp_path: Path) -> None:
+    (tmp_path / ".clipsearch-0123-0.part").touch()
+    assert check_output_folder(tmp_path) == tmp_path
 
 
 def test_too_little_disk_space_is_an_error(
