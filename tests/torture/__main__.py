@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.torture.kills import Torture
+from tests.torture.kills import DAEMON_SHARE, WEIGHTS, Torture
 
 
 def main() -> int:
@@ -20,10 +20,22 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="how many (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
     parser.add_argument("--images", type=int, default=320, help="files (default: 320)")
-    parser.add_argument("--operation", action="append", help="only this one; may be repeated")
+    parser.add_argument("--operation", action="append", choices=WEIGHTS, help="only this one")
+    parser.add_argument(
+        "--daemon-share",
+        type=float,
+        default=DAEMON_SHARE,
+        metavar="0..1",
+        help=f"how many write through a daemon (default: {DAEMON_SHARE})",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-        torture = Torture(Path(folder), images=options.images, seed=options.seed)
+        torture = Torture(
+            Path(folder),
+            images=options.images,
+            seed=options.seed,
+            daemon_share=options.daemon_share,
+        )
         for number in range(options.kills):
             torture.kill(options.operation or ())
             if (number + 1) % 20 == 0:
