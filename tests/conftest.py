@@ -9,6 +9,7 @@ import pytest
 
 from clipsearch.images.memory import default_limit, set_max_memory
 from clipsearch.store import Collection, Store
+from tests.helpers import offline
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.milvus_server import milvus_server
 
@@ -18,6 +19,9 @@ __all__ = ["milvus_server"]
 os.environ["HF_HUB_OFFLINE"] = "1"
 # No test reads the user's own config.toml.
 os.environ["CLIPSEARCH_CONFIG"] = os.devnull
+# No test reaches another machine, nor does a process that it starts, where that can be prevented.
+offline.leave_network()
+offline.watch_sockets()
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -48,6 +52,14 @@ def own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
         patch.delenv("CLIPSEARCH_WARM", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def this_machine_only() -> Iterator[None]:
+    """Fail a test that tried to reach another machine, also if the error was handled."""
+    offline.attempts.clear()
+    yield
+    assert not offline.attempts, f"the test tried to reach {offline.attempts}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The student's input for all images: a file in the output folder, mapped during training."""
 
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.cache import atomic_write
-from clipsearch.errors import UsageError
+from clipsearch.errors import UsageError, write_error
 
 PIXELS_FILE = "pixels.npy"
 """(n, 3, H, W) uint8."""
@@ -21,7 +22,7 @@ def create_pixels(folder: Path, shape: tuple[int, ...]) -> Any:
     """Create a file of pixels and map it for writing.
 
     It counts as incomplete until `complete_pixels`. Raises UsageError if the disk has too little
-    space: writing to a mapped file on a full disk ends the process.
+    space: writing to a mapped file on a full disk ends the process. OutputError if it gets full.
     """
     old, size = folder / PIXELS_FILE, math.prod(shape)
     free = shutil.disk_usage(folder).free + (old.stat().st_size if old.exists() else 0)
@@ -31,7 +32,14 @@ def create_pixels(folder: Path, shape: tuple[int, ...]) -> Any:
             f"{free / 1e9:.1f} GB are free: name a folder on another disk, or use fewer images"
         )
     (folder / KEY_FILE).unlink(missing_ok=True)
-    return np.lib.format.open_memmap(folder / PIXELS_FILE, "w+", np.uint8, shape)
+    pixels = np.lib.format.open_memmap(folder / PIXELS_FILE, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):
+        with (folder / PIXELS_FILE).open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                raise write_error(folder / PIXELS_FILE, error) from error
+    return pixels
 
 
 def complete_pixels(folder: Path, key: str) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Loading a model: silence the library, and name the model in its errors."""
 
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -14,6 +15,9 @@ from huggingface_hub.utils import (
 )
 
 from clipsearch.errors import ModelError
+
+ONLY_WEIGHTS = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""torch then unpickles nothing but tensors, whatever its caller asks for."""
 
 _lock = threading.Lock()
 _active = 0
@@ -56,6 +60,10 @@ def quiet() -> Iterator[None]:
 
 
 def _silence(restore: ExitStack) -> None:
+    # open_clip falls back to an unlimited torch.load, for versions of torch without limits.
+    previous = os.environ.get(ONLY_WEIGHTS)
+    os.environ[ONLY_WEIGHTS] = "1"
+    restore.callback(_set_variable, previous)
     root, handler = logging.getLogger(), logging.NullHandler()
     level = root.manager.disable
     # open_clip logs on the root logger, which would otherwise get a handler permanently.
@@ -68,3 +76,10 @@ def _silence(restore: ExitStack) -> None:
         restore.callback(enable_progress_bars)
     restore.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
+
+
+def _set_variable(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(ONLY_WEIGHTS, None)
+    else:
+        os.environ[ONLY_WEIGHTS] = value
