@@ -15,6 +15,7 @@
     └── StoreError            the database cannot be opened, read or written
         ├── ModelMismatchError    the collection was created with another model
         ├── MissingCollectionError    the store has no collection of this name
+        ├── MissingFieldError     the collection was made before there was a field
         ├── RefusedRowsError      a row of a write does not fit; nothing was written
         ├── BusyStoreError        another process has it open, or is writing to it
         └── DamagedStoreError     rows that were written are missing
@@ -84,6 +85,10 @@ class ModelMismatchError(StoreError):
 
 class MissingCollectionError(StoreError):
     """The store has no collection of this name."""
+
+
+class MissingFieldError(StoreError):
+    """The collection was made by a version without a field that is needed."""
 
 
 class RefusedRowsError(StoreError):

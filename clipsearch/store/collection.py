@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.batching import batches
-from clipsearch.errors import StoreError
+from clipsearch.errors import MissingFieldError
 from clipsearch.records import Hit, ImageRecord
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
@@ -138,18 +138,18 @@ class Collection:
             pass
 
     def tags(self) -> Counter[str]:
-        """Count the images with each tag; raises StoreError as `require_tags` does."""
+        """Count the images with each tag; raises as `require_tags` does."""
         self.require_tags()
         return Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
 
     def require_tags(self) -> None:
-        """Raise StoreError if this collection was made by a version without tags."""
+        """Raise MissingFieldError if this collection was made without tags."""
         self.require_fields([TAGS])
 
     def require_fields(self, names: Iterable[str]) -> None:
-        """Raise StoreError if this collection was made by a version without one of the fields."""
+        """Raise MissingFieldError if this collection was made without one of the fields."""
         if missing := sorted(set(names).difference(self._record_fields)):
-            raise StoreError(
+            raise MissingFieldError(
                 f"the collection {self.info.name!r} was made before there was {missing[0]!r}, and "
                 "Milvus cannot add a field to it: ingest into a new one (--collection NAME), or "
                 f"`clipsearch drop {self.info.name}` and ingest again; all else still works with it"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from clipsearch.errors import StoreError
 from clipsearch.index import Index
 from clipsearch.query import Query
 from clipsearch.store.catalog import CollectionInfo
@@ -14,7 +15,7 @@ from clipsearch.web.batching import Batcher
 from clipsearch.web.browse import DateOrders
 from clipsearch.web.problems import BusyProblem
 from clipsearch.web.query_images import QueryImages
-from clipsearch.web.ranking import Ranking, rank_all
+from clipsearch.web.ranking import Ranking, rank_all, reads_all_rows
 from clipsearch.web.settings import Limits
 from clipsearch.web.thumbnails import Thumbnails
 
@@ -83,8 +84,16 @@ class Engine:
         self._changed = time.monotonic()
 
     async def search(self, query: Query) -> Ranking:
-        """Answer one query without its thresholds, in one batch with others that wait."""
-        return await self.batches.submit(query)
+        """Answer one query without its thresholds, in one batch with others that wait.
+
+        One that may have to read all rows runs beside the batches, which would wait for it.
+        """
+        if not reads_all_rows(query):
+            return await self.batches.submit(query)
+        ranking = await self.call(lambda index: rank_all([query], index)[0])
+        if isinstance(ranking, Exception):
+            raise ranking
+        return ranking
 
     async def call(self, action: Callable[[Index], T]) -> T:
         """Call a function with an open Index in a thread."""
@@ -131,7 +140,7 @@ class Engine:
         """Return this thread's Index; a new one if the collection has changed."""
         thread = threading.get_ident()
         held = self._open.pop(thread, None)
-        if held is not None and not held.is_current():
+        if held is not None and not held.is_current(self._changed):
             held.index.close()
             held = None
         held = held or _OpenIndex(self._open_index())
@@ -150,14 +159,18 @@ class _OpenIndex:
         self._opened = self._checked = time.monotonic()
         self._state = self._read_state()
 
-    def is_current(self) -> bool:
+    def is_current(self, changed: float) -> bool:
+        """Tell whether the collection is as it was; look if that was before it `changed`."""
         now = time.monotonic()
         if now - self._opened > REOPEN_SECONDS:
             return False
-        if now - self._checked > FRESH_SECONDS:
-            self._checked = now
+        if now - self._checked <= FRESH_SECONDS and self._checked > changed:
+            return True
+        self._checked = now
+        try:
             return self._state == self._read_state()
-        return True
+        except StoreError:  # opening it anew says what is wrong
+            return False
 
     def _read_state(self) -> tuple[CollectionInfo, int] | None:
         collection = self.index.store.find(self.index.name)

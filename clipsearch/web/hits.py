@@ -49,12 +49,18 @@ def cut_page(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit:
     return Page(passing[:limit], has_next, passed, len(passing) < len(hits))
 
 
-def order_by_date(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
-    """Return a page of all hits above the cut, the newest first, those without a date last."""
+def order_by_date(
+    hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int, is_part: bool
+) -> Page:
+    """Return a page of all hits above the cut, the newest first, those without a date last.
+
+    `is_part` says that the collection may have more than these hits.
+    """
     passing = [hit for hit in hits if thresholds.pass_hit(hit)]
     passing.sort(key=lambda hit: hit.record.taken_at or datetime.min, reverse=True)
     shown = passing[offset : offset + limit]
-    return Page(shown, len(passing) > offset + limit, len(passing), len(passing) < len(hits))
+    more_below = is_part or len(passing) < len(hits)
+    return Page(shown, len(passing) > offset + limit, len(passing), more_below)
 
 
 def group_duplicates(page: Page, index: Index) -> tuple[Page, dict[str, list[str]]]:

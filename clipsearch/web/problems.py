@@ -14,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clipsearch.errors import (
-    BusyStoreError,
     ClipsearchError,
+    DamagedStoreError,
     ImageError,
     MissingCollectionError,
+    MissingFieldError,
     ModelMismatchError,
+    StoreError,
     UsageError,
     VectorError,
     shorten,
@@ -43,11 +45,13 @@ BUSY_SECONDS = 2
 
 _STATUS_OF: tuple[tuple[type[ClipsearchError], int], ...] = (
     (MissingCollectionError, 404),
-    (BusyStoreError, 503),
+    (MissingFieldError, 422),
+    (DamagedStoreError, 500),
     (ModelMismatchError, 409),
     (UsageError, 422),
     (ImageError, 422),
     (VectorError, 422),
+    (StoreError, 503),
 )
 """The first class that fits decides; the others of the tree are faults of the server."""
 

@@ -20,6 +20,13 @@ class Ranking:
     warnings: Sequence[str] = ()
 
 
+def reads_all_rows(query: Query) -> bool:
+    """Whether a query may read all rows, as Milvus cannot evaluate a part of it."""
+    filters = query.filters
+    scans = filters.glob, filters.near, filters.camera, query.max_textness
+    return any(value is not None for value in scans)
+
+
 def rank_all(queries: Sequence[Query], index: Index) -> list[Ranking | Exception]:
     """Return for each query its ranking, or the error of the library that it raises."""
     try:

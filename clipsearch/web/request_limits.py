@@ -95,17 +95,20 @@ class _Exchange:
         self._limits = limits
         self._disconnected = asyncio.Event()
         self._has_body = True
+        self._is_head = False
         self._has_started = self._is_sent = self._is_late = False
         self._task: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         loop = asyncio.get_running_loop()
+        if scope["method"] == "HEAD":  # is GET without the body, for every route
+            scope, self._is_head = {**scope, "method": "GET"}, True
         self._task = loop.create_task(self._call(app, scope))
         seconds = self._limits.body_seconds + self._limits.seconds
         timer = loop.call_later(seconds, self._give_up)
         # Their routes read no body, so nothing else would notice that the client is gone.
-        if scope["method"] in ("GET", "HEAD"):
+        if scope["method"] == "GET":
             self._has_body = False
             self._watcher = loop.create_task(self._watch())
         try:
@@ -139,19 +142,31 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
+        if self._is_head and self._is_sent:
+            return
         self._has_started = True
         try:
             async with asyncio.timeout(self._limits.send_seconds):
                 await self._send_on(message)
         except TimeoutError:  # the client does not take it
             raise ClientDisconnect from None
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
+        if self._is_head:
+            await self._send_on({"type": "http.response.body", "body": b""})
+            self._is_sent = True
+            self._hang_up()
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self._is_sent = True
 
     async def _watch(self) -> None:
         await self._body.wait_for_disconnect()
+        if not self._is_sent:
+            self._hang_up()
         self._disconnected.set()
-        if not self._is_sent and self._task is not None:
+
+    def _hang_up(self) -> None:
+        """End the work for a client that wants no more."""
+        self._disconnected.set()
+        if self._task is not None:
             self._task.cancel()
 
     def _give_up(self) -> None:

@@ -56,7 +56,8 @@ async def _search(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
     window = {"offset": body.offset, "limit": body.limit}
     if body.order == "date":
         ranking = await engine.search(replace(query, offset=0, limit=DATE_HITS))
-        return order_by_date(ranking.hits, thresholds, **window), ranking
+        is_part = len(ranking.hits) == DATE_HITS
+        return order_by_date(ranking.hits, thresholds, is_part=is_part, **window), ranking
     more = min(body.limit + 1, MAX_RESULTS - body.offset)  # whether a next page has any
     ranking = await engine.search(replace(query, limit=more))
     return cut_page(ranking.hits, thresholds, **window), ranking

@@ -66,8 +66,11 @@ def file_response(file: BinaryIO, name: str, headers: Headers, *, download: bool
 
 
 def matches_etag(header: str | None, etag: str) -> bool:
-    """Whether an If-None-Match header names an ETag."""
-    return header is not None and etag in (part.strip() for part in header.split(","))
+    """Whether an If-None-Match header names an ETag, or any (RFC 9110, section 13.1.2)."""
+    if header is None:
+        return False
+    names = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return etag in names or names == ["*"]
 
 
 def _parse_range(header: str, size: int) -> tuple[int, int] | None:

@@ -101,7 +101,19 @@ def test_a_file_is_shown_or_downloaded(client: TestClient, web_folder: Path, red
     download = client.get(f"{red}/file?download=true")
     assert download.headers["content-disposition"].startswith("attachment")
     etag = response.headers["etag"]
-    assert client.get(f"{red}/file", headers={"if-none-match": f"W/x, {etag}"}).status_code == 304
+    for names, status in ((f'"x", {etag}', 304), (f"W/{etag}", 304), ("*", 304), ('"x"', 200)):
+        assert client.get(f"{red}/file", headers={"if-none-match": names}).status_code == status
+
+
+def test_head_tells_the_headers_only(client: TestClient, web_folder: Path, red: str) -> None:
+    for path in (f"{red}/file", f"{red}/thumbnail", red, "/v1/search?q=red", "/"):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.headers.get("etag") == get.headers.get("etag")
+    size = (web_folder / "red.png").stat().st_size
+    assert client.head(f"{red}/file").headers["content-length"] == str(size)
+    assert client.head("/v1/images/" + "0" * 32).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -230,3 +230,11 @@ def test_what_is_not_http_is_refused(limited: Callable[..., FastAPI]) -> None:
             with send(address, text) as connection:
                 status = receive(connection).split(b" ", 2)[1]
             assert status in (b"400", b"421")
+
+
+def test_a_connection_goes_on_after_head(limited: Callable[..., FastAPI]) -> None:
+    request = "HEAD /v1/search?q=red HTTP/1.1\nHost: localhost\n"
+    with listening(limited()) as address, send(address, f"{request}\n") as connection:
+        assert connection.recv(4_096).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(f"{request}Connection: close\n\n".replace("\n", "\r\n").encode())
+        assert receive(connection).endswith(b"\r\n\r\n")
