@@ -11,6 +11,7 @@ import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.speed.random_checkpoint import CACHE, require
 from clipsearch import cpu
@@ -43,6 +44,16 @@ class Peer:
         if process.returncode:
             sys.exit(f"{arguments} ended with {process.returncode}:\n{process.stderr[-2000:]}")
         return process.stdout
+
+    def start(self, *arguments: str, output: TextIO) -> "subprocess.Popen[str]":
+        """Start a program that writes into an open file; the caller ends it."""
+        return subprocess.Popen(
+            [str(self.python), *arguments],
+            env={**os.environ, "PYTHONPATH": "", **self.environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
 
 def install_rclip() -> Peer:

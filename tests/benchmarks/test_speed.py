@@ -11,7 +11,10 @@ from unittest.mock import Mock
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEED = ("decode", "distill", "gpu", "ingest", "memory", "pocket", "query", "runtime")
+SPEED = (
+    *("decode", "distill", "gpu", "ingest", "memory", "pocket", "query", "runtime"),
+    *("serve", "serve_load"),
+)
 COMMANDS = (*(f"benchmarks.speed.{name}" for name in SPEED), "benchmarks.textness.__main__")
 
 HELP_WITHOUT_EXTRAS = """
