@@ -1,10 +1,8 @@
 """What the API says about a collection, for OpenAPI."""
 
-from datetime import datetime
-
 from pydantic import BaseModel
 
-from clipsearch.web.schemas import ImageResult
+from clipsearch.web.schemas import CameraTime, ImageResult
 
 
 class ModelResult(BaseModel):
@@ -94,8 +92,8 @@ class Facets(BaseModel):
     cameras: list[Value]
     formats: list[Value]
     years: list[Year]
-    taken_first: datetime | None
-    taken_last: datetime | None
+    taken_first: CameraTime | None
+    taken_last: CameraTime | None
     folders: list[Folder]
 
 

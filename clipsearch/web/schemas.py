@@ -1,6 +1,5 @@
 """Requests and responses of search as they travel, for validation and for OpenAPI."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,6 +12,11 @@ ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{6,32}$")]
 
 QueryImageId: TypeAlias = Annotated[str, Field(pattern="^q_[0-9A-Za-z_-]{8,64}$")]
 """The id of an uploaded query image."""
+
+_SECONDS = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$"
+
+CameraTime: TypeAlias = Annotated[str, Field(pattern=_SECONDS, examples=["2020-12-01T12:00:00"])]
+"""A time of a camera's clock, which has no zone."""
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2_000)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=4_096)]
@@ -121,7 +125,7 @@ class ImageResult(BaseModel):
     path: str
     width: int
     height: int
-    taken_at: datetime | None
+    taken_at: CameraTime | None
     taken_from: str
     format: str
     size: int
