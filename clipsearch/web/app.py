@@ -17,8 +17,10 @@ from clipsearch.web import (
     image_routes,
     ingest_routes,
     login,
+    openapi,
     pages,
     query_image_routes,
+    reference,
     search_routes,
     static_files,
 )
@@ -46,7 +48,9 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="clipsearch",
         version=__version__,
-        summary="Search a collection of images by text, by image, or by both.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        generate_unique_id_function=openapi.operation_id,
         lifespan=lifespan,
         docs_url=None,  # the usual pages load their scripts from another host
         redoc_url=None,
@@ -72,9 +76,11 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         login,
         pages,
         collection_page,
+        reference,
         static_files,
     ):
         app.include_router(routes.router)
+    openapi.describe(app, needs_token=settings.token is not None)
     add_security(app, settings)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
