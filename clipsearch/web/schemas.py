@@ -26,9 +26,9 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
-    """A request without unknown fields."""
+    """A request without unknown fields, whose values have the types of JSON: 0 is not false."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TermBody(Model):
@@ -90,6 +90,8 @@ class SearchParameters(SearchOptions):
     `q` has the syntax of the command line: `bird on a wire`, `house + garden - people`, `2:dog`.
     An image is `id:…` or, uploaded, `image:q_…`.
     """
+
+    model_config = ConfigDict(strict=False)
 
     q: Annotated[str, Field(max_length=8_000)] = ""
     under: Name | None = None

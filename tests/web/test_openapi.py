@@ -20,7 +20,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 EXAMPLES = 10
 """Generated requests of each kind to each operation."""
@@ -56,7 +56,7 @@ def kinds() -> Iterator[Any]:
             yield pytest.param(label, GenerationMode.NEGATIVE, id=f"{label} invalid")
 
 
-@pytest.mark.parametrize(("label", "mode"), kinds())
+@pytest.mark.parametrize(("label", "mode"), list(kinds()))
 def test_generated_requests_get_the_responses_that_are_described(
     url: str, label: str, mode: GenerationMode
 ) -> None:
@@ -70,6 +70,9 @@ def test_generated_requests_get_the_responses_that_are_described(
     )
     def call(case: Any) -> None:
         # A valid id need not exist, and what is valid alone may not be so together.
-        case.call_and_validate(base_url=url, timeout=30, excluded_checks=[positive_data_acceptance])
+        excluded = [positive_data_acceptance]
+        if label == "GET /v1/search":  # a form sends the fields that were left empty as well
+            excluded.append(negative_data_rejection)
+        case.call_and_validate(base_url=url, timeout=30, excluded_checks=excluded)
 
     call()
