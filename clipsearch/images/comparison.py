@@ -9,6 +9,7 @@ from PIL import Image
 from clipsearch.images.decode import decode
 
 Pixels = NDArray[np.uint8]
+Gray = NDArray[np.float32]
 
 # Measured on copies (half size, JPEG quality 50, WebP quality 75) and on documents in which one
 # word or digit differs; see the guide on duplicates. Copies reach 51 and 0.14, different images
@@ -21,6 +22,10 @@ MAX_SIDE = 1_024  # pixels: small print of a page is still legible, and a compar
 NOISE = 300.0  # the variance, in squared gray levels, that lossy formats cause
 BLUR, WINDOW = 1.0, 5  # pixels: standard deviation of the blur, side of the compared squares
 DRIFT_WINDOW = 31  # pixels: slower changes in brightness are left to the grid
+
+_REACH = 4 + DRIFT_WINDOW // 2 + WINDOW // 2
+"""Pixels around one that its ratio depends on; the blur ends at four standard deviations."""
+_VICINITY = 2 * _REACH  # pixels on each side of the largest difference
 
 
 def read_grid(path: Path) -> Pixels:
@@ -51,23 +56,44 @@ def look_the_same(first: Image.Image, second: Image.Image) -> bool:
     the content, so that one changed digit on a page counts, and the noise of a lossy format does
     not.
     """
-    return error_ratio(first, second) <= ERROR_RATIO
+    a, b = _arrays(first, second)
+    # Different pages differ most where they disagree, and a look at that place costs a tenth.
+    worst = np.unravel_index(np.abs(a - b).argmax(), a.shape)
+    rows, columns = (slice(max(0, int(at) - _VICINITY), int(at) + _VICINITY + 1) for at in worst)
+    vicinity = _error_ratios(a[rows, columns], b[rows, columns])
+    # At its edges, unless they are those of the image, the rest of the image has an influence.
+    exact = tuple(
+        slice(_REACH if part.start else 0, None if part.stop >= side else -_REACH)
+        for part, side in zip((rows, columns), a.shape, strict=True)
+    )
+    if vicinity[exact].max() > ERROR_RATIO:
+        return False
+    return bool(_error_ratios(a, b).max() <= ERROR_RATIO)
 
 
 def error_ratio(first: Image.Image, second: Image.Image) -> float:
     """The variance of the difference divided by that of the content, in the worst square."""
+    return float(_error_ratios(*_arrays(first, second)).max())
+
+
+def _arrays(first: Image.Image, second: Image.Image) -> tuple[Gray, Gray]:
+    """Two images at the size of the smaller one, (height, width) float32 each."""
+    size = min(first.width, second.width), min(first.height, second.height)
+    a, b = (np.asarray(_resized(image, size), np.float32) for image in (first, second))
+    return a, b
+
+
+def _error_ratios(a: Gray, b: Gray) -> Gray:
+    """The `error_ratio` of the square around each pixel of two images, (height, width)."""
     from scipy.ndimage import gaussian_filter, uniform_filter  # 0.1 s, for this alone
 
-    size = min(first.width, second.width), min(first.height, second.height)
-    a, b = (
-        gaussian_filter(np.asarray(_resized(image, size), dtype=np.float32), BLUR)
-        for image in (first, second)
-    )
+    a, b = (gaussian_filter(image, BLUR) for image in (a, b))
     difference = a - b
     difference -= uniform_filter(difference, DRIFT_WINDOW)
     error = uniform_filter(difference * difference, WINDOW)
     contents = [uniform_filter(x * x, WINDOW) - uniform_filter(x, WINDOW) ** 2 for x in (a, b)]
-    return float((error / (np.maximum(*contents) + NOISE)).max())
+    ratios: Gray = error / (np.maximum(*contents) + NOISE)
+    return ratios
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

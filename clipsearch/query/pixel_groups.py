@@ -29,7 +29,9 @@ COMPARISONS = 8
 So a thousand forms that differ by a word need 8,000 comparisons, not half a million.
 """
 SMALL_SIDE = 192  # pixels: tells most forms apart in a twentieth of the time
-SMALL_IMAGES = 512  # held at a time: 20 MB
+SMALL_IMAGES, GRAY_IMAGES = 512, 256
+"""Held at a time, 20 and at most 270 MB. Forms of one kind are read several times, each for some of
+the others; to read one takes ten times as long as to compare it."""
 GRID_ROWS = 1024  # compared at a time: 2 MB
 
 
@@ -43,8 +45,7 @@ class PixelGroups:
         """Read nothing yet."""
         self.failures: dict[Path, Failure] = {}
         self._paths = paths
-        # The grays of a leader and of one round of comparisons; the next round may read others.
-        self._read_gray = lru_cache(maxsize=2 * COMPARISONS)(self._gray)
+        self._read_gray = lru_cache(maxsize=GRAY_IMAGES)(self._gray)
         self._read_small = lru_cache(maxsize=SMALL_IMAGES)(partial(self._gray, side=SMALL_SIDE))
 
     def leaders(self, candidates: Candidates) -> Rows:

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from clipsearch.images.comparison import (
+    ERROR_RATIO,
     GRID_TOLERANCE,
+    error_ratio,
     grid_distances,
     look_the_same,
     read_gray,
@@ -117,6 +119,20 @@ def test_documents_that_differ_by_a_word_do_not_look_the_same(
     assert not same(tmp_path, document, half(other) if shrink else other)
     assert same(tmp_path, document, half(document) if shrink else document)
     assert same(tmp_path, document, encoded(document, "JPEG", quality=50))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_look_at_the_worst_place_gives_the_same_verdict(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = (int(rng.integers(1, 200)), int(rng.integers(1, 200)))
+    image = scene(*(max(2, side) for side in size)).convert("L")
+    other = np.asarray(image).astype(np.int16)
+    strength = rng.choice([2, 10, 30, 90])
+    row, column = rng.integers(other.shape[0]), rng.integers(other.shape[1])
+    other[row : row + 12, column : column + 12] += strength
+    other += rng.integers(-3, 4, other.shape, dtype=np.int16)
+    changed = Image.fromarray(np.clip(other, 0, 255).astype(np.uint8))
+    assert look_the_same(image, changed) == (error_ratio(image, changed) <= ERROR_RATIO)
 
 
 def test_a_stripe_is_compared(tmp_path: Path) -> None:
