@@ -22,7 +22,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.images.decoder_pool import stop_decoders
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
-from clipsearch.models.embedding import BATCH, encode_pixels
+from clipsearch.models.embedding import BATCH, encode_pixels, make_room_for_decoding
 from clipsearch.store import Collection
 from clipsearch.types import Failure, ImageRow, Vectors
 from clipsearch.vectors import normalize
@@ -106,6 +106,7 @@ class Ingestion:
         self._writer = Writer(collection, tally, WRITE)
         # Content that is being embedded → other files with it, which wait for the vector.
         self._twins: dict[str, list[HashedFile]] = {}
+        self._has_room = False
         self._orphans: list[HashedFile] = []  # twins of a file that could not be read again
 
     def run(self) -> None:
@@ -183,6 +184,9 @@ class Ingestion:
                     self._reuse(file, row, copies)
                 else:
                     self._twins[file.content_hash] = []
+                    if not self._has_room:  # not before there is anything to decode
+                        make_room_for_decoding(self._encoder)
+                        self._has_room = True
                     yield file
 
     def _images(

@@ -45,8 +45,9 @@ max_memory = click.option(
     metavar="SIZE",
     callback=_set_max_memory,
     expose_value=False,
-    help="Memory for decoding images, in all threads together, such as 500M or 2G; a larger image "
-    "fails. CLIPSEARCH_MAX_MEMORY sets it for all commands.  [default: half of the memory]",
+    help="Memory of this command with its Milvus Lite, such as 1G: decoding gets what model and "
+    "store leave, and an image that needs more fails. CLIPSEARCH_MAX_MEMORY sets it for all "
+    "commands.  [default: three quarters of the memory]",
 )
 query_max_pixels = click.option(
     "--max-pixels",

@@ -10,7 +10,7 @@ from clipsearch.files.load import LoadedImage, hash_file, load_image
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
-from clipsearch.models.embedding import BATCH, encode_pixels
+from clipsearch.models.embedding import BATCH, encode_pixels, make_room_for_decoding
 from clipsearch.types import Failure, ImageRow
 from clipsearch.vectors import normalize
 
@@ -25,6 +25,7 @@ def embed_files(
     Files are decoded in threads while the encoder works. A file that fails never stops the others.
     """
     step = partial(_load, encoder=encoder)
+    make_room_for_decoding(encoder)
     with Pool() as pool:
         for batch in batches(ordered(pool, step, files, ahead=2 * BATCH), BATCH):
             yield from (item for item in batch if isinstance(item, Failure))

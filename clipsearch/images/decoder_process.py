@@ -19,6 +19,7 @@ from clipsearch.errors import ImageError, MemoryLimitError
 from clipsearch.images.decode import decode_here
 from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.decoder_channel import Channel
+from clipsearch.images.process_memory import return_freed_memory
 from clipsearch.images.reader import Limits
 
 TIMEOUT = 60.0
@@ -107,6 +108,7 @@ def main() -> None:
     """Serve the process that started this one, by its pipes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this process, too
     warnings.simplefilter("ignore")
+    return_freed_memory()
     reader, writer = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print
     try:

@@ -1,28 +1,36 @@
 """The memory that all threads that decode images may take together."""
 
+import logging
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from PIL.Image import Image
 
 from clipsearch.config import parse_size
 from clipsearch.errors import MemoryLimitError
+from clipsearch.images.process_memory import return_freed_memory, total_memory, used_memory
+
+log = logging.getLogger("clipsearch")
 
 VARIABLE = "CLIPSEARCH_MAX_MEMORY"
 """The environment variable with the limit in bytes, or with a suffix such as 500M or 2G."""
 
-SHARE = 0.5
-"""The default limit, as a share of the memory of the machine or its control group. The other half
-is for the model, the store and the files that the system caches."""
+SHARE = 0.75
+"""The default limit, as a share of the memory of the machine or its control group. The rest is for
+the files that the system caches."""
 
-_CGROUP = Path("/sys/fs/cgroup")
-_CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # versions 2 and 1
+GROWTH = 120_000_000
+"""Bytes by which the model and Milvus Lite grow while images are embedded and stored, as measured:
+the results of one batch, and rows that are not on the disk yet."""
+
+_AMPLE = 4_000_000_000
+
+LEAST = 100_000_000
+"""Bytes for decoding, whatever the limit: enough for an image of 4 megapixels in any format."""
 
 # Bytes per pixel, as measured, rounded up.
 _PIXEL = 4
@@ -61,8 +69,8 @@ class Budget:
         """
         if size > self.limit:
             raise MemoryLimitError(
-                f"decoding it needs about {_format(size)} of memory, the limit is "
-                f"{_format(self.limit)}, three quarters of --max-memory"
+                f"decoding it needs about {_format(size)} of memory, and --max-memory leaves "
+                f"{_format(self.limit)} for that"
             )
         ticket = object()
         with self._changed:
@@ -106,35 +114,11 @@ def decoding_cost(opened: Image, format_name: str, size: tuple[int, int]) -> int
 
 
 def default_limit() -> int:
-    """Return the limit by the environment variable, else half of the memory of this machine."""
+    """Return the limit by the environment variable, else a share of the memory there is."""
     try:
         return parse_size(os.environ.get(VARIABLE, ""))
     except ValueError:
         return max(1 << 28, int(SHARE * total_memory()))
-
-
-def total_memory() -> int:
-    """Return the bytes of memory of the machine or, if less, of this process's control group."""
-    sizes = [_physical_memory()]
-    for name in _CGROUP_LIMITS:
-        try:
-            sizes.append(int((_CGROUP / name).read_text("ascii")))
-        except (OSError, ValueError):  # not Linux, or "max"
-            continue
-    return min(sizes)
-
-
-def _physical_memory() -> int:
-    if sys.platform == "win32":
-        import ctypes
-
-        kilobytes = ctypes.c_ulonglong()
-        ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
-        return kilobytes.value << 10 or 4 << 30
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 4 << 30
 
 
 def _format(size: int) -> str:
@@ -148,9 +132,41 @@ PIXELS = Budget(0)
 FILES = Budget(0)
 """For the content of their files. Reserved first, so that no two threads wait for each other."""
 
+_max_memory = 0
+
 
 def set_max_memory(limit: int) -> None:
-    """Set the bytes that decoding may take in this process, in all threads together."""
+    """Set the bytes that this process and its children may take; see `fit_to_process`."""
+    global _max_memory
+    _max_memory = limit
+    _divide(limit)
+
+
+def fit_to_process() -> None:
+    """Give decoding what this process and its children leave of the limit.
+
+    Call it when the store is open, before many images are decoded; if `is_tight`, after the model
+    has embedded an image.
+    """
+    return_freed_memory()
+    used = used_memory()
+    rest = _max_memory - used - (GROWTH if is_tight() else int((1 - SHARE) * _max_memory))
+    _divide(max(LEAST, rest))
+    if rest < LEAST:
+        log.warning(
+            "--max-memory is %s, and the model and the store take %s of it: decoding gets %s",
+            _format(_max_memory),
+            _format(used + GROWTH),
+            _format(LEAST),
+        )
+
+
+def is_tight() -> bool:
+    """Whether the limit must be divided exactly; otherwise a quarter is more than a model needs."""
+    return _max_memory < _AMPLE
+
+
+def _divide(limit: int) -> None:
     FILES.limit = int(_FILE_SHARE * limit)
     PIXELS.limit = limit - FILES.limit
 

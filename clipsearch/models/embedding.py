@@ -5,10 +5,12 @@ from typing import TypeVar
 
 import numpy as np
 from PIL.Image import Image
+from PIL.Image import new as new_image
 
 from clipsearch import arguments
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError, VectorError
+from clipsearch.images.memory import fit_to_process, is_tight
 from clipsearch.models.base import Encoder
 from clipsearch.types import Pixels, Vectors
 from clipsearch.vectors import normalize
@@ -16,6 +18,18 @@ from clipsearch.vectors import normalize
 T = TypeVar("T")
 
 BATCH = 64
+
+
+def make_room_for_decoding(encoder: Encoder) -> None:
+    """Give decoding the memory that the model and the store leave of `--max-memory`.
+
+    Models load their image tower with the first image. If memory is tight, that happens now;
+    otherwise while images are decoded.
+    """
+    if is_tight():
+        side = encoder.input_size
+        encode_pixels(encoder, [encoder.preprocess(new_image("RGB", (side, side)))])
+    fit_to_process()
 
 
 def encode_pixels(encoder: Encoder, pixels: Sequence[Pixels]) -> Vectors:

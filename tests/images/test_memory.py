@@ -1,6 +1,8 @@
 """All threads that decode stay within one budget of memory."""
 
 import struct
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +14,9 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError, MemoryLimitError
-from clipsearch.images import memory
+from clipsearch.images import memory, process_memory
 from clipsearch.images.decode import decode
-from clipsearch.images.memory import PIXELS, Budget
+from clipsearch.images.memory import FILES, PIXELS, Budget
 from tests.helpers.image_files import encoded
 from tests.helpers.psd_files import psd
 from tests.helpers.raw_files import dng
@@ -69,7 +71,9 @@ def test_a_large_request_is_not_overtaken_for_ever() -> None:
 
 def test_what_can_never_fit_is_refused_before_it_is_decoded(small_budget: int) -> None:
     image = Image.new("RGBA", (1000, 1000), (1, 2, 3, 4))
-    with pytest.raises(MemoryLimitError, match=r"needs about 10 MB of memory, the limit is 4 MB"):
+    with pytest.raises(
+        MemoryLimitError, match=r"needs about 10 MB of memory, and --max-memory leaves 4 MB"
+    ):
         decode(encoded(image, "PNG"))
     decode(encoded(image.resize((500, 500)), "PNG"))
 
@@ -109,12 +113,64 @@ def test_the_default_follows_the_environment_and_the_control_group(
     monkeypatch.setenv(memory.VARIABLE, "300M")
     assert memory.default_limit() == 300_000_000
     monkeypatch.delenv(memory.VARIABLE)
-    assert memory.default_limit() == max(1 << 28, memory.total_memory() // 2)
+    assert memory.default_limit() == max(1 << 28, process_memory.total_memory() * 3 // 4)
     (tmp_path / "memory.max").write_text(str(1 << 30))
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    assert memory.default_limit() == 1 << 29
+    monkeypatch.setattr(process_memory, "_CGROUP", tmp_path)
+    assert memory.default_limit() == 3 << 28
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.default_limit() > 1 << 29
+    assert memory.default_limit() > 3 << 28
+
+
+def test_the_limit_of_a_group_above_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("1:cpu:/x\n0::/user.slice/a.scope\n")
+    monkeypatch.setattr(process_memory, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(process_memory, "_CGROUP", tmp_path)
+    (tmp_path / "user.slice" / "a.scope").mkdir(parents=True)
+    (tmp_path / "user.slice" / "a.scope" / "memory.max").write_text("max\n")
+    (tmp_path / "user.slice" / "memory.max").write_text("700000000\n")
+    assert process_memory.total_memory() == 700_000_000
+
+
+def test_decoding_gets_what_the_process_leaves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(memory, "used_memory", lambda: 400_000_000)
+    memory.set_max_memory(1_000_000_000)
+    memory.fit_to_process()
+    assert PIXELS.limit + FILES.limit == 600_000_000 - memory.GROWTH
+    assert caplog.text == ""
+    memory.set_max_memory(500_000_000)
+    memory.fit_to_process()
+    assert PIXELS.limit + FILES.limit == memory.LEAST
+    assert "--max-memory is 500 MB, and the model and the store take 520 MB of it" in caplog.text
+
+
+def test_the_memory_of_children_counts() -> None:
+    before = process_memory.used_memory()
+    with subprocess.Popen(
+        [sys.executable, "-c", "x = b'x' * 90_000_000; print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert process_memory.used_memory() > before + 80_000_000
+        child.kill()
+
+
+def test_freed_memory_is_returned() -> None:
+    code = """
+from PIL import Image
+from clipsearch.images.process_memory import return_freed_memory, used_memory
+from concurrent.futures import ThreadPoolExecutor
+return_freed_memory()
+before = used_memory()
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda _: Image.new("RGB", (4000, 4000), "red").close(), range(12)))
+    assert used_memory() < before + 40_000_000, (before, used_memory())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", ["raw", "jpegxl", "svg", "psd", "ico", "tga"])
