@@ -39,8 +39,7 @@ TIERS = (
     "clipsearch.daemon",
     "clipsearch.model_match",
     "clipsearch.session",
-    "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor"
-    " clipsearch.daemon.__main__",
+    "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.daemon.__main__",
     "clipsearch.web clipsearch.mcp",

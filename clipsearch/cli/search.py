@@ -7,7 +7,7 @@ from pathlib import Path
 from clipsearch.cli.existing import existing_hits
 from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, show
-from clipsearch.daemon import search as daemon
+from clipsearch.daemon import request as daemon
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import expand_user, is_folder

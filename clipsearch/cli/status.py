@@ -1,17 +1,19 @@
 """`clipsearch status`."""
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 import click
 
 from clipsearch import config
 from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR
-from clipsearch.errors import StoreError
+from clipsearch.daemon import request as daemon
+from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.escape import escape_control
-from clipsearch.models import registry
-from clipsearch.session import open_store
-from clipsearch.store import Collection, Store
+from clipsearch.uri import parse_uri
 
 SHOWN_FAILURES = 5
 
@@ -22,72 +24,54 @@ SHOWN_FAILURES = 5
 @options.as_json
 def status(*, uri: str, token: str | None, all_failures: bool, as_json: bool) -> int:
     """Show the collections of a store: models, images, folders, failures and disk use."""
+    report = _read_status(uri, token)
+    collections = report["collections"]
+    places = {"cache": str(config.cache_folder()), "config": str(config.config_path())}
+    if as_json:
+        click.echo(json.dumps({**report, **places}))
+    else:
+        size = "" if report["disk_bytes"] is None else f", {report['disk_bytes'] / 1e6:,.1f} MB"
+        click.echo(f"store  {escape_control(report['uri'])}{size}")
+        for name, place in places.items():
+            click.echo(f"{name:6} {escape_control(place)}")
+        for collection in collections:
+            _show(collection, None if all_failures else SHOWN_FAILURES)
+        if not collections:
+            click.echo("no collections: `clipsearch ingest FOLDER` creates one")
+    return EXIT_ERROR if any("error" in collection for collection in collections) else 0
+
+
+def _read_status(uri: str, token: str | None) -> dict[str, Any]:
+    """Return the state of the store, from its daemon if one runs."""
+    with suppress(DaemonLostError):
+        if (report := daemon.store_status(parse_uri(uri), token)) is not None:
+            return report
+    # Late, as these import numpy and the store.
+    from clipsearch.query.store_status import store_status
+    from clipsearch.session import open_store
+
     with open_store(uri, token=token, create=False) as store:
-        collections = {info.name: _open(store, info.name) for info in store.collections()}
-        disk_bytes = store.disk_bytes()
-        if as_json:
-            described = [_as_json(name, opened) for name, opened in collections.items()]
-            places = {"cache": str(config.cache_folder()), "config": str(config.config_path())}
-            store_fields = {"uri": store.uri, "disk_bytes": disk_bytes, **places}
-            click.echo(json.dumps({**store_fields, "collections": described}))
-        else:
-            size = "" if disk_bytes is None else f", {disk_bytes / 1e6:,.1f} MB"
-            click.echo(f"store  {escape_control(store.uri)}{size}")
-            click.echo(f"cache  {escape_control(str(config.cache_folder()))}")
-            click.echo(f"config {escape_control(str(config.config_path()))}")
-            for name, opened in collections.items():
-                _show(name, opened, None if all_failures else SHOWN_FAILURES)
-            if not collections:
-                click.echo("no collections: `clipsearch ingest FOLDER` creates one")
-    return EXIT_ERROR if any(isinstance(c, StoreError) for c in collections.values()) else 0
+        return store_status(store)
 
 
-def _open(store: Store, name: str) -> Collection | StoreError:
-    try:
-        return store.collection(name)
-    except StoreError as error:  # a damaged collection does not hide the others
-        return error
-
-
-def _as_json(name: str, opened: Collection | StoreError) -> dict[str, object]:
-    if isinstance(opened, StoreError):
-        return {"name": name, "error": str(opened)}
-    info = opened.info
-    record = registry.measured_precision(info.model.name)
-    return {
-        "name": name,
-        "images": opened.estimate_count(),
-        "model": info.model.name,
-        "dim": info.model.dim,
-        "weights": info.model.weights,
-        "preprocessing": info.model.preprocessing,
-        "precision": info.model.precision,
-        "measured_precisions": record.to_json() if record else None,
-        "schema_version": info.schema_version,
-        "created_at": info.created_at,
-        "roots": [str(root) for root in info.roots],
-        "failures": [{"path": str(f.path), "reason": f.reason} for f in opened.failures()],
-    }
-
-
-def _show(name: str, opened: Collection | StoreError, max_failures: int | None) -> None:
-    if isinstance(opened, StoreError):
-        click.echo(f"\n{name}: {escape_control(str(opened))}")
+def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
+    name = collection["name"]
+    if "error" in collection:
+        click.echo(f"\n{name}: {escape_control(collection['error'])}")
         return
-    info = opened.info
-    count = opened.estimate_count()
-    click.echo(f"\n{name}: {count:,} images")
-    if not count:
+    click.echo(f"\n{name}: {collection['images']:,} images")
+    if not collection["images"]:
         click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
-    click.echo(f"  model     {info.model.name}, {info.model.dim} dimensions")
-    if record := registry.measured_precision(info.model.name):
-        click.echo(f"  precision {record.describe()}")
-    click.echo(f"  created   {info.created_at}")
-    for root in info.roots:
-        click.echo(f"  folder    {escape_control(str(root))}")
-    failures = opened.failures()
+    click.echo(f"  model     {collection['model']}, {collection['dim']} dimensions")
+    if collection["precisions"]:
+        click.echo(f"  precision {collection['precisions']}")
+    click.echo(f"  created   {collection['created_at']}")
+    for root in collection["roots"]:
+        click.echo(f"  folder    {escape_control(root)}")
+    failures = collection["failures"]
     for failure in failures[:max_failures]:
-        click.echo(f"  failed    {escape_control(f'{failure.path}: {failure.reason}')}")
+        line = f"{failure['path']}: {failure['reason']}"
+        click.echo(f"  failed    {escape_control(line)}")
     if max_failures is not None and len(failures) > max_failures:
         more = len(failures) - max_failures
         click.echo(f"  failed    … and {more:,} more: --failures lists them")

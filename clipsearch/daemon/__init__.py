@@ -2,7 +2,7 @@
 
     __main__.py        its program: start, load, serve
     server.py          accepting connections, sessions and searches
-    search_service.py  answering a search
+    request_service.py answering a search, or what the state of the store is
     outcome.py         a result, an error or a failure
     log_relay.py       log messages for the command that caused them
     host.py            the Python API in this process, for `clipsearch serve`
@@ -13,12 +13,12 @@
     protocol.py        messages on the socket: JSON
     pickles.py         values on the socket: arrays, records, errors
     connection.py      connecting to it, with the same code on both sides
-    search.py          a search by it: a query as JSON, hits as JSON
+    request.py         a whole request to it, as JSON: a search, the state of the store
     client.py          a session with it: calls of the store and of the model
     remote_backend.py  its store, as a Backend
     remote_encoder.py  its model, as an Encoder
 
-`query` and `similar` send it a whole search. Everything else uses its store and its model through
-the two interfaces, call by call. If anything is wrong with the daemon, the command opens the store
-and the model itself.
+`query`, `similar` and `status` send it a whole request. Everything else uses its store and its
+model through the two interfaces, call by call. If anything is wrong with the daemon, the command
+opens the store and the model itself.
 """

@@ -25,9 +25,9 @@ class DaemonLostError(Exception):
 
 
 def connect(
-    endpoint: Endpoint, purpose: Literal["calls", "search"], **fields: object
+    endpoint: Endpoint, purpose: Literal["calls", "request"], **fields: object
 ) -> socket.socket:
-    """Connect for calls or a search, which need the same code on both sides.
+    """Connect for calls or a request, which need the same code on both sides.
 
     Raises DaemonLostError if the daemon refuses or does not answer. An idle daemon of another
     version is stopped, and has closed the store when this returns. One that a command writes

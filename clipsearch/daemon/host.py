@@ -3,7 +3,7 @@
 from typing import Any, Never
 
 from clipsearch.daemon.remote_backend import remote_backend
-from clipsearch.daemon.search_service import LocalCalls
+from clipsearch.daemon.request_service import LocalCalls
 from clipsearch.daemon.server import Server
 from clipsearch.daemon.shared_backend import ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError

@@ -20,7 +20,7 @@ from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
 from clipsearch.daemon.log_relay import LogRelay
 from clipsearch.daemon.outcome import attempt, picklable
-from clipsearch.daemon.search_service import LocalCalls, search
+from clipsearch.daemon.request_service import LocalCalls, answer
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.uri import StoreURI
 
@@ -151,7 +151,7 @@ class Server:
                     self.stop()
                     self._has_stopped.wait()
                 elif response["response"] == "accepted":
-                    serve = {"search": self._serve_search, "calls": self._serve_calls}
+                    serve = {"request": self._serve_request, "calls": self._serve_calls}
                     session = (greeting["session"], greeting["pid"], greeting["create"])
                     serve[greeting["purpose"]](Session(*session), connection)
             except (ShutdownError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
@@ -227,12 +227,12 @@ class Server:
                 kind, value = attempt(target, partial(calls.call, target, *arguments, **options))
                 pickles.send(connection, (kind, picklable(value) if kind == "error" else value))
 
-    def _serve_search(self, session: Session, connection: socket.socket) -> None:
-        """Answer one search."""
+    def _serve_request(self, session: Session, connection: socket.socket) -> None:
+        """Answer one request."""
         self.relay.send_to(lambda *log: protocol.send_message(connection, {"log": log}))
         with self._in_use(session, connection) as calls:
             request = protocol.receive_message(connection)
-            kind, value = attempt("search", partial(search, calls, self.uri, request))
+            kind, value = attempt("a request", partial(answer, calls, self.uri, request))
             if kind == "error":
                 value = {"type": type(value).__name__, "message": str(value)}
             protocol.send_message(connection, {kind: value})

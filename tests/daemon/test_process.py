@@ -63,7 +63,7 @@ def test_a_query_through_the_daemon_imports_no_numpy_no_store_and_no_model(
     )
     assert run.stdout.count("red.png") == 1
     loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
-    assert "clipsearch.daemon.search" in loaded
+    assert "clipsearch.daemon.request" in loaded
     assert not loaded & {"numpy", "PIL", "scipy", "subprocess", "secrets", "pickle"}
     assert not loaded & OWNERS.keys()
     assert {name for name in loaded if name.startswith("clipsearch.models")} == {
@@ -73,8 +73,27 @@ def test_a_query_through_the_daemon_imports_no_numpy_no_store_and_no_model(
     assert not [name for name in loaded if name.startswith(("clipsearch.store", "ingest"))]
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_status_through_the_daemon_imports_no_numpy_and_no_store(
+    warmed: Path, options: list[str]
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "clipsearch", "status", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "CLIPSEARCH_URI": str(warmed)},
+    )
+    assert "photos" in run.stdout
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in run.stderr.splitlines()}
+    assert not loaded & {"numpy", "PIL", "subprocess", "pickle", *OWNERS}
+    assert not [name for name in loaded if name.startswith(("clipsearch.store", "ingest"))]
+
+
 def test_commands_print_the_same_with_and_without_the_daemon(warmed: Path) -> None:
-    for arguments in (["query", "red"], ["query", "green", "--min-width", "9", "-n", "2"]):
+    query = ["query", "green", "--min-width", "9", "-n", "2"]
+    for arguments in (["query", "red"], query, ["status"]):
         through = command(*arguments, "--json", "--uri", warmed)
         connection.stop(create_endpoint(parse_uri(str(warmed)).key))
         direct = command(*arguments, "--json", "--uri", warmed)

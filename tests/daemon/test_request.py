@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from clipsearch.daemon import connection, search_service
+from clipsearch.daemon import connection, request_service
 from clipsearch.daemon.connection import DaemonLostError, send_request
 from clipsearch.daemon.endpoint import create_endpoint
-from clipsearch.daemon.search import search
+from clipsearch.daemon.request import search
 from clipsearch.daemon.shared_backend import ShutdownError
 from clipsearch.errors import MissingCollectionError, ModelError, UsageError
 from clipsearch.index import Index
@@ -116,7 +116,7 @@ def test_a_daemon_in_use_does_not_stop(images: Path, monkeypatch: pytest.MonkeyP
         time.sleep(0.8)
         return respond(*arguments)
 
-    monkeypatch.setattr(search_service, "respond", slow)
+    monkeypatch.setattr(request_service, "respond", slow)
     with serving(images, idle=0.3):
         endpoint = create_endpoint(parse_uri(images).key)
         thread = threading.Thread(target=ask, args=[images])
@@ -188,7 +188,7 @@ def test_a_lost_daemon_does_not_change_the_result_of_a_command(
     with serving(images) as server:
         assert_same()
         with monkeypatch.context() as patch:
-            patch.setattr(search_service, "respond", break_down)
+            patch.setattr(request_service, "respond", break_down)
             assert_same()
 
         def stop(*_: Any) -> SearchResponse:
@@ -197,7 +197,7 @@ def test_a_lost_daemon_does_not_change_the_result_of_a_command(
             time.sleep(0.2)
             raise ShutdownError
 
-        monkeypatch.setattr(search_service, "respond", stop)
+        monkeypatch.setattr(request_service, "respond", stop)
         assert_same()
 
 
@@ -227,6 +227,6 @@ def test_ctrl_c_ends_a_search(images: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyboardInterrupt
 
     with bare_process(images):
-        monkeypatch.setattr("clipsearch.daemon.search.receive_message", interrupt)
+        monkeypatch.setattr("clipsearch.daemon.request.receive_message", interrupt)
         done = command("query", "green", "--uri", images)
     assert (done.returncode, done.stderr.strip()) == (130, "clipsearch: interrupted")

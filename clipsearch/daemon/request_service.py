@@ -1,4 +1,4 @@
-"""Searches in the daemon, with its connection to the store and its encoders."""
+"""Answers to whole requests in the daemon, with its connection to the store and its encoders."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +16,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.query.request import parse_request
 from clipsearch.query.response import response_json
 from clipsearch.query.search import respond
+from clipsearch.query.store_status import store_status
 from clipsearch.store import Collection, Store
 from clipsearch.uri import StoreURI
 
@@ -54,16 +55,18 @@ class LocalCalls:
             self._on_close()
 
 
-def search(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]:
-    """Answer a request of `clipsearch.daemon.search`, as JSON.
+def answer(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]:
+    """Answer a request of `clipsearch.daemon.request`, as JSON.
 
-    Raises what the search raises, and DaemonLostError if the client must load the model itself:
-    the daemon may have other weights or settings.
+    Raises what it raises without a daemon, and DaemonLostError if the client must load the model
+    itself: the daemon may have other weights or settings.
     """
+    store = Store(remote_backend(calls, _shut_down, uri))
+    if request["method"] == "status":
+        return store_status(store)
     query = parse_request(request["query"])
     runtime = Runtime(**request["runtime"])
-    backend = remote_backend(calls, _shut_down, uri)
-    collection = Store(backend).collection(request["collection"])
+    collection = store.collection(request["collection"])
     return response_json(respond(query, partial(_encoder, calls, collection, runtime), collection))
 
 

@@ -1,10 +1,11 @@
-"""A whole search by the daemon: one request, one response, and no numpy in this process."""
+"""Whole requests to the daemon, as JSON, and no numpy in this process."""
 
 import logging
 import os
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from clipsearch import errors
 from clipsearch.daemon.connection import DaemonLostError, check_alive, connect
@@ -28,36 +29,55 @@ def search(
     that it cannot load, or an image that perhaps only this process can read. Raises what the
     search raises; DaemonLostError if the daemon cannot be used at all.
     """
-    endpoint = find_endpoint(uri.key)
-    if endpoint is None or any(_is_own_file(term.content) for term in query.terms):
+    if any(_is_own_file(term.content) for term in query.terms):
         return None
     request = {
         "collection": collection,
         "runtime": runtime.options(),
         "query": request_json(query),
     }
+    try:
+        result = _ask("search", request, uri, token)
+    except errors.ImageError:  # as of a link to /dev/stdin
+        return None
+    if result is None:
+        return None
+    response = parse_response(result)
+    log_ignored_options(response.model, runtime)
+    return response
+
+
+def store_status(uri: StoreURI, token: str | None) -> dict[str, Any] | None:
+    """Return the state of the store of a daemon; None without a daemon.
+
+    See `clipsearch.query.store_status`. Raises likewise, and DaemonLostError.
+    """
+    return _ask("status", {}, uri, token)
+
+
+def _ask(method: str, request: Message, uri: StoreURI, token: str | None) -> dict[str, Any] | None:
+    """Return the daemon's result; None if there is no daemon, or if it refuses.
+
+    Raises the daemon's ClipsearchError, or DaemonLostError.
+    """
+    endpoint = find_endpoint(uri.key)
+    if endpoint is None:
+        return None
     greeting = {
         "access_key": uri.access_key(token),
-        "session": f"search {os.getpid()} {time.monotonic_ns()}",
+        "session": f"{method} {os.getpid()} {time.monotonic_ns()}",
         "create": False,
     }
-    with connect(endpoint, "search", **greeting) as connection:
+    with connect(endpoint, "request", **greeting) as connection:
         try:
-            send_message(connection, request)
+            send_message(connection, {"method": method, **request})
             while "log" in (message := receive_message(connection, partial(check_alive, endpoint))):
                 log.log(*message["log"])  # log messages of the library in the daemon
         except (OSError, EOFError, ValueError) as error:
             raise DaemonLostError(str(error)) from error
     if "error" in message:
-        reason = _error(message["error"])
-        if isinstance(reason, errors.ImageError):  # as of a link to /dev/stdin
-            return None
-        raise reason
-    if "result" not in message:
-        return None
-    response = parse_response(message["result"])
-    log_ignored_options(response.model, runtime)
-    return response
+        raise _error(message["error"])
+    return message.get("result")
 
 
 def _is_own_file(content: object) -> bool:
