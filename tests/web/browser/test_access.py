@@ -59,9 +59,9 @@ def test_on_a_phone_everything_fits_and_works(browser: Browser, site: str) -> No
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
     visit(page, "/?q=red&min_z=0")
-    page.get_by_role("button", name="Filters").tap()
+    page.get_by_role("button", name="Filters", exact=True).tap()
     expect(page.get_by_label("Folder")).to_be_visible()
-    page.get_by_role("button", name="Filters").tap()
+    page.get_by_role("button", name="Filters", exact=True).tap()
     page.locator('.tile[aria-posinset="1"] .check-button').tap()
     page.locator('.tile[aria-posinset="2"] .check-button').tap()
     expect(page.locator(".selection-bar")).to_contain_text("2 images")
@@ -77,7 +77,7 @@ def test_on_a_phone_everything_fits_and_works(browser: Browser, site: str) -> No
 
 
 def _open_filters(page: Page) -> None:
-    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("button", name="Filters", exact=True).click()
     page.wait_for_timeout(300)
 
 

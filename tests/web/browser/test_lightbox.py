@@ -83,3 +83,15 @@ def test_path_folder_and_file(page: Page, context: BrowserContext, photos: Path)
     page.get_by_role("link", name="Folder").click()
     expect(page.locator("#applied")).to_contain_text(str(photos))
     expect(page.locator("#status")).to_contain_text("48 images")
+
+
+def test_explain_shows_a_heat_map_and_words(page: Page) -> None:
+    found = open_first(page, "/?q=a red square&min_z=0")
+    page.get_by_role("button", name="Explain").first.click()
+    expect(page.locator(".heat")).to_be_visible(timeout=30_000)
+    expect(page.locator(".word-bars li span:first-child")).to_have_text(["a", "red", "square"])
+    image = page.locator(".pswp__item[aria-hidden=false] .pswp__img:not(.heat)").last
+    assert page.locator(".heat").bounding_box() == image.bounding_box()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".panel h2")).to_have_text(Path(str(found[1]["path"])).name)
+    expect(page.locator(".heat")).to_have_count(0)

@@ -34,6 +34,7 @@ export function explainInto(box, hit, text, showHeat) {
     output.replaceChildren(make("p", {}, "Comparing parts of the image\u2026"));
     try {
       const result = await api.explain(input.value, hit.id);
+      if (!box.isConnected || box.hidden) return; // another image is shown by now
       showHeat(result.overlay);
       output.replaceChildren(
         make("p", {}, "The image matches the text most where it is warm."),

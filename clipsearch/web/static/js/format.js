@@ -43,7 +43,7 @@ const lastSlash = (path) => Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\
 export const nameOf = (path) => visible(path.slice(lastSlash(path) + 1));
 export const folderOf = (path) => path.slice(0, Math.max(lastSlash(path), 1));
 
-/** A path without characters that hide or reverse a part of it. */
+/** A path without characters that hide or reverse a part of it; joiners are part of spelling. */
 export function visible(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
+  return text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
 }

@@ -3,7 +3,7 @@
 import PhotoSwipe from "../vendor/photoswipe/photoswipe.esm.min.js";
 import * as api from "./api.js";
 import { drawDetails } from "./details.js";
-import { find, icon, make, store, stored } from "./dom.js";
+import { find, findAll, icon, make, store, stored } from "./dom.js";
 import { explainInto } from "./explain.js";
 import { describe } from "./tile.js";
 
@@ -164,6 +164,7 @@ export class Lightbox {
 
   #changed() {
     if (!this.panel || !this.hit) return;
+    for (const heat of findAll(".heat", this.viewer.element)) heat.remove();
     drawDetails(this.panel, this.hit, {
       similar: (hit) => this.actions.similar(hit),
       weigh: (hit, weight) => this.actions.weigh(hit, weight),

@@ -4,7 +4,7 @@
 const WORD = /(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/gsu;
 const QUOTED = /"((?:[^"\\]|\\.)*)"?/gsu;
 const WEIGHT = /^(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?):(?=\D)(?=\S)/iu;
-const IMAGE = /^(?:(id):([0-9a-f]{6,32})|(image):(q_[0-9A-Za-z_-]+))$/iu;
+const IMAGE = /^(?:[iI][dD]:([0-9a-fA-F]{6,32})|image:(q_[0-9A-Za-z_-]+))$/u;
 const PLAIN = /^[^\W\d]\w*(?: \w+)*$/u;
 
 const unquote = (word) => word.replace(QUOTED, (_, inner) => inner.replace(/\\(.)/gsu, "$1"));
@@ -34,8 +34,8 @@ export function parseTerms(text) {
     const image = IMAGE.exec(bare);
     if (image) {
       closeText();
-      const kind = image[1] ? "id" : "image";
-      terms.push({ kind, content: image[2] ?? image[4], weight: sign * factor });
+      const [kind, content] = image[1] ? ["id", image[1].toLowerCase()] : ["image", image[2]];
+      terms.push({ kind, content, weight: sign * factor });
       sign = 1;
     } else if (words.length) {
       words.push(unquote(word));
