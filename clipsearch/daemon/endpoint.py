@@ -69,7 +69,10 @@ def find_endpoint(store_key: str) -> Endpoint | None:
     name = endpoint_name(store_key)
     for folder in _folders():
         endpoint = Endpoint(folder, name)
-        if len(os.fsencode(endpoint.socket)) <= SOCKET_BYTES and endpoint.socket.exists():
+        if len(os.fsencode(endpoint.socket)) > SOCKET_BYTES:
+            continue
+        # Unlike Path.exists, this raises nothing in a folder that may not be searched.
+        if os.path.exists(endpoint.socket):  # noqa: PTH110
             return endpoint if _is_private(folder) else None
     return None
 

@@ -135,7 +135,9 @@ def check_path(path: Path, *, native: bool, create: bool) -> None:
         except OSError as error:
             raise StoreError(f"the folder {folder} cannot be made: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError(f"{folder} is not writable, but opening {path.name} writes beside it")
+        raise StoreError(
+            f"{folder} is not writable, but opening {path.name} writes beside it: copy it elsewhere"
+        )
     if not path.exists():
         return
     if not os.access(path, os.R_OK | os.W_OK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,14 +14,24 @@ INVALID_ROW = frozenset({1100, 1101, 1102})
 """Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
 
 
+_RAISING = {
+    "pymilvus.exceptions": ("MilvusException",),
+    "grpc": ("RpcError", "FutureTimeoutError"),
+}
+
+
 def foreign_errors() -> tuple[type[Exception], ...]:
     """Return what a call may raise besides our errors.
 
     pymilvus's own errors, those of gRPC that it does not wrap, and those of a disk or of starting
-    Milvus Lite again.
+    Milvus Lite again. Imports nothing: after Ctrl-C within an import of pymilvus, a second import
+    fails, and that error would replace the first.
     """
-    grpc: Any = importlib.import_module("grpc")
-    return (import_pymilvus().MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError)
+    found: list[type[Exception]] = [OSError]
+    for module, names in _RAISING.items():
+        loaded = sys.modules.get(module)
+        found += [getattr(loaded, name) for name in names if hasattr(loaded, name)]
+    return tuple(found)
 
 
 @contextmanager
