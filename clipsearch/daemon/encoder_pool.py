@@ -32,16 +32,21 @@ ModelKey: TypeAlias = tuple[str, Runtime]
 
 @dataclass
 class _PooledEncoder:
+    """An encoder, with a lock for each tower: a search must not wait for a batch of an ingest."""
+
     key: ModelKey
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    loading: threading.Lock = field(default_factory=threading.Lock)
+    images: threading.Lock = field(default_factory=threading.Lock)
+    texts: threading.Lock = field(default_factory=threading.Lock)
     encoder: Encoder | None = None
     users: int = 0
     last_used: float = 0.0
 
     def load(self) -> Encoder:
-        if self.encoder is None:
-            self.encoder = registry.load(*self.key)
-        return self.encoder
+        with self.loading:
+            if self.encoder is None:
+                self.encoder = registry.load(*self.key)
+            return self.encoder
 
 
 class EncoderPool:
@@ -65,21 +70,22 @@ class EncoderPool:
         """Return a property or call a method of an Encoder; raise AttributeError on other names."""
         if key[0] == "pocket":  # it ignores the options, as the client says
             key = "pocket", Runtime.from_options()
-        with self._borrow(key) as pooled, pooled.lock:
+        with self._borrow(key) as pooled:
             encoder = pooled.load()
             if name in PROPERTIES:
                 return getattr(encoder, name, None)
             if name not in METHODS:
                 raise AttributeError(name)
-            if name == "preprocess":
+            if name == "preprocess":  # threads may call it at once
                 from PIL import Image
 
-                arguments = (Image.fromarray(*arguments),)
+                return encoder.preprocess(Image.fromarray(*arguments))
             if name == "text_losses" and not hasattr(encoder, name):  # it is optional
                 return None
             if name in _KINDS:
                 self._count(_KINDS[name], len(arguments[0]))
-            return getattr(encoder, name)(*arguments)
+            with pooled.images if name == "encode_images" else pooled.texts:
+                return getattr(encoder, name)(*arguments)
 
     def count_batches(self) -> Counter[tuple[str, int]]:
         """Return how many batches of how many "texts" or "images" were encoded."""
