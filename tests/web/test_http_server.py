@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.web import http_server
 from clipsearch.web.http_server import HttpServer, bind, url_of
+from tests.helpers import offline
 
 
 def slow_app() -> FastAPI:
@@ -112,6 +113,7 @@ def test_a_port_in_use_and_an_unknown_host_are_usage_errors(server: HttpServer) 
     for host in ("nowhere.invalid", "x" * 70, "a..b"):
         with pytest.raises(UsageError, match="cannot listen on"):
             bind(host, 0)
+    offline.attempts.clear()  # these names were to be looked up
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("localhost", None)])
