@@ -13,6 +13,12 @@ from clipsearch.web.static_files import static_base
 
 THEMES = ("dark", "light")
 
+STYLES = (
+    *("base", "button", "dialog", "message", "search", "filters", "toolbar", "grid", "tile"),
+    *("plain", "lightbox", "details", "explanation", "pages"),
+)
+"""The style sheets of all pages, in their order."""
+
 
 def html_response(
     name: str, request: Request, values: dict[str, Any], *, status: int = 200
@@ -21,6 +27,7 @@ def html_response(
     theme = request.cookies.get("theme", "")
     common: dict[str, Any] = {
         "static": static_base(),
+        "styles": STYLES,
         "theme": theme if theme in THEMES else "",
         "here": "",
         "text": "",

@@ -49,7 +49,7 @@ def test_own_scripts_and_styles_stay_small_and_name_no_other_host() -> None:
     assert len(own) > 15
     for path in own:
         text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= (250 if path.suffix == ".js" else 450), path
+        assert len(text.splitlines()) <= 250, path
         assert max(map(len, text.splitlines())) <= 110, path
         hosts = re.findall(r"https?://[^\s\"'`)]+", text)
         assert set(hosts) <= {"http://www.w3.org/2000/svg"}, path
