@@ -8,6 +8,7 @@ as many vectors.
 """
 
 import argparse
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ from pathlib import Path
 from benchmarks.machine import parse_options, write_result
 from benchmarks.speed.clip_back import INDEX, serving_clip_back
 from benchmarks.speed.http_load import Client, Measurement, Server, measure, serving
-from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, WEIGHTS, make_checkpoint
+from benchmarks.speed.random_checkpoint import ARCHITECTURE, CACHE, CONFIG, WEIGHTS, make_checkpoint
 from benchmarks.speed.search import Row, clustered_vectors, make_store
 from benchmarks.speed.synthetic_images import SMALL, make_images
 from clipsearch import Filters, Index
 from clipsearch.models import registry
 from clipsearch.models.base import ModelIdentity
+from clipsearch.models.runtime import Runtime
 from clipsearch.query.condition import select_rows
 
 CLIENTS = 16
@@ -106,10 +108,10 @@ def measure_server(scratch: Path, model: ModelIdentity, *, rows: int) -> Iterato
 
 
 def measure_peer(scratch: Path, *, rows: int) -> Iterator[Row]:
-    """Yield rows for clip-back, and for clipsearch with the same model."""
+    """Yield rows for clip-back, and for clipsearch with the same model and precision."""
     checkpoint = make_checkpoint()
-    identity = registry.load(f"local-dir:{checkpoint}").identity
-    vectors = clustered_vectors(rows, identity.dim, seed=1)
+    config = json.loads((checkpoint / CONFIG).read_text())
+    vectors = clustered_vectors(rows, config["model_cfg"]["embed_dim"], seed=1)
     queries = list(texts())
 
     def search(client: Client, number: int) -> None:
@@ -124,9 +126,11 @@ def measure_peer(scratch: Path, *, rows: int) -> Iterator[Row]:
         measure(server, search, clients=CLIENTS, count=50)
         one = measure(server, search, clients=1, count=SEARCHES // 4)
         yield from _rows("clip-back", one, measure(server, search, clients=CLIENTS, count=SEARCHES))
+    runtime = Runtime.from_options("auto", None, "fp32")
+    identity = registry.load(f"local-dir:{checkpoint}", runtime).identity
     file = scratch / "peer.db"
     make_store(file, vectors, identity)
-    with serving(file) as server:
+    with serving(file, "--precision", "fp32") as server:
         one = measure_searches(server, 1, SEARCHES // 4)
         yield from _rows("clipsearch", one, measure_searches(server, CLIENTS, SEARCHES))
 
