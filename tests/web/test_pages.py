@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from clipsearch.images.hashing import image_id
 from clipsearch.web.page_templates import json_in_html
 from clipsearch.web.page_values import format_bytes
+from clipsearch.web.static_files import FOLDER
 
 HTML = {"Accept": "text/html"}
 
@@ -134,6 +135,26 @@ def test_pages_have_no_inline_script_or_style(client: TestClient, web_folder: Pa
             assert not any(name.startswith("on") for name in attrs), (address, tag)
             assert tag != "style"
             assert "style" not in attrs
+
+
+def test_all_files_that_pages_and_scripts_name_exist(client: TestClient, web_folder: Path) -> None:
+    names: set[str] = set()
+    for address in (
+        "/",
+        f"/image/{image_id(web_folder / 'red.png')}",
+        "/image/0",
+        "/collection",
+        "/docs",
+    ):
+        for _, attrs in Page(client.get(address, headers=HTML).text).tags:
+            names |= {attrs.get("src") or "", attrs.get("href") or ""}
+    files = {name.split("#")[0] for name in names if name.startswith("/static/")}
+    assert len(files) > 10
+    for name in files:
+        assert client.get(name).status_code == 200, name
+    for script in (FOLDER / "js").glob("*.js"):
+        for name in re.findall(r'from "(.+)"', script.read_text(encoding="utf-8")):
+            assert (script.parent / name).is_file(), (script.name, name)
 
 
 def test_the_data_for_scripts_holds_the_same_hits(client: TestClient) -> None:

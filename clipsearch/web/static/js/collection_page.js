@@ -3,14 +3,12 @@
 import * as api from "./api.js";
 import { find, make } from "./dom.js";
 import { formatBytes, formatCount, nameOf, plural, visible } from "./format.js";
-import { listenToTheme } from "./theme.js";
 
 const progress = find("#job-progress");
 const start = find("#start-ingest");
 const cancel = find("#cancel-ingest");
 const SHOWN = 100;
 
-listenToTheme();
 listenToDuplicates();
 if (find("#job").dataset.job) follow(find("#job").dataset.job);
 start?.addEventListener("click", async () => {

@@ -1,10 +1,8 @@
 // The page of one image.
 
 import { copyText, find } from "./dom.js";
-import { listenToTheme } from "./theme.js";
 
 const copy = find("#copy-path");
 copy.addEventListener("click", () =>
   copyText(copy.dataset.path, "Copied the path", "path.txt"),
 );
-listenToTheme();

@@ -12,7 +12,6 @@ import { Results } from "./results.js";
 import { Selection } from "./selection.js";
 import { Suggestions } from "./suggestions.js";
 import { formatTerms, parseTerms } from "./terms.js";
-import { listenToTheme } from "./theme.js";
 
 const form = find("#search");
 const main = find("#main");
@@ -31,7 +30,7 @@ const results = new Results(grid, selection);
 const filters = new Filters(form, (name, isFinal) => changed(name, isFinal ? 60 : 120));
 const chips = new Chips(form, (isCommitted) => {
   if (isCommitted) changed(null, 0);
-  else changed("typing", 160);
+  else changed("typing", 90);
 });
 const suggestions = new Suggestions(form, (terms) => {
   chips.set(terms);
@@ -169,7 +168,6 @@ acceptImages((term) => chips.add(term));
 listenToKeys({
   grid, lightbox, selection, similar, weigh, focusSearch, toggleCaptions,
 });
-listenToTheme();
 for (const opener of document.querySelectorAll("[data-opens=keys]")) {
   opener.addEventListener("click", () => find("#keys").showModal());
 }

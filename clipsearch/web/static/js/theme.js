@@ -2,13 +2,11 @@
 
 import { find } from "./dom.js";
 
-export function listenToTheme() {
-  const control = find("#theme");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const current = () => document.documentElement.dataset.theme || (dark.matches ? "dark" : "light");
-  control.addEventListener("click", () => {
-    const theme = current() === "dark" ? "light" : "dark";
-    document.documentElement.dataset.theme = theme;
-    document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax`;
-  });
-}
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const root = document.documentElement;
+
+find("#theme").addEventListener("click", () => {
+  const current = root.dataset.theme || (dark.matches ? "dark" : "light");
+  root.dataset.theme = current === "dark" ? "light" : "dark";
+  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+});

@@ -1,5 +1,0 @@
-// A page with nothing but the theme switch.
-
-import { listenToTheme } from "./theme.js";
-
-listenToTheme();
