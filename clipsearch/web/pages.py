@@ -47,6 +47,7 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
     """Return the search page with the first results; errors are shown on it."""
     values = _values(request.query_params)
     result: dict[str, Any] | None = None
+    body = SearchBody()
     error, status, terms = "", 200, []
     try:
         body = _body(values)
@@ -64,7 +65,7 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
             "text": values.get("q", ""),
             "query": f"?{request.url.query}" if request.url.query else "",
             "values": _form_values(values),
-            "status": _count(shown["hits"], values),
+            "status": _count(len(shown["hits"]), body.offset),
             "hits": [tile_values(hit) for hit in shown["hits"]],
             "warnings": shown["warnings"],
             "reasons": shown["reasons"],
@@ -72,7 +73,7 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
             "shortcuts": SHORTCUTS,
             "byte_steps": BYTE_STEPS,
             "page_data": json_in_html(page),
-            **_neighbors(values, result),
+            **_neighbors(values, body, result),
         },
         status=status,
     )
@@ -170,17 +171,18 @@ def _form_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return empty | {"format": [], "tag": [], "textness": "0", "min_z": f"{MIN_Z:g}"} | dict(values)
 
 
-def _count(hits: list[Any], values: Mapping[str, Any]) -> str:
-    start = int(values.get("offset", 0)) if str(values.get("offset", 0)).isdecimal() else 0
-    return f"Images {start + 1:,} to {start + len(hits):,}" if hits else ""
+def _count(number: int, offset: int) -> str:
+    return f"Images {offset + 1:,} to {offset + number:,}" if number else ""
 
 
-def _neighbors(values: Mapping[str, Any], result: dict[str, Any] | None) -> dict[str, str]:
+def _neighbors(
+    values: Mapping[str, Any], body: SearchBody, result: dict[str, Any] | None
+) -> dict[str, str]:
     """Return the links of the pages around, and below the cut; "" where there is none."""
     links = {"previous": "", "next": "", "below": ""}
     if result is None:
         return links
-    offset, limit = int(values.get("offset", 0)), int(values.get("limit", PAGE_SIZE))
+    offset, limit = body.offset, body.limit
 
     def link(**changes: object) -> str:
         return f"/?{urlencode({**values, **changes}, doseq=True)}"

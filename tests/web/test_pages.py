@@ -116,6 +116,13 @@ def test_a_wrong_query_is_explained_on_the_page(
     assert "search" in [attrs.get("id") for _, attrs in page.tags]
 
 
+@pytest.mark.parametrize("number", ["3.0", " 3 ", "+3", "03", "\uff13", "3_0", "1e1", "nan", "\0"])
+def test_numbers_in_an_unusual_form_are_read_or_explained(client: TestClient, number: str) -> None:
+    for name in ("offset", "limit", "min_z", "min_width"):
+        parameters = {"q": "red", name: number}
+        assert client.get("/", params=parameters, headers=HTML).status_code in (200, 422), name
+
+
 def test_parameters_of_others_and_empty_ones_are_ignored(client: TestClient) -> None:
     assert images(get(client, "/?q=&under=&utm_source=x&format=")) == images(get(client, "/"))
 
