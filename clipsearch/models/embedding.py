@@ -8,6 +8,7 @@ from PIL.Image import Image
 from PIL.Image import new as new_image
 
 from clipsearch import arguments
+from clipsearch.address_space import IMAGES, require_address_space
 from clipsearch.batching import batches
 from clipsearch.errors import UsageError, VectorError
 from clipsearch.images.memory import fit_to_process, is_tight
@@ -26,6 +27,7 @@ def make_room_for_decoding(encoder: Encoder) -> None:
     Models load their image tower with the first image. If memory is tight, that happens now;
     otherwise while images are decoded.
     """
+    require_address_space(IMAGES, "embed images")
     if is_tight():
         side = encoder.input_size
         encode_pixels(encoder, [encoder.preprocess(new_image("RGB", (side, side)))])

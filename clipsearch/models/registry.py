@@ -7,6 +7,7 @@ import logging
 from functools import partial
 
 from clipsearch import config
+from clipsearch.address_space import TEXTS, require_address_space
 from clipsearch.arguments import show
 from clipsearch.errors import ClipsearchError, ModelError, UsageError
 from clipsearch.models import hub
@@ -63,6 +64,7 @@ def load(
     drawn. Raises ModelError on an unknown model, missing weights, broken files, or if the model
     needs the extra `torch`, which is not installed.
     """
+    require_address_space(TEXTS, "load a model")
     runtime = runtime or Runtime.from_options()
     ref = parse_model_name(choose_default()[0] if name == "auto" else name)
     if ref.family == "pocket":

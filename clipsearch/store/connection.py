@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
+from clipsearch.address_space import STORE, require_address_space
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError, describe_error, shorten
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import local_store
@@ -49,6 +50,7 @@ class MilvusConnection:
         Milvus Lite starts at once to load the collection `preload`, if it exists. If `lazy`, the
         first call connects.
         """
+        require_address_space(STORE, "open the store")
         self.uri = uri.display
         self.path = uri.path
         # pymilvus would misread a password with `@` or `/`, and show parts of it in its messages.

@@ -92,7 +92,8 @@ def _remove_part(data: bytearray, _: tuple[bytes, ...], rng: random.Random) -> b
 def _repeat_part(data: bytearray, _: tuple[bytes, ...], rng: random.Random) -> bytearray:
     if parts := _parts(data):
         start, end = rng.choice(parts)
-        data[start:start] = data[start:end] * rng.choice((1, 2, 1000))
+        times = rng.choice((1, 2, 1000))
+        data[start:start] = data[start:end][: _MOST_BYTES // times] * times
     return data
 
 

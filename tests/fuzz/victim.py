@@ -14,7 +14,7 @@ from pathlib import Path
 from clipsearch.config import parse_size
 from clipsearch.errors import ImageError
 from clipsearch.images.decode import decode
-from clipsearch.images.memory import PIXELS, set_max_memory
+from clipsearch.images.memory import PIXELS, fit_to_process, set_max_memory
 from tests.helpers.image_files import encoded, scene
 
 
@@ -66,6 +66,7 @@ def main(max_memory: str) -> None:
     set_max_memory(parse_size(max_memory))
     for kind in ("PNG", "JPEG2000"):  # here, and in a process of its own
         decode(encoded(scene(), kind))
+    fit_to_process()
     print(json.dumps({"ready": peak_memory()}), flush=True)
     while line := sys.stdin.buffer.readline():
         data = sys.stdin.buffer.read(int(line))
