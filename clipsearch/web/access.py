@@ -2,16 +2,14 @@
 
 import hashlib
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlencode
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clipsearch.web.problems import Problem
-
-COOKIE = "clipsearch_session"
 
 OPEN_PATHS = ("/healthz", "/readyz", "/login", "/static/")
 """Paths without secrets: programs that watch the server have no token, nor has the login form."""
@@ -56,16 +54,14 @@ def has_access(headers: Headers, token: str) -> bool:
     text = given.strip().encode("latin-1").decode("utf-8", "replace")
     if scheme.lower() == "bearer" and is_token(text, token):
         return True
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return morsel is not None and is_token(morsel.value, cookie_value(token))
+    # Unlike SimpleCookie, this gets past the malformed cookies of other servers of this machine.
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return is_token(cookies.get(cookie_name(token), ""), cookie_value(token))
 
 
 def let_in(response: Response, token: str) -> Response:
     """Set the cookie that stands for the token until the browser is closed."""
-    response.set_cookie(COOKIE, cookie_value(token), httponly=True, samesite="strict")
+    response.set_cookie(cookie_name(token), cookie_value(token), httponly=True, samesite="strict")
     return response
 
 
@@ -85,6 +81,15 @@ def _without_token(scope: Scope) -> str:
     return f"{path}?{query}" if query else path
 
 
+def cookie_name(token: str) -> str:
+    """Return the name of the cookie: browsers send it to the servers on all ports of a host."""
+    return f"clipsearch_session_{_digest(token, b'cookie name')[:8]}"
+
+
 def cookie_value(token: str) -> str:
     """Return what the cookie holds: a value from which the token cannot be computed."""
-    return hmac.new(token.encode(errors="surrogatepass"), b"cookie", hashlib.sha256).hexdigest()
+    return _digest(token, b"cookie")
+
+
+def _digest(token: str, purpose: bytes) -> str:
+    return hmac.new(token.encode(errors="surrogatepass"), purpose, hashlib.sha256).hexdigest()

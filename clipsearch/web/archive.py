@@ -1,6 +1,7 @@
 """Files of stored images as a ZIP, written while they are read."""
 
 import io
+import re
 import zipfile
 from collections.abc import Generator, Sequence
 from pathlib import PurePosixPath
@@ -53,8 +54,8 @@ def _entry(image: StoredImage, names: "_Names") -> zipfile.ZipInfo:
 
 
 def _text(name: str) -> str:
-    """Return a name in Unicode; Windows would read a backslash as a folder."""
-    return escape_control(name).replace("\\", "_")
+    """Return a name in Unicode that Windows can extract, for which a backslash is a folder."""
+    return re.sub(r'[\\:*?"<>|]', "_", escape_control(name))
 
 
 class _Names:

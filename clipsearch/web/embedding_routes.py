@@ -42,7 +42,7 @@ async def create_embeddings(
 
     The request and the response are those of OpenAI's API, so that its clients can be used.
     """
-    inputs = [body.input] if isinstance(body.input, str) else body.input
+    inputs = body.input
     if body.modality == "image":
         if len(inputs) > MAX_IMAGES:
             raise UsageError(f"at most {MAX_IMAGES} images can be embedded by one request")

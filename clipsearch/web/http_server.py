@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn in a thread, on a socket that is bound beforehand."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -55,12 +56,14 @@ class HttpServer:
         """Use a bound socket, which `stop` closes."""
         self.url = url_of(listener)
         self._listener = listener
+        # Clients can cause any number of warnings.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
         config = uvicorn.Config(
             app,
             http=_Protocol,
             ws="none",
             log_config=None,
-            log_level="error",  # clients can cause any number of warnings
+            log_level="error",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=FINISH_SECONDS,

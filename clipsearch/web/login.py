@@ -28,7 +28,10 @@ async def show_login(request: Request, settings: SettingsOf) -> Response:
 @router.post("/login")
 async def log_in(request: Request, settings: SettingsOf) -> Response:
     """Set the cookie if the token is right; else return the form again."""
-    form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+    try:
+        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+    except ValueError:  # not this form
+        form = {}
     if settings.token is None:
         return RedirectResponse("/", 303)
     if is_token(form.get("token", [""])[0], settings.token):

@@ -1,8 +1,8 @@
 """Classification, explanation and embeddings as they travel, for validation and for OpenAPI."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.web.schemas import FiltersBody, ImageResult, Model, QueryImageId, Share, Text
@@ -127,6 +127,19 @@ class ExplainResult(BaseModel):
     overlay: str
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+_Input = Annotated[str, Field(min_length=1)]
+_InputList = Annotated[list[_Input], Field(min_length=1, max_length=MAX_INPUTS)]
+
+Inputs: TypeAlias = Annotated[
+    _InputList, BeforeValidator(_listed, json_schema_input_type=_Input | _InputList)
+]
+"""One input or several, as a list. A union would say of a list that it is not a string."""
+
+
 class EmbeddingsBody(Model):
     """Texts or images to embed, as in OpenAI's API.
 
@@ -134,12 +147,7 @@ class EmbeddingsBody(Model):
     opened. `model` may be left out, and `dimensions` must be those of the model.
     """
 
-    input: (
-        Annotated[str, Field(min_length=1)]
-        | Annotated[
-            list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=MAX_INPUTS)
-        ]
-    )
+    input: Inputs
     model: Annotated[str, Field(max_length=500)] | None = None
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None

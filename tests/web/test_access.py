@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from clipsearch.daemon.host import open_index
 from clipsearch.daemon.server import Server
+from clipsearch.web.access import cookie_name, cookie_value
 from clipsearch.web.app import create_app
 from clipsearch.web.engine import Engine
 from clipsearch.web.settings import Settings, is_loopback
@@ -37,8 +38,8 @@ def guarded(server: Server) -> Iterator[TestClient]:
         {"authorization": f"Basic {TOKEN}".encode()},
         {"authorization": "Bearer"},
         {"authorization": "Bearer " + "\xff" * 10},
-        {"cookie": "clipsearch_session=right"},
-        {"cookie": f"clipsearch_session={TOKEN}".encode()},
+        {"cookie": f"{cookie_name(TOKEN)}=right"},
+        {"cookie": f"{cookie_name(TOKEN)}={TOKEN}".encode()},
         {"cookie": ";;;=;\x80"},
     ],
 )
@@ -73,6 +74,31 @@ def test_browsers_log_in_once(guarded: TestClient) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
+    assert guarded.get("/v1/search").status_code == 200
+
+
+def test_a_form_with_many_fields_is_no_login(guarded: TestClient) -> None:
+    fields = {f"field{number}": "1" for number in range(20)}
+    assert guarded.post("/login", data=fields).status_code == 401
+
+
+@pytest.mark.parametrize("other", ['a={"b":1,"c":[2]}', "a b=c", "\xe9=1", "a", "a=b,c d"])
+def test_malformed_cookies_of_other_servers_do_no_harm(guarded: TestClient, other: str) -> None:
+    own = f"{cookie_name(TOKEN)}={cookie_value(TOKEN)}"
+    for cookies in (f"{other}; {own}", f"{own}; {other}"):
+        headers = [(b"cookie", cookies.encode("latin-1"))]
+        assert guarded.get("/v1/search", headers=headers).status_code == 200
+
+
+def test_a_browser_is_logged_in_at_several_servers_of_a_host(
+    server: Server, guarded: TestClient
+) -> None:
+    guarded.post("/login", data={"token": TOKEN})
+    with browse(server, "http://10.0.0.5:8766", host="0.0.0.0", token="other") as other:
+        other.cookies.update(guarded.cookies)
+        other.post("/login", data={"token": "other"})
+        guarded.cookies.update(other.cookies)
+        assert other.get("/v1/search").status_code == 200
     assert guarded.get("/v1/search").status_code == 200
 
 

@@ -59,6 +59,14 @@ def test_equal_names_get_numbers(tmp_path: Path) -> None:
     assert files == {"a.PNG": b"x", "a (2).PNG": b"y", "a (3).PNG": b"z"}
 
 
+def test_names_can_be_extracted_on_windows(tmp_path: Path) -> None:
+    names = ["12:30 <a>.png", 'b"?*|.png', "..\\c.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"a")
+    files = read(b"".join(zip_chunks(images(*(tmp_path / name for name in names)))))
+    assert list(files) == ["12_30 _a_.png", "b____.png", ".._c.png"]
+
+
 def test_unreadable_files_are_listed(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "b\\\n\udcff.png").write_bytes(b"b")

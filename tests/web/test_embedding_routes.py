@@ -142,3 +142,19 @@ def test_the_dimensions_of_the_model_are_accepted(client: TestClient) -> None:
 def test_too_many_images_are_refused(client: TestClient) -> None:
     body = {"input": ["data:;base64,"] * (embedding_routes.MAX_IMAGES + 1), "modality": "image"}
     assert client.post("/v1/embeddings", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ([], "input: List should have at least 1 item after validation, not 0"),
+        (["a"] * 3000, "input: List should have at most 2048 items after validation, not 3000"),
+        (["a", 1], "input.1: Input should be a valid string"),
+        (5, "input: Input should be a valid list"),
+    ],
+)
+def test_it_says_what_is_wrong_with_the_inputs(
+    client: TestClient, inputs: object, reason: str
+) -> None:
+    response = client.post("/v1/embeddings", json={"input": inputs})
+    assert (response.status_code, response.json()["detail"]) == (422, reason)

@@ -1,6 +1,7 @@
 """The HTTP server: sockets, slow clients, and requests that finish when it stops."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -130,3 +131,7 @@ def test_a_server_that_was_stopped_does_not_start() -> None:
     server.stop()
     with pytest.raises(ClipsearchError, match="did not start"):
         server.start()
+
+
+def test_malformed_uploads_do_not_fill_the_log(server: HttpServer) -> None:
+    assert not logging.getLogger("python_multipart.multipart").isEnabledFor(logging.WARNING)
