@@ -39,20 +39,33 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
         )
 
 
-def match_or_drop(store: Store, collection: Collection, model: str | Encoder) -> Collection | None:
-    """Return the collection if `require_model` accepts it; None if it was empty, and is dropped.
+def find_matching(store: Store, name: str, model: str | Encoder | None) -> Collection | None:
+    """Find a collection of this model; None if it does not exist, or is empty and to be replaced.
 
     An empty one is what a kill within a first ingestion leaves; it would tie the next one to its
     model. Raises as `require_model` does on one with rows, or on a server, where another process
     may be about to write its first rows.
     """
+    collection = store.find(name)
+    if collection is None:
+        if not isinstance(model, str | None):
+            registry.check_custom_encoder(model)
+        return None
     try:
-        require_model(collection, model)
+        if model is not None:
+            require_model(collection, model)
     except ModelMismatchError:
         if not store.is_local or collection.count():
             raise
-        store.backend.begin_writes()  # raises an error if another process writes
-        store.drop(collection.info.name)
-        store.backend.end_writes()
         return None
     return collection
+
+
+def drop_empty(store: Store, name: str) -> None:
+    """Delete a collection of a local store if it has no rows, to create it for another model."""
+    collection = store.find(name)
+    if collection is None or not store.is_local or collection.count():
+        return
+    store.backend.begin_writes()  # raises an error if another process writes
+    store.drop(name)
+    store.backend.end_writes()

@@ -15,7 +15,7 @@ from clipsearch.daemon.remote_backend import Calls, RemoteBackend, remote_backen
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import StoreError, UnknownModelError
 from clipsearch.files.sample import sample_images
-from clipsearch.model_match import match_or_drop, require_comparable
+from clipsearch.model_match import drop_empty, find_matching, require_comparable
 from clipsearch.models import registry
 from clipsearch.models.base import Encoder, ModelIdentity
 from clipsearch.models.model_name import is_custom_name
@@ -94,11 +94,7 @@ class Session:
         self._runtime = runtime or Runtime()
         self._preloaded = preloaded
         self._encoder: Encoder | None = None
-        self._collection = store.find(name)
-        if model is not None and self._collection is not None:
-            self._collection = match_or_drop(store, self._collection, model)
-        elif not isinstance(model, str | None):
-            registry.check_custom_encoder(model)
+        self._collection = find_matching(store, name, model)
 
     @classmethod
     def open(
@@ -174,6 +170,7 @@ class Session:
     def create_collection(self) -> Collection:
         """Return the collection; create it, for the vectors of the model, if it does not exist."""
         if self._collection is None:
+            drop_empty(self.store, self.name)
             self._collection = self.store.create(self.name, self.encoder.identity)
             remember_model(self.store.uri, self.name, self._collection.info.model.name)
         return self._collection

@@ -151,6 +151,10 @@ def test_an_empty_collection_does_not_tie_the_next_ingestion_to_its_model(
         index.create_collection().add_roots([image_folder])  # and a kill before the first rows
     encoder.identity = ColorEncoder(weights="0ther", name="other").identity
     with Index.open(tmp_path / "photos.db", model=encoder) as other:
+        other.ingest(image_folder, dry_run=True)
+        kept = other.store.find(other.name)
+        assert kept is not None
+        assert kept.info.model.name == "pocket"  # a dry run writes nothing
         assert other.ingest(image_folder).stored == 3
         assert other.collection.info.model.name == "other"
     with pytest.raises(ModelMismatchError, match="made by other"):

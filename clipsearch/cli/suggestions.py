@@ -19,7 +19,8 @@ COMMAND_SYNONYMS = {
     "remove": "delete rm del forget purge unindex prune",
     "drop": "clear reset destroy wipe",
     "duplicates": "dedupe dedup dupes duplicate duplicated",
-    "warm": "serve server daemon start stop",
+    "serve": "server web http gui browse open",
+    "warm": "daemon start stop",
     "similar": "like neighbors neighbours nearest more",
     "tag": "label tags annotate",
     "classify": "class predict zero-shot zeroshot",
@@ -111,10 +112,8 @@ def _command_hints(
         yield f"did you mean `clipsearch --{lowered}`?"
     elif lowered in known:
         yield f"did you mean {_spelled(context, known[lowered])}?"
-    elif near := get_close_matches(lowered, names, 2):
+    elif near := _near_commands(lowered, names, known):
         yield f"did you mean {' or '.join(_spelled(context, match) for match in near)}?"
-    elif near := get_close_matches(lowered, known, 1, 0.8):
-        yield f"did you mean {_spelled(context, known[near[0]])}?"
     elif not is_top:
         yield f"the commands are {', '.join(names)}"
     elif is_folder(expand_user(Path(name))):
@@ -123,6 +122,14 @@ def _command_hints(
         words = arguments[arguments.index(name) :] if name in arguments else [name]
         word = " ".join(map(_quoted, words))
         yield f"to search for it, write clipsearch query {word}; clipsearch --help lists commands"
+
+
+def _near_commands(word: str, names: Sequence[str], synonyms: dict[str, str]) -> list[str]:
+    """At most two commands whose name resembles a word; one if a synonym resembles it more."""
+    near = get_close_matches(word, names, 2)
+    # `serch` resembles `serve`, but means `search`.
+    [best] = get_close_matches(word, [*near[:1], *synonyms], 1, 0.8) or [""]
+    return [synonyms[best]] if best in synonyms else near
 
 
 def _option_hints(error: click.NoSuchOption, context: click.Context) -> Iterator[str]:
