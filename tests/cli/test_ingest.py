@@ -153,10 +153,11 @@ def test_an_interrupt_keeps_finished_work_and_exits_with_130(
 
 
 def test_memory_for_decoding_is_limited(run: Run, image_folder: Path) -> None:
-    Image.new("RGBA", (3000, 2000), (1, 2, 3, 4)).save(image_folder / "large.png")
+    Image.new("RGBA", (6000, 4000), (1, 2, 3, 4)).save(image_folder / "large.png")
     limited = run("ingest", image_folder, "--max-memory", "20M")
     assert limited.returncode == 3
-    assert "decoding it needs about 60 MB of memory, the limit is 15 MB" in limited.stderr
-    assert "1 stored" in run("ingest", image_folder, "--max-memory", "1G").stderr
+    assert "--max-memory is 20 MB, and the model and the store take" in limited.stderr
+    assert "decoding it needs about 240 MB of memory, the limit is 75 MB" in limited.stderr
+    assert "1 stored" in run("ingest", image_folder, "--max-memory", "4G").stderr
     wrong = run("ingest", image_folder, "--max-memory", "lots")
     assert (wrong.returncode, "not a size" in wrong.stderr) == (2, True)
