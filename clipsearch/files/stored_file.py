@@ -61,15 +61,24 @@ def stored_thumbnail(path: Path, roots: Iterable[Path], size: tuple[int, int]) -
     Opens the file as `open_stored_file` does. Raises ImageError with the reason, not the path.
     """
     with open_stored_file(path, roots) as file:
-        length = os.fstat(file.fileno()).st_size
-        if reason := size_problem(length, MAX_PIXELS):
-            raise ImageError(reason)
-        with FILES.reserve(length):
-            try:
-                data = file.read()
-            except OSError as error:
-                raise ImageError(f"the file cannot be read: {error.strerror}") from error
-            return shrink(decode(data, min_side=min(size)).image, size)
+        return shrink(decode_stored(file, min_side=min(size)), size)
+
+
+def decode_stored(file: BinaryIO, *, min_side: int | None = None) -> Image:
+    """Return the upright RGB image of an open file; `min_side` as for `decode`.
+
+    The file may have become a large one since it was ingested: it is read only if an image can have
+    its size, and within the memory for files. Raises ImageError with the reason.
+    """
+    length = os.fstat(file.fileno()).st_size
+    if reason := size_problem(length, MAX_PIXELS):
+        raise ImageError(reason)
+    with FILES.reserve(length):
+        try:
+            data = file.read()
+        except OSError as error:
+            raise ImageError(f"the file cannot be read: {error.strerror}") from error
+        return decode(data, min_side=min_side).image
 
 
 def _open_below(root: Path, target: Path) -> int:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from clipsearch.errors import ImageError
 from clipsearch.explain import Explanation
 from clipsearch.explain.explanation import explain_match
-from clipsearch.images.decode import decode
+from clipsearch.files.stored_file import decode_stored
 from clipsearch.index import Index
 from clipsearch.render.heat_map import draw_explanation, draw_heat_layer
 from clipsearch.web.dependencies import ModelComputationsOf
@@ -61,10 +61,9 @@ async def explain(
 
 def _explain(body: ExplainBody, index: Index) -> Explanation:
     stored = find_image(body.id, index)
-    with stored.open() as file:
-        data = file.read()
     try:
-        image = decode(data).image
+        with stored.open() as file:
+            image = decode_stored(file)
     except ImageError as error:
         raise ImageError(f"{stored.record.path.name}: {error}") from error
     return explain_match(body.text, image, model=index.encoder, method=body.method)

@@ -15,8 +15,7 @@ from clipsearch import config
 from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.errors import ImageError
 from clipsearch.files.paths import modified_ns
-from clipsearch.images.decode import decode
-from clipsearch.images.memory import FILES
+from clipsearch.files.stored_file import decode_stored
 from clipsearch.records import ImageRecord
 from clipsearch.web.problems import Problem
 from clipsearch.web.stored_images import StoredImage
@@ -77,7 +76,7 @@ class Thumbnails:
             if not _is_unchanged(image.record, status):
                 key = _key(f"{image.record.id}-{status.st_size}-{status.st_mtime_ns}", width)
             if (data := self._read(key)) is None:
-                data = _draw(file, width, status.st_size)
+                data = _draw(file, width)
                 self._write(key, data)
         return Thumbnail(data, f'"{key}"')
 
@@ -138,10 +137,9 @@ def _is_unchanged(record: ImageRecord, status: os.stat_result) -> bool:
     return (status.st_size, modified_ns(status)) == (record.size, record.mtime_ns)
 
 
-def _draw(file: BinaryIO, width: int, size: int) -> bytes:
+def _draw(file: BinaryIO, width: int) -> bytes:
     try:
-        with FILES.reserve(size):
-            image = decode(file.read(), min_side=width).image
+        image = decode_stored(file, min_side=width)
     except ImageError as error:
         raise Problem(422, f"the image cannot be shown: {error}") from error
     image.thumbnail((width, MAX_RATIO * width), Image.Resampling.LANCZOS, reducing_gap=3.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import ImageError
-from clipsearch.files.stored_file import open_stored_file
+from clipsearch.files.stored_file import decode_stored, open_stored_file
 
 
 @pytest.fixture
@@ -119,3 +119,13 @@ def test_no_descriptor_is_left_open(place: Path) -> None:
         except ImageError:
             continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_that_has_become_huge_is_not_read(place: Path) -> None:
+    path = place / "root/sub/a.jpg"
+    os.truncate(path, 8 << 30)  # a sparse file
+    with (
+        open_stored_file(path, [place / "root"]) as file,
+        pytest.raises(ImageError, match="too large"),
+    ):
+        decode_stored(file)
