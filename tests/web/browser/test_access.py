@@ -54,7 +54,13 @@ def test_on_a_phone_everything_fits_and_works(browser: Browser, site: str) -> No
         reduced_motion="reduce",
     )
     page = context.new_page()
-    for address in ("/?q=red + a long text of many words&min_z=0", "/collection"):
+    for address in (
+        "/?q=red + a long text of many words&min_z=0",
+        f"/?q={'sentence ' * 20}&min_z=0",
+        f"/?q={'x' * 200}&min_z=0",
+        f"/?under=/{'a long folder/' * 20}",
+        "/collection",
+    ):
         page.goto(address)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") == 390

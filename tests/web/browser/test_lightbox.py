@@ -32,12 +32,28 @@ def test_keys_show_the_results_in_order(page: Page) -> None:
     page.keyboard.press("i")
     expect(page.locator(".panel .scores")).to_contain_text(f"{found[2]['score']:.3f}")
     page.keyboard.press("x")
+    expect(page.locator(".toast")).to_have_text("Selected")
     page.keyboard.press("Escape")
     expect(page.locator(".pswp")).to_have_count(0)
     page.wait_for_function("() => document.activeElement.closest('.tile') !== null")
     assert focused_id(page) == found[2]["id"]
     expect(page.locator(".selection-bar")).to_contain_text("1 image")
     assert "#" not in page.url
+
+
+def test_the_list_of_keys_opens_above_the_image(page: Page) -> None:
+    open_first(page)
+    keys = page.get_by_role("dialog", name="Keys")
+    for close in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.get_by_role("button", name="Close", exact=True).click(),
+    ):
+        page.keyboard.press("?")
+        expect(keys).to_be_visible()
+        page.keyboard.press("ArrowRight")
+        close()
+        expect(keys).to_be_hidden()
+        expect(page.locator(".pswp__counter")).to_contain_text("1 /")
 
 
 def test_back_closes_and_forward_opens(page: Page) -> None:

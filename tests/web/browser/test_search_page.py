@@ -31,6 +31,11 @@ def test_a_chip_is_negated_weighted_edited_and_removed(page: Page) -> None:
     page.get_by_label("Weight of red").fill("2.5")
     expect_hits(page, hits(page, q="2.5:red - a blue circle"))
     assert query_of(page) == "2.5:red - a blue circle"
+    for useless, kept in (("0", "2.5"), ("", "2.5"), ("-3", "2.5"), ("99", "10"), ("2.5", "2.5")):
+        page.get_by_label("Weight of red").fill(useless)
+        page.get_by_label("Weight of red").blur()
+        expect(page.get_by_label("Weight of red")).to_have_value(kept)
+        assert query_of(page) == f"{kept}:red - a blue circle"
     page.get_by_role("button", name="Edit a blue circle").click()
     expect(box).to_have_value("- a blue circle")
     box.fill("")

@@ -187,6 +187,8 @@ export class Chips {
       term.weight = Math.sign(term.weight) * Math.min(size, MAX_WEIGHT);
       this.onChange(true);
     });
+    // A weight that cannot be used must not look as if it were.
+    input.addEventListener("blur", () => (input.value = String(Math.abs(term.weight))));
     input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
       if (event.key === "ArrowUp" || event.key === "ArrowDown") {

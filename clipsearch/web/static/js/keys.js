@@ -1,6 +1,6 @@
 // The keyboard: one table, which the overlay of `?` lists too.
 
-import { find } from "./dom.js";
+import { find, toast } from "./dom.js";
 
 const isTyping = (element) =>
   element.isContentEditable || element.closest("input, select, textarea, dialog") !== null;
@@ -13,7 +13,11 @@ export function listenToKeys(parts) {
   const withHit = (action) => () => hit() && action(hit());
   const actions = {
     "/": parts.focusSearch,
-    x: withHit(() => selection.toggle(index())),
+    x: withHit(() => {
+      selection.toggle(index());
+      // In the lightbox nothing else shows it.
+      if (lightbox.isOpen) toast(selection.has(hit().id) ? "Selected" : "No longer selected");
+    }),
     s: withHit(parts.similar),
     "-": withHit((item) => parts.weigh(item, -1)),
     "\u2212": withHit((item) => parts.weigh(item, -1)),

@@ -39,7 +39,9 @@ export class Lightbox {
   /** Open at an index; the browser's back closes it again. */
   open(index, { isNewEntry = true } = {}) {
     if (this.isOpen || !this.grid.hits[index]) return;
-    this.background = [...document.body.children].filter((child) => child.id !== "toast");
+    this.background = [...document.body.children].filter(
+      (child) => child.id !== "toast" && child.id !== "keys",
+    );
     const viewer = new PhotoSwipe({
       index,
       dataSource: [],
@@ -64,6 +66,9 @@ export class Lightbox {
     viewer.on("uiRegister", () => this.#registerButton(viewer));
     viewer.on("afterInit", () => this.#addPanel(viewer));
     viewer.on("change", () => this.#changed());
+    viewer.on("keydown", (event) => {
+      if (find("#keys").open) event.preventDefault(); // its Esc closes the list of keys alone
+    });
     viewer.on("imageSizeChange", ({ content, width, height }) => {
       const heat = content.slide?.container && find(".heat", content.slide.container);
       if (heat) Object.assign(heat.style, { width: `${width}px`, height: `${height}px` });
