@@ -108,6 +108,33 @@ def test_explain_shows_a_heat_map_and_words(page: Page) -> None:
     expect(page.locator(".word-bars li span:first-child")).to_have_text(["a", "red", "square"])
     image = page.locator(".pswp__item[aria-hidden=false] .pswp__img:not(.heat)").last
     assert page.locator(".heat").bounding_box() == image.bounding_box()
+    text = page.get_by_label("Text to explain the image by")
+    text.fill("")
+    text.press_sequentially("zx s?")  # keys of the lightbox, but not here
+    text.press("ArrowLeft")
+    expect(text).to_have_value("zx s?")
+    expect(page.locator(".panel h2")).to_have_text(Path(str(found[0]["path"])).name)
+    page.locator(".panel").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".panel h2")).to_have_text(Path(str(found[1]["path"])).name)
     expect(page.locator(".heat")).to_have_count(0)
+
+
+def test_a_pasted_image_closes_the_open_one(page: Page) -> None:
+    found = open_first(page)
+    page.evaluate(
+        """async (id) => {
+            const blob = await (await fetch(`/v1/images/${id}/thumbnail?w=256`)).blob();
+            const data = new DataTransfer();
+            data.items.add(new File([blob], "image.webp", { type: "image/webp" }));
+            const options = { bubbles: true, cancelable: true, clipboardData: data };
+            document.activeElement.dispatchEvent(new ClipboardEvent("paste", options));
+        }""",
+        found[0]["id"],
+    )
+    expect(page.locator(".chip img")).to_have_count(1)
+    expect(page.locator(".pswp")).to_have_count(0)
+    assert query_of(page).startswith("red + image:q_")
+    page.go_back()
+    expect(page.locator(".chip img")).to_have_count(0)
+    assert query_of(page) == "red"

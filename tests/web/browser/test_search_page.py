@@ -89,7 +89,7 @@ def test_a_file_that_is_not_an_image_is_explained(page: Page, tmp_path: Path) ->
     path.write_text("no image")
     page.locator("#image-file").set_input_files(path)
     expect(page.locator("#toast")).to_be_visible()
-    expect(page.locator("#toast")).to_contain_text("image")
+    expect(page.locator("#toast")).to_contain_text("notes.png: not an image")
     expect(page.locator(".chip")).to_have_count(0)
 
 

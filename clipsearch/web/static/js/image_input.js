@@ -2,6 +2,7 @@
 
 import { uploadQueryImage } from "./api.js";
 import { find, toast } from "./dom.js";
+import { visible } from "./format.js";
 
 /** Calls `onTerm` with a term for each image that the user gives. */
 export function acceptImages(onTerm) {
@@ -72,7 +73,7 @@ async function upload(files, onTerm) {
       const { id } = await uploadQueryImage(file);
       onTerm({ kind: "image", content: id, weight: 1 });
     } catch (error) {
-      toast(error.message);
+      toast(`${visible(file.name)}: ${error.message}`);
     }
   }
 }

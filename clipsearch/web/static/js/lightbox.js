@@ -67,7 +67,9 @@ export class Lightbox {
     viewer.on("afterInit", () => this.#addPanel(viewer));
     viewer.on("change", () => this.#changed());
     viewer.on("keydown", (event) => {
-      if (find("#keys").open) event.preventDefault(); // its Esc closes the list of keys alone
+      const { key, target } = event.originalEvent;
+      const isTyped = target.tagName === "INPUT" && key !== "Escape"; // z or an arrow in a text
+      if (isTyped || find("#keys").open) event.preventDefault(); // Esc closes the list alone
     });
     viewer.on("imageSizeChange", ({ content, width, height }) => {
       const heat = content.slide?.container && find(".heat", content.slide.container);

@@ -164,7 +164,7 @@ chips.set(given.terms);
 showMode(pageParams());
 toggleCaptions(stored("captions", true));
 grid.setRowHeight(Number(size.value));
-acceptImages((term) => chips.add(term));
+acceptImages((term) => leaveLightbox(() => chips.add(term)));
 listenToKeys({
   grid, lightbox, selection, similar, weigh, focusSearch, toggleCaptions,
 });
