@@ -148,6 +148,14 @@ def test_filters_narrow_the_results_and_are_removed_one_by_one(page: Page) -> No
     expect(page.locator("#status")).to_contain_text("48 images")
 
 
+def test_filters_that_leave_nothing_are_named_as_on_the_page(page: Page) -> None:
+    visit(page, "/?tag=none&min_width=9999")
+    expect(page.locator(".message p")).to_have_text(
+        "\u201cTag\u201d leaves 0 of 48 images; \u201cMin. width\u201d leaves 0 of 48 images; "
+        "together they leave 0"
+    )
+
+
 def test_a_wrong_filter_is_explained(page: Page) -> None:
     visit(page)
     page.get_by_role("button", name="Filters").click()

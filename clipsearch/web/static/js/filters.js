@@ -11,6 +11,9 @@ const NAMES = {
   min_bytes: "Min. size", max_bytes: "Max. size", max_textness: "Max. text",
 };
 
+/** What the page calls a filter of the API, some of which have a list of values. */
+export const labelOf = (name) => NAMES[name] ?? NAMES[name.replace(/s$/u, "")] ?? name;
+
 export class Filters {
   constructor(form, onChange) {
     this.form = form;

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { button, find, icon, make } from "./dom.js";
+import { labelOf } from "./filters.js";
 import { formatCount, plural } from "./format.js";
 
 const PAGE = 60; // enough for a window; the first page has to be quick
@@ -183,7 +184,10 @@ export class Results {
   }
 
   #reasons() {
-    const text = (this.page?.reasons ?? []).join(" ").replaceAll("min_z", "a cut of");
+    const text = (this.page?.reasons ?? [])
+      .join("; ")
+      .replaceAll("min_z", "a cut of")
+      .replace(/\b[a-z]+(?= leaves)|\b[a-z]+_[a-z]+\b/gu, (name) => `\u201c${labelOf(name)}\u201d`);
     return text && text[0].toUpperCase() + text.slice(1);
   }
 
