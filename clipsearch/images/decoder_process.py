@@ -99,8 +99,12 @@ def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
 
 
 def _reduced(decoded: DecodedImage, min_side: int | None) -> DecodedImage:
-    """An image that is sent faster, and whose shorter side still has `min_side` pixels."""
-    factor = min(decoded.image.size) // (min_side or sys.maxsize)
+    """An image that is sent faster, and whose shorter side still has twice `min_side` pixels.
+
+    Averages at just over `min_side` pixels blur the image for the model: the cosine to the vector
+    of the full image was as low as 0.98.
+    """
+    factor = min(decoded.image.size) // (2 * min_side if min_side else sys.maxsize)
     return decoded if factor < 2 else replace(decoded, image=decoded.image.reduce(factor))
 
 
