@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
 from clipsearch import __version__
@@ -26,25 +27,40 @@ R = TypeVar("R")
 
 def create_server(index: IdleIndex) -> MCPServer:
     """Return a server of an index, which the caller closes."""
-    server: MCPServer = MCPServer(
-        "clipsearch", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING"
-    )
     tools = Tools(index)
-    for tool in (
+    methods = (
         tools.search_images,
         tools.similar_images,
         tools.show_images,
         tools.classify_images,
         tools.collection_status,
-    ):
-        server.add_tool(
-            _with_tool_errors(tool),
-            annotations=ToolAnnotations(
-                read_only_hint=True, idempotent_hint=True, open_world_hint=False
-            ),
-            structured_output=True,
-        )
-    return server
+    )
+    return MCPServer(
+        "clipsearch",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        log_level="WARNING",
+        tools=[_to_tool(method) for method in methods],
+    )
+
+
+def _to_tool(method: Callable[..., object]) -> Tool:
+    """Return a tool that refuses arguments which it does not have.
+
+    Without the refusal, a search by `query` instead of `text` would be answered by any images.
+    """
+    tool = Tool.from_function(
+        _with_tool_errors(method),
+        annotations=ToolAnnotations(
+            read_only_hint=True, idempotent_hint=True, open_world_hint=False
+        ),
+        structured_output=True,
+    )
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters = arguments.model_json_schema(by_alias=True)
+    return tool
 
 
 def _with_tool_errors(tool: Callable[P, R]) -> Callable[P, R]:

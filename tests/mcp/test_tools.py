@@ -301,3 +301,17 @@ def test_a_missing_collection_or_store_is_named(tmp_path: Path, assistant: Assis
             broken = Assistant(IdleIndex(open_index), assistant.folder)
             assert message in broken.error(name, **arguments)
             broken.index.close()
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_an_unknown_argument_is_refused(assistant: Assistant, name: str) -> None:
+    required: dict[str, dict[str, Any]] = {
+        "similar_images": {"image_id": "0" * 32},
+        "show_images": {"image_ids": ["0" * 32]},
+        "classify_images": {"labels": ["red", "blue"]},
+    }
+    error = assistant.error(name, query="red", **required.get(name, {}))
+    assert "query" in error
+    assert "not permitted" in error
+    [schema] = [tool.input_schema for tool in assistant.tools().tools if tool.name == name]
+    assert schema["additionalProperties"] is False
