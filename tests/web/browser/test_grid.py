@@ -62,7 +62,9 @@ def test_keys_search_for_similar_more_and_less(page: Page) -> None:
     page.keyboard.press("s")
     page.wait_for_url("**/?q=id*")
     assert query_of(page) == f"id:{first}"
-    expect_hits(page, hits(page, q=f"id:{first}", exclude_images="true", min_z=2))
+    similar = hits(page, q=f"id:{first}", exclude_images="true", min_z=2)
+    expect_hits(page, similar)
+    assert focused_id(page) == similar[0]["id"]
     page.go_back()
     expect_hits(page, hits(page))
     page.keyboard.press("Home")

@@ -24,6 +24,7 @@ export class Grid {
 
   /** Show these hits in place of all others. */
   set(hits) {
+    const hadFocus = this.element.contains(document.activeElement);
     for (const tile of this.tiles.values()) tile.remove();
     this.tiles.clear();
     this.hits = [];
@@ -31,6 +32,7 @@ export class Grid {
     this.current = 0;
     this.divide(null);
     this.append(hits);
+    if (hadFocus) this.focus(0); // else Tab would begin at the top of the page again
   }
 
   append(hits) {
