@@ -122,6 +122,11 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a disk that is full or broken, which another folder or permission does not mend."""
 
 
+def of_process(error: BaseException) -> bool:
+    """Whether no file can be opened now: the error says nothing about the one that was tried."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def write_error(path: Path, error: OSError) -> ClipsearchError:
     """Return the error of a result that cannot be written: whose fault it is tells its class."""
     reason = (error.strerror or str(error)).lower()

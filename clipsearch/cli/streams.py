@@ -6,6 +6,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from clipsearch.errors import of_process
+
 
 class _BestEffort(io.FileIO):
     """A file that ignores errors of writing: no message is worth ending a run on a full disk."""
@@ -41,6 +43,8 @@ def prepare_streams() -> None:
 def describe_os_error(error: OSError) -> str:
     """Return a message with the file, also for standard output, whose errors do not name it."""
     reason, trace = error.strerror or str(error), error.__traceback__
+    if of_process(error):
+        reason += " (raise `ulimit -n`)"
     if error.filename:
         return f"{reason}: {error.filename}"
     while trace is not None and trace.tb_next is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch import arguments
+from clipsearch.errors import of_process
 from clipsearch.files.exclude import JUNK_FOLDERS, Exclusion
 from clipsearch.files.pseudo import PseudoFileSystems
 from clipsearch.files.skipped import SkippedFiles
@@ -174,8 +175,10 @@ def _has_image_header(path: str) -> bool:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, flags)
-    except OSError:  # nothing indicates an image, so this is not a failure
-        return False
+    except OSError as error:
+        if of_process(error):
+            raise
+        return False  # nothing indicates an image, so this is not a failure
     try:
         # A file with neither a suffix nor a signature, as TGA has none, is rarely an image.
         return sniff(os.read(handle, HEADER_SIZE)) not in (None, "tga")
@@ -186,7 +189,12 @@ def _has_image_header(path: str) -> bool:
 
 
 def os_failure(path: str | Path, error: OSError, *, prefix: str = "") -> Failure:
-    """The Failure for an OSError on a path, with the reason in a few words."""
+    """The Failure for an OSError on a path, with the reason in a few words.
+
+    Raises the error again if it is not one of this path, as with too many open files.
+    """
+    if of_process(error):
+        raise error
     if isinstance(error, FileNotFoundError):
         return Failure(Path(path), f"{prefix}it no longer exists", "missing")
     return Failure(Path(path), prefix + (error.strerror or str(error)).lower())

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from clipsearch.errors import ImageError, MemoryLimitError
+from clipsearch.errors import DecoderProcessError, ImageError, MemoryLimitError, of_process
 from clipsearch.images.color import to_srgb
 from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.exif import read_orientation
@@ -55,7 +55,7 @@ def decode(
 
     Waits until its share of the memory for decoding is free (see `memory`), which it holds until
     `held` closes, by default until it returns. Raises only ImageError, with the reason but not the
-    path.
+    path, or OSError if no more files can be opened.
     """
     with ExitStack() as own, _image_errors(), _open_stream(source) as stream:
         limits = Limits(max_pixels, min_side, own if held is None else held)
@@ -70,8 +70,11 @@ def decode(
 
 def decode_here(data: bytes, limits: Limits) -> DecodedImage:
     """Decode an image file of any format in this process; raises only ImageError."""
-    with _image_errors(), io.BytesIO(data) as stream:
-        return _decode(stream, _identify(stream), limits)
+    try:
+        with _image_errors(), io.BytesIO(data) as stream:
+            return _decode(stream, _identify(stream), limits)
+    except OSError as error:  # of this process, not of the image
+        raise DecoderProcessError(str(error)) from error
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -87,7 +90,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _image_errors() -> Iterator[None]:
-    """Raise ImageError instead of any other exception."""
+    """Raise ImageError instead of any other exception but one that is not about the image."""
     try:
         yield
     except ImageError:
@@ -95,6 +98,8 @@ def _image_errors() -> Iterator[None]:
     except MemoryError as error:
         raise MemoryLimitError("not enough memory to decode it") from error
     except Exception as error:  # Pillow's plugins raise anything on damaged files
+        if of_process(error):
+            raise
         raise ImageError(_describe_error(error)) from error
 
 
@@ -154,7 +159,9 @@ def _decode(stream: BinaryIO, content: _Content, limits: Limits) -> DecodedImage
         rows, truncated = None, False
     except ImageError:
         raise
-    except Exception as error:  # noqa: BLE001 - raised again if nothing can be salvaged
+    except Exception as error:
+        if of_process(error):
+            raise
         stream.seek(0)
         rest = loader.salvage(stream.read(), error)
         loaded, rows, truncated = rest.image, rest.rows, rest.truncated

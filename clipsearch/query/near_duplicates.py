@@ -9,7 +9,7 @@ import numpy as np
 
 from clipsearch import arguments
 from clipsearch.batching import batches
-from clipsearch.errors import UsageError
+from clipsearch.errors import UsageError, of_process
 from clipsearch.files.paths import modified_ns
 from clipsearch.query.duplicate_candidates import Candidates
 from clipsearch.query.embedding_groups import nearest_leaders
@@ -122,6 +122,8 @@ def _difference(record: ImageRecord) -> str:
     try:
         status = record.path.stat()
     except OSError as error:
+        if of_process(error):
+            raise
         return (error.strerror or str(error)).lower()
     current = (status.st_size, modified_ns(status))
     return "" if current == (record.size, record.mtime_ns) else "changed"

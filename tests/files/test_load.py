@@ -1,5 +1,8 @@
 """Hashing and loading one file, and the failures of both."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from clipsearch.files import load
 from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.load import HashedFile, LoadedImage, hash_file, load_image
+from clipsearch.images.decode import decode
 from clipsearch.images.hashing import content_hash
 from clipsearch.types import Failure
 from tests.helpers.fakes import ColorEncoder, draw
@@ -98,3 +102,34 @@ def test_a_deleted_file_is_missing_and_an_unreadable_one_is_not(
 
     monkeypatch.setattr(Path, "open", deny)
     assert hash_file(file) == Failure(file.path, "permission denied", "unreadable")
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Let no file be opened, as with `ulimit -n`."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_too_many_open_files_are_no_failure_of_a_file(tmp_path: Path) -> None:
+    file = image_file(draw(tmp_path / "a.png", "red"))
+    hashed = hash_file(file)
+    assert isinstance(hashed, HashedFile)
+    encoder = ColorEncoder()
+    assert isinstance(load_image(hashed, encoder=encoder), LoadedImage)  # imports what it needs
+    with no_descriptor_left():
+        for attempt in (
+            lambda: hash_file(file),
+            lambda: load_image(hashed, encoder=encoder),
+            lambda: decode(file.path),
+            lambda: list(FileSource([tmp_path])),
+        ):
+            with pytest.raises(OSError, match="Too many open files"):
+                attempt()
