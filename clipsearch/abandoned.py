@@ -16,10 +16,11 @@ if sys.platform != "win32":
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def create_locked(path: Path) -> int | None:
+def create_locked(path: Path, mode: int = 0o666) -> int | None:
     """Create and lock an empty file; return its descriptor, None if it exists or was removed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        fd = os.open(path, flags, mode)
     except FileExistsError:
         return None
     return _lock_new(path, fd)

@@ -53,11 +53,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def _create_beside(path: Path) -> tuple[Path, int]:
     """Create and lock a temporary file for `path`; one that a killed process left is replaced."""
     name = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    mode = 0o600 if path.is_relative_to(config.cache_folder()) else 0o666
     for number in count():
         temporary = path.with_name(f"{TEMPORARY}{name}-{number}.part")
         remove_abandoned(temporary)
         # None if another process or thread writes `path`, too.
-        if (fd := create_locked(temporary)) is not None:
+        if (fd := create_locked(temporary, mode)) is not None:
             return temporary, fd
     raise AssertionError
 

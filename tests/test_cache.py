@@ -76,3 +76,10 @@ def test_a_folder_that_cannot_be_created_is_not_an_error() -> None:
     cache.folder.write_text("a file in the place of the folder")
     cache.save("key", {"a": np.zeros(2)})
     assert cache.load("key") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_only_the_user_can_read_a_cached_file() -> None:
+    cache = ArrayCache("private")
+    cache.save("key", {"a": np.zeros(1)})
+    assert stat.S_IMODE((cache.folder / "key.npz").stat().st_mode) == 0o600
