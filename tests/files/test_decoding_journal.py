@@ -83,13 +83,13 @@ def test_more_suspects_than_slots_cost_nothing(tmp_path: Path) -> None:
 
 
 STUB = """
-import os, signal, sys
+import signal, sys
 from clipsearch.images import decoder_pool
 from clipsearch.images.openers import OPENERS
 png = OPENERS["png"]
 def open_png(stream):
     if b"crash" in stream.read():
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
     stream.seek(0)
     return png(stream)
 OPENERS["png"] = open_png
