@@ -7,6 +7,10 @@ from pathlib import Path
 
 from clipsearch.errors import ModelError
 
+# Otherwise huggingface_hub asks huggingface.co for a list of programs that may have started this
+# one, also when HF_ENDPOINT names another hub, to send that name. It reads this when imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 # The files that a repository may keep its weights in; the libraries use the first that exists.
 OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")

@@ -38,7 +38,7 @@ HOSTILE = '<img src=x onerror="document.title=1">&.png'
 WORDS = ("SALE", "EXIT", "PARKING", "COFFEE", "OPEN")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with 48 drawn images: 40 of colors and shapes, five of words, and others.
 
@@ -74,7 +74,7 @@ def _save(image: Image.Image, path: Path, number: int) -> None:
     image.save(path, exif=exif)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page_server(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A daemon of a store with the collections `images`, of `photos`, and `many`."""
     store = tmp_path_factory.mktemp("page-store") / "page.db"
@@ -131,21 +131,21 @@ def http_server(server: Server, collection: str, settings: Settings | None = Non
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(page_server: Server) -> Iterator[str]:
     """The address of the page of the collection `images`."""
     with http_server(page_server, "images") as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many_site(page_server: Server) -> Iterator[str]:
     """The address of the page of the collection `many`."""
     with http_server(page_server, "many") as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the system."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
