@@ -62,6 +62,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.jobs = IngestJobs(engine)
     app.state.metrics = _metrics(app)
     add_problem_handlers(app)
+    app.add_exception_handler(404, pages.show_missing)
     for routes in (
         search_routes,
         query_image_routes,

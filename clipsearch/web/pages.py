@@ -25,7 +25,7 @@ from clipsearch.web.page_values import (
     image_values,
     tile_values,
 )
-from clipsearch.web.problems import Problem, to_problem
+from clipsearch.web.problems import Problem, problem_response, to_problem
 from clipsearch.web.schemas import SearchBody, SearchParameters, TermBody
 from clipsearch.web.search_request import to_body
 from clipsearch.web.search_service import search_json
@@ -110,6 +110,14 @@ async def show_image(
 def show_error(request: Request, title: str, detail: str, status: int) -> Response:
     """Return a page that says what is wrong."""
     return html_response("error.html", request, {"title": title, "detail": detail}, status=status)
+
+
+async def show_missing(request: Request, error: Exception) -> Response:
+    """Answer a request for what does not exist: by a page for people, else by a problem."""
+    accepts_html = "text/html" in request.headers.get("accept", "")
+    if not accepts_html or request.url.path.startswith("/v1/"):
+        return problem_response(to_problem(error))
+    return show_error(request, "There is no such page", "The address may be mistyped.", 404)
 
 
 async def _similar(id_: str, engine: Engine) -> list[dict[str, Any]]:

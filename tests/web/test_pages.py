@@ -91,6 +91,14 @@ def test_an_unknown_image_is_an_error_page(client: TestClient, address: str) -> 
     assert "This image is not here" in page.text
 
 
+def test_an_unknown_address_is_an_error_page_for_people(client: TestClient) -> None:
+    assert "There is no such page" in get(client, "/nope", 404).text
+    for address, headers in (("/nope", {}), ("/v1/nope", HTML)):
+        response = client.get(address, headers=headers)
+        assert response.status_code == 404
+        assert response.json()["detail"] == "Not Found"
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
