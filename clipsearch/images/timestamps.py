@@ -7,6 +7,9 @@ from email.utils import parsedate
 EARLIEST = datetime(1826, 1, 1)
 """The oldest photograph that remains is of 1826 or 1827."""
 
+RELEASED = datetime(2026, 11, 1)
+"""A clock before this is wrong: computers without a battery start in 1970."""
+
 _UNSET_CLOCKS = {datetime(1904, 1, 1), datetime(1970, 1, 1)}
 """Where the clocks of Macintosh and Unix start."""
 
@@ -44,5 +47,5 @@ def moment(
     except (ValueError, OverflowError):
         return None
     # A clock may be ahead by a time zone.
-    is_possible = EARLIEST <= time <= datetime.now() + timedelta(days=1)
+    is_possible = EARLIEST <= time <= max(datetime.now(), RELEASED) + timedelta(days=1)
     return time if is_possible and time not in _UNSET_CLOCKS else None

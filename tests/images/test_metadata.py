@@ -2,7 +2,7 @@
 
 import io
 import struct
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
+from clipsearch.images import timestamps
 from clipsearch.images.container import container_time
 from clipsearch.images.decode import decode
 from clipsearch.images.iptc import iptc_time
@@ -273,3 +274,14 @@ def test_any_metadata_is_read_without_an_error(junk: str | bytes) -> None:
     data = junk.encode("utf-8", "replace") if isinstance(junk, str) else junk
     iptc_time(data)
     assert decode(encoded(scene(), "JPEG", xmp=data, exif=b"Exif\0\0MM\0*" + data)).width
+
+
+def test_a_computer_whose_clock_is_behind_keeps_dates(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Behind":
+            return cls(1970, 1, 1, 0, 3)
+
+    monkeypatch.setattr(timestamps, "datetime", Behind)
+    assert parse_timestamp("2024:05:06 07:08:09") == datetime(2024, 5, 6, 7, 8, 9)
+    assert parse_timestamp("2099:05:06 07:08:09") is None
