@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from clipsearch import config
+from clipsearch.address_space import TEXTS, require_address_space
 from clipsearch.cli import ingest_options, options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
@@ -88,6 +89,8 @@ def ingest(
     if dry_run and is_new_file:
         report = preview(source, None, choices)  # opening the store would create it
     else:
+        if not dry_run:  # before the threads of the store, which may hang without memory for theirs
+            require_address_space(TEXTS, "load a model")
         with Index.open(
             uri, collection=collection, model=model, token=token, **runtime.options()
         ) as index:
