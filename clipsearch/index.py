@@ -15,14 +15,14 @@ from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.text_loss import log_text_losses
-from clipsearch.query import Filters, Query, Term
+from clipsearch.query import Filters, Query
 from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
-from clipsearch.query.image_input import ImageInput, query_terms, to_content, to_contents
+from clipsearch.query.image_input import ImageInput, to_contents
 from clipsearch.query.near_duplicates import DuplicateGroup, find_near_duplicates
-from clipsearch.query.query import TextnessScale
 from clipsearch.query.search import query_texts, rank_by_text, search
 from clipsearch.render.notebook import Hits
+from clipsearch.search_api import SearchAPI
 from clipsearch.session import Session
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
@@ -33,7 +33,7 @@ from ingest.removal import remove_images
 from ingest.report import IngestReport, Tally
 
 
-class Index(Session):
+class Index(SearchAPI, Session):
     """A searchable collection of images in a Milvus store.
 
     Use it from one thread at a time, and close it, best with `with`.
@@ -86,64 +86,6 @@ class Index(Session):
         The files stay as they are, and need not exist any more.
         """
         return remove_images(self.collection, arguments.flat_paths("paths", paths))
-
-    def search(
-        self,
-        text: str | None = None,
-        *,
-        image: ImageInput | None = None,
-        weights: tuple[float, float] = (1.0, 1.0),
-        limit: int = 10,
-        offset: int = 0,
-        filters: Filters | None = None,
-        min_score: float | None = None,
-        min_z: float | None = None,
-        exclude_images: bool = False,
-        textness: TextnessScale | None = None,
-        max_textness: float | None = None,
-    ) -> Hits:
-        """Find the images nearest to a text, an image, or their weighted sum, best first.
-
-        `image` is a path, a URL, `id:…`, or an image in memory (see `Term`). `weights` are those of
-        text and image. See `Query` for the other options and the errors, and `search_many` for more
-        than two terms.
-        """
-        query = Query(
-            query_terms(text, image, weights),
-            limit=limit,
-            offset=offset,
-            filters=arguments.instance("filters", filters, Filters),
-            min_score=min_score,
-            min_z=min_z,
-            exclude_images=exclude_images,
-            textness=textness,
-            max_textness=max_textness,
-        )
-        return self.search_many([query])[0]
-
-    def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
-        """Return the hits of each query, in order; much faster than one call each."""
-        given = arguments.sequence("queries", queries, (str, Query), "strings or Query objects")
-        parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in given]
-        results = search(parsed, self.load, self.collection)
-        if texts := query_texts(parsed):
-            log_text_losses(self.encoder, texts)
-        return [Hits(hits) for hits in results]
-
-    def similar(
-        self,
-        image: ImageInput,
-        *,
-        limit: int = 10,
-        textness: TextnessScale | None = None,
-        max_textness: float | None = None,
-    ) -> Hits:
-        """Find the images most similar to one, without it and its copies; see `Query`."""
-        terms = (Term(to_content(image)),)
-        query = Query(
-            terms, limit=limit, exclude_images=True, textness=textness, max_textness=max_textness
-        )
-        return self.search_many([query])[0]
 
     def rank_by_text(
         self,
@@ -234,6 +176,12 @@ class Index(Session):
         be read, and UsageError on a value that is not an image.
         """
         return embed_images(self.encoder, [open_image(image) for image in to_contents(images)])
+
+    def _search(self, queries: Sequence[Query]) -> list[Hits]:
+        results = search(queries, self.load, self.collection)
+        if texts := query_texts(queries):
+            log_text_losses(self.encoder, texts)
+        return [Hits(hits) for hits in results]
 
     @property
     def textness(self) -> Textness:

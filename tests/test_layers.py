@@ -22,7 +22,7 @@ TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
     " clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
     "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.config"
-    " clipsearch.http_session clipsearch.uri",
+    " clipsearch.uri",
     "clipsearch.cache clipsearch.temporary_folder",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
@@ -31,14 +31,14 @@ TIERS = (
     "clipsearch.files",
     "clipsearch.textness",
     "clipsearch.query",
-    "clipsearch.classify clipsearch.image_upload",
+    "clipsearch.classify",
     "clipsearch.evaluation",
     "clipsearch.explain",
     "clipsearch.render",
     "ingest",
     "clipsearch.daemon",
     "clipsearch.model_match",
-    "clipsearch.session",
+    "clipsearch.session clipsearch.search_api",
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.daemon.__main__",

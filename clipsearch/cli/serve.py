@@ -97,7 +97,9 @@ def serve(
     try:
         from clipsearch.web import service  # late: needs the web extra
     except ImportError as error:
-        raise UsageError(f"{error}: pip install 'clipsearch[web]'") from error
+        raise UsageError(
+            f"clipsearch serve needs another package ({error}): pip install 'clipsearch[web]'"
+        ) from error
 
     def on_ready(url: str) -> None:
         # Not into the log of a service. The terminal is the user's.

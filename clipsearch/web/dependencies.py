@@ -1,6 +1,6 @@
 """What routes need of the app; async, so that FastAPI starts no thread for them."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -11,42 +11,26 @@ from clipsearch.web.ingest_jobs import IngestJobs
 from clipsearch.web.settings import Settings
 
 
-async def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+def _state(name: str) -> Any:
+    """Take a parameter from the state of the app."""
+
+    async def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
 
 
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def _computations(request: Request) -> Computations:
-    computations: Computations = request.app.state.computations
-    return computations
-
-
-async def _model_computations(request: Request) -> Computations:
-    computations: Computations = request.app.state.model_computations
-    return computations
-
-
-async def _jobs(request: Request) -> IngestJobs:
-    jobs: IngestJobs = request.app.state.jobs
-    return jobs
-
-
-EngineOf: TypeAlias = Annotated[Engine, Depends(_engine)]
+EngineOf: TypeAlias = Annotated[Engine, _state("engine")]
 """The type of a route's parameter that is the app's engine."""
 
-SettingsOf: TypeAlias = Annotated[Settings, Depends(_settings)]
+SettingsOf: TypeAlias = Annotated[Settings, _state("settings")]
 """The type of a route's parameter that is the app's settings."""
 
-ComputationsOf: TypeAlias = Annotated[Computations, Depends(_computations)]
+ComputationsOf: TypeAlias = Annotated[Computations, _state("computations")]
 """The type of a route's parameter for work on the whole collection."""
 
-ModelComputationsOf: TypeAlias = Annotated[Computations, Depends(_model_computations)]
+ModelComputationsOf: TypeAlias = Annotated[Computations, _state("model_computations")]
 """The type of a route's parameter for work of the model that takes long."""
 
-JobsOf: TypeAlias = Annotated[IngestJobs, Depends(_jobs)]
+JobsOf: TypeAlias = Annotated[IngestJobs, _state("jobs")]
 """The type of a route's parameter for the ingest jobs."""

@@ -131,7 +131,7 @@ def test_many_queries_are_answered_in_order(remote: Client, index: Index) -> Non
 def test_a_large_limit_takes_several_pages(
     remote: Client, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.client.PAGE", 4)
+    monkeypatch.setattr("clipsearch.client.client.PAGE", 4)
     for limit, offset, min_z in ((10, 0, None), (900, 0, None), (8, 4, None), (900, 0, 0.2)):
         found, expected = (
             api.search("red", limit=limit, offset=offset, min_z=min_z) for api in (remote, index)
@@ -191,7 +191,7 @@ def test_images_are_embedded(
     remote: Client, index: Index, web_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = sorted(web_folder.rglob("*.*"))
-    monkeypatch.setattr("clipsearch.client.IMAGE_BYTES", 2_000)  # several requests
+    monkeypatch.setattr("clipsearch.client.client.IMAGE_BYTES", 2_000)  # several requests
     found = remote.embed_images(paths)
     np.testing.assert_allclose(found, index.embed_images(paths), atol=1e-5)
     pixels = np.random.default_rng(0).integers(0, 255, (2, 30, 40, 3), dtype=np.uint8)

@@ -13,9 +13,8 @@ from clipsearch.batching import batches
 from clipsearch.classify import LinearProbe, check_labels
 from clipsearch.classify.predictions import Classification, Prediction, check_top_and_threshold
 from clipsearch.classify.templates import DEFAULT_TEMPLATES, resolve_templates
-from clipsearch.errors import ImageError, StoreError, UsageError
-from clipsearch.http_session import HTTPSession
-from clipsearch.image_upload import (
+from clipsearch.client.session import HTTPSession
+from clipsearch.client.uploads import (
     ImageUploads,
     Uploadable,
     data_uri,
@@ -23,12 +22,13 @@ from clipsearch.image_upload import (
     image_name,
     upload_size,
 )
-from clipsearch.query import Filters, Query, Term
-from clipsearch.query.image_input import ImageInput, query_terms, to_content, to_contents
-from clipsearch.query.query import TextnessScale
+from clipsearch.errors import ImageError, StoreError, UsageError
+from clipsearch.query import Filters, Query
+from clipsearch.query.image_input import ImageInput, to_contents
 from clipsearch.query.request import filters_json, request_json
 from clipsearch.query.response import parse_hit, parse_record
 from clipsearch.render.notebook import Hits
+from clipsearch.search_api import SearchAPI
 from clipsearch.types import Vectors
 
 log = logging.getLogger("clipsearch")
@@ -46,7 +46,7 @@ TEXTS, IMAGE_BYTES = 256, 4 << 20
 """About as many texts, and bytes of images, are embedded by one request."""
 
 
-class Client:
+class Client(SearchAPI):
     """A collection behind a `clipsearch serve`, with the methods of `Index` that search and embed.
 
     Arguments, results and errors are those of `Index`. An image file of this machine is uploaded;
@@ -78,57 +78,6 @@ class Client:
     def __repr__(self) -> str:
         """Return the URL, without the token."""
         return f"<Client of {self._session.url}>"
-
-    def search(
-        self,
-        text: str | None = None,
-        *,
-        image: ImageInput | None = None,
-        weights: tuple[float, float] = (1.0, 1.0),
-        limit: int = 10,
-        offset: int = 0,
-        filters: Filters | None = None,
-        min_score: float | None = None,
-        min_z: float | None = None,
-        exclude_images: bool = False,
-        textness: TextnessScale | None = None,
-        max_textness: float | None = None,
-    ) -> Hits:
-        """Find the images nearest to a text, an image, or their sum; see `Index.search`."""
-        query = Query(
-            query_terms(text, image, weights),
-            limit=limit,
-            offset=offset,
-            filters=arguments.instance("filters", filters, Filters),
-            min_score=min_score,
-            min_z=min_z,
-            exclude_images=exclude_images,
-            textness=textness,
-            max_textness=max_textness,
-        )
-        return self.search_many([query])[0]
-
-    def search_many(self, queries: Sequence[str | Query]) -> list[Hits]:
-        """Return the hits of each query, in order; much faster than one call each."""
-        kinds = "strings or Query objects"
-        given = arguments.sequence("queries", queries, (str, Query), kinds)
-        parsed = [Query((Term(query),)) if isinstance(query, str) else query for query in given]
-        return self._map(self._search, parsed)
-
-    def similar(
-        self,
-        image: ImageInput,
-        *,
-        limit: int = 10,
-        textness: TextnessScale | None = None,
-        max_textness: float | None = None,
-    ) -> Hits:
-        """Find the images most similar to one, without it and its copies; see `Query`."""
-        terms = (Term(to_content(image)),)
-        query = Query(
-            terms, limit=limit, exclude_images=True, textness=textness, max_textness=max_textness
-        )
-        return self.search_many([query])[0]
 
     def classify(
         self,
@@ -179,7 +128,10 @@ class Client:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _search(self, query: Query) -> Hits:
+    def _search(self, queries: Sequence[Query]) -> list[Hits]:
+        return self._map(self._search_pages, queries)
+
+    def _search_pages(self, query: Query) -> Hits:
         """Return the hits of one query, page by page."""
         _require_no_expression(query.filters)
         if query.max_pixels is not None:

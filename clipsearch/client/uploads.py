@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
+from clipsearch.client.session import HTTPSession
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.paths import canonical, expand_user, is_file, is_missing
-from clipsearch.http_session import HTTPSession
 from clipsearch.images.hashing import image_id
 from clipsearch.query.embed import open_image
 from clipsearch.query.parser import EmbeddedImage, RemoteImage, StoredImage, Term

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clipsearch import errors, http_session
+from clipsearch import errors
+from clipsearch.client.session import ATTEMPTS, HTTPSession
 from clipsearch.errors import BusyStoreError, ClipsearchError, StoreError, UsageError
-from clipsearch.http_session import HTTPSession
 
 Answer = tuple[int, dict[str, str], object]
 
@@ -131,7 +131,7 @@ def test_a_server_that_stays_busy_is_an_error(serve: Serve) -> None:
     server = serve(lambda *_: (503, {"Retry-After": "0"}, {"title": "x", "detail": "too busy"}))
     with HTTPSession(server.url) as session, pytest.raises(BusyStoreError, match="too busy"):
         session.get("/")
-    assert len(server.requests) == http_session.ATTEMPTS
+    assert len(server.requests) == ATTEMPTS
 
 
 def all_errors(kind: type[ClipsearchError] = ClipsearchError) -> list[type[ClipsearchError]]:
