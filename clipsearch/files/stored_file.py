@@ -26,15 +26,15 @@ _FLAGS = (
 def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
     """Open the file of a record for reading, if it lies in a folder that was ingested.
 
-    `roots` are the folders of the collection. Symbolic links are resolved now, so a file that was
-    replaced by a link to somewhere else after it was ingested is not opened, whenever that happens.
+    `roots` are the folders of the collection, canonical as they are stored. Symbolic links are
+    resolved now, so a file or a folder, a root too, that was replaced by a link to somewhere else
+    after it was ingested does not lead there, whenever that happens.
     A record outside of all roots was ingested by itself: its path must lead to it without links.
     Raises ImageError with the reason, but not the path, if it is not opened.
     """
     try:
         target = Path(os.path.realpath(path, strict=True))
-        folders = (Path(os.path.realpath(root)) for root in roots)
-        root = next((folder for folder in folders if target.is_relative_to(folder)), None)
+        root = next((root for root in roots if target.is_relative_to(root)), None)
         if root is None and target == path:
             root = target.parent
         if root is None:

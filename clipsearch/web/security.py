@@ -5,6 +5,7 @@ Every request passes, from the outside: `Shield` (unexpected errors and headers)
 """
 
 import logging
+import re
 from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -46,6 +47,12 @@ HEADERS = {
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_HOST = re.compile(
+    r"(?:\[(?P<ipv6>[0-9a-f:.]*:[0-9a-f:.]*)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?",
+    re.ASCII | re.IGNORECASE,
+)
+"""What browsers send: a name or an address, and a port. `urlsplit` accepts `x@name/path`, too."""
 
 
 def add_security(app: FastAPI, settings: Settings) -> None:
@@ -129,10 +136,10 @@ class HostCheck:
             raise Problem(403, "requests of pages of another origin are refused")
 
     def _allows(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        match = _HOST.fullmatch(host)
+        if match is None:
             return False
+        name = (match["ipv6"] or match["name"]).lower()
         if name in self._names:
             return True
         try:
