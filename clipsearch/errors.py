@@ -123,8 +123,13 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def of_process(error: BaseException) -> bool:
-    """Whether no file can be opened now: the error says nothing about the one that was tried."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    """Whether no file can be opened now: the error says nothing about the one that was tried.
+
+    That may also be the cause of the error.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return True
+    return error.__cause__ is not None and of_process(error.__cause__)
 
 
 def write_error(path: Path, error: OSError) -> ClipsearchError:

@@ -93,6 +93,8 @@ def _check_catalog(store: Store, *, repair: bool) -> None:
         if file is None:
             return
         file.check_pages()
+        if file.is_empty():
+            return
         damage = file.check_rows(CATALOG, None)
         if not damage.unusable:
             return

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 from clipsearch.client.session import HTTPSession
-from clipsearch.errors import ImageError, UsageError
+from clipsearch.errors import ImageError, UsageError, of_process
 from clipsearch.files.paths import canonical, expand_user, is_file, is_missing
 from clipsearch.images.hashing import image_id
 from clipsearch.query.embed import open_image
@@ -79,6 +79,8 @@ def image_bytes(image: Uploadable) -> bytes:
         try:
             return path.read_bytes()
         except OSError as error:
+            if of_process(error):
+                raise
             raise ImageError(f"{image}: {(error.strerror or str(error)).lower()}") from error
     buffer = io.BytesIO()
     open_image(image).save(buffer, "PNG", compress_level=1)  # four times as fast as the default

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL.Image import Image
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import ImageError, of_process
 from clipsearch.files.load import size_problem
 from clipsearch.images.decode import MAX_PIXELS, decode
 from clipsearch.images.memory import FILES
@@ -30,7 +30,8 @@ def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
     resolved now, so a file or a folder, a root too, that was replaced by a link to somewhere else
     after it was ingested does not lead there, whenever that happens.
     A record outside of all roots was ingested by itself: its path must lead to it without links.
-    Raises ImageError with the reason, but not the path, if it is not opened.
+    Raises ImageError with the reason, but not the path, if it is not opened; OSError if this
+    process can open no file now.
     """
     try:
         target = Path(os.path.realpath(path, strict=True))
@@ -52,6 +53,8 @@ def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
     except ValueError as error:  # a NUL byte in the name
         raise ImageError("it is not a path") from error
     except OSError as error:
+        if of_process(error):
+            raise
         raise ImageError(f"the file cannot be opened: {error.strerror}") from error
 
 

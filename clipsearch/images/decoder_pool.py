@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch import cpu, errors
-from clipsearch.errors import DecoderProcessError, ImageError, MemoryLimitError
+from clipsearch.errors import DecoderProcessError, ImageError, MemoryLimitError, of_process
 from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.decoder_channel import Channel
 from clipsearch.images.decoder_process import TIMEOUT, TIMEOUT_EXIT
@@ -56,6 +56,8 @@ class _Decoder:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
+            if of_process(error):
+                raise
             reason = error.strerror or str(error)
             raise DecoderProcessError(f"cannot start the process of a decoder: {reason}") from error
         assert self._process.stdin is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from clipsearch.errors import ImageError, UsageError
+from clipsearch.errors import ImageError, UsageError, of_process
 from clipsearch.files.paths import canonical, describe_missing, expand_user, modified_ns
 from clipsearch.images.decode import MAX_PIXELS, decode, upright
 from clipsearch.images.hashing import file_hash, image_id
@@ -56,7 +56,9 @@ def stored_row(image: Path | StoredImage, collection: Collection) -> ImageRow | 
         return None
     try:
         status = path.stat()
-    except OSError:  # deleted, or not accessible: the stored embedding is the best available
+    except OSError as error:  # deleted, or not accessible: the stored embedding is the best
+        if of_process(error):
+            raise
         return row
     current = (status.st_size, modified_ns(status))
     return row if current == (row.record.size, row.record.mtime_ns) else None

@@ -16,6 +16,7 @@ from clipsearch.store import local_store
 from clipsearch.store.local_store import LiteServer
 from clipsearch.store.milvus_errors import foreign_errors
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
+from clipsearch.store.open_files import require_open_files
 from clipsearch.store.recovery import lite_write_seconds, write_again
 from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
@@ -179,6 +180,7 @@ class MilvusConnection:
             raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
 
     def _connect(self) -> None:
+        require_open_files(self.uri)
         address = self.server.address if self.server else self._address
         if self._preload is not None and self.server is not None and native_library() is not None:
             self._preload_channel = begin_loading(address, self._preload)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from clipsearch.errors import DamagedStoreError, describe_error, shorten
 from clipsearch.store.lite_row import decode_row, row_structure
+from clipsearch.store.local_store import LITE_TABLES
 from clipsearch.store.row_check import DamagedRow, find_problem
 from clipsearch.store.schema import EMBEDDING, Entity, decode_path
 
 INT64_MAX = 2**63 - 1
 COMPARED_ROWS = 1_000
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class LiteCheck:
             [(result,)] = connection.execute("PRAGMA quick_check(1)")
             if result != b"ok":
                 raise self._damaged(shorten(result.decode(errors="replace")))
+
+    def is_empty(self) -> bool:
+        """Tell whether Milvus Lite ended before it made the first collection."""
+        with self._reading("ro") as connection:
+            tables = {name.decode() for (name,) in connection.execute(_TABLES)}
+            return tables.issubset(LITE_TABLES)
 
     def check_rows(self, collection: str, dim: int | None) -> FileDamage:
         """Check all rows of a collection; with a `dim` of None they are not those of images."""

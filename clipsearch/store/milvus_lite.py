@@ -26,6 +26,7 @@ from typing import IO
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
 from clipsearch.store.lite_folder import lite_folder
 from clipsearch.store.lock import lock_store
+from clipsearch.store.open_files import require_open_files
 from clipsearch.store.write_guard import WriteGuard
 
 START_SECONDS = 60.0
@@ -129,6 +130,7 @@ class NativeServer:
         """Start the process (again) and wait until it listens; raise StoreError."""
         if self._processes:
             self.guard.check()  # or it would continue with another file
+        require_open_files(str(self.path))
         is_new = not self.path.exists()
         deadline = time.monotonic() + BUSY_SECONDS
         try:

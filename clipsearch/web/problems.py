@@ -16,6 +16,7 @@ from starlette.responses import Response
 from clipsearch.errors import (
     ClipsearchError,
     DamagedStoreError,
+    DecoderProcessError,
     ImageError,
     MissingCollectionError,
     MissingFieldError,
@@ -23,6 +24,7 @@ from clipsearch.errors import (
     StoreError,
     UsageError,
     VectorError,
+    of_process,
     shorten,
 )
 from clipsearch.escape import escape_control
@@ -49,6 +51,7 @@ _STATUS_OF: tuple[tuple[type[ClipsearchError], int], ...] = (
     (DamagedStoreError, 500),
     (ModelMismatchError, 409),
     (UsageError, 422),
+    (DecoderProcessError, 503),
     (ImageError, 422),
     (VectorError, 422),
     (StoreError, 503),
@@ -95,6 +98,8 @@ def problem_response(problem: Problem) -> Response:
 
 def to_problem(error: Exception) -> Problem:
     """Return the problem that an exception is for the client."""
+    if of_process(error):
+        return BusyProblem("the server has too many open files (raise `ulimit -n`): try again")
     match error:
         case Problem():
             return error
@@ -120,7 +125,7 @@ def add_problem_handlers(app: FastAPI) -> None:
             log.error("%s %s failed", request.method, path, exc_info=error)
         return problem_response(problem)
 
-    for kind in (RequestValidationError, ValidationError, HTTPException, ClipsearchError):
+    for kind in (RequestValidationError, ValidationError, HTTPException, ClipsearchError, OSError):
         app.add_exception_handler(kind, handle)
 
 

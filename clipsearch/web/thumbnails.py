@@ -13,7 +13,7 @@ from PIL import Image
 
 from clipsearch import config
 from clipsearch.cache import atomic_write, make_cache_folder
-from clipsearch.errors import ImageError
+from clipsearch.errors import DecoderProcessError, ImageError
 from clipsearch.files.paths import modified_ns
 from clipsearch.files.stored_file import decode_stored
 from clipsearch.records import ImageRecord
@@ -140,6 +140,8 @@ def _is_unchanged(record: ImageRecord, status: os.stat_result) -> bool:
 def _draw(file: BinaryIO, width: int) -> bytes:
     try:
         image = decode_stored(file, min_side=width)
+    except DecoderProcessError:
+        raise
     except ImageError as error:
         raise Problem(422, f"the image cannot be shown: {error}") from error
     image.thumbnail((width, MAX_RATIO * width), Image.Resampling.LANCZOS, reducing_gap=3.0)

@@ -1,8 +1,5 @@
 """Hashing and loading one file, and the failures of both."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from clipsearch.images.decode import decode
 from clipsearch.images.hashing import content_hash
 from clipsearch.types import Failure
 from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.open_files import no_descriptor_left
 
 
 def image_file(path: Path) -> ImageFile:
@@ -102,20 +100,6 @@ def test_a_deleted_file_is_missing_and_an_unreadable_one_is_not(
 
     monkeypatch.setattr(Path, "open", deny)
     assert hash_file(file) == Failure(file.path, "permission denied", "unreadable")
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Let no file be opened, as with `ulimit -n`."""
-    resource = pytest.importorskip("resource")
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_too_many_open_files_are_no_failure_of_a_file(tmp_path: Path) -> None:

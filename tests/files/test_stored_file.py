@@ -8,6 +8,7 @@ import pytest
 
 from clipsearch.errors import ImageError
 from clipsearch.files.stored_file import decode_stored, open_stored_file
+from tests.helpers.open_files import no_descriptor_left
 
 
 @pytest.fixture
@@ -122,6 +123,13 @@ def test_no_descriptor_is_left_open(place: Path) -> None:
         except ImageError:
             continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_too_many_open_files_are_no_fault_of_the_file(place: Path, spare: int) -> None:
+    with no_descriptor_left(spare), pytest.raises(OSError, match="Too many open files"):
+        read(place / "root/sub/a.jpg", place / "root")
+    assert read(place / "root/sub/a.jpg", place / "root") == b"image"
 
 
 def test_a_file_that_has_become_huge_is_not_read(place: Path) -> None:

@@ -210,6 +210,21 @@ def test_a_repair_that_was_killed_within_a_transaction_can_be_repeated(path: Pat
     assert same(read(path), sound)
 
 
+@NATIVE
+@pytest.mark.parametrize("tables", [False, True])
+def test_a_store_without_a_collection_is_not_damaged(tables: bool, tmp_path: Path) -> None:
+    if tables:
+        Store.open(tmp_path / "new.db").close()
+        with closing(sqlite3.connect(tmp_path / "new.db")) as connection, connection:
+            connection.execute("DROP TABLE IF EXISTS clipsearch_catalog")
+            connection.execute("DELETE FROM collection_meta")
+    else:  # killed before Milvus Lite made its tables
+        with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+            connection.execute("VACUUM")
+    assert run_check(tmp_path / "new.db") == []
+
+
+@NATIVE
 def test_a_row_that_milvus_lite_cannot_load_is_named_by_other_commands(path: Path) -> None:
     row = row_bytes(path)[5]
     data = bytearray(path.read_bytes())

@@ -20,6 +20,7 @@ from clipsearch.web.stored_images import StoredImage
 from clipsearch.web.thumbnails import Thumbnails, round_width
 from tests.helpers.fakes import draw
 from tests.helpers.http import listening, send
+from tests.helpers.open_files import no_descriptor_left
 
 
 @pytest.fixture
@@ -272,3 +273,19 @@ def test_a_download_that_is_given_up_leaves_no_file_open(
         while is_open() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not is_open()
+
+
+@pytest.mark.parametrize("end", ["/file", "/thumbnail?width=77", ""])
+def test_a_server_with_too_many_open_files_asks_to_try_again(
+    client: TestClient, red: str, end: str
+) -> None:
+    assert client.get(red).status_code == 200  # imports and connects
+    with no_descriptor_left():
+        response = client.get(red + end)
+    if end:
+        assert response.status_code == 503
+        assert "too many open files" in response.json()["detail"]
+        assert response.headers["Retry-After"]
+    else:  # it needs no file
+        assert response.status_code == 200
+    assert client.get(red + end).status_code == 200

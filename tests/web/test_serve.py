@@ -1,5 +1,6 @@
 """`clipsearch serve` as a process: a page, and the daemon of its store."""
 
+import http.client
 import json
 import os
 import re
@@ -248,3 +249,32 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     done = command("serve")
     assert done.returncode == 2
     assert "pip install 'clipsearch[web]'" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_a_server_without_free_descriptors_answers_503_and_continues(images: Path) -> None:
+    import resource
+
+    with serving(store_of(images)) as served:
+        [hit] = served.get("/v1/search?q=red&limit=1")["hits"]
+        kept = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=30)
+        kept.connect()
+
+        def ask(path: str) -> int:
+            kept.request("GET", path)
+            response = kept.getresponse()
+            response.read()
+            return response.status
+
+        paths = [f"/v1/images/{hit['id']}/file", "/v1/search?q=blue", "/v1/status"]
+        assert [ask(path) for path in paths] == [200] * 3
+        pid = served.process.pid
+        used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        lowest = min(set(range(len(used) + 1)) - used)
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, limits[1]))
+        assert ask(paths[0]) == 503
+        assert {ask(path) for path in (*paths, f"/?q=green&id={hit['id']}")} <= {200, 503}
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert [ask(path) for path in paths] == [200] * 3
+        assert served.get(paths[1])["hits"]
