@@ -42,6 +42,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         yield
         await app.state.jobs.close()
         await app.state.computations.close()
+        await app.state.duplicate_computations.close()
         await app.state.model_computations.close()
         await engine.close()
 
@@ -58,6 +59,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.state.engine = engine
     app.state.settings = settings
     app.state.computations = Computations(engine)
+    app.state.duplicate_computations = Computations(engine)
     app.state.model_computations = Computations(engine)
     app.state.jobs = IngestJobs(engine)
     app.state.metrics = _metrics(app)
@@ -93,5 +95,6 @@ def _metrics(app: FastAPI) -> Metrics:
     metrics.watch_queue("searches", lambda: engine.batches.waiting)
     metrics.watch_queue("calls", lambda: engine.pending)
     metrics.watch_queue("collection", lambda: app.state.computations.calls)
+    metrics.watch_queue("duplicates", lambda: app.state.duplicate_computations.calls)
     metrics.watch_queue("model", lambda: app.state.model_computations.calls)
     return metrics

@@ -10,11 +10,17 @@ from starlette.responses import Response
 
 from clipsearch import __version__
 from clipsearch.index import Index
-from clipsearch.query.near_duplicates import DuplicateGroup
 from clipsearch.web.collection_schemas import Computing, Duplicates, Facets, Failures, Status
-from clipsearch.web.dependencies import ComputationsOf, EngineOf, JobsOf, SettingsOf
+from clipsearch.web.dependencies import (
+    ComputationsOf,
+    DuplicateComputationsOf,
+    EngineOf,
+    JobsOf,
+    SettingsOf,
+)
+from clipsearch.web.duplicate_groups import start_duplicates
 from clipsearch.web.facets import facets_json
-from clipsearch.web.image_json import JsonResponse, image_json
+from clipsearch.web.image_json import JsonResponse
 from clipsearch.web.problems import PROBLEMS
 from clipsearch.web.schemas import MAX_LIMIT
 
@@ -64,16 +70,16 @@ async def get_facets(computations: ComputationsOf) -> Response:
     "/duplicates", response_model=Duplicates, responses=COMPUTING, summary="Find near-duplicates"
 )
 async def get_duplicates(
-    computations: ComputationsOf, limit: Limit = 50, offset: Offset = 0
+    computations: DuplicateComputationsOf, limit: Limit = 50, offset: Offset = 0
 ) -> Response:
     """Return groups of images that look the same, such as resized or recompressed copies.
 
     The result is computed at the first request, and kept until the collection changes. A large
     collection takes minutes.
     """
-    task = await computations.cached("duplicates", _duplicates_json)
+    task = await start_duplicates(computations)
     return await _when_done(
-        task, lambda groups: _page("groups", "/v1/duplicates", groups, limit, offset)
+        task, lambda found: _page("groups", "/v1/duplicates", found.groups, limit, offset)
     )
 
 
@@ -115,19 +121,6 @@ def failures_json(index: Index) -> list[dict[str, str]]:
     collection = index.find_collection()
     failures = () if collection is None else collection.failures()
     return [{"path": os.fspath(f.path), "reason": f.reason} for f in failures]
-
-
-def _duplicates_json(index: Index) -> list[dict[str, Any]]:
-    groups = [] if index.find_collection() is None else index.duplicates()
-    return list(map(_group_json, groups))
-
-
-def _group_json(group: DuplicateGroup) -> dict[str, Any]:
-    return {
-        "images": list(map(image_json, group.records)),
-        "similarity": group.similarity,
-        "identical": group.identical,
-    }
 
 
 def _page(name: str, url: str, items: list[Any], limit: int, offset: int) -> dict[str, Any]:

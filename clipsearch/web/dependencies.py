@@ -29,6 +29,9 @@ SettingsOf: TypeAlias = Annotated[Settings, _state("settings")]
 ComputationsOf: TypeAlias = Annotated[Computations, _state("computations")]
 """The type of a route's parameter for work on the whole collection."""
 
+DuplicateComputationsOf: TypeAlias = Annotated[Computations, _state("duplicate_computations")]
+"""The type of a route's parameter for finding near-duplicates, which takes minutes."""
+
 ModelComputationsOf: TypeAlias = Annotated[Computations, _state("model_computations")]
 """The type of a route's parameter for work of the model that takes long."""
 

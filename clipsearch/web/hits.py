@@ -1,6 +1,6 @@
 """The hits of one page: where the thresholds cut, in which order, and without duplicates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -63,8 +63,14 @@ def order_by_date(
     return Page(shown, len(passing) > offset + limit, len(passing), more_below)
 
 
-def group_duplicates(page: Page, index: Index) -> tuple[Page, dict[str, list[str]]]:
-    """Return the page without hits that look as an earlier one, and their ids by its id."""
+def group_duplicates(
+    page: Page, index: Index, group_of: Mapping[str, int]
+) -> tuple[Page, dict[str, list[str]]]:
+    """Return the page without hits that look as an earlier one, and their ids by its id.
+
+    Images look the same if their embeddings nearly do, or if they are of one group of `group_of`,
+    the number of the group of near-duplicates by id.
+    """
     rows = index.collection.get([hit.id for hit in page.hits])
     hits = [hit for hit in page.hits if hit.id in rows]
     if not hits:
@@ -72,7 +78,13 @@ def group_duplicates(page: Page, index: Index) -> tuple[Page, dict[str, list[str
     vectors = np.stack([rows[hit.id].embedding for hit in hits])
     duplicates: dict[str, list[str]] = {}
     kept = []
-    for position, leader in enumerate(map(int, nearest_leaders(vectors, EMBEDDINGS_THRESHOLD))):
+    leaders = nearest_leaders(vectors, EMBEDDINGS_THRESHOLD)
+    first_of: dict[int, int] = {}
+    for position, hit in enumerate(hits):
+        if (group := group_of.get(hit.id)) is not None:
+            pair = leaders[first_of.setdefault(group, position)], leaders[position]
+            leaders[leaders == max(pair)] = min(pair)
+    for position, leader in enumerate(map(int, leaders)):
         if leader == position:
             kept.append(hits[position])
         else:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clipsearch.errors import ClipsearchError, shorten
-from clipsearch.web.dependencies import EngineOf
+from clipsearch.web.computations import Computations
+from clipsearch.web.dependencies import DuplicateComputationsOf, EngineOf
 from clipsearch.web.engine import Engine
 from clipsearch.web.image_json import image_json
 from clipsearch.web.page_templates import html_response, json_in_html
@@ -43,7 +44,9 @@ _LISTS = frozenset({"format", "tag"})
 
 
 @router.get("/")
-async def show_search(request: Request, engine: EngineOf) -> Response:
+async def show_search(
+    request: Request, engine: EngineOf, duplicates: DuplicateComputationsOf
+) -> Response:
     """Return the search page with the first results; errors are shown on it."""
     values = _values(request.query_params)
     result: dict[str, Any] | None = None
@@ -52,7 +55,7 @@ async def show_search(request: Request, engine: EngineOf) -> Response:
     try:
         body = _body(values)
         terms = [_term(term) for term in body.terms]
-        result = await search_json(body, engine)
+        result = await search_json(body, engine, duplicates)
     except (ClipsearchError, Problem, ValidationError) as problem:
         error, status = _explain(problem)
     page = {"terms": terms, "min_z": f"{MIN_Z:g}", "page": result}
@@ -84,6 +87,7 @@ async def show_image(
     id: str,  # noqa: A002 - its public name
     request: Request,
     engine: EngineOf,
+    duplicates: DuplicateComputationsOf,
 ) -> Response:
     """Return the page of an image, with similar ones."""
     try:
@@ -102,7 +106,7 @@ async def show_image(
             "image": image_values(image),
             "facts": image_facts(image),
             "folder_link": folder_link(image),
-            "similar": await _similar(record.id, engine),
+            "similar": await _similar(record.id, engine, duplicates),
         },
     )
 
@@ -120,11 +124,11 @@ async def show_missing(request: Request, error: Exception) -> Response:
     return show_error(request, "There is no such page", "The address may be mistyped.", 404)
 
 
-async def _similar(id_: str, engine: Engine) -> list[dict[str, Any]]:
+async def _similar(id_: str, engine: Engine, duplicates: Computations) -> list[dict[str, Any]]:
     """Return tiles of similar images; none if the model cannot be loaded."""
     body = SearchBody(terms=[TermBody(id=id_)], exclude_images=True, limit=SIMILAR)
     try:
-        result = await search_json(body, engine)
+        result = await search_json(body, engine, duplicates)
     except (ClipsearchError, Problem):
         return []
     return [tile_values(hit) for hit in result["hits"]]

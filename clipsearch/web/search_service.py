@@ -12,6 +12,8 @@ from clipsearch.query import Query, Term
 from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
 from clipsearch.query.search import search
 from clipsearch.records import MAX_RESULTS, Hit
+from clipsearch.web.computations import Computations
+from clipsearch.web.duplicate_groups import known_duplicates
 from clipsearch.web.engine import Engine
 from clipsearch.web.hits import Page, Thresholds, cut_page, group_duplicates, order_by_date
 from clipsearch.web.image_json import hit_json
@@ -23,16 +25,20 @@ DATE_HITS = 1_000
 """The best hits that are ordered by date, if as many lie above the cut."""
 
 
-async def search_json(body: SearchBody, engine: Engine) -> dict[str, Any]:
+async def search_json(
+    body: SearchBody, engine: Engine, duplicate_computations: Computations
+) -> dict[str, Any]:
     """Return the result of a search, see `SearchResult`.
 
+    Hits are grouped by the near-duplicates of the collection as soon as these are known.
     Raises ClipsearchError, and BusyProblem.
     """
     started = time.perf_counter()
     page, ranking = await (_search(body, engine) if body.terms else _browse(body, engine))
     duplicates: dict[str, list[str]] = {}
     if body.group_duplicates and page.hits:
-        page, duplicates = await engine.call(lambda index: group_duplicates(page, index))
+        known = await known_duplicates(duplicate_computations)
+        page, duplicates = await engine.call(lambda index: group_duplicates(page, index, known))
     reasons: Sequence[str] = ()
     if not page.hits:
         reasons = await _reasons(body, engine)
