@@ -5,6 +5,8 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from clipsearch.daemon.shared_backend import ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
 
@@ -24,6 +26,12 @@ def attempt(name: str, action: Callable[[], Any]) -> tuple[str, Any]:
         return "failure", f"{type(error).__name__}: {error}"
 
 
+def picklable_call(call: Callable[..., Any], target: str, *arguments: Any, **options: Any) -> Any:
+    """Make a call of LocalCalls; return its result without classes that a client may lack."""
+    result = call(target, *arguments, **options)
+    return _plain_result(arguments[0], result) if target == "store" else result
+
+
 def picklable(error: ClipsearchError) -> ClipsearchError:
     """Return the error itself if it can be pickled, else a StoreError with its message."""
     try:
@@ -31,3 +39,23 @@ def picklable(error: ClipsearchError) -> ClipsearchError:
     except Exception:  # noqa: BLE001 - an error may carry anything
         return StoreError(str(error))
     return error
+
+
+def _plain_result(method: str, result: Any) -> Any:
+    """Return the result of a Backend's method without classes of pymilvus, vectors as arrays."""
+    if method == "query":
+        return [_plain_entity(entity) for entity in result]
+    if method == "search":
+        return [[(score, _plain_entity(entity)) for score, entity in hits] for hits in result]
+    return result
+
+
+def _plain_entity(entity: Any) -> dict[str, Any]:
+    return {name: _plain_value(value) for name, value in entity.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, str | int | float | np.ndarray) or value is None:
+        return value
+    items = list(value)
+    return np.asarray(items, dtype=np.float32) if items and isinstance(items[0], float) else items

@@ -19,7 +19,7 @@ from clipsearch.daemon import pickles, protocol
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.endpoint import Endpoint, fingerprint, is_own_peer, listen, lock_endpoint
 from clipsearch.daemon.log_relay import LogRelay
-from clipsearch.daemon.outcome import attempt, picklable
+from clipsearch.daemon.outcome import attempt, picklable, picklable_call
 from clipsearch.daemon.request_service import LocalCalls, answer
 from clipsearch.daemon.shared_backend import Session, SharedBackend, ShutdownError
 from clipsearch.uri import StoreURI
@@ -224,7 +224,8 @@ class Server:
         with self._in_use(session, connection) as calls:
             while True:
                 target, arguments, options = pickles.receive(connection)
-                kind, value = attempt(target, partial(calls.call, target, *arguments, **options))
+                call = partial(picklable_call, calls.call, target, *arguments, **options)
+                kind, value = attempt(target, call)
                 pickles.send(connection, (kind, picklable(value) if kind == "error" else value))
 
     def _serve_request(self, session: Session, connection: socket.socket) -> None:

@@ -6,8 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from clipsearch.daemon.remote_backend import READS, WRITES
 from clipsearch.errors import BusyStoreError, StoreError
 from clipsearch.store import local_store
@@ -87,7 +85,7 @@ class SharedBackend:
                 result = getattr(self._open(session), method)(*arguments, **options)
             finally:
                 self._note_stamp()
-        return _to_plain(method, result)
+        return result
 
     def end_writes(self, session: Session) -> None:
         """Let other sessions write."""
@@ -158,23 +156,3 @@ class SharedBackend:
         if path.is_dir():  # Milvus Lite 3, whose threads write at any time
             return (status.st_dev, status.st_ino, 0, 0)
         return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _to_plain(method: str, result: Any) -> Any:
-    """Return a result without classes of pymilvus, with vectors as arrays."""
-    if method == "query":
-        return [_plain_entity(entity) for entity in result]
-    if method == "search":
-        return [[(score, _plain_entity(entity)) for score, entity in hits] for hits in result]
-    return result
-
-
-def _plain_entity(entity: Any) -> dict[str, Any]:
-    return {name: _plain_value(value) for name, value in entity.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, str | int | float | np.ndarray) or value is None:
-        return value
-    items = list(value)
-    return np.asarray(items, dtype=np.float32) if items and isinstance(items[0], float) else items

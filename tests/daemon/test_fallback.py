@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.daemon import connection, pickles, shared_backend
+from clipsearch.daemon import connection, outcome, pickles
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import create_endpoint, find_endpoint
 from clipsearch.session import open_store
@@ -74,7 +74,7 @@ def test_an_unexpected_failure_is_retried_directly(
         def broken(*_: object, **__: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr(shared_backend, "_to_plain", broken)
+        monkeypatch.setattr(outcome, "_plain_result", broken)
         assert images.count() == 7
         assert not uses_daemon(store)
 
