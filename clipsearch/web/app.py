@@ -28,6 +28,7 @@ from clipsearch.web.computations import Computations
 from clipsearch.web.engine import Engine
 from clipsearch.web.ingest_jobs import IngestJobs
 from clipsearch.web.metrics import Metrics, MetricsMiddleware
+from clipsearch.web.path_text import PathParameters
 from clipsearch.web.problems import add_problem_handlers
 from clipsearch.web.security import add_security
 from clipsearch.web.settings import Settings
@@ -84,6 +85,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(routes.router)
     openapi.describe(app, needs_token=settings.token is not None)
+    app.add_middleware(PathParameters)
     add_security(app, settings)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -11,7 +11,7 @@ from clipsearch.index import Index
 from clipsearch.web.collection_routes import failures_json, status_json
 from clipsearch.web.dependencies import EngineOf, JobsOf, SettingsOf
 from clipsearch.web.page_templates import html_response
-from clipsearch.web.page_values import format_bytes, link_to, short_date
+from clipsearch.web.page_values import folder_link, format_bytes, short_date
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,7 +41,7 @@ async def show_collection(
             "roots": [
                 {
                     "path": escape_control(root["path"]),
-                    "link": link_to(under=root["path"]),
+                    "link": folder_link(root["path"]),
                     "missing": root["missing"],
                 }
                 for root in status["roots"]

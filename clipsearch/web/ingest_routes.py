@@ -14,6 +14,7 @@ from clipsearch.web.engine import Engine
 from clipsearch.web.image_json import JsonResponse
 from clipsearch.web.job_events import job_events
 from clipsearch.web.job_schemas import IngestBody, JobResult, JobResults
+from clipsearch.web.path_text import from_path_text
 from clipsearch.web.problems import PROBLEMS, Problem
 from clipsearch.web.settings import Settings
 from ingest.options import IngestOptions
@@ -121,7 +122,7 @@ async def _allowed_paths(given: list[str] | None, engine: Engine, settings: Sett
 
 def _checked(text: str) -> Path:
     """Return the canonical path, with links resolved, of an absolute one."""
-    path = Path(text)
-    if "\0" in text or not path.is_absolute():
+    path = Path(from_path_text(text))
+    if "\0" in str(path) or not path.is_absolute():
         raise Problem(422, "paths must be absolute")
     return canonical(path)

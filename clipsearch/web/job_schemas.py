@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from clipsearch.web.collection_schemas import FailureResult
-from clipsearch.web.schemas import Model, Name
+from clipsearch.web.path_text import PathText
+from clipsearch.web.schemas import Model
 
 
 class IngestBody(Model):
@@ -16,7 +17,7 @@ class IngestBody(Model):
     size and date are unchanged, and tries files again that failed.
     """
 
-    paths: Annotated[list[Name], Field(min_length=1, max_length=1_000)] | None = None
+    paths: Annotated[list[PathText], Field(min_length=1, max_length=1_000)] | None = None
     prune: bool = False
     rehash: bool = False
 

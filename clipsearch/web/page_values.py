@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from clipsearch.escape import escape_control
+from clipsearch.web.path_text import to_path_text
 
 SHORTCUTS = (
     (("/", "Ctrl K"), "go to the search box"),
@@ -58,9 +59,9 @@ def image_values(image: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def folder_link(image: Mapping[str, Any]) -> str:
-    """Return the address of all images of the folder of an image."""
-    return link_to(under=str(PurePath(image["path"]).parent))
+def folder_link(path: str) -> str:
+    """Return the address of all images of a folder."""
+    return link_to(under=to_path_text(path))
 
 
 def image_facts(image: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -87,8 +88,8 @@ def image_facts(image: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def link_to(**parameters: str) -> str:
-    """Return the address of a search; bytes of a path that are not Unicode are sent as they are."""
-    return f"/?{urlencode(parameters, errors='surrogateescape')}"
+    """Return the address of a search."""
+    return f"/?{urlencode(parameters)}"
 
 
 def short_date(taken_at: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -105,7 +106,7 @@ async def show_image(
             "query": f"?{request.url.query}" if request.url.query else "",
             "image": image_values(image),
             "facts": image_facts(image),
-            "folder_link": folder_link(image),
+            "folder_link": folder_link(str(PurePath(image["path"]).parent)),
             "similar": await _similar(record.id, engine, duplicates),
         },
     )

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clipsearch.web.path_text import PathText
+
 MAX_LIMIT = 500
 MAX_OFFSET = 16_383
 
@@ -19,7 +21,6 @@ CameraTime: TypeAlias = Annotated[str, Field(pattern=_SECONDS, examples=["2020-1
 """A time of a camera's clock, which has no zone."""
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2_000)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=4_096)]
 Size: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
@@ -47,10 +48,13 @@ class TermBody(Model):
 
 
 class FiltersBody(Model):
-    """Which images to search; all conditions must hold. See `clipsearch.Filters`."""
+    """Which images to search; all conditions must hold. See `clipsearch.Filters`.
 
-    under: Name | None = None
-    glob: Name | None = None
+    A path that is not UTF-8 has `\\udcXX` for such a byte, as in responses, or is a `file://` URI.
+    """
+
+    under: PathText | None = None
+    glob: PathText | None = None
     taken_from: Annotated[str, Field(max_length=40)] | None = None
     taken_before: Annotated[str, Field(max_length=40)] | None = None
     formats: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []
@@ -94,8 +98,8 @@ class SearchParameters(SearchOptions):
     model_config = ConfigDict(strict=False)
 
     q: Annotated[str, Field(max_length=8_000)] = ""
-    under: Name | None = None
-    glob: Name | None = None
+    under: PathText | None = None
+    glob: PathText | None = None
     taken_from: Annotated[str, Field(max_length=40)] | None = None
     taken_before: Annotated[str, Field(max_length=40)] | None = None
     format: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []

@@ -6,6 +6,7 @@ from clipsearch.errors import UsageError
 from clipsearch.query import Filters, Query, Term
 from clipsearch.query.parser import StoredImage
 from clipsearch.query.place import parse_near
+from clipsearch.web.path_text import from_path_text
 from clipsearch.web.query_images import QueryImages
 from clipsearch.web.query_text import TextTerm, format_query_text, parse_query_text
 from clipsearch.web.schemas import (
@@ -64,8 +65,11 @@ def to_filters(body: FiltersBody) -> Filters:
     """Return the filters; raise UsageError on a value that has no meaning."""
     values = body.model_dump(exclude_defaults=True)
     for name in ("under", "glob"):
+        if name not in values:
+            continue
+        values[name] = from_path_text(values[name])
         # Windows would log in at the host that a client names.
-        if values.get(name, "").startswith(("//", "\\\\", "/\\", "\\/")):
+        if values[name].startswith(("//", "\\\\", "/\\", "\\/")):
             raise UsageError(f"{name} must not begin with two slashes")
     for name in ("formats", "tags", "near"):
         if name in values:

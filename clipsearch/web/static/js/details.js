@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { button, copyText, icon, make } from "./dom.js";
-import { folderOf, formatBytes, formatTime, nameOf, visible } from "./format.js";
+import { folderOf, formatBytes, formatTime, nameOf, pathText, visible } from "./format.js";
 
 /** Draw the panel of a hit; `actions` has similar, more, less, explain (a term text or ""). */
 export function drawDetails(panel, hit, actions) {
@@ -37,7 +37,7 @@ function actionButtons(hit, actions) {
     button("More of this", "plus", () => actions.weigh(hit, 1), { title: "Add to the query (+)" }),
     button("Less of this", "minus", () => actions.weigh(hit, -1), { title: "Subtract (\u2212)" }),
     button("Copy path", "copy", () => copyText(hit.path, "Copied the path", "path.txt")),
-    link("Folder", "folder", `/?${new URLSearchParams({ under: folderOf(hit.path) })}`, {
+    link("Folder", "folder", `/?${new URLSearchParams({ under: pathText(folderOf(hit.path)) })}`, {
       title: "All images of this folder",
     }),
     link("Download", "download", api.fileUrl(hit.id), { download: "" }),

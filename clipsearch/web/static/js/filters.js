@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { button, find, findAll, icon, make } from "./dom.js";
-import { formatCount, visible } from "./format.js";
+import { formatCount, pathText, visible } from "./format.js";
 
 const DEFAULTS = { textness: "0", min_z: "2", order: "relevance", group_duplicates: "" };
 const NAMES = {
@@ -164,7 +164,7 @@ export class Filters {
 
   #suggest(id, values) {
     const options = values.map(({ value, path = value, images }) =>
-      make("option", { value: path, label: `${visible(path)} (${formatCount(images)})` }),
+      make("option", { value: pathText(path), label: `${visible(path)} (${formatCount(images)})` }),
     );
     document.getElementById(id).replaceChildren(...options);
   }

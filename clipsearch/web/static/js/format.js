@@ -43,6 +43,20 @@ const lastSlash = (path) => Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\
 export const nameOf = (path) => visible(path.slice(lastSlash(path) + 1));
 export const folderOf = (path) => path.slice(0, Math.max(lastSlash(path), 1));
 
+/**
+ * A path as a text that an address and a form can hold: bytes that are not UTF-8, which are lone
+ * surrogates here, make it the `file://` URI of its bytes. See `clipsearch/web/path_text.py`.
+ */
+export function pathText(path) {
+  if (!/[\p{Cs}\u0000-\u001f\u007f]/u.test(path)) return path;
+  const bytes = [...path].map((character) => {
+    const byte = character.codePointAt(0) - 0xdc00;
+    if (byte >= 0x80 && byte <= 0xff) return `%${byte.toString(16).toUpperCase()}`;
+    return character === "/" ? "/" : encodeURIComponent(character);
+  });
+  return `file://${bytes.join("")}`;
+}
+
 /** A path without characters that hide or reverse a part of it; joiners are part of spelling. */
 export function visible(text) {
   return text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
