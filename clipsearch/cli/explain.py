@@ -1,6 +1,7 @@
 """`clipsearch explain`."""
 
 import json
+import logging
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.render import heat_map
 from clipsearch.render.display_text import display_width
 from clipsearch.render.output_file import IMAGE_SUFFIXES, require_suffix
+
+log = logging.getLogger("clipsearch")
 
 BAR_WIDTH = 24  # columns of the longest bar next to a word
 
@@ -75,6 +78,8 @@ def explain(
     explanation = explain_match(
         query, image, model=encoder or model or "auto", method=method, runtime=runtime
     )
+    for warning in explanation.warnings:
+        log.warning("%s", warning)
     if output is not None:
         _draw(explanation, query, image, output)
     if as_json:

@@ -16,7 +16,7 @@ from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.runtime import Runtime
-from clipsearch.models.text_loss import log_text_losses
+from clipsearch.models.text_loss import text_warnings
 from clipsearch.query.embed import open_image
 from clipsearch.query.image_input import ImageInput, to_content
 from clipsearch.query.parser import Term
@@ -35,7 +35,7 @@ class Explanation:
     `score` is the cosine of image and text. `heat_map` is (height, width) float32 in 0..1: 1 where
     the image matches the text most, compared with ordinary things (sky, walls, …), 0 where it
     matches no more than elsewhere. `words` is empty for a text of one word. `method` is "occlusion"
-    or "patches".
+    or "patches". `warnings` say what the model ignores of the text.
     """
 
     query: str
@@ -45,6 +45,7 @@ class Explanation:
     image: Image.Image
     heat_map: HeatMap
     words: tuple[Contribution, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def peak(self) -> tuple[int, int]:
@@ -72,6 +73,7 @@ class Explanation:
                 {"word": word.word, "contribution": round(word.value, 6)} for word in self.words
             ],
             "heat_map": [[round(float(v), 3) for v in row] for row in np.asarray(coarse)],
+            "warnings": list(self.warnings),
         }
 
 
@@ -104,7 +106,6 @@ def explain_match(
             f"side needs at least {SMALLEST_SIDE} pixels"
         )
     encoder = _load(model, runtime, method) if isinstance(model, str) else model
-    log_text_losses(encoder, [query])
     [text_vector] = embed_texts(encoder, [query])
     [image_vector] = embed_images(encoder, [pixels])
     scorer = RelevanceScorer.from_text(text_vector, encoder)
@@ -124,6 +125,7 @@ def explain_match(
         image=pixels,
         heat_map=_rescale(relevance),
         words=word_contributions(query, image_vector, encoder),
+        warnings=tuple(text_warnings(encoder, [query])),
     )
 
 

@@ -112,6 +112,7 @@ class ExplainResult(BaseModel):
 
     `heat_map` are rows of at most 16 numbers from 0 to 1: 1 where the image of `width` x `height`
     pixels matches best. `overlay` is the same as a transparent image of its shape, a data URI.
+    `warnings` say what the model ignores of the text.
     """
 
     id: str
@@ -125,6 +126,7 @@ class ExplainResult(BaseModel):
     words: list[WordResult]
     heat_map: list[list[float]]
     overlay: str
+    warnings: list[str]
 
 
 def _listed(value: object) -> object:

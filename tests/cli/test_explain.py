@@ -21,7 +21,10 @@ def test_explain_draws_a_heat_map_and_prints_scores(run: Run, tmp_path: Path) ->
     assert "heat map: map.png" in done.stderr
     with Image.open(tmp_path / "map.png") as image:
         assert min(image.size) > 100
-    found = json.loads(run("explain", "red", "photo.jpg", "--json").stdout)
+    done = run("explain", "青い red", "photo.jpg", "--json")
+    assert 'does not know "青い"' in " ".join(done.stderr.split())
+    found = json.loads(done.stdout)
+    assert len(found["warnings"]) == 1
     assert (found["model"], found["method"], found["map"]) == ("pocket", "occlusion", None)
 
 

@@ -36,6 +36,17 @@ def test_an_explanation_has_a_heat_map_and_words(client: TestClient, image: str)
     assert result["score"] == pytest.approx(scores[image], abs=1e-3)
 
 
+def test_what_the_model_ignores_is_a_warning_of_the_response(
+    client: TestClient, image: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = {"青い circle": 'does not know "青い"', "a red circle " * 100: "tokens of a text"}
+    for text, warning in texts.items():
+        [found] = client.post("/v1/explain", json={"text": text, "id": image}).json()["warnings"]
+        assert warning in found
+    assert client.post("/v1/explain", json={"text": "red", "id": image}).json()["warnings"] == []
+    assert not [record for record in caplog.records if record.name == "clipsearch"]
+
+
 def test_the_overlay_has_the_shape_of_the_image_and_is_transparent(
     client: TestClient, image: str
 ) -> None:

@@ -113,6 +113,9 @@ def test_explain_shows_a_heat_map_and_words(page: Page) -> None:
     text.press_sequentially("zx s?")  # keys of the lightbox, but not here
     text.press("ArrowLeft")
     expect(text).to_have_value("zx s?")
+    text.fill("青い circle")
+    text.press("Enter")
+    expect(page.locator(".explanation .notice")).to_contain_text("青い", timeout=30_000)
     expect(page.locator(".panel h2")).to_have_text(Path(str(found[0]["path"])).name)
     page.locator(".panel").focus()
     page.keyboard.press("ArrowRight")

@@ -37,6 +37,7 @@ export function explainInto(box, hit, text, showHeat) {
       if (!box.isConnected || box.hidden) return; // another image is shown by now
       showHeat(result.overlay);
       output.replaceChildren(
+        ...result.warnings.map((text) => make("p", { class: "notice" }, text)),
         make("p", {}, "The image matches the text most where it is warm."),
         words(result.words),
       );
