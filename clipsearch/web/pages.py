@@ -60,7 +60,7 @@ async def show_search(
     except (ClipsearchError, Problem, ValidationError) as problem:
         error, status = _explain(problem)
     page = {"terms": terms, "min_z": f"{MIN_Z:g}", "page": result}
-    shown = result or {"hits": [], "warnings": [], "reasons": []}
+    shown = result or {"hits": [], "warnings": [], "reasons": [], "cut": {"passed": None}}
     return html_response(
         "search.html",
         request,
@@ -69,7 +69,7 @@ async def show_search(
             "text": values.get("q", ""),
             "query": f"?{request.url.query}" if request.url.query else "",
             "values": _form_values(values),
-            "status": _count(len(shown["hits"]), body.offset),
+            "status": _count(body.offset, shown),
             "hits": [tile_values(hit) for hit in shown["hits"]],
             "warnings": shown["warnings"],
             "reasons": shown["reasons"],
@@ -171,10 +171,6 @@ def _term(term: TermBody) -> dict[str, Any]:
 
 def _explain(error: Exception) -> tuple[str, int]:
     """Return the sentence and the status of an error."""
-    if isinstance(error, ValidationError):
-        item = error.errors()[0]
-        field = ".".join(str(part) for part in item["loc"])
-        return shorten(f"{field}: {item['msg']}"), 422
     problem = to_problem(error)
     return str(problem.detail), problem.status_code
 
@@ -184,8 +180,10 @@ def _form_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return empty | {"format": [], "tag": [], "textness": "0", "min_z": f"{MIN_Z:g}"} | dict(values)
 
 
-def _count(number: int, offset: int) -> str:
-    return f"Images {offset + 1:,} to {offset + number:,}" if number else ""
+def _count(offset: int, result: Mapping[str, Any]) -> str:
+    number, passed = len(result["hits"]), result["cut"]["passed"]
+    total = "" if passed is None else f" of {passed:,}"
+    return f"Images {offset + 1:,} to {offset + number:,}{total}" if number else ""
 
 
 def _neighbors(

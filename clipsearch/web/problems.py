@@ -28,7 +28,7 @@ from clipsearch.errors import (
     shorten,
 )
 from clipsearch.escape import escape_control
-from clipsearch.web.schemas import ProblemBody
+from clipsearch.web.schemas import PATTERN_MEANINGS, ProblemBody
 
 log = logging.getLogger("clipsearch")
 
@@ -129,11 +129,24 @@ def add_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, handle)
 
 
+def _message(item: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field; a pattern in words, and without the class of the error."""
+    match item["type"]:
+        case "string_pattern_mismatch":
+            expected = PATTERN_MEANINGS.get(item["ctx"]["pattern"], "of another form")
+            return f"it must be {expected}"
+        case "value_error":
+            return str(item["ctx"]["error"])
+    return str(item["msg"])
+
+
 def _invalid(error: RequestValidationError | ValidationError) -> Problem:
     errors = [
         {
-            "field": ".".join(str(part) for part in item["loc"] if part not in ("body", "query")),
-            "message": shorten(str(item["msg"])),
+            "field": ".".join(
+                str(part) for part in item["loc"] if part not in ("body", "query", "path")
+            ),
+            "message": shorten(_message(item)),
         }
         for item in error.errors()
     ]

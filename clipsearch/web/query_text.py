@@ -7,13 +7,14 @@ from pathlib import PurePath
 
 from clipsearch.errors import UsageError, shorten
 from clipsearch.images.formats import SUFFIXES
+from clipsearch.web.schemas import QUERY_IMAGE_ID
 
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"?')
 _WEIGHT = re.compile(r"(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?):(?=\D)(?=\S)", re.IGNORECASE)
 _LINK = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 _ID = re.compile(r"id:[0-9a-f]{6,32}", re.IGNORECASE)
-_QUERY_IMAGE = re.compile(r"image:(q_[0-9A-Za-z_-]+)")
+_QUERY_IMAGE = re.compile(r"image:(q_.*)", re.DOTALL)
 _PATH_STARTS = ("./", "../", "/", "~/", ".\\", "..\\")
 
 
@@ -99,6 +100,8 @@ def _as_image(word: str) -> tuple[str, str] | None:
     if _ID.fullmatch(word):
         return "id", word[3:].lower()
     if match := _QUERY_IMAGE.fullmatch(word):
+        if not re.fullmatch(QUERY_IMAGE_ID, match[1]):
+            raise UsageError(f"{shorten(word)} is not an uploaded query image: add the image again")
         return "image", match[1]
     if _LINK.match(word) or word.startswith(_PATH_STARTS) or _suffix(word) in SUFFIXES:
         raise UsageError(

@@ -9,13 +9,23 @@ from clipsearch.web.path_text import PathText
 MAX_LIMIT = 500
 MAX_OFFSET = 16_383
 
-ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{6,32}$")]
+_IMAGE_ID, QUERY_IMAGE_ID = "^[0-9a-f]{6,32}$", "^q_[0-9A-Za-z_-]{8,64}$"
+_SECONDS = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$"
+
+PATTERN_MEANINGS = {
+    _IMAGE_ID: "the id of an image, or at least 6 characters of it",
+    "^[0-9a-f]{32}$": "the id of an image, 32 characters of 0-9 and a-f",
+    QUERY_IMAGE_ID: "the id of a query image, as the upload of the image returns it",
+    "^j_[0-9a-f]{16}$": "the id of an ingest job",
+    _SECONDS: "a time such as 2020-12-01T12:00:00",
+}
+"""What a text is that has the pattern of a field, for messages."""
+
+ImageId: TypeAlias = Annotated[str, Field(pattern=_IMAGE_ID)]
 """An image's id, or the first six or more characters of it."""
 
-QueryImageId: TypeAlias = Annotated[str, Field(pattern="^q_[0-9A-Za-z_-]{8,64}$")]
+QueryImageId: TypeAlias = Annotated[str, Field(pattern=QUERY_IMAGE_ID)]
 """The id of an uploaded query image."""
-
-_SECONDS = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$"
 
 CameraTime: TypeAlias = Annotated[str, Field(pattern=_SECONDS, examples=["2020-12-01T12:00:00"])]
 """A time of a camera's clock, which has no zone."""

@@ -11,6 +11,7 @@ from clipsearch.daemon.host import open_index
 from clipsearch.daemon.server import Server
 from clipsearch.web.app import create_app
 from clipsearch.web.engine import Engine
+from clipsearch.web.schemas import PATTERN_MEANINGS
 from clipsearch.web.settings import Settings
 from tests.helpers.http import listening
 
@@ -76,3 +77,20 @@ def test_generated_requests_get_the_responses_that_are_described(
         case.call_and_validate(base_url=url, timeout=30, excluded_checks=excluded)
 
     call()
+
+
+def patterns(schema: object) -> Iterator[str]:
+    """The patterns of all texts in a part of the description."""
+    if isinstance(schema, dict):
+        if isinstance(pattern := schema.get("pattern"), str):
+            yield pattern
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from patterns(part)
+
+
+def test_each_pattern_has_a_meaning_for_messages() -> None:
+    found = set(patterns(create_app(Engine(pytest.fail)).openapi()))
+    assert len(found) > 3
+    assert found <= PATTERN_MEANINGS.keys()

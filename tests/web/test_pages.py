@@ -51,7 +51,7 @@ def test_without_a_query_all_images_are_shown(client: TestClient) -> None:
     page = get(client, "/")
     count = len(images(page))
     assert count == len(set(images(page))) >= 8
-    assert f"Images 1 to {count}" in page.text
+    assert f"Images 1 to {count} of {count}" in page.text
 
 
 def test_a_query_ranks_images_as_the_api_does(client: TestClient) -> None:
@@ -103,6 +103,8 @@ def test_an_unknown_address_is_an_error_page_for_people(client: TestClient) -> N
     "parameters",
     [
         {"q": "house -"},
+        {"q": "image:q_xx"},
+        {"q": "image:q_"},
         {"q": "../secret.jpg"},
         {"q": "https://example.org/x.jpg"},
         {"q": "x" * 9000},
@@ -121,6 +123,7 @@ def test_a_wrong_query_is_explained_on_the_page(
     page = get(client, f"/?{urlencode(parameters)}", 422)
     [alert] = [attrs for _, attrs in page.tags if attrs.get("role") == "alert"]
     assert alert["class"] == "notice error"
+    assert "pattern" not in page.text
     assert "search" in [attrs.get("id") for _, attrs in page.tags]
 
 

@@ -136,7 +136,7 @@ def test_the_link_of_a_next_page_holds_the_whole_request(client: TestClient) -> 
         ({"terms": [{"id": "abcdef0"}]}, "no image has an id"),
         ({"filters": {"under": "//host.example/share"}}, "two slashes"),
         ({"filters": {"glob": "\\\\host.example\\share\\*"}}, "two slashes"),
-        ({"terms": [{"image": "/etc/passwd"}]}, "pattern"),
+        ({"terms": [{"image": "/etc/passwd"}]}, "the id of a query image"),
         ({"terms": [{"image": "q_unknown_one"}]}, "expired"),
         ({"terms": [{"text": "red"}, {"text": "red", "weight": -1}]}, "cancel"),
         ({"terms": [{"text": "a"}], "filters": {"near": [95, 0, 1]}}, "latitude"),

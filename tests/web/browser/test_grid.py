@@ -5,9 +5,12 @@ import json
 import zipfile
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.web.browser.conftest import HOSTILE, MANY
+from clipsearch.daemon.host import open_index
+from clipsearch.daemon.server import Server
+from tests.helpers.fakes import draw
+from tests.web.browser.conftest import COLORS, HOSTILE, MANY, http_server
 from tests.web.browser.helpers import expect_hits, focused_id, hits, query_of, shown, visit
 
 GEOMETRY = """tiles => tiles.map(tile => {
@@ -181,3 +184,32 @@ def test_ten_thousand_images_scroll(context: BrowserContext, many_site: str) -> 
     assert took < 250
     page.evaluate("scrollTo(0, 0)")
     expect(page.locator('.tile[aria-posinset="1"]')).to_be_visible()
+
+
+def test_panoramas_have_no_bars(browser: Browser, page_server: Server, tmp_path: Path) -> None:
+    sizes = [(2400, 240), (300, 450), (3000, 120), (450, 300), (80, 900), (2000, 400), (300, 300)]
+    for number, size in enumerate(sizes):
+        draw(tmp_path / f"{number}.png", COLORS[number], size=size)
+    with open_index(page_server, "wide") as index:
+        index.ingest(tmp_path)
+    with http_server(page_server, "wide") as address:
+        for width in (1200, 390):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            visit(page, address)
+            page.wait_for_function("document.querySelectorAll('img.loaded').length === 7")
+            tiles = page.eval_on_selector_all(
+                ".grid > .tile",
+                """tiles => tiles.map(tile => {
+                    const image = tile.querySelector("img");
+                    const { width, height } = tile.getBoundingClientRect();
+                    const ratio = image.naturalWidth / image.naturalHeight;
+                    return [width / height, ratio, height, getComputedStyle(tile).backgroundColor];
+                })""",
+            )
+            assert len(tiles) == len(sizes)
+            for tile, whole, height, background in tiles:
+                is_filled = abs(tile / whole - 1) < 0.06
+                assert is_filled or background == "rgba(0, 0, 0, 0)"
+                assert height >= 50
+            assert sum(abs(tile / whole - 1) < 0.06 for tile, whole, *_ in tiles) >= 3
+            page.close()

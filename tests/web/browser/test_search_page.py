@@ -282,3 +282,21 @@ def test_the_theme_stays(context: BrowserContext, theme: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", theme)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 16, 17)"
     assert dark == (theme == "dark")
+
+
+def test_no_earlier_results_stand_under_an_error(page: Page) -> None:
+    visit(page, "/?q=red&min_z=0")
+    found = hits(page, q="red")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Near: latitude, longitude, km").fill("north")
+    expect(page.get_by_role("alert")).to_contain_text("north")
+    expect(page.locator(".grid > .tile")).to_have_count(0)
+    expect(page.locator("#status")).to_have_text("")
+    expect(page.locator("#end")).to_have_text("")
+    page.go_back()
+    expect_hits(page, found)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.go_forward()
+    expect(page.get_by_role("alert")).to_contain_text("north")
+    page.get_by_label("Near: latitude, longitude, km").fill("")
+    expect_hits(page, found)

@@ -36,7 +36,21 @@ function follow(id) {
     events.close();
     if (start) start.disabled = false;
     if (cancel) cancel.hidden = true;
+    refresh();
   });
+}
+
+/** Show the figures, folders and failures as they are now: those of the page, drawn again. */
+async function refresh() {
+  try {
+    const html = await (await fetch(location.href)).text();
+    const page = new DOMParser().parseFromString(html, "text/html");
+    for (const selector of [".figures", "#roots", "#failures"]) {
+      find(selector).replaceWith(find(selector, page));
+    }
+  } catch {
+    // What is shown stays until the page is loaded again.
+  }
 }
 
 function drawJob(job) {

@@ -2,7 +2,7 @@
 // well as ten.
 
 import { find } from "./dom.js";
-import { Layout } from "./layout.js";
+import { Layout, ratioOf } from "./layout.js";
 import { markFocusable, tileFor } from "./tile.js";
 
 /** `actions` has open(index), toggle(index, isRange), isSelected(id), nearEnd() and link(hit). */
@@ -185,6 +185,8 @@ export class Grid {
       tile.style.transform = `translate(${box.left}px, ${box.top}px)`;
       tile.style.width = `${box.width}px`;
       tile.style.height = `${box.height}px`;
+      const isFilled = Math.abs(box.width / box.height / ratioOf(this.hits[index]) - 1) < 0.05;
+      tile.classList.toggle("unfilled", !isFilled);
       tile.setAttribute("aria-setsize", String(this.hits.length));
       markFocusable(tile, index === this.current);
       next = tile;

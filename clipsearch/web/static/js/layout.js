@@ -1,6 +1,7 @@
 // Where each tile of the grid is: whole images in rows that fill the width.
 
 const DIVIDER_HEIGHT = 64;
+const LEAST_HEIGHT = 60;
 const justify = window.require("justified-layout");
 
 /** The boxes of tiles; `split` is the index below which a divider lies, or null. */
@@ -70,14 +71,23 @@ export class Layout {
     if (from >= end || !this.width) return;
     const spacing = this.width < 720 ? 3 : 5;
     const top = from === start ? base : this.#bottom(from) + spacing;
-    const layout = justify(hits.slice(from, end).map(aspectRatio), {
+    const added = hits.slice(from, end);
+    // A wider tile would stretch the row above it, which justified-layout cannot fill.
+    const widest = this.width / this.rowHeight;
+    const layout = justify(added.map((hit) => Math.max(0.25, Math.min(widest, ratioOf(hit)))), {
       containerWidth: this.width,
       containerPadding: 0,
       boxSpacing: spacing,
       targetRowHeight: this.rowHeight,
       targetRowHeightTolerance: 0.22,
     });
-    for (const box of layout.boxes) this.boxes.push({ ...box, top: box.top + top });
+    let rise = 0;
+    layout.boxes.forEach((box, index, boxes) => {
+      const isAlone = boxes[index - 1]?.top !== box.top && boxes[index + 1]?.top !== box.top;
+      const height = isAlone ? heightOf(box, ratioOf(added[index])) : box.height;
+      this.boxes.push({ ...box, top: top + box.top - rise, height });
+      rise += box.height - height;
+    });
   }
 
   #lastRowStart() {
@@ -94,6 +104,8 @@ export class Layout {
   }
 }
 
-// A panorama of 20:1 would be a strip of a few pixels: its tile is less wide, with bars.
-const aspectRatio = (hit) =>
-  Math.max(0.25, Math.min(5, hit.width > 0 && hit.height > 0 ? hit.width / hit.height : 1));
+export const ratioOf = (hit) => (hit.width > 0 && hit.height > 0 ? hit.width / hit.height : 1);
+
+/** The height of a tile that has a row of its own: that of a panorama in it, if it can be seen. */
+const heightOf = (box, ratio) =>
+  Math.min(box.height, Math.max(LEAST_HEIGHT, box.width / ratio));

@@ -120,7 +120,9 @@ export class Results {
     try {
       return await api.search(request, aborter.signal);
     } catch (error) {
-      if (error.name !== "AbortError") this.#showError(error, params, offset);
+      if (this.aborter === aborter && error.name !== "AbortError") {
+        this.#showError(error, params, offset);
+      }
       return null;
     } finally {
       clearTimeout(waiting);
@@ -152,7 +154,10 @@ export class Results {
     const { page, cut } = this;
     const number = this.grid.hits.length;
     const isBrowsing = !this.params.get("q");
-    const total = this.isDone ? plural(number, "image") : `${formatCount(number)}+ images`;
+    const isGrouped = this.isDone && this.params.get("group_duplicates") === "true";
+    const all = this.isBeyond || isGrouped ? null : cut.passed;
+    const isKnown = all !== null || this.isDone;
+    const total = isKnown ? plural(all ?? number, "image") : `${formatCount(number)}+ images`;
     const time = page.took_ms === undefined || isBrowsing ? "" : `${Math.round(page.took_ms)} ms`;
     this.status.replaceChildren(total, make("small", {}, time && ` \u00b7 ${time}`));
     this.notices.replaceChildren(
@@ -213,6 +218,11 @@ export class Results {
       this.end.replaceChildren(make("p", {}, error.message), again);
       return;
     }
+    // What was found before must not stand under the message as if it were found now.
+    this.clear();
+    this.grid.set([]);
+    this.status.replaceChildren();
+    this.end.replaceChildren();
     this.notices.replaceChildren(
       make("p", { class: "notice error", role: "alert" }, `${error.message} `),
     );

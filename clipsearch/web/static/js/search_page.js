@@ -65,7 +65,7 @@ const navigation = new Navigation({
   async show(params, entry) {
     lightbox.close({ byHistory: true });
     fill(params);
-    if (entry.snapshot) results.restore(entry.snapshot);
+    if (entry.snapshot?.page) results.restore(entry.snapshot);
     else if (await results.load(apiParams(params))) await results.until(entry.count);
     scrollTo(0, entry.scroll);
   },
