@@ -32,7 +32,9 @@ class TemporaryFolder:
     def __enter__(self) -> Path:
         return self.path
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(self.path)  # a write does not name its file, as on a full disk
         self.remove()
 
     def remove(self) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
-    " clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
+    " clipsearch.interrupt clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
     "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.config"
     " clipsearch.uri",
     "clipsearch.cache clipsearch.temporary_folder",

@@ -1,7 +1,6 @@
 """The group of commands, which imports them lazily, and the exit codes of errors."""
 
 import logging
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Never
 
 import click
 
+from clipsearch import interrupt
 from clipsearch.cli.config_defaults import default_map
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from clipsearch.cli.messages import add_quiet_option
@@ -123,10 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> Never:
     if arguments is None:  # a process of its own
         reduce_garbage_collection()
         prepare_process_streams()
-    for name in ("SIGTERM", "SIGHUP"):  # like Ctrl-C: finished work is written before the exit
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    interrupt.handle_signals()
     prepare_streams()
+    try:
+        _run(arguments)
+    except Exception:
+        if not interrupt.has_come():
+            raise
+        _fail("interrupted", EXIT_INTERRUPTED)  # whatever became of it
+
+
+def _run(arguments: Sequence[str] | None) -> Never:
     try:
         # Standalone mode exits with 1 on an interrupt and prints usage errors on several lines.
         code = clipsearch.main(arguments, prog_name="clipsearch", standalone_mode=False)
@@ -169,5 +176,7 @@ def _given(arguments: Sequence[str] | None) -> Sequence[str]:
 
 
 def _fail(message: str, code: int) -> Never:
+    if interrupt.has_come() and code != EXIT_INTERRUPTED:  # what became of it, or a second fault
+        message, code = f"interrupted ({message})", EXIT_INTERRUPTED
     click.echo(f"clipsearch: {escape_control(message)}", err=True)
     sys.exit(code)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from clipsearch.models.int8 import NOT_WRITTEN
 from clipsearch.models.openvino_runtime import load_openvino, save_model
 from clipsearch.models.row_loop import convert_body
 
@@ -56,4 +57,8 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as error:
+        print(error, file=sys.stderr)
+        sys.exit(NOT_WRITTEN)

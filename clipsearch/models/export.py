@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import ModelError
+from clipsearch.interrupt import check_interrupt
 from clipsearch.models import export_cache, hub
 from clipsearch.models.base import Encoder
 from clipsearch.models.calibration_images import SampleImages, draw_images
@@ -51,6 +52,7 @@ def open_or_export(
     if record is None or (record.key and export_cache.manifest(record.key) is None):
         began = time.time_ns()
         on_torch = load(ON_CPU)
+        check_interrupt()
         try:
             record = _export(ref, on_torch)
             sources = on_torch.sources
@@ -135,6 +137,7 @@ def _export(ref: ModelRef, encoder: ExportableEncoder) -> ExportRecord:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
+        check_interrupt()
         reason = " ".join(str(error).split()) or type(error).__name__
         return ExportRecord(reason=reason if len(reason) <= 240 else f"{reason[:240]}…")
     return ExportRecord(key=key)

@@ -15,6 +15,7 @@ from typing import Any
 from clipsearch.abandoned import is_abandoned
 from clipsearch.cache import atomic_write, make_cache_folder
 from clipsearch.config import cache_folder
+from clipsearch.interrupt import check_interrupt
 from clipsearch.temporary_folder import NEW, TemporaryFolder
 
 FORMAT = 2
@@ -122,6 +123,7 @@ def publish(key: str, build: Callable[[Path], dict[str, Any]]) -> None:
     _tidy(root)
     with TemporaryFolder(root, NEW) as work:
         fields = build(work)
+        check_interrupt()
         sizes = {path.name: path.stat().st_size for path in work.iterdir() if path.is_file()}
         fields |= {"files": sizes, "versions": versions()}
         (work / MANIFEST).write_text(json.dumps(fields), encoding="utf-8")
@@ -169,6 +171,9 @@ def touch(key: str) -> None:
 def describe_failure(error: OSError | MemoryError) -> str:
     """Why nothing could be saved, as the end of a sentence."""
     reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+    file = getattr(error, "filename", None)
+    if file and not Path(file).is_relative_to(folder()):
+        reason += f": {file}"
     return f"cannot be saved in {folder()} ({reason})"
 
 

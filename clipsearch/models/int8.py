@@ -7,6 +7,7 @@ which is closer to float32 but slower. Both use one scale per channel of the wei
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,11 @@ MIN_COMPRESSED = 1 << 16
 CALIBRATED, WEIGHTS = "calibrated", "weights"
 """The two kinds of int8 graphs."""
 
+NOT_WRITTEN = 74
+"""Exit status of the process that calibrates if it cannot write, as on a full disk."""
+
+_OF_OTHERS = (signal.SIGINT, signal.SIGTERM, 9)  # 9 is SIGKILL, which Windows does not name
+
 INT8_EXTRA = "pip install 'clipsearch[int8]'"
 
 
@@ -42,11 +48,15 @@ def calibrate(source: Path, target: Path, images: Sequence[Pixels]) -> None:
     The ranges of activations are those of `images`, each one input of the graph. SmoothQuant
     (Xiao et al. 2023) moves outliers of activations, which transformers have, into the weights.
     Weights have 7 bits: with 8, sums overflow on processors without VNNI, and vectors would depend
-    on the processor. Raises ModelError if NNCF fails.
+    on the processor. Raises ModelError if NNCF fails, and OSError if that does not depend on the
+    model: the disk is full, or the process was ended.
     """
     with TemporaryFolder() as folder:
         file = folder / "images.npy"
-        np.save(file, np.stack(images))
+        try:
+            np.save(file, np.stack(images))
+        except OSError as error:  # NumPy's has no reason
+            raise OSError(f"{file} cannot be written: is the disk full?") from error
         command = [sys.executable, "-m", "clipsearch.models.calibration_process"]
         with subprocess.Popen(
             [*command, str(source), str(target), str(file)],
@@ -57,10 +67,18 @@ def calibrate(source: Path, target: Path, images: Sequence[Pixels]) -> None:
             text=True,
         ) as process:
             assert process.stderr is not None
-            errors = process.stderr.read()
+            try:
+                errors = process.stderr.read()
+            except BaseException:  # Ctrl-C: it would write into a folder that is being removed
+                process.kill()
+                raise
+    lines = [line for line in errors.splitlines() if line.strip()]
+    reason = lines[-1] if lines else f"status {process.returncode}"
+    if process.returncode == NOT_WRITTEN:
+        raise OSError(reason)
+    if -process.returncode in _OF_OTHERS:
+        raise OSError("somebody, or a lack of memory, ended the process that calibrates")
     if process.returncode:
-        lines = [line for line in errors.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"status {process.returncode}"
         raise ModelError(f"NNCF cannot calibrate {source.name}: {reason}")
 
 

@@ -93,8 +93,10 @@ class Graph:
             while running:
                 collect()
         finally:
-            for request in running:
-                request.wait()  # it reads our arrays, which must outlive it
+            # They read our arrays, which must outlive them. All of them: Ctrl-C may come after one
+            # has started and before it is in `running`.
+            for request in self._requests:
+                request.wait()
         return np.concatenate(outputs)
 
     def save_compiled(self, batches: Sequence[Sequence[NDArray[Any]]]) -> None:
