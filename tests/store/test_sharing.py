@@ -114,11 +114,11 @@ def test_two_writers_and_readers_at_once_on_a_server(milvus_server: str) -> None
         images = store.create(name, MODEL)
         images.upsert(many(300))
         images.finish_writes()
-        with ThreadPoolExecutor() as threads:
+        with ThreadPoolExecutor(READERS + 2) as threads:
             writers = [threads.submit(run, WRITE, milvus_server, name) for _ in range(2)]
-            readers = [threads.submit(run, READ, milvus_server, name) for _ in range(2)]
+            readers = [threads.submit(run, READ, milvus_server, name) for _ in range(READERS)]
             assert [writer.result() for writer in writers] == ["written"] * 2
-            assert [reader.result() for reader in readers] == ["read"] * 2
+            assert [reader.result() for reader in readers] == ["read"] * READERS
         rows = list(images.scan_rows())
         assert images.count() == len(rows) == len({row.record.id for row in rows}) == 300
         store.drop(name)
