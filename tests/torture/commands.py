@@ -7,7 +7,6 @@ Prints the counts as JSON; exits with 1 if anything was lost or wrong. Unlike th
 the model, decodes images or ends.
 """
 
-import argparse
 import json
 import os
 import random
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +36,7 @@ from clipsearch.temporary_folder import TemporaryFolder
 from clipsearch.types import Pixels, Vectors
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
+from tests.torture.driver import Tally, run_kills
 
 ROOT = Path(__file__).parents[2]
 NAME = "images"
@@ -94,8 +93,7 @@ class Torture:
         self._random = random.Random(seed)
         self._place = folder
         self._store = folder / "images.db"
-        self.counts: Counter[str] = Counter()
-        self.messages: list[str] = []
+        self.tally = Tally(FAULTS)
         for name in ("tmp", "run", "pool/a", "pool/b", "files"):
             (folder / name).mkdir(mode=0o700, parents=True)
         self._environment = {
@@ -126,11 +124,6 @@ class Torture:
         for _ in range(FILES):
             self._add()
         self._complete("start", rehash=False)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether any count of FAULTS is not zero."""
-        return any(self.counts[fault] for fault in FAULTS)
 
     def kill(self, operations: Sequence[str]) -> None:
         """Start a command, kill it, its daemon or all, and check; then complete and check again."""
@@ -167,9 +160,9 @@ class Torture:
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if process.poll() is None:
-            self.counts["kills"] += 1
-            self.counts[f"kills of {operation}"] += 1
-            self.counts["kills with a daemon"] += daemon is not None
+            self.tally.counts["kills"] += 1
+            self.tally.counts[f"kills of {operation}"] += 1
+            self.tally.counts["kills with a daemon"] += daemon is not None
         self._strike(process, daemon, targets)
         if operation == "watch" and "command" not in targets:
             process.send_signal(signal.SIGINT)
@@ -177,11 +170,11 @@ class Torture:
             _, errors = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
-            self._note("lost", f"{context}: it hangs")
+            self.tally.note("lost", f"{context}: it hangs")
             _, errors = process.communicate()
         if b"Traceback" in errors:
-            self._note("lost", f"{context}: {errors.decode()[-400:]}")
-        self.counts[f"exit {process.returncode}, {'+'.join(sorted(targets))} killed"] += 1
+            self.tally.note("lost", f"{context}: {errors.decode()[-400:]}")
+        self.tally.counts[f"exit {process.returncode}, {'+'.join(sorted(targets))} killed"] += 1
         if daemon is not None:
             with suppress(ProcessLookupError):
                 os.kill(daemon, signal.SIGKILL)
@@ -224,38 +217,38 @@ class Torture:
             try:
                 LinearProbe.load(probe)
             except ClipsearchError as error:
-                self._note("damaged_file", f"{context}: {error}")
+                self.tally.note("damaged_file", f"{context}: {error}")
         try:
             with Store.open(self._store) as store:
                 images = store.find(NAME)
                 stored = self._check_rows(store, context)
                 expected = set(before) & set(self.files)
                 if images is None or expected - stored:
-                    self._note("lost", f"{context}: {len(expected - stored)}")
+                    self.tally.note("lost", f"{context}: {len(expected - stored)}")
                 with suppress(ClipsearchError):
                     store.drop("clipsearch_demo")
         except ClipsearchError as error:
-            self._note("not_reopened", f"{context}: {error}")
+            self.tally.note("not_reopened", f"{context}: {error}")
             self._store.unlink()
         self._complete(context, rehash=operation == "rehash")
         deadline = time.monotonic() + END_SECONDS
         while left := self._left_behind():
             if time.monotonic() > deadline:
-                self._note("left_behind", f"{context}: {left}")
+                self.tally.note("left_behind", f"{context}: {left}")
                 break
             time.sleep(0.2)
 
     def _check_rows(self, store: Store, context: str) -> set[Path]:
         rows = list(store.collection(NAME).scan_rows())
-        self.counts["rows_checked"] += len(rows)
+        self.tally.counts["rows_checked"] += len(rows)
         if len(rows) != len({row.record.id for row in rows}):
-            self._note("duplicated", context)
+            self.tally.note("duplicated", context)
         for row in rows:
             vector = self._vectors[row.record.content_hash]
             if row.record.id != image_id(row.record.path) or not np.allclose(
                 row.embedding, vector, atol=TOLERANCE
             ):
-                self._note("misattributed", f"{context}: {row.record.path}")
+                self.tally.note("misattributed", f"{context}: {row.record.path}")
         return {row.record.path for row in rows}
 
     def _complete(self, context: str, *, rehash: bool) -> None:
@@ -268,10 +261,10 @@ class Torture:
             options = IngestOptions(prune=True, force=True, rehash=rehash)
             ingest(FileSource([self._place / "files"]), images, self._encoder, options)
             if self._encoder.embedded_images > len(missing):
-                self._note("embedded_twice", context)
+                self.tally.note("embedded_twice", context)
             self._check_rows(store, context)
             if {record.path: record.content_hash for record in images.scan()} != self.files:
-                self._note("lost", f"{context}: not complete")
+                self.tally.note("lost", f"{context}: not complete")
 
     def _left_behind(self) -> list[str]:
         TemporaryFolder().remove()
@@ -305,11 +298,6 @@ class Torture:
         temporary.replace(path)
         self.files[path] = hashed
 
-    def _note(self, fault: str, message: str) -> None:
-        self.counts[fault] += 1
-        self.messages.append(f"{fault}: {message}")
-        print(self.messages[-1], file=sys.stderr, flush=True)
-
 
 def children(pid: int) -> list[int]:
     """Return the ids of the children of a process."""
@@ -320,24 +308,5 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def main() -> int:
-    """Run the kills that the options ask for; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=20, help="how many (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
-    parser.add_argument("--operation", action="append", choices=OPERATIONS, help="only this one")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-        torture = Torture(Path(folder), options.seed)
-        while torture.counts["kills"] < options.kills:
-            torture.kill(options.operation or list(OPERATIONS))
-            if torture.counts["kills"] % 10 == 0:
-                print(torture.counts["kills"], "kills", file=sys.stderr, flush=True)
-    faults = {fault: torture.counts[fault] for fault in FAULTS}
-    counts = {**faults, **dict(sorted(torture.counts.items()))}
-    print(json.dumps({**counts, "messages": torture.messages}, indent=2))
-    return 1 if torture.has_failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_kills(__doc__, OPERATIONS, lambda folder, seed, _: Torture(folder, seed)))
