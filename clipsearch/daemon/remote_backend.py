@@ -11,7 +11,18 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.uri import StoreURI
 
-READS = frozenset({"collection_names", "fields", "flush", "count", "is_loaded", "query", "search"})
+READS = frozenset(
+    {
+        "capabilities",
+        "collection_names",
+        "count",
+        "fields",
+        "flush",
+        "is_loaded",
+        "query",
+        "search",
+    }
+)
 WRITES = frozenset({"create", "drop", "upsert", "delete"})
 METHODS = READS | WRITES | {"begin_writes", "end_writes"}
 

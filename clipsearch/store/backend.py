@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from clipsearch.store.capabilities import Capabilities
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
@@ -23,6 +24,9 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Disconnect; may be called more than once."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what this Milvus can do; asks a server once for its version."""
 
     def begin_writes(self) -> int:
         """Become the only writer; return a number that changes if others may have written since.

@@ -8,7 +8,9 @@ from typing import Any
 
 from clipsearch.startup import import_pymilvus
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
+from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
 from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
+from clipsearch.store.milvus_lite import native_library
 from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
 from clipsearch.store.writes import Writes
 from clipsearch.types import Vectors
@@ -37,6 +39,7 @@ class MilvusBackend:
         )
         self._writes = Writes(self._connection)
         self._is_local = uri.path is not None
+        self._capabilities: Capabilities | None = None
 
     @property
     def uri(self) -> str:
@@ -51,6 +54,17 @@ class MilvusBackend:
     def close(self) -> None:
         """Disconnect, and end Milvus Lite after its last user; may be called more than once."""
         self._connection.close()
+
+    def capabilities(self) -> Capabilities:
+        """Return what this Milvus can do; asks a server once for its version."""
+        if self._is_local:  # Milvus Lite 2.5 does not tell its version, and need not run
+            return lite_capabilities(native=native_library() is not None)
+        if self._capabilities is None:
+            connection = self._connection
+            with connection.translating():
+                version = connection.client().get_server_version(timeout=connection.seconds)
+            self._capabilities = server_capabilities(str(version), connection.uri)
+        return self._capabilities
 
     def begin_writes(self) -> int:
         """Do nothing: one process holds a file, and a server's collections have no row counts."""
