@@ -31,6 +31,7 @@ TIERS = (
     "clipsearch.files",
     "clipsearch.textness",
     "clipsearch.query",
+    "clipsearch.transfer",
     "clipsearch.classify",
     "clipsearch.evaluation",
     "clipsearch.explain",

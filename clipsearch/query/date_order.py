@@ -13,7 +13,8 @@ def ids_by_date(collection: Collection, filters: Filters) -> list[str]:
     """
     selection = select(filters, collection)
     if selection.is_exact:
-        times = list(collection.scan_times(selection.condition))
+        fields = ["taken_at", "mtime_ns", "id"]
+        times = list(collection.scan_values(fields, selection.condition))
     else:
         records = filter(selection.matches, collection.scan(selection.condition))
         times = [(encode_time(r.taken_at), r.mtime_ns, r.id) for r in records]

@@ -107,10 +107,10 @@ class Collection:
         for entity in self._scanner.scan("", ["id", "size", "mtime_ns"], vectors=False):
             yield entity["id"], (int(entity["size"]), int(entity["mtime_ns"]))
 
-    def scan_times(self, condition: str = "") -> Iterator[tuple[int, int, str]]:
-        """Yield `taken_at` (see `encode_time`), mtime in ns, and id of every matching image."""
-        for entity in self._scanner.scan(condition, ["id", "taken_at", "mtime_ns"], vectors=False):
-            yield int(entity["taken_at"]), int(entity["mtime_ns"]), entity["id"]
+    def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield the values of these stored fields, one of them "id", of every matching image."""
+        for entity in self._scanner.scan(condition, names, vectors=False):
+            yield tuple(entity[name] for name in names)
 
     def scan_rows(self, condition: str = "") -> Iterator[ImageRow]:
         """Yield every matching row once with its embedding, a page in memory at a time.

@@ -1,0 +1,1 @@
+"""Copying collections between stores, and to and from Parquet files."""
