@@ -6,7 +6,8 @@ from typing import Any
 
 from clipsearch.errors import DamagedStoreError
 from clipsearch.store import Store
-from clipsearch.store.catalog import CATALOG, CollectionInfo
+from clipsearch.store.catalog import CATALOG
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.file_backend import FileBackend
 from clipsearch.store.lite_check import FileDamage
 from clipsearch.store.row_check import DamagedRow
@@ -117,7 +118,7 @@ def _check_file(store: Store, info: CollectionInfo) -> FileDamage | None:
     if not isinstance(store.backend, FileBackend):
         return None
     with store.backend.checking() as file:
-        return None if file is None else file.check_rows(info.name, info.model.dim)
+        return None if file is None else file.check_rows(info.milvus_name, info.model.dim)
 
 
 def _report_file(
@@ -131,7 +132,7 @@ def _report_file(
             assert isinstance(store.backend, FileBackend)
             with store.backend.checking() as file:
                 assert file is not None
-                file.delete_rows(info.name, damage.row_ids)
+                file.delete_rows(info.milvus_name, damage.row_ids)
         collection = store.open_incomplete(info.name)
         if collection is not None and rows:
             outcomes = restore(collection, rows, load)

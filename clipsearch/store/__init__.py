@@ -8,7 +8,7 @@ with open_store("images.db") as store:
     hits = images.search(query, limit=10)
 """
 
-from clipsearch.store.catalog import CollectionInfo
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.schema import FileState
 from clipsearch.store.store import Store

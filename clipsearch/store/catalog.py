@@ -1,10 +1,10 @@
 """The catalog: a small Milvus collection with metadata of all others.
 
-    collection/NAME       model, schema version (of rows and catalog), time: written once
-    rows/NAME             a lower bound of its rows
-    root/NAME/ID          a folder that was ingested
-    root/NAME/ID/mount    the mount point of a disk with such folders
-    failure/NAME/ID       a file that could not be ingested, and the reason
+    collection/NAME       model, schema version (of rows and catalog), time, name in Milvus
+    rows/MILVUS_NAME      a lower bound of its rows
+    root/MILVUS_NAME/ID   a folder that was ingested
+    root/MILVUS_NAME/ID/mount   the mount point of a disk with such folders
+    failure/MILVUS_NAME/ID      a file that could not be ingested, and the reason
     textness/HASH         the textness probe of a model, for all its collections
 
 Values that change have keys of their own: an upsert is a deletion and an insertion, and a kill in
@@ -17,25 +17,27 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clipsearch.errors import DamagedStoreError, StoreError
+from clipsearch.errors import DamagedStoreError
 from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
-from clipsearch.store.schema import (
-    SCHEMA_VERSION,
-    CollectionSchema,
-    decode_path,
-    encode_path,
+from clipsearch.store.catalog_entry import (
+    CollectionInfo,
+    is_newer,
+    milvus_name,
+    to_failure,
+    to_info,
 )
-from clipsearch.types import FailedState, Failure
+from clipsearch.store.schema import SCHEMA_VERSION, CollectionSchema, encode_path
+from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
 REASON_LENGTH = 1_000
@@ -44,19 +46,6 @@ _PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in
 _HEX_DIGITS = "0123456789abcdef"
 _NAME_CHARACTERS = string.ascii_letters + string.digits + "_/"
 _PAGE_ROWS = 1_000  # a value may have 64 KB, and a message 64 MB
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionInfo:
-    """The catalog's entry: `rows` is a lower bound, `created_at` is ISO 8601 in UTC."""
-
-    name: str
-    model: ModelIdentity
-    schema_version: int
-    created_at: str
-    rows: int
-    roots: tuple[Path, ...]
-    mounts: tuple[Path, ...]
 
 
 class Catalog:
@@ -77,30 +66,28 @@ class Catalog:
         values = self._get(keys)
         if keys[0] not in values:
             return None
-        roots = self._read(f"root/{name}/")
-        return _to_info(name, values[keys[0]], values.get(keys[1], 0), roots)
+        stored = milvus_name(name, entry := values[keys[0]])
+        rows = values if stored == name else self._get([f"rows/{stored}"])
+        return to_info(name, entry, rows.get(f"rows/{stored}", 0), self._read(f"root/{stored}/"))
 
     def infos(self) -> list[CollectionInfo]:
         """Return all entries by name, without those of a newer version."""
         entries, rows = self._read("collection/"), self._read("rows/")
-        names = sorted(key.partition("/")[2] for key in entries)
-        return [
-            _to_info(
-                name,
-                entries[f"collection/{name}"],
-                rows.get(f"rows/{name}", 0),
-                self._read(f"root/{name}/"),
-            )
-            for name in names
-            if not _is_newer(entries[f"collection/{name}"])
-        ]
+        infos = []
+        for key, entry in sorted(entries.items()):
+            name = key.partition("/")[2]
+            stored = milvus_name(name, entry)
+            if not is_newer(entry):
+                roots = self._read(f"root/{stored}/")
+                infos.append(to_info(name, entry, rows.get(f"rows/{stored}", 0), roots))
+        return infos
 
     def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
         """Add an entry for a new collection."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"model": asdict(model), "schema_version": SCHEMA_VERSION, "created_at": now}
         self._write({f"rows/{name}": 0, f"collection/{name}": entry})
-        return _to_info(name, entry, 0, {})
+        return to_info(name, entry, 0, {})
 
     def remove(self, name: str) -> None:
         """Delete everything about a collection, its entry last."""
@@ -143,7 +130,7 @@ class Catalog:
     def failures(self, name: str) -> list[Failure]:
         """Return all failures, by path."""
         values = self._read(f"failure/{name}/").values()
-        return sorted(map(_to_failure, values), key=lambda failure: failure.path)
+        return sorted(map(to_failure, values), key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""
@@ -202,43 +189,6 @@ class Catalog:
         if not self._is_known_to_exist:
             self._is_known_to_exist = CATALOG in self._backend.collection_names()
         return self._is_known_to_exist
-
-
-def _to_info(name: str, entry: dict[str, Any], rows: int, roots: dict[str, str]) -> CollectionInfo:
-    """Return the entry of a collection; raise StoreError on one of a newer version or damaged."""
-    try:
-        if _is_newer(entry):
-            raise StoreError(
-                f"the collection {name!r} was made by a newer version of clipsearch: update this "
-                "one"
-            )
-        paths = {key: decode_path(path) for key, path in roots.items()}
-        return CollectionInfo(
-            name=name,
-            model=ModelIdentity(**entry["model"]),
-            schema_version=entry["schema_version"],
-            created_at=entry["created_at"],
-            rows=rows,
-            roots=tuple(sorted(paths[key] for key in paths if not key.endswith("/mount"))),
-            mounts=tuple(sorted(paths[key] for key in paths if key.endswith("/mount"))),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedStoreError(
-            f"the catalog's entry of the collection {name!r} is damaged ({error}): restore a copy, "
-            "or delete the store and ingest again"
-        ) from error
-
-
-def _is_newer(entry: dict[str, Any]) -> bool:
-    version = entry.get("schema_version")
-    return isinstance(version, int) and version > SCHEMA_VERSION
-
-
-def _to_failure(value: dict[str, Any]) -> Failure:
-    path, reason = decode_path(value["path"]), str(value["reason"])
-    if "state" not in value:
-        return Failure(path, reason)
-    return Failure(path, reason, "invalid", FailedState(*value["state"]))
 
 
 def _textness_key(model: ModelIdentity) -> str:

@@ -16,7 +16,8 @@ from clipsearch.errors import MissingFieldError
 from clipsearch.records import Hit, ImageRecord
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog import Catalog, CollectionInfo
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection_writer import CollectionWriter
 from clipsearch.store.paging import KEYS, Scanner
 from clipsearch.store.row_check import DamagedRow, SoundRows, find_damaged
@@ -47,8 +48,8 @@ class Collection:
         self._backend = backend
         self._catalog = catalog
         self._writer = CollectionWriter(backend, catalog, info)
-        self._scanner = Scanner(backend, info.name, info.model.dim)
-        self._vector_cache = VectorCache(backend, info.name, info.model.dim)
+        self._scanner = Scanner(backend, info.milvus_name, info.model.dim)
+        self._vector_cache = VectorCache(backend, info.milvus_name, info.model.dim)
         self._sound_rows = SoundRows(backend.uri, info.name)
 
     @property
@@ -58,11 +59,11 @@ class Collection:
 
     def count(self, condition: str = "") -> int:
         """Count the rows that match a filter."""
-        return self._backend.count(self.info.name, condition)
+        return self._backend.count(self.info.milvus_name, condition)
 
     def estimate_count(self) -> int:
         """Count all rows, or return a lower bound if a server would have to load them first."""
-        is_ready = self._backend.path is not None or self._backend.is_loaded(self.info.name)
+        is_ready = self._backend.path is not None or self._backend.is_loaded(self.info.milvus_name)
         return self.count() if is_ready else self.info.rows
 
     def file_states(self, ids: Sequence[str]) -> dict[str, FileState]:
@@ -132,7 +133,7 @@ class Collection:
 
         Nothing is read from a server that would have to load all rows first.
         """
-        if self._backend.path is None and not self._backend.is_loaded(self.info.name):
+        if self._backend.path is None and not self._backend.is_loaded(self.info.milvus_name):
             return
         for _ in self._sound_rows.read(self._scanner.sample(self._all_fields, self.info.rows)):
             pass
@@ -199,14 +200,10 @@ class Collection:
         count = len(np.atleast_2d(queries))
         vectors = self._vector_cache.get(condition, queries=count, limit=limit)
         if vectors is not None:
-            normalized = check_queries(queries, self.info.model.dim)
-            return [np.sort(cosines)[::-1][:limit] for cosines in normalized @ vectors.T]
-        return [
-            np.array([score for score, _ in hits], dtype=np.float32)
-            for hits in search_entities(
-                self._backend, self.info, queries, limit, 0, condition, ["id"]
-            )
-        ]
+            cosines = check_queries(queries, self.info.model.dim) @ vectors.T
+            return [np.sort(row)[::-1][:limit] for row in cosines]
+        results = search_entities(self._backend, self.info, queries, limit, 0, condition, ["id"])
+        return [np.array([score for score, _ in hits], dtype=np.float32) for hits in results]
 
     def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path] = ()) -> None:
         """Remember folders that were ingested, and the mount points of their disks."""
@@ -218,15 +215,15 @@ class Collection:
 
     def add_failures(self, failures: Sequence[Failure]) -> None:
         """Remember files that could not be ingested, each with its last reason only."""
-        self._catalog.add_failures(self.info.name, failures)
+        self._catalog.add_failures(self.info.milvus_name, failures)
 
     def remove_failures(self, paths: Sequence[Path]) -> None:
         """Forget files that were ingested or deleted; others are not an error."""
-        self._catalog.remove_failures(self.info.name, paths)
+        self._catalog.remove_failures(self.info.milvus_name, paths)
 
     def failures(self) -> list[Failure]:
         """Return the remembered files, by path."""
-        return self._catalog.failures(self.info.name)
+        return self._catalog.failures(self.info.milvus_name)
 
     def textness(self) -> dict[str, Any] | None:
         """Return the textness probe stored for this collection's model as JSON, or None."""

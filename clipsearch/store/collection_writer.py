@@ -8,7 +8,8 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog import Catalog, CollectionInfo
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.schema import Entity
 
 COUNT_ROWS = 10_000
@@ -44,7 +45,7 @@ class CollectionWriter:
     def upsert(self, entities: Sequence[Entity]) -> None:
         """Write entities with different ids, replacing those with the same id."""
         self.begin()
-        self._backend.upsert(self.info.name, entities)
+        self._backend.upsert(self.info.milvus_name, entities)
         self._flushed = False
         self._uncounted += len(entities)
         if self._uncounted >= COUNT_ROWS:
@@ -55,12 +56,12 @@ class CollectionWriter:
         if ids:
             self.begin()
             self._set_lower_bound(max(0, self.info.rows - len(ids)))
-            self._backend.delete(self.info.name, ids)
+            self._backend.delete(self.info.milvus_name, ids)
 
     def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
         """Remember folders that were ingested, and the mount points of their disks."""
         self.begin()
-        self._catalog.add_roots(self.info.name, roots, mounts)
+        self._catalog.add_roots(self.info.milvus_name, roots, mounts)
         self.info = replace(
             self.info,
             roots=tuple(sorted({*self.info.roots, *roots})),
@@ -70,7 +71,7 @@ class CollectionWriter:
     def remove_roots(self, paths: Sequence[Path]) -> None:
         """Forget folders and mount points."""
         self.begin()
-        self._catalog.remove_roots(self.info.name, paths)
+        self._catalog.remove_roots(self.info.milvus_name, paths)
         roots = tuple(root for root in self.info.roots if root not in set(paths))
         mounts = tuple(point for point in self.info.mounts if point not in set(paths))
         self.info = replace(self.info, roots=roots, mounts=mounts)
@@ -79,14 +80,14 @@ class CollectionWriter:
         """Note the row count, let a server index what was written, and let others write."""
         # A local store checks that its file is still the one that was opened.
         if not self._flushed or self._backend.path:
-            self._backend.flush(self.info.name)
+            self._backend.flush(self.info.milvus_name)
             self._flushed = True
         self.begin()
         self._raise_lower_bound()
         self._backend.end_writes()
 
     def _count(self, condition: str = "") -> int:
-        return self._backend.count(self.info.name, condition)
+        return self._backend.count(self.info.milvus_name, condition)
 
     def _raise_lower_bound(self) -> None:
         self._set_lower_bound(self._count())
@@ -94,5 +95,5 @@ class CollectionWriter:
 
     def _set_lower_bound(self, rows: int) -> None:
         if rows != self.info.rows:
-            self._catalog.set_rows(self.info.name, rows)
+            self._catalog.set_rows(self.info.milvus_name, rows)
             self.info = replace(self.info, rows=rows)

@@ -15,7 +15,8 @@ from clipsearch.errors import (
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import local_store
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog import CATALOG, Catalog, CollectionInfo
+from clipsearch.store.catalog import CATALOG, Catalog
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.schema import EMBEDDING, image_schema, record_fields
@@ -83,7 +84,7 @@ class Store:
         Those only partly created or dropped are left out, and those of newer versions.
         """
         existing = set(self.backend.collection_names())
-        return [info for info in self._catalog.infos() if info.rows or info.name in existing]
+        return [info for info in self._catalog.infos() if info.rows or info.milvus_name in existing]
 
     def create(self, name: str, model: ModelIdentity) -> Collection:
         """Create an empty collection for vectors of this model.
@@ -159,8 +160,8 @@ class Store:
         info = self._catalog.info(name)
         if info is None or not self.is_local:
             return 0
-        exists = name in self.backend.collection_names()
-        return max(0, info.rows - (self.backend.count(name) if exists else 0))
+        exists = info.milvus_name in self.backend.collection_names()
+        return max(0, info.rows - (self.backend.count(info.milvus_name) if exists else 0))
 
     def open_incomplete(self, name: str) -> Collection | None:
         """Open a collection to restore rows that are missing; None if all of it is.
@@ -168,15 +169,17 @@ class Store:
         The catalog expects those rows until `finish_writes`, so that a kill does not hide the loss.
         """
         info = self._catalog.info(name)
-        if info is None or name not in self.backend.collection_names():
+        if info is None or info.milvus_name not in self.backend.collection_names():
             return None
         return Collection(self.backend, self._catalog, info)
 
     def accept_loss(self, name: str) -> None:
         """Let the catalog expect no more rows than there are, so that the collection opens."""
-        exists = name in self.backend.collection_names()
+        info = self._catalog.info(name)
+        stored = name if info is None else info.milvus_name
+        exists = stored in self.backend.collection_names()
         self.backend.begin_writes()
-        self._catalog.set_rows(name, self.backend.count(name) if exists else 0)
+        self._catalog.set_rows(stored, self.backend.count(stored) if exists else 0)
         self.backend.end_writes()
 
     def disk_bytes(self) -> int | None:
@@ -199,11 +202,12 @@ class Store:
         info = self._catalog.info(name)
         if info is None:
             return None
-        exists = name in self.backend.collection_names()
+        stored = info.milvus_name
+        exists = stored in self.backend.collection_names()
         if not exists and not info.rows:
             return None  # left by a kill in `drop`
         # Only local files can lose rows silently, and a server may have to load all to count.
-        rows = (self.backend.count(name) if self.is_local else info.rows) if exists else 0
+        rows = (self.backend.count(stored) if self.is_local else info.rows) if exists else 0
         if rows >= info.rows:
             return Collection(self.backend, self._catalog, info)
         if attempts > 1:

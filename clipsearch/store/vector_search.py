@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from clipsearch.errors import UsageError
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog import CollectionInfo
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.schema import EMBEDDING, Entity
 from clipsearch.store.vector_checks import check_queries
 from clipsearch.types import Vectors
@@ -42,7 +42,7 @@ def search_entities(
     batch_size = max(1, hits // limit)
     for start in range(0, len(vectors), batch_size):
         yield from backend.search(
-            info.name,
+            info.milvus_name,
             vectors[start : start + batch_size],
             vector=EMBEDDING,
             limit=limit,

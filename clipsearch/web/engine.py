@@ -10,7 +10,7 @@ from typing import TypeVar
 from clipsearch.errors import StoreError
 from clipsearch.index import Index
 from clipsearch.query import Query
-from clipsearch.store.catalog import CollectionInfo
+from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.web.batching import Batcher
 from clipsearch.web.browse import DateOrders
 from clipsearch.web.problems import BusyProblem

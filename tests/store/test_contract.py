@@ -477,7 +477,7 @@ def test_a_collection_of_a_newer_version_is_refused(
     store: Store, own: Collection, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", 0)
+        patch.setattr("clipsearch.store.catalog_entry.SCHEMA_VERSION", 0)
         assert store.collections() == []
         for look in (store.find, store.collection, lambda name: store.create(name, MODEL)):
             with pytest.raises(StoreError, match="newer version"):
