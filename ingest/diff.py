@@ -1,8 +1,9 @@
 """Find the files that differ from what a collection holds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
-from pathlib import Path
+from typing import Self
 
 from clipsearch.batching import batches
 from clipsearch.files.discover import FileSource, ImageFile
@@ -11,42 +12,16 @@ from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
-from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
 from clipsearch.types import Failure
+from ingest.copies import StoredCopies
 from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
-from ingest.prune import can_have_moved
 from ingest.report import Outcome, Tally
 from ingest.stat_lookup import StatLookup
 
 LOOKUP = 512  # files per query to the store
 HASH_AHEAD = 64  # files hashed before they are needed
-
-
-class StoredCopies:
-    """The collection's images with one content; empty if it has none."""
-
-    def __init__(self, records: Sequence[ImageRecord], roots: Sequence[Path]) -> None:
-        self._records = records
-        self._ids = {record.id for record in records}
-        # Lazy: each is examined once, however many new files have this content.
-        self._moved = (record for record in records if can_have_moved(record.path, roots))
-
-    def __contains__(self, image_id: str) -> bool:
-        return image_id in self._ids
-
-    def __bool__(self) -> bool:
-        return bool(self._records)
-
-    @property
-    def any_id(self) -> str:
-        """The id of one of them."""
-        return self._records[0].id
-
-    def next_moved(self) -> ImageRecord | None:
-        """The next one whose file has gone, or None."""
-        return next(self._moved, None)
 
 
 class Changes:
@@ -65,7 +40,8 @@ class Changes:
         progress: Progress | None = None,
     ) -> None:
         """Count unchanged and failed files in `tally`; advance `progress` per file."""
-        self._source = source
+        self._files: Iterable[ImageFile | Failure] = source
+        self._roots = source.roots
         self._collection = collection
         self._states = StatLookup(collection)
         self._tally = tally
@@ -79,15 +55,25 @@ class Changes:
         self.current: set[str] = set()
         """Those of them whose row has the size and mtime of the file: only with `rehash`."""
 
+    def of(self, files: Iterable[ImageFile | Failure], tally: Tally) -> Self:
+        """Return the changes among other files, counted in `tally`.
+
+        Both share what was read of the collection and which files have moved.
+        """
+        other = copy(self)
+        other._files, other._tally, other._progress = files, tally, None
+        other.outdated, other.current = set(), set()
+        return other
+
     def hashed(self, pool: Pool) -> Iterator[HashedFile | Failure]:
         """Yield files that are new or changed, with the hash of their content."""
-        return ordered(pool, self._hash, self._pending(), ahead=HASH_AHEAD)
+        return ordered(pool, self._hash, self.pending(), ahead=HASH_AHEAD)
 
     def stored_copies(self, files: Sequence[HashedFile]) -> dict[str, StoredCopies]:
         """Look up the collection's images with each file's content, by content hash."""
         hashes = list({file.content_hash for file in files})
         records = self._collection.find_by_content(hashes) if self._collection else {}
-        return {key: StoredCopies(records.get(key, []), self._source.roots) for key in hashes}
+        return {key: StoredCopies(records.get(key, []), self._roots) for key in hashes}
 
     def classify(self, file: HashedFile, copies: StoredCopies) -> tuple[Outcome, str | None]:
         """Tell how a file got its known content; if it moved, also the id of its old row."""
@@ -116,9 +102,9 @@ class Changes:
             return replace(result, state=self.failures.state(file))
         return result
 
-    def _pending(self) -> Iterator[ImageFile]:
+    def pending(self) -> Iterator[ImageFile]:
         """Yield files without a row, or with another size or mtime than their row."""
-        for group in batches(self._source, LOOKUP):
+        for group in batches(self._files, LOOKUP):
             files: dict[str, ImageFile] = {}
             for item in group:
                 if isinstance(item, Failure):

@@ -5,18 +5,14 @@ ahead of it, and one more keeps the encoder busy.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
 from clipsearch.files.discover import FileSource
-from clipsearch.files.disks import mounted_disks
 from clipsearch.files.embed import ZERO_VECTOR
 from clipsearch.files.load import HashedFile, LoadedImage, load_image
-from clipsearch.files.name_date import with_name_date
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.images.decoder_pool import stop_decoders
@@ -26,10 +22,11 @@ from clipsearch.models.embedding import BATCH, encode_pixels, make_room_for_deco
 from clipsearch.store import Collection
 from clipsearch.types import Failure, ImageRow, Vectors
 from clipsearch.vectors import normalize
-from ingest.diff import LOOKUP, Changes, StoredCopies
+from ingest.copies import StoredCopies, row_of_copy
+from ingest.diff import LOOKUP, Changes
 from ingest.options import IngestOptions
-from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
 from ingest.report import IngestReport, Tally
+from ingest.run import ingest_with
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
@@ -56,35 +53,11 @@ def ingest(
     continues from there. A file that cannot be stored is in the report and never stops the others.
     `tally` counts while the run proceeds.
     """
-    tally, started = Tally() if tally is None else tally, time.monotonic()
-    changes = Changes(source, collection, options, tally, progress)
-    if progress is not None:
-        _count_in_background(source, progress)
-    if options.force:
-        collection.remove_roots(absent_disks(collection, source.roots))
-    collection.add_roots(source.roots, list(mounted_disks(source.roots)))
-    try:
+
+    def run(changes: Changes, tally: Tally) -> None:
         Ingestion(changes, collection, encoder, tally, options.max_pixels).run()
-        forget_failures(collection, source.locations, tally.failed)
-    except BaseException:
-        stored = tally.outcomes["stored"]
-        log.warning("stopped with %s stored; the next run continues from there", f"{stored:,}")
-        try:
-            _finish(collection, changes, tally)
-        except Exception as error:  # noqa: BLE001 - the first exception must reach the caller
-            log.warning("the interrupted ingestion could not be completed: %s", error)
-        raise
-    _finish(collection, changes, tally)
-    if options.prune:
-        missing = find_missing(collection, source.roots, force=options.force)
-        collection.delete(missing.ids)
-        tally.removed, tally.refused = len(missing.ids), missing.refusals
-        collection.finish_writes()
-    else:
-        only_folders = len(source.roots) == len(source.locations)
-        existing = tally.outcomes.total() if only_folders else None
-        tally.gone = count_gone(collection, source.roots, expected=existing)
-    return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=False)
+
+    return ingest_with(run, source, collection, options, progress, tally)
 
 
 class Ingestion:
@@ -203,21 +176,12 @@ class Ingestion:
 
     def _reuse(self, file: HashedFile, source: ImageRow, copies: StoredCopies) -> None:
         """Give a file the vector of another one with the same content."""
-        record = replace(
-            source.record,
-            id=file.id,
-            path=file.file.path,
-            size=file.file.size,
-            mtime_ns=file.file.mtime_ns,
-        )
         outcome, old_id = self._changes.classify(file, copies)
         if outcome == "unchanged" and file.id in self._changes.current:
             self._tally.outcomes[outcome] += 1
             self._changes.advance()
             return
-        self._writer.add(
-            ImageRow(with_name_date(record), source.embedding), outcome, replaces=old_id
-        )
+        self._writer.add(row_of_copy(source, file), outcome, replaces=old_id)
         self._changes.advance()
 
     def _reject(self, file: HashedFile, failure: Failure) -> None:
@@ -230,18 +194,3 @@ class Ingestion:
         self._changes.fail(failure)
         if failure.kind == "invalid" and (id_ := image_id(failure.path)) in self._changes.outdated:
             self._writer.remove(id_)  # its row describes content that the file no longer has
-
-
-def _finish(collection: Collection, changes: Changes, tally: Tally) -> None:
-    """Record the new failures and let the store finish its writes."""
-    collection.add_failures(changes.failures.new(tally.failed))
-    collection.finish_writes()
-
-
-def _count_in_background(source: FileSource, progress: Progress) -> None:
-    """Set the total of a progress bar when the files are counted, without waiting for it."""
-
-    def set_total() -> None:
-        progress.total = source.count()
-
-    threading.Thread(target=set_total, name="count", daemon=True).start()
