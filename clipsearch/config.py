@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
+from clipsearch.consistency import DEFAULT, Consistency, parse_consistency
 from clipsearch.errors import UsageError
 from clipsearch.text_encoding import decode_text
 
 COLLECTION = "images"
-SETTINGS = ("uri", "collection", "model", "runtime", "precision")
+SETTINGS = ("uri", "collection", "model", "runtime", "precision", "consistency")
 """Keys at the top level of config.toml that the library reads as well as the command line."""
 
 
@@ -65,6 +66,16 @@ def default_precision() -> str:
     """Return the setting `precision`, else "auto"."""
     setting = find_setting("precision")
     return setting.value if setting else "auto"
+
+
+def choose_consistency(given: str | None = None) -> Consistency:
+    """Return the given level, else the setting `consistency`, else "session".
+
+    Raises UsageError on an unknown level.
+    """
+    if given is None and (setting := find_setting("consistency")):
+        given = setting.value
+    return DEFAULT if given is None else parse_consistency(given)
 
 
 def cache_folder() -> Path:

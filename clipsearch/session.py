@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from clipsearch import arguments, config
+from clipsearch.consistency import Consistency
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.remote_backend import Calls, RemoteBackend, remote_backend
@@ -43,12 +44,14 @@ def open_store(
     preload: str | None = None,
     daemon: bool = True,
     single_query: bool = False,
+    consistency: Consistency | None = None,
 ) -> Store:
     """Open a store through its daemon if one runs, else in this process; see `Store.open`.
 
     With daemon=False a daemon is used only if needed. `single_query` opens a `FileBackend`.
     """
-    location, backend = parse_uri(uri), FileBackend if single_query else MilvusBackend
+    location, level = parse_uri(uri), config.choose_consistency(consistency)
+    backend = partial(FileBackend if single_query else MilvusBackend, consistency=level)
     open_direct = partial(backend, location, token=token, create=create, preload=preload)
     find = partial(DaemonClient.find, location.key, location.access_key(token), create=create)
 
@@ -59,7 +62,7 @@ def open_store(
         except StoreError:
             if (client := find()) is None:  # one may just have started and locked the file
                 raise
-        return remote_backend(client, reopen, location)
+        return remote_backend(client, reopen, location, level)
 
     reopen = partial(open_backend, daemon=False, reopen=open_direct)  # or with its successor
     return Store(open_backend(daemon=daemon, reopen=reopen), sample=not single_query)
@@ -111,6 +114,7 @@ class Session:
         preload: bool = False,
         daemon: bool = True,
         single_query: bool = False,
+        consistency: Consistency | None = None,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the URI of a Milvus server.
 
@@ -124,15 +128,14 @@ class Session:
         these defaults after the variables. With create=False a missing file is a StoreError.
         `preload` loads the model for text queries while the store opens. With daemon=False a
         running daemon is not used unless it has locked the file. `single_query` starts Milvus Lite
-        only if something but a query without filters needs it.
+        only if something but a query without filters needs it. `consistency`: see `Consistency`.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
         location = parse_uri(config.default_uri() if uri is None else uri)
         name = arguments.text("collection", collection or config.default_collection())
-        preloaded = None
-        if preload and not (daemon and find_endpoint(location.key)):  # which has the model already
-            preloaded = start_preload(location.display, name, model_runtime)
+        is_cold = preload and not (daemon and find_endpoint(location.key))  # no daemon has it
+        preloaded = start_preload(location.display, name, model_runtime) if is_cold else None
         store = open_store(
             location.text,
             token=token,
@@ -140,6 +143,7 @@ class Session:
             preload=name,
             daemon=daemon,
             single_query=single_query,
+            consistency=consistency,
         )
         try:
             return cls(store, name, model, model_runtime, preloaded)
@@ -212,9 +216,8 @@ class Session:
         name = self._model_name()
         sample = partial(self._sample_images, new_files)
         load = partial(registry.load, name, self._runtime, sample=sample)
-        if self._collection is None:
+        if (expected := self.model) is None:
             return load()  # here, as it may be downloaded with a progress bar
-        expected = self._collection.info.model
         remember_model(self.store.uri, self.name, expected.name)
         if self._preloaded and (encoder := self._preloaded.encoder(name, self._runtime)):
             return encoder
@@ -231,15 +234,15 @@ class Session:
 
     def _sample_images(self, new_files: Iterable[Path], count: int) -> "list[Image]":
         """At most `count` images of the collection, or of the files to ingest."""
-        stored = () if self._collection is None else self._collection.scan()
+        stored = self._collection.scan() if self._collection else ()
         return sample_images(chain((record.path for record in stored), new_files), count)
 
     def _model_name(self) -> str:
         named = self._model if isinstance(self._model, str) and self._model != "auto" else ""
         # Of several ONNX exports of the collection's model, the one that is named.
         is_export = named and registry.parse_model_name(named).family == "onnx"
-        if self._collection is not None and not is_export:
-            return self._collection.info.model.name
+        if self.model is not None and not is_export:
+            return self.model.name
         if named:
             return named
         name, reason = registry.choose_default()

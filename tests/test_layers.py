@@ -21,8 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
     " clipsearch.interrupt clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
-    "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.config"
+    "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.consistency"
     " clipsearch.uri",
+    "clipsearch.config",
     "clipsearch.cache clipsearch.temporary_folder",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",

@@ -9,6 +9,7 @@ import click
 
 from clipsearch import config
 from clipsearch.cli.param_types import byte_size, textness_scale
+from clipsearch.consistency import DEFAULT, LEVELS
 from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,6 +84,17 @@ seed = click.option(
 model = click.option("--model", default="auto", show_default=True, help=f"{MODEL_HELP} {MODEL_ENV}")
 collection_model = click.option(
     "--model", help=f"{MODEL_HELP} {MODEL_ENV}  [default: the model of the collection, or auto]"
+)
+
+
+consistency = click.option(
+    "--consistency",
+    type=click.Choice(LEVELS),
+    envvar="CLIPSEARCH_CONSISTENCY",
+    default=config.choose_consistency,
+    show_default=DEFAULT,
+    help="Writes of other processes that a search on a Milvus server includes: all (strong, 0.2 s "
+    "slower), or those until a few seconds ago. [env: CLIPSEARCH_CONSISTENCY]",
 )
 
 

@@ -11,6 +11,7 @@ from clipsearch.cli.output import Output, output
 from clipsearch.cli.query_images import allow_private as allow_private_option
 from clipsearch.cli.query_images import as_files, image_term, note_files
 from clipsearch.cli.search import Target, search_and_show
+from clipsearch.consistency import Consistency
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Filters, Query, parse
 from clipsearch.query.query import TextnessScale
@@ -41,6 +42,7 @@ from clipsearch.query.query import TextnessScale
 @click.option("--no-self", is_flag=True, help="Leave out the query images themselves.")
 @filters
 @output
+@options.consistency
 @options.store
 @options.runtime
 def query(
@@ -56,6 +58,7 @@ def query(
     max_pixels: int | None,
     allow_private: bool,
     no_self: bool,
+    consistency: Consistency,
     uri: str,
     token: str | None,
     collection: str,
@@ -96,5 +99,5 @@ def query(
             replace(search_query, terms=located),
             output_options,
             title=" ".join(words) or " + ".join(images),
-            target=Target(uri, token, collection, runtime),
+            target=Target(uri, token, collection, runtime, consistency),
         )

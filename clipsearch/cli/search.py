@@ -7,6 +7,7 @@ from pathlib import Path
 from clipsearch.cli.existing import existing_hits
 from clipsearch.cli.messages import note
 from clipsearch.cli.output import Output, show
+from clipsearch.consistency import Consistency
 from clipsearch.daemon import request as daemon
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.errors import UsageError
@@ -21,12 +22,13 @@ from clipsearch.uri import parse_uri
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The values of the options `store` and `runtime`: what is searched, and by which model."""
+    """The values of `store`, `runtime` and `consistency`: what is searched, by which model."""
 
     uri: str
     token: str | None
     collection: str
     runtime: Runtime
+    consistency: Consistency
 
 
 def search_and_show(query: Query, options: Output, *, title: str, target: Target) -> None:
@@ -40,7 +42,12 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
         response = _respond(
             query,
             lambda query: daemon.search(
-                query, parse_uri(target.uri), target.token, target.collection, target.runtime
+                query,
+                parse_uri(target.uri),
+                target.token,
+                target.collection,
+                target.runtime,
+                target.consistency,
             ),
             existing=options.existing,
         )
@@ -111,6 +118,7 @@ def _search_here(
         preload=any(isinstance(term.content, str) for term in query.terms),
         daemon=may_use_daemon,
         single_query=query.filters == NO_FILTERS and not query.exclude_images,
+        consistency=target.consistency,
         **target.runtime.options(),
     ) as session:
         response = _respond(

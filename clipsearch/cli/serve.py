@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from clipsearch.cli import options
+from clipsearch.consistency import Consistency
 from clipsearch.daemon.options import DaemonOptions, parse_duration
 from clipsearch.errors import UsageError
 from clipsearch.models.runtime import Runtime
@@ -59,6 +60,7 @@ TOKEN_LENGTH = 8
     metavar="TIME",
     help="Unload the model when it was not used for this long: 10m, 2h.  [default: keep it]",
 )
+@options.consistency
 @options.served_store
 @options.runtime
 def serve(
@@ -71,6 +73,7 @@ def serve(
     allowed_hosts: tuple[str, ...],
     open_browser: bool,
     model_ttl: str | None,
+    consistency: Consistency,
     uri: str,
     token: str | None,
     collection: str,
@@ -110,7 +113,7 @@ def serve(
             click.echo("no browser was found", err=True)
 
     service.serve(
-        DaemonOptions(uri, token, collection, runtime),
+        DaemonOptions(uri, token, collection, runtime, consistency=consistency),
         settings,
         model_ttl=None if model_ttl is None else parse_duration(model_ttl),
         on_ready=on_ready,

@@ -10,6 +10,7 @@ from clipsearch.cli.output import Output, output
 from clipsearch.cli.query_images import allow_private as allow_private_option
 from clipsearch.cli.query_images import as_files, image_term
 from clipsearch.cli.search import Target, search_and_show
+from clipsearch.consistency import Consistency
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Query
 from clipsearch.query.query import TextnessScale
@@ -22,6 +23,7 @@ from clipsearch.query.query import TextnessScale
 @options.query_max_pixels
 @allow_private_option
 @output
+@options.consistency
 @options.store
 @options.runtime
 def similar(
@@ -32,6 +34,7 @@ def similar(
     max_textness: float | None,
     max_pixels: int | None,
     allow_private: bool,
+    consistency: Consistency,
     uri: str,
     token: str | None,
     collection: str,
@@ -60,5 +63,5 @@ def similar(
             replace(query, terms=terms),
             output_options,
             title=f"similar to {image}",
-            target=Target(uri, token, collection, runtime),
+            target=Target(uri, token, collection, runtime, consistency),
         )

@@ -2,6 +2,7 @@
 
 from typing import Any, Never
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.daemon.remote_backend import remote_backend
 from clipsearch.daemon.request_service import LocalCalls
 from clipsearch.daemon.server import Server
@@ -13,7 +14,12 @@ from clipsearch.store import Store
 
 
 def open_index(
-    server: Server, collection: str, runtime: Runtime | None = None, *, create: bool = False
+    server: Server,
+    collection: str,
+    runtime: Runtime | None = None,
+    *,
+    create: bool = False,
+    consistency: Consistency = DEFAULT,
 ) -> Index:
     """Open a collection through the server's own store and encoders; close it after use.
 
@@ -22,7 +28,7 @@ def open_index(
     raises StoreError.
     """
     calls = _HostCalls(server.open_calls(create=create))
-    backend = remote_backend(calls, _refuse, server.uri)
+    backend = remote_backend(calls, _refuse, server.uri, consistency)
     try:
         return Index(Store(backend), collection, runtime=runtime)
     except BaseException:

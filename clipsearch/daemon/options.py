@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.errors import UsageError
 from clipsearch.models.runtime import Runtime
 
@@ -30,7 +31,7 @@ class DaemonOptions:
     """What a daemon serves: a store, and the model of one of its collections.
 
     `idle` is the time without use after which it stops, in seconds; `collection` need not exist
-    yet; `runtime` is the model's.
+    yet; `runtime` is the model's. `consistency` is that of `serve`; commands have their own.
     """
 
     uri: str
@@ -38,3 +39,4 @@ class DaemonOptions:
     collection: str
     runtime: Runtime
     idle: float = IDLE_SECONDS
+    consistency: Consistency = DEFAULT

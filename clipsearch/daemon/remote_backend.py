@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, cast
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
@@ -24,6 +25,9 @@ READS = frozenset(
     }
 )
 WRITES = frozenset({"create", "drop", "upsert", "delete"})
+LEVELED = frozenset({"count", "query", "search"})
+"""Reads with a level of consistency."""
+
 METHODS = READS | WRITES | {"begin_writes", "end_writes"}
 
 
@@ -47,12 +51,19 @@ class RemoteBackend:
     deleted by their keys.
     """
 
-    def __init__(self, client: Calls, reopen: Callable[[], Backend], uri: StoreURI) -> None:
+    def __init__(
+        self,
+        client: Calls,
+        reopen: Callable[[], Backend],
+        uri: StoreURI,
+        consistency: Consistency,
+    ) -> None:
         """Use a connected client; `reopen` opens a Backend without it or with another daemon."""
         self.uri = uri.display
         self.path = uri.path
         self._client: Calls | None = client
         self._reopen = reopen
+        self._consistency = consistency
         self._other: Backend | None = None
 
     @property
@@ -76,6 +87,8 @@ class RemoteBackend:
         return partial(self._call, method)
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        if method in LEVELED:
+            options["consistency"] = options.get("consistency") or self._consistency
         if self._client is not None:
             try:
                 return self._client.call("store", method, *arguments, **options)
@@ -89,6 +102,11 @@ class RemoteBackend:
         raise StoreError(f"the store {self.uri} is closed")
 
 
-def remote_backend(client: Calls, reopen: Callable[[], Backend], uri: StoreURI) -> Backend:
+def remote_backend(
+    client: Calls,
+    reopen: Callable[[], Backend],
+    uri: StoreURI,
+    consistency: Consistency = DEFAULT,
+) -> Backend:
     """Return a RemoteBackend, whose methods the type checker cannot see, as a Backend."""
-    return cast("Backend", RemoteBackend(client, reopen, uri))
+    return cast("Backend", RemoteBackend(client, reopen, uri, consistency))

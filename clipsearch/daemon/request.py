@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch import errors
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.daemon.connection import DaemonLostError, check_alive, connect
 from clipsearch.daemon.endpoint import find_endpoint
 from clipsearch.daemon.protocol import Message, receive_message, send_message
@@ -21,7 +22,12 @@ log = logging.getLogger("clipsearch")
 
 
 def search(
-    query: Query, uri: StoreURI, token: str | None, collection: str, runtime: Runtime
+    query: Query,
+    uri: StoreURI,
+    token: str | None,
+    collection: str,
+    runtime: Runtime,
+    consistency: Consistency = DEFAULT,
 ) -> SearchResponse | None:
     """Search a collection by the daemon that serves its store.
 
@@ -35,6 +41,7 @@ def search(
         "collection": collection,
         "runtime": runtime.options(),
         "query": request_json(query),
+        "consistency": consistency,
     }
     try:
         result = _ask("search", request, uri, token)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from clipsearch.consistency import DEFAULT, parse_consistency
 from clipsearch.daemon.connection import DaemonLostError
 from clipsearch.daemon.encoder_pool import EncoderPool
 from clipsearch.daemon.protocol import Message
@@ -61,7 +62,8 @@ def answer(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]
     Raises what it raises without a daemon, and DaemonLostError if the client must load the model
     itself: the daemon may have other weights or settings.
     """
-    store = Store(remote_backend(calls, _shut_down, uri))
+    level = parse_consistency(request.get("consistency", DEFAULT))
+    store = Store(remote_backend(calls, _shut_down, uri, level))
     if request["method"] == "status":
         return store_status(store)
     query = parse_request(request["query"])

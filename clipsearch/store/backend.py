@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from clipsearch.consistency import Consistency
 from clipsearch.store.capabilities import Capabilities
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
 
 class Backend(Protocol):
-    """The Milvus operations that collections need, with plain values. For one thread at a time."""
+    """The Milvus operations that collections need, with plain values. For one thread at a time.
+
+    A read without `consistency` has the level of the backend.
+    """
 
     @property
     def uri(self) -> str:
@@ -58,13 +62,23 @@ class Backend(Protocol):
     def flush(self, name: str) -> None:
         """Make a server seal what was written, so that its index will cover it."""
 
-    def count(self, name: str, condition: str = "") -> int:
-        """Count the matching rows, after all writes so far."""
+    def count(
+        self, name: str, condition: str = "", *, consistency: Consistency | None = None
+    ) -> int:
+        """Count the matching rows."""
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a collection is ready; a server first loads it into memory."""
 
-    def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
+    def query(
+        self,
+        name: str,
+        condition: str,
+        fields: Sequence[str],
+        limit: int,
+        *,
+        consistency: Consistency | None = None,
+    ) -> list[Entity]:
         """Return up to `limit` matching entities, in no defined order."""
 
     def search(
@@ -77,5 +91,6 @@ class Backend(Protocol):
         offset: int,
         condition: str,
         fields: Sequence[str],
+        consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
         """Return the nearest entities with their cosine for each of (n, d) queries, best first."""

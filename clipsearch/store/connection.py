@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import Any, TypeVar
 
 from clipsearch.address_space import STORE, require_address_space
+from clipsearch.consistency import Consistency
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError, describe_error, shorten
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import local_store
@@ -17,6 +18,7 @@ from clipsearch.store.local_store import LiteServer
 from clipsearch.store.milvus_errors import foreign_errors
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
 from clipsearch.store.open_files import require_open_files
+from clipsearch.store.read_level import note_write, reading
 from clipsearch.store.recovery import lite_write_seconds, write_again
 from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
@@ -114,10 +116,20 @@ class MilvusConnection:
         """The time limit of a call that neither loads nor flushes a collection."""
         return SERVER_SECONDS if self.server is None else CALL_SECONDS
 
-    @property
-    def read_options(self) -> dict[str, Any]:
-        """Options of reads, which return everything written before them."""
-        return {"consistency_level": "Strong", "timeout": self.seconds}
+    def read(self, collection: str, consistency: Consistency, call: Callable[..., T]) -> T:
+        """Make a read at a level, with the options that `call` gets; repeat it as `repeat` does."""
+        level = "strong" if self.server is not None else consistency  # Lite knows no others
+        with reading(self.uri, collection, level) as name:
+            return self.repeat(lambda: call(consistency_level=name, timeout=self.seconds))
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[None]:
+        """Note that a collection is written, so that sessions read that, even if it fails."""
+        try:
+            yield
+        finally:
+            if self.server is None:
+                note_write(self.uri, collection)
 
     def write_seconds(self, rows: int) -> float:
         """Return the time limit of a write of so many rows."""
@@ -231,7 +243,7 @@ class MilvusConnection:
             time.sleep(pause)
             with suppress(StoreError, *foreign_errors()):
                 self.client_for(collection).query(
-                    collection, filter=condition, output_fields=["count(*)"], **self.read_options
+                    collection, filter=condition, output_fields=["count(*)"], timeout=self.seconds
                 )
                 return True
         return False

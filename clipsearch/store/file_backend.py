@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.store.lite_check import LiteCheck
 from clipsearch.store.lite_file import LiteFile
 from clipsearch.store.milvus import MilvusBackend
@@ -26,10 +27,18 @@ class FileBackend(MilvusBackend):
     """
 
     def __init__(
-        self, uri: StoreURI, *, token: str | None, create: bool, preload: str | None = None
+        self,
+        uri: StoreURI,
+        *,
+        token: str | None,
+        create: bool,
+        preload: str | None = None,
+        consistency: Consistency = DEFAULT,
     ) -> None:
         """Lock the file; the other arguments are those of MilvusBackend, for its start."""
-        super().__init__(uri, token=token, create=create, preload=preload, lazy=True)
+        super().__init__(
+            uri, token=token, create=create, preload=preload, lazy=True, consistency=consistency
+        )
         # Rows may be missing from a file within whose last write a process was killed.
         is_complete = uri.path is not None and not redo_path(uri.path.resolve()).exists()
         self._file = LiteFile(uri.path) if uri.path is not None and is_complete else None
@@ -44,15 +53,29 @@ class FileBackend(MilvusBackend):
         names = self._read(LiteFile.collection_names)
         return super().collection_names() if names is None else names
 
-    def count(self, name: str, condition: str = "") -> int:
+    def count(
+        self, name: str, condition: str = "", *, consistency: Consistency | None = None
+    ) -> int:
         """Count the matching rows."""
         rows = self._read(lambda file: file.count(name, condition))
-        return super().count(name, condition) if rows is None else rows
+        if rows is None:
+            return super().count(name, condition, consistency=consistency)
+        return rows
 
-    def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
+    def query(
+        self,
+        name: str,
+        condition: str,
+        fields: Sequence[str],
+        limit: int,
+        *,
+        consistency: Consistency | None = None,
+    ) -> list[Entity]:
         """Return up to `limit` matching entities, in no defined order."""
         entities = self._read(lambda file: file.query(name, condition, fields, limit))
-        return super().query(name, condition, fields, limit) if entities is None else entities
+        if entities is None:
+            return super().query(name, condition, fields, limit, consistency=consistency)
+        return entities
 
     def search(
         self,
@@ -64,6 +87,7 @@ class FileBackend(MilvusBackend):
         offset: int,
         condition: str,
         fields: Sequence[str],
+        consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
         """Return the nearest entities with their cosine for each of (n, d) queries, best first."""
         hits = slice(offset, offset + limit)
@@ -78,6 +102,7 @@ class FileBackend(MilvusBackend):
             offset=offset,
             condition=condition,
             fields=fields,
+            consistency=consistency,
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.startup import import_pymilvus
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
 from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
@@ -28,11 +29,13 @@ class MilvusBackend:
         create: bool,
         preload: str | None = None,
         lazy: bool = False,
+        consistency: Consistency = DEFAULT,
     ) -> None:
         """Connect to the server at `uri`, or lock its path and start Milvus Lite on it.
 
         Milvus Lite starts at once to load the collection `preload`, if it exists. Loading takes
         most of the time of opening a large collection. If `lazy`, the first call connects.
+        `consistency` is the level of reads that do not give one.
         """
         self._connection = MilvusConnection(
             uri, token=token, create=create, preload=preload, lazy=lazy
@@ -40,6 +43,7 @@ class MilvusBackend:
         self._writes = Writes(self._connection)
         self._is_local = uri.path is not None
         self._capabilities: Capabilities | None = None
+        self._consistency = consistency
 
     @property
     def uri(self) -> str:
@@ -141,9 +145,11 @@ class MilvusBackend:
         """Make a server seal what was written, so that its index will cover it."""
         self._writes.run(lambda: self._connection.client().flush(name, timeout=CALL_SECONDS))
 
-    def count(self, name: str, condition: str = "") -> int:
-        """Count the matching rows, after all writes so far."""
-        [result] = self._query(name, condition, ["count(*)"])
+    def count(
+        self, name: str, condition: str = "", *, consistency: Consistency | None = None
+    ) -> int:
+        """Count the matching rows."""
+        [result] = self._query(name, condition, ["count(*)"], consistency)
         return int(result["count(*)"])
 
     def is_loaded(self, name: str) -> bool:
@@ -154,9 +160,17 @@ class MilvusBackend:
             )["state"]
             return bool(state == import_pymilvus().client.types.LoadState.Loaded)
 
-    def query(self, name: str, condition: str, fields: Sequence[str], limit: int) -> list[Entity]:
+    def query(
+        self,
+        name: str,
+        condition: str,
+        fields: Sequence[str],
+        limit: int,
+        *,
+        consistency: Consistency | None = None,
+    ) -> list[Entity]:
         """Return up to `limit` matching entities, in no defined order."""
-        return self._query(name, condition, list(fields), limit=limit)
+        return self._query(name, condition, list(fields), consistency, limit=limit)
 
     def search(
         self,
@@ -168,6 +182,7 @@ class MilvusBackend:
         offset: int,
         condition: str,
         fields: Sequence[str],
+        consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
         """Return the nearest entities for each of (n, d) queries of length 1, best first.
 
@@ -176,8 +191,10 @@ class MilvusBackend:
         """
         params = search_params(limit + offset, is_local=self._is_local)
         with self._connection.translating(name, condition):
-            results = self._connection.repeat(
-                lambda: self._connection.client_for(name).search(
+            results = self._connection.read(
+                name,
+                consistency or self._consistency,
+                lambda **options: self._connection.client_for(name).search(
                     name,
                     list(queries),
                     filter=condition,
@@ -185,21 +202,26 @@ class MilvusBackend:
                     anns_field=vector,
                     output_fields=list(fields),
                     search_params={"offset": offset, "params": params},
-                    **self._connection.read_options,
-                )
+                    **options,
+                ),
             )
             return [[(float(hit["distance"]), hit["entity"]) for hit in hits] for hits in results]
 
-    def _query(self, name: str, condition: str, fields: list[str], **options: int) -> list[Entity]:
+    def _query(
+        self,
+        name: str,
+        condition: str,
+        fields: list[str],
+        consistency: Consistency | None,
+        **options: int,
+    ) -> list[Entity]:
         with self._connection.translating(name, condition):
-            entities = self._connection.repeat(
-                lambda: self._connection.client_for(name).query(
-                    name,
-                    filter=condition,
-                    output_fields=fields,
-                    **options,
-                    **self._connection.read_options,
-                )
+            entities = self._connection.read(
+                name,
+                consistency or self._consistency,
+                lambda **level: self._connection.client_for(name).query(
+                    name, filter=condition, output_fields=fields, **options, **level
+                ),
             )
             return [dict(entity) for entity in entities]
 

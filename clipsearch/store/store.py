@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Self
 
+from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
@@ -51,16 +52,23 @@ class Store:
         token: str | None = None,
         create: bool = True,
         preload: str | None = None,
+        consistency: Consistency = DEFAULT,
     ) -> Store:
         """Open a path that ends in .db, or the URI of a server, without a daemon.
 
         `clipsearch.session.open_store` uses a running daemon. `create` makes a missing file and
         its folder. A local store starts at once to load the collection `preload`, if it exists.
+        `consistency` is the level of reads from a server; see `Consistency`.
         Raises UsageError on any other URI; StoreError if the file is locked, foreign, read-only or
         (create=False) missing, or if the server does not answer; DamagedStoreError if the file is
         damaged.
         """
-        return cls(MilvusBackend(parse_uri(uri), token=token, create=create, preload=preload))
+        location = parse_uri(uri)
+        return cls(
+            MilvusBackend(
+                location, token=token, create=create, preload=preload, consistency=consistency
+            )
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +204,7 @@ class Store:
         It has our fields, of this version or an earlier one, and no rows.
         """
         fields = self.backend.fields(name).keys()
-        return fields >= REQUIRED_FIELDS and not self.backend.count(name)
+        return fields >= REQUIRED_FIELDS and not self.backend.count(name, consistency="strong")
 
     def _find(self, name: str, attempts: int) -> Collection | None:
         info = self._catalog.info(name)

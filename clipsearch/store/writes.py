@@ -57,7 +57,7 @@ class Writes:
                     raise
 
     def upsert(self, name: str, entities: Sequence[Entity]) -> None:
-        """Write entities with different keys, their first fields; replace those that exist.
+        """Write entities with different keys, their first field; replace those that exist.
 
         Raises RefusedRowsError if a value does not fit.
         """
@@ -83,7 +83,9 @@ class Writes:
 
     def _delete(self, name: str, batch: Sequence[str]) -> None:
         seconds = self._connection.write_seconds(len(batch))
-        self._connection.client_for(name).delete(name, ids=batch, timeout=seconds)
+        client = self._connection.client_for(name)
+        with self._connection.writing(name):
+            client.delete(name, ids=batch, timeout=seconds)
 
     def _upsert(self, name: str, batch: Sequence[Entity]) -> None:
         client = self._connection.client_for(name)
@@ -92,7 +94,7 @@ class Writes:
         if redo is not None:
             redo.write(name, batch)
         try:
-            with refusing_rows(self._connection.uri):
+            with refusing_rows(self._connection.uri), self._connection.writing(name):
                 client.upsert(name, batch, timeout=self._connection.write_seconds(len(batch)))
         except RefusedRowsError:
             if redo is not None:
@@ -106,7 +108,7 @@ class Writes:
         key_field = next(iter(batch[0]))
         condition = filters.text_in(key_field, [entity[key_field] for entity in batch])
         [result] = self._connection.client_for(name).query(
-            name, filter=condition, output_fields=["count(*)"], **self._connection.read_options
+            name, filter=condition, output_fields=["count(*)"], timeout=self._connection.seconds
         )
         return int(result["count(*)"]) > 0
 

@@ -41,7 +41,12 @@ def serve(
     server = Server(endpoint, uri, options.token, idle=None, model_ttl=model_ttl, url=url)
     handle_signals(server)
     open_collection = partial(
-        open_index, server, options.collection, options.runtime, create=settings.allow_write
+        open_index,
+        server,
+        options.collection,
+        options.runtime,
+        create=settings.allow_write,
+        consistency=options.consistency,
     )
     engine = Engine(open_collection, settings.limits, encoder_batches=server.encoders.count_batches)
     http = HttpServer(create_app(engine, settings), listener)
