@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from clipsearch.errors import UsageError, shorten
 from clipsearch.records import MAX_RESULTS
+from clipsearch.remote_path import locate
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ def texts(name: str, value: Any) -> tuple[str, ...]:
 def paths(name: str, value: Any) -> list[Path]:
     """Return paths, or a single one, as a list; raise UsageError on anything else."""
     kind = (str, os.PathLike)
-    return [Path(os.fsdecode(path)) for path in sequence(name, value, kind, "paths")]
+    return [locate(os.fsdecode(path)) for path in sequence(name, value, kind, "paths")]
 
 
 def flat_paths(name: str, values: tuple[Any, ...]) -> list[Path]:

@@ -10,7 +10,6 @@ from clipsearch.classify.predictions import Classification, check_top_and_thresh
 from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, tag_images
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
@@ -31,6 +30,7 @@ from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.removal import remove_images
 from ingest.report import IngestReport, Tally
+from ingest.sources.source import Source, open_source, plain_files
 
 
 class Index(SearchAPI, Session):
@@ -54,12 +54,12 @@ class Index(SearchAPI, Session):
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
-        source = FileSource(arguments.flat_paths("paths", paths), selection)
+        source = open_source(arguments.flat_paths("paths", paths), selection)
         return self.ingest_source(source, options=options, dry_run=dry_run, progress=progress)
 
     def ingest_source(
         self,
-        source: FileSource,
+        source: Source,
         *,
         options: IngestOptions | None = None,
         dry_run: bool = False,
@@ -73,7 +73,7 @@ class Index(SearchAPI, Session):
             return preview(source, collection, options, progress)
         if collection is None:  # an empty folder creates no collection
             source.require_any()
-        encoder = self.load(file.path for file in source if isinstance(file, ImageFile))
+        encoder = self.load(plain_files(source))
         try:
             return ingest(source, self.create_collection(), encoder, options, progress, tally)
         finally:

@@ -1,8 +1,16 @@
 """The metadata of a stored image, and a search result; imported without numpy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
+
+MetadataValue: TypeAlias = str | int | float | bool
+"""A value that a source gives for an image, such as its license or caption."""
+
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+"""Such values by the name of their column or field."""
 
 MAX_RESULTS = 16_384
 """Maximum rows of one query, and of offset + limit of one search, on every Milvus."""
@@ -18,7 +26,8 @@ class ImageRecord:
     where it is from: "exif", "xmp", "iptc", "gps", "png", "container" (HEIC, AVIF), the file's
     "name", or "" if unknown. `tags` are the labels that `clipsearch tag` assigned to this content
     of the file. `camera` is make and model, or "". `latitude` and `longitude` are in degrees, north
-    and east positive, or None.
+    and east positive, or None. `metadata` is what the source says about the image: columns of a
+    Parquet file, or fields of the JSON beside it in a tar archive.
     """
 
     id: str
@@ -35,6 +44,7 @@ class ImageRecord:
     camera: str = ""
     latitude: float | None = None
     longitude: float | None = None
+    metadata: Metadata = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

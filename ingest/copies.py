@@ -44,5 +44,6 @@ def row_of_copy(source: ImageRow, file: HashedFile) -> ImageRow:
         path=file.file.path,
         size=file.file.size,
         mtime_ns=file.file.mtime_ns,
+        metadata=file.file.metadata,
     )
     return ImageRow(with_name_date(record), source.embedding)

@@ -6,22 +6,26 @@ from dataclasses import replace
 from typing import Self
 
 from clipsearch.batching import batches
-from clipsearch.files.discover import FileSource, ImageFile
+from clipsearch.files.discover import ImageFile
 from clipsearch.files.load import HashedFile, hash_file
 from clipsearch.files.pool import Pool, ordered
 from clipsearch.files.progress import Progress
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
+from clipsearch.locations.content import IN_MEMORY, Held
 from clipsearch.store import Collection
 from clipsearch.types import Failure
 from ingest.copies import StoredCopies
 from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
 from ingest.report import Outcome, Tally
+from ingest.sources.archive_state import Item, UnchangedArchive
+from ingest.sources.source import Source
 from ingest.stat_lookup import StatLookup
 
 LOOKUP = 512  # files per query to the store
 HASH_AHEAD = 64  # files hashed before they are needed
+HELD_UNIT = 1 << 16  # bytes in memory that count as one more file of a lookup
 
 
 class Changes:
@@ -33,14 +37,14 @@ class Changes:
 
     def __init__(
         self,
-        source: FileSource,
+        source: Source,
         collection: Collection | None,
         options: IngestOptions,
         tally: Tally,
         progress: Progress | None = None,
     ) -> None:
         """Count unchanged and failed files in `tally`; advance `progress` per file."""
-        self._files: Iterable[ImageFile | Failure] = source
+        self._files: Iterable[Item] = source
         self._roots = source.roots
         self._collection = collection
         self._states = StatLookup(collection)
@@ -55,7 +59,7 @@ class Changes:
         self.current: set[str] = set()
         """Those of them whose row has the size and mtime of the file: only with `rehash`."""
 
-    def of(self, files: Iterable[ImageFile | Failure], tally: Tally) -> Self:
+    def of(self, files: Iterable[Item], tally: Tally) -> Self:
         """Return the changes among other files, counted in `tally`.
 
         Both share what was read of the collection and which files have moved.
@@ -104,18 +108,21 @@ class Changes:
 
     def pending(self) -> Iterator[ImageFile]:
         """Yield files without a row, or with another size or mtime than their row."""
-        for group in batches(self._files, LOOKUP):
+        for group in batches(self._files, LOOKUP, weigh=_weight):
             files: dict[str, ImageFile] = {}
             for item in group:
-                if isinstance(item, Failure):
+                if isinstance(item, ImageFile):
+                    files[image_id(item.path)] = item
+                elif isinstance(item, Failure):
                     self.fail(item)
                 else:
-                    files[image_id(item.path)] = item
+                    self._skip(item)
             states = self._states.find(list(files))
             for id_, file in files.items():
                 state = states.get(id_)
                 is_current = state == (file.size, file.mtime_ns)
-                if is_current and not self._rehash:
+                rehash = self._rehash or file.recheck
+                if is_current and not rehash:
                     self._tally.outcomes["unchanged"] += 1
                     self.advance()
                     continue
@@ -123,7 +130,20 @@ class Changes:
                     self.outdated.add(id_)
                     if is_current:
                         self.current.add(id_)
-                elif not self._rehash and (failure := self.failures.find(id_, file)):
+                elif not rehash and (failure := self.failures.find(id_, file)):
                     self.fail(failure)
                     continue
                 yield file
+
+    def _skip(self, archive: UnchangedArchive) -> None:
+        """Count the images of an archive that was not read, and its failures of before."""
+        failures = self.failures.within(archive.path)
+        self._tally.failed += failures
+        self._tally.outcomes["unchanged"] += archive.images - len(failures)
+
+
+def _weight(item: Item) -> int:
+    """Count content that is held in memory as several files."""
+    if isinstance(item, ImageFile) and isinstance(item.origin, Held):
+        return 1 + min(item.size, IN_MEMORY) // HELD_UNIT
+    return 1

@@ -3,7 +3,6 @@
 import time
 
 from clipsearch.batching import batches
-from clipsearch.files.discover import FileSource
 from clipsearch.files.load import HashedFile
 from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
@@ -13,10 +12,11 @@ from ingest.diff import LOOKUP, Changes
 from ingest.options import IngestOptions
 from ingest.prune import find_missing
 from ingest.report import IngestReport, Tally
+from ingest.sources.source import Source
 
 
 def preview(
-    source: FileSource,
+    source: Source,
     collection: Collection | None,
     options: IngestOptions,
     progress: Progress | None = None,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import metadata
+from pathlib import Path
 
 from clipsearch.files.discover import ImageFile
 from clipsearch.images.hashing import content_hash, image_id
@@ -26,6 +27,10 @@ class KnownFailures:
         """Return the failure of a file with this id if it would fail in the same way again."""
         failure = self._by_id.get(id_)
         return failure if failure and failure.state == self.state(file) else None
+
+    def within(self, folder: Path) -> list[Failure]:
+        """Return the failures below a folder or in an archive."""
+        return [failure for failure in self._stored if folder in failure.path.parents]
 
     def state(self, file: ImageFile) -> FailedState:
         """The state to remember for a file whose content cannot be used."""

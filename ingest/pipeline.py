@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from clipsearch.batching import batches
 from clipsearch.errors import ZeroVectorError
-from clipsearch.files.discover import FileSource
 from clipsearch.files.embed import ZERO_VECTOR
 from clipsearch.files.load import HashedFile, LoadedImage, load_image
 from clipsearch.files.pool import Pool, ordered
@@ -27,6 +26,7 @@ from ingest.diff import LOOKUP, Changes
 from ingest.options import IngestOptions
 from ingest.report import IngestReport, Tally
 from ingest.run import ingest_with
+from ingest.sources.source import Source
 from ingest.writer import Writer
 
 log = logging.getLogger("clipsearch")
@@ -40,7 +40,7 @@ not yet decoded, which the operating system still has in its page cache."""
 
 
 def ingest(
-    source: FileSource,
+    source: Source,
     collection: Collection,
     encoder: Encoder,
     options: IngestOptions,
@@ -150,7 +150,7 @@ class Ingestion:
             for file in group:
                 copies = contents[file.content_hash]
                 if file.content_hash in self._twins:
-                    self._twins[file.content_hash].append(file)
+                    self._twins[file.content_hash].append(replace(file, content=None))
                 elif (row := self._writer.recent_row(file.content_hash)) or (
                     copies and (row := stored.get(copies.any_id))
                 ):
@@ -177,7 +177,8 @@ class Ingestion:
     def _reuse(self, file: HashedFile, source: ImageRow, copies: StoredCopies) -> None:
         """Give a file the vector of another one with the same content."""
         outcome, old_id = self._changes.classify(file, copies)
-        if outcome == "unchanged" and file.id in self._changes.current:
+        is_current = file.id in self._changes.current and not file.file.recheck
+        if outcome == "unchanged" and is_current:
             self._tally.outcomes[outcome] += 1
             self._changes.advance()
             return

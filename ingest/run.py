@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-from clipsearch.files.discover import FileSource
 from clipsearch.files.disks import mounted_disks
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
@@ -14,6 +13,7 @@ from ingest.diff import Changes
 from ingest.options import IngestOptions
 from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
 from ingest.report import IngestReport, Tally
+from ingest.sources.source import Source
 
 log = logging.getLogger("clipsearch")
 
@@ -23,7 +23,7 @@ Run: TypeAlias = Callable[[Changes, Tally], None]
 
 def ingest_with(
     run: Run,
-    source: FileSource,
+    source: Source,
     collection: Collection,
     options: IngestOptions,
     progress: Progress | None = None,
@@ -67,7 +67,7 @@ def _finish(collection: Collection, changes: Changes, tally: Tally) -> None:
     collection.finish_writes()
 
 
-def _count_in_background(source: FileSource, progress: Progress) -> None:
+def _count_in_background(source: Source, progress: Progress) -> None:
     """Set the total of a progress bar when the files are counted, without waiting for it."""
 
     def set_total() -> None:

@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from the rows above its own, and from its own package; never from its row.
 TIERS = (
-    "clipsearch.errors clipsearch.records clipsearch.batching clipsearch.cpu clipsearch.escape"
-    " clipsearch.interrupt clipsearch.startup clipsearch.text_encoding clipsearch.abandoned",
+    "clipsearch.errors clipsearch.records clipsearch.remote_path clipsearch.batching"
+    " clipsearch.cpu clipsearch.escape clipsearch.interrupt clipsearch.startup"
+    " clipsearch.text_encoding clipsearch.abandoned",
     "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.consistency"
     " clipsearch.uri",
     "clipsearch.config",
-    "clipsearch.cache clipsearch.temporary_folder",
+    "clipsearch.cache clipsearch.temporary_folder clipsearch.locations",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",

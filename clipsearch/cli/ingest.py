@@ -16,15 +16,16 @@ from clipsearch.cli.failures import show_failures
 from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
-from clipsearch.files.discover import FileSource
 from clipsearch.files.path_list import find_whole_disk, read_path_list
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
+from clipsearch.remote_path import locate
 from clipsearch.uri import parse_uri
 from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.report import IngestReport
+from ingest.sources.source import open_source
 
 
 @click.command()
@@ -78,7 +79,7 @@ def ingest(
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
     # Neither a mistyped path nor an empty folder creates a store.
-    source = FileSource(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
+    source = open_source(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
     choices = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
@@ -115,7 +116,7 @@ def _read_paths(paths: tuple[str, ...], *, whole_disk: bool) -> list[Path]:
     from_stdin = read_path_list(sys.stdin.buffer) if "-" in paths and sys.stdin else []
     if not whole_disk and (wide := find_whole_disk(from_stdin)):
         raise UsageError(f"the list names {wide}, a whole disk or home folder: --yes ingests it")
-    files = [Path(path) for path in paths if path != "-"] + from_stdin
+    files = [locate(path) for path in paths if path != "-"] + from_stdin
     if not files:
         raise UsageError("standard input contains no paths")
     return files

@@ -4,7 +4,7 @@ import difflib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,8 @@ from clipsearch.files.pseudo import PseudoFileSystems, describe
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure, walk
 from clipsearch.images.formats import FORMATS
+from clipsearch.locations.content import Origin
+from clipsearch.records import Metadata
 from clipsearch.types import Failure
 
 LOCK_SUFFIX = ".db.lock"
@@ -25,15 +27,20 @@ LOCK_SUFFIX = ".db.lock"
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file to read, by its canonical path.
+    """A file to read, by its canonical path, or an image in an archive or object store.
 
     `size` (bytes) and `mtime_ns` are those of the target if the file is a symbolic link;
-    `mtime_ns` is as in `modified_ns`.
+    `mtime_ns` is as in `modified_ns`. An image that is not a file is read from `origin`, and has
+    the time of its archive. `metadata` is what the source says about it. With `recheck` its content
+    is compared even if size and time are those of its row, as its archive has changed.
     """
 
     path: Path
     size: int
     mtime_ns: int
+    origin: Origin | None = None
+    metadata: Metadata = field(default_factory=dict, hash=False)
+    recheck: bool = False
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> Self:

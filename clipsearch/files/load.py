@@ -23,6 +23,7 @@ from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.formats import HEADER_SIZE, describe_unknown, sniff
 from clipsearch.images.hashing import content_hash, file_hash, image_id
 from clipsearch.images.memory import FILES
+from clipsearch.locations.content import ChangedError, Content, Origin
 from clipsearch.models.base import Encoder
 from clipsearch.records import ImageRecord
 from clipsearch.types import Failure, Pixels
@@ -47,13 +48,15 @@ Version: TypeAlias = tuple[int, int, int, int]
 class HashedFile:
     """A file, and the hash and size (bytes) of its content.
 
-    `version` is None if the file's timestamps do not prove that its content is unchanged.
+    `version` is None if the file's timestamps do not prove that its content is unchanged. Content
+    from an origin was read once, and is kept until it is decoded.
     """
 
     file: ImageFile
     content_hash: str
     size: int
     version: Version | None
+    content: Content | None = None
 
     @property
     def id(self) -> str:
@@ -73,8 +76,10 @@ def hash_file(file: ImageFile, *, max_pixels: int = MAX_PIXELS) -> HashedFile | 
     """Hash the content of an image file.
 
     A file that is too large for `max_pixels`, or of no known format, is an "invalid" Failure before
-    more than its first bytes are read.
+    more than its first bytes are read. An image from an origin is read.
     """
+    if file.origin is not None:
+        return _hash_origin(file, file.origin, max_pixels)
     try:
         with file.path.open("rb") as stream:
             before = _version(stream)
@@ -91,6 +96,21 @@ def hash_file(file: ImageFile, *, max_pixels: int = MAX_PIXELS) -> HashedFile | 
             return HashedFile(file, digest, size, version)
     except OSError as error:
         return os_failure(file.path, error)
+
+
+def _hash_origin(file: ImageFile, origin: Origin, max_pixels: int) -> HashedFile | Failure:
+    if reason := size_problem(file.size, max_pixels):
+        return Failure(file.path, reason, "invalid")
+    try:
+        content = origin.read()
+        data = content.read()
+    except ChangedError as error:
+        return Failure(file.path, str(error.strerror), "changed")
+    except OSError as error:
+        return os_failure(file.path, error)
+    if sniff(data[:HEADER_SIZE]) is None:
+        return Failure(file.path, describe_unknown(data[:HEADER_SIZE]), "invalid")
+    return HashedFile(file, content_hash(data), len(data), None, content)
 
 
 def load_image(
@@ -121,6 +141,7 @@ def load_image(
         height=decoded.height,
         format=decoded.format,
         **dataclasses.asdict(decoded.metadata),
+        metadata=file.metadata,
     )
     return LoadedImage(with_name_date(record), pixels, decoded.truncated)
 
@@ -164,7 +185,11 @@ def decode_file(
 def _read(hashed: HashedFile) -> bytes | Failure:
     """Return the content of a file if it is still the one that was hashed."""
     path = hashed.file.path
+    if hashed.content is not None:
+        return hashed.content.read()
     changed = Failure(path, "changed while it was read: try again", "changed")
+    if hashed.file.origin is not None:
+        return _read_origin(hashed.file.origin, hashed, changed)
     try:
         with path.open("rb") as stream:
             if _version(stream)[1] != hashed.size:
@@ -178,6 +203,14 @@ def _read(hashed: HashedFile) -> bytes | Failure:
     if not unchanged and content_hash(data) != hashed.content_hash:
         return changed
     return data
+
+
+def _read_origin(origin: Origin, hashed: HashedFile, changed: Failure) -> bytes | Failure:
+    try:
+        data = origin.read().read()
+    except OSError as error:
+        return os_failure(hashed.file.path, error)
+    return data if content_hash(data) == hashed.content_hash else changed
 
 
 def size_problem(size: int, max_pixels: int) -> str | None:

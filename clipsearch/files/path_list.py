@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical, expand_user, is_folder
+from clipsearch.remote_path import locate
 from clipsearch.text_encoding import MARK, decode_text, detect_encoding
 
 _MARK_BYTES = MARK.encode()
@@ -36,7 +37,7 @@ def read_path_list(stream: BinaryIO) -> list[Path]:
                 f"the list of paths looks like {encoding.upper()} but is damaged: save it as UTF-8"
             ) from error
     _refuse_letters(names)
-    return [Path(name) for name in names]
+    return [locate(name) for name in names]
 
 
 def find_whole_disk(paths: Sequence[Path]) -> Path | None:

@@ -7,6 +7,9 @@ import unicodedata
 from itertools import takewhile
 from pathlib import Path
 
+from clipsearch.locations.archive_names import find_archive
+from clipsearch.remote_path import RemotePath
+
 _WILDCARD = re.compile(r"[*?\[]")
 _CUT_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/([^/].*)", re.DOTALL)
 _TIMES = 2**63
@@ -31,11 +34,14 @@ def compose(text: str) -> str:
 
 
 def is_missing(path: Path) -> bool:
-    """Whether nothing exists at a path; False if that cannot be determined."""
+    """Whether nothing exists at a path; False if that cannot be determined.
+
+    That of an image in an archive, or in an object store, is not determined.
+    """
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return find_archive(path) is None
     except OSError:
         return False
     return False
@@ -53,6 +59,8 @@ def describe_missing(path: Path) -> str:
 
 def expand_user(path: Path) -> Path:
     """Replace a leading `~` or `~user`; leave the path unchanged if there is no such user."""
+    if isinstance(path, RemotePath):
+        return path
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises on "~$x.jpg"
 
 
@@ -65,6 +73,8 @@ def canonical(path: Path) -> Path:
     file.
     """
     path = expand_user(path)
+    if isinstance(path, RemotePath):
+        return path
     try:
         if not str(path).isascii():
             path = _existing_spelling(path)

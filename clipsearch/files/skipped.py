@@ -24,6 +24,12 @@ class SkippedFiles:
             suffix = ""
         self.suffixes[suffix] = self.suffixes.get(suffix, 0) + 1
 
+    def merge(self, other: "SkippedFiles") -> None:
+        """Add the counts of another one."""
+        self.raw_pairs += other.raw_pairs
+        for suffix, count in other.suffixes.items():
+            self.suffixes[suffix] = self.suffixes.get(suffix, 0) + count
+
     def describe(self) -> str:
         """Return "12 of other formats (.psd 10, .mov 2)" and what else was skipped, or ""."""
         parts = []

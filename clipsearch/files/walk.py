@@ -195,6 +195,7 @@ def os_failure(path: str | Path, error: OSError, *, prefix: str = "") -> Failure
     """
     if of_process(error):
         raise error
+    path = path if isinstance(path, Path) else Path(path)
     if isinstance(error, FileNotFoundError):
-        return Failure(Path(path), f"{prefix}it no longer exists", "missing")
-    return Failure(Path(path), prefix + (error.strerror or str(error)).lower())
+        return Failure(path, f"{prefix}it no longer exists", "missing")
+    return Failure(path, prefix + (error.strerror or str(error)).lower())

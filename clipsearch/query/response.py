@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from clipsearch.records import Hit, ImageRecord
+from clipsearch.remote_path import locate
 
 _RECORD_FIELDS = tuple(field.name for field in fields(ImageRecord))
 
@@ -84,7 +84,7 @@ def parse_record(values: Mapping[str, Any]) -> ImageRecord:
     """Return the record of a JSON object, whatever other fields it has."""
     record = {name: values[name] for name in _RECORD_FIELDS}
     taken_at = record["taken_at"]
-    record["path"] = Path(record["path"])
+    record["path"] = locate(record["path"])
     record["taken_at"] = None if taken_at is None else datetime.fromisoformat(taken_at)
     record["tags"] = tuple(record["tags"])
     return ImageRecord(**record)

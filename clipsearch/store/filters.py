@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import UsageError
+from clipsearch.remote_path import RemotePath
 from clipsearch.store.schema import (
     ID_LENGTH,
     NO_VALUE,
@@ -67,7 +68,8 @@ def in_folder(folder: Path) -> str:
 
     A range of strings is exact; LIKE would need % and _ to be escaped.
     """
-    return path_starts_with(str(folder).rstrip(os.sep) + os.sep)
+    separator = "/" if isinstance(folder, RemotePath) else os.sep
+    return path_starts_with(str(folder).rstrip(separator) + separator)
 
 
 def path_starts_with(prefix: str) -> str:

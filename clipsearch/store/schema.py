@@ -15,6 +15,7 @@ import numpy as np
 
 from clipsearch.errors import RefusedRowsError
 from clipsearch.records import ImageRecord
+from clipsearch.remote_path import locate
 from clipsearch.store.checksum import row_checksum
 from clipsearch.types import ImageRow
 
@@ -138,7 +139,7 @@ def encode_path(path: Path) -> str:
 
     File names on Linux are bytes: names that are not UTF-8 cannot be stored, and a line break
     cannot be written in a filter of Milvus Lite. No absolute path starts with a scheme, so
-    `decode_path` is exact.
+    `decode_path` is exact. The URI of an object is its own stored form.
     """
     text = str(path)
     return as_uri(text) if needs_uri(text) else text
@@ -147,8 +148,8 @@ def encode_path(path: Path) -> str:
 def decode_path(text: str) -> Path:
     """Return the path that `encode_path` encoded."""
     if text.startswith(_URI_SCHEME):
-        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI_SCHEME))))
-    return Path(text)
+        text = os.fsdecode(unquote_to_bytes(text.removeprefix(_URI_SCHEME)))
+    return locate(text)
 
 
 def needs_uri(text: str) -> bool:

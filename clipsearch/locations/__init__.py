@@ -1,0 +1,1 @@
+"""Images that are not files of their own: members of archives, rows of Parquet, objects."""

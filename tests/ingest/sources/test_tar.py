@@ -1,0 +1,156 @@
+import gzip
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clipsearch.files.discover import ImageFile
+from clipsearch.locations.open_location import open_location
+from clipsearch.store import Collection
+from clipsearch.types import Failure
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
+from ingest.report import IngestReport
+from ingest.sources.source import open_source
+from tests.helpers.archives import Mode, image_bytes, sample, write_tar
+from tests.helpers.fakes import ColorEncoder
+from tests.helpers.ingestion import counts, embedding
+
+SAMPLES = [
+    *sample("000001", "red", license="cc0"),
+    *sample("000002", "green", license="by", size=3),
+    *sample("deep/000003", "blue"),
+]
+
+
+def run(collection: Collection, encoder: ColorEncoder, *paths: Path) -> IngestReport:
+    return ingest(open_source(paths), collection, encoder, IngestOptions())
+
+
+def locations(*paths: Path) -> list[str]:
+    return [str(item.path) for item in open_source(paths) if isinstance(item, ImageFile)]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_members_are_stored_below_their_archive(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder, mode: Mode
+) -> None:
+    shard = write_tar(tmp_path / "0001.tar", SAMPLES, mode)
+    assert counts(run(collection, encoder, shard)) == {"stored": 3}
+    assert embedding(collection, shard / "000001.png") == [1, 0, 0, 0]
+    assert embedding(collection, shard / "000002.png") == [0, 1, 0, 0]
+    assert embedding(collection, shard / "deep/000003.png") == [0, 0, 1, 0]
+    images = encoder.embedded_images
+    assert counts(run(collection, encoder, shard)) == {"unchanged": 3}
+    assert encoder.embedded_images == images
+
+
+def test_zstandard_is_read(tmp_path: Path, collection: Collection, encoder: ColorEncoder) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    plain = write_tar(tmp_path / "plain.tar", SAMPLES)
+    shard = tmp_path / "0001.tar.zst"
+    with pyarrow.CompressedOutputStream(str(shard), "zstd") as stream:
+        stream.write(plain.read_bytes())
+    assert counts(run(collection, encoder, shard)) == {"stored": 3}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_member_opens_again_as_it_was(tmp_path: Path, mode: Mode) -> None:
+    data = image_bytes("red", size=(700, 900), format_="BMP")  # more than is kept in memory
+    shard = write_tar(tmp_path / "s.tar", [("a.bmp", data), *SAMPLES], mode)
+    [file, *_] = [item for item in open_source([shard]) if isinstance(item, ImageFile)]
+    assert file.origin is not None
+    assert file.origin.read().read() == data
+    with open_location(shard / "a.bmp") as stream:
+        assert stream.read() == data
+        assert os.fstat(stream.fileno()).st_mtime_ns == shard.stat().st_mtime_ns
+    with pytest.raises(FileNotFoundError):
+        open_location(shard / "b.bmp")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_cut_archive_gives_what_precedes_the_damage(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder, mode: Mode
+) -> None:
+    noise = os.urandom(5_000)
+    members = [*SAMPLES[:1], ("x.png", noise), ("b.png", image_bytes("blue"))]
+    shard = write_tar(tmp_path / "s.tar", members, mode)
+    shard.write_bytes(shard.read_bytes()[:3_000])
+    report = run(collection, encoder, shard)
+    assert counts(report) == {"stored": 1, "failed": 1}
+    assert report.failed[0].path == shard
+    assert report.failed[0].reason.startswith("it ends within")
+
+
+def test_what_is_no_archive_is_a_failure(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    for name, data in (("a.tar", b"x" * 2_000), ("b.tar", gzip.compress(b"no tar"))):
+        (tmp_path / name).write_bytes(data)
+    items = list(open_source([tmp_path / "a.tar", tmp_path / "b.tar"]))
+    assert [type(item) for item in items] == [Failure, Failure]
+    good = write_tar(tmp_path / "good.tar", SAMPLES)
+    report = run(collection, encoder, tmp_path / "a.tar", good)
+    assert counts(report) == {"stored": 3, "failed": 1}
+
+
+def test_links_devices_and_names_that_leave_are_left_out(tmp_path: Path) -> None:
+    def special(name: str, kind: bytes) -> tuple[str, tarfile.TarInfo]:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "/etc/passwd"
+        return name, info
+
+    red = image_bytes("red")
+    shard = write_tar(
+        tmp_path / "s.tar",
+        [
+            special("link.png", tarfile.SYMTYPE),
+            special("hard.png", tarfile.LNKTYPE),
+            special("device.png", tarfile.CHRTYPE),
+            ("../outside.png", red),
+            ("a/../../outside.png", red),
+            ("/absolute.png", red),
+            ("./dot//same.png", red),
+            ("dot/same.png", image_bytes("blue")),
+            ("notes.pdf", b"no image"),
+        ],
+    )
+    assert locations(shard) == [f"{shard}/absolute.png", f"{shard}/dot/same.png"]
+    source = open_source([shard])
+    list(source)
+    assert source.skipped.suffixes == {".pdf": 1}
+
+
+def test_a_changed_archive_is_compared_member_by_member(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    shard = write_tar(tmp_path / "s.tar", SAMPLES)
+    run(collection, encoder, shard)
+    images = encoder.embedded_images
+    changed = [*SAMPLES[:2], *sample("000002", "yellow"), SAMPLES[-1]]
+    write_tar(shard, changed)
+    os.utime(shard, ns=(1, 1))
+    report = run(collection, encoder, shard)
+    assert counts(report) == {"stored": 1, "unchanged": 2}
+    assert encoder.embedded_images == images + 1
+
+
+names = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=40)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(names, min_size=1, max_size=5))
+def test_any_name_has_a_location_that_opens(tmp_path: Path, stems: list[str]) -> None:
+    members = [(f"{stem}.png", image_bytes("red", size=(i + 1, 1))) for i, stem in enumerate(stems)]
+    shard = write_tar(tmp_path / "s.tar", members)
+    os.utime(shard, ns=(len(stems), hash(tuple(stems)) % 10**15))
+    files = [item for item in open_source([shard]) if isinstance(item, ImageFile)]
+    assert len({file.path for file in files}) == len(files)
+    for file in files:
+        assert file.origin is not None
+        assert shard in file.path.parents
+        with open_location(file.path) as stream:
+            assert stream.read() == file.origin.read().read()
