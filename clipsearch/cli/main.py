@@ -47,6 +47,7 @@ COMMANDS = {
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
     "doctor": "Check the installation, the machine and the store; say what to do.",
     "check": "Check every row of the store for damage, and repair it from the image files.",
+    "copy": "Copy collections to another store, such as from a file to a Milvus server.",
     "remove": "Remove images or folders from a collection; image files stay.",
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",

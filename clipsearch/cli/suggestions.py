@@ -29,6 +29,7 @@ COMMAND_SYNONYMS = {
     "distill": "train finetune fine-tune",
     "demo": "example try tutorial",
     "explain": "why heatmap heat-map",
+    "copy": "migrate transfer clone move backup mirror",
     "completion": "completions autocomplete shell",
 }
 

@@ -1,0 +1,155 @@
+"""Copy collections with all that the catalog knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clipsearch.errors import ModelMismatchError, StoreError, UsageError
+from clipsearch.files.progress import OpenProgress, no_progress
+from clipsearch.images.hashing import image_id
+from clipsearch.models.base import ModelIdentity
+from clipsearch.store import Collection, Store
+from clipsearch.store.schema import SCHEMA_VERSION
+from clipsearch.transfer.copy_rows import CopiedRows, copy_rows
+from clipsearch.uri import StoreURI
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedCollection:
+    """What became of one collection: its name in the source and in the target, and the rows."""
+
+    name: str
+    target_name: str
+    rows: CopiedRows
+
+
+def require_other(source: StoreURI, target: StoreURI, name: str | None, new_name: str) -> None:
+    """Raise UsageError if a collection would be copied to itself.
+
+    `name` is None for all collections.
+    """
+    if source.path is not None and target.path is not None:
+        is_same = source.key == target.key or (
+            source.path.exists() and target.path.exists() and source.path.samefile(target.path)
+        )
+    else:
+        is_same = source.key == target.key
+    if is_same and (name is None or name == new_name):
+        raise UsageError(
+            f"{source.display} is the source and the target: name another target, or copy one "
+            "collection to another name (--collection NAME --to-collection OTHER)"
+        )
+
+
+def copy_collections(
+    source: Store,
+    target: Store,
+    name: str | None = None,
+    new_name: str | None = None,
+    *,
+    delete: bool = False,
+    compare_all: bool = False,
+    open_progress: OpenProgress = no_progress,
+) -> Iterator[CopiedCollection]:
+    """Copy one collection, as `new_name` if given, or all; yield the result of each.
+
+    See `copy_rows` for `delete` and `compare_all`. Raises MissingCollectionError if the source has
+    no such collection. Before anything is written, raises ModelMismatchError if the target has a
+    collection of the same name whose vectors are of another model, and StoreError if it lacks
+    fields.
+    """
+    names = [name] if name is not None else [info.name for info in source.collections()]
+    if not names:
+        raise StoreError(f"{source.uri} has no collections: nothing to copy")
+    pairs = [(source.collection(name), new_name or name) for name in names]
+    for collection, target_name in pairs:
+        find_target(target, target_name, collection.info.model, collection.info.schema_version)
+    for collection, target_name in pairs:
+        rows = copy_collection(
+            collection,
+            open_target(target, target_name, collection.info.model, collection.info.schema_version),
+            delete=delete,
+            compare_all=compare_all,
+            open_progress=open_progress,
+        )
+        yield CopiedCollection(collection.info.name, target_name, rows)
+
+
+def copy_collection(
+    source: Collection,
+    target: Collection,
+    *,
+    delete: bool = False,
+    compare_all: bool = False,
+    open_progress: OpenProgress = no_progress,
+) -> CopiedRows:
+    """Copy rows, folders, failures and the textness probe to a collection of the same model."""
+    rows = copy_rows(
+        source, target, delete=delete, compare_all=compare_all, open_progress=open_progress
+    )
+    if delete:
+        target.remove_roots(sorted(set(target.info.roots) - set(source.info.roots)))
+        target.remove_roots(sorted(set(target.info.mounts) - set(source.info.mounts)))
+    target.add_roots(source.info.roots, source.info.mounts)
+    _copy_failures(source, target, delete=delete)
+    probe = source.textness()
+    if probe is not None and probe != target.textness():
+        target.set_textness(probe)
+    target.finish_writes()
+    return rows
+
+
+def find_target(
+    store: Store, name: str, model: ModelIdentity, version: int = SCHEMA_VERSION
+) -> Collection | None:
+    """Return the collection for rows of a model and a version of the schema; None if it is missing.
+
+    Raises ModelMismatchError if its vectors are of another model, StoreError if it lacks fields.
+    """
+    collection = store.find(name)
+    if collection is None:
+        return None
+    made_by = collection.info.model
+    if not made_by.is_comparable(model):
+        raise ModelMismatchError(
+            f"the collection {name!r} in {store.uri} was made by {made_by.name}, and its vectors "
+            f"cannot be compared with those of {model.name}{_difference(made_by, model)}: choose "
+            f"another name for the target, or delete it there (`clipsearch drop {name}`)"
+        )
+    if collection.info.schema_version < version:
+        raise StoreError(
+            f"the collection {name!r} in {store.uri} was made by an older version of clipsearch, "
+            "and lacks fields of the rows to write: choose another name for the target, or delete "
+            f"it there (`clipsearch drop {name}`)"
+        )
+    return collection
+
+
+def open_target(
+    store: Store, name: str, model: ModelIdentity, version: int = SCHEMA_VERSION
+) -> Collection:
+    """Return the collection for rows of a model; create it if it is missing.
+
+    Raises as `find_target` does.
+    """
+    return find_target(store, name, model, version) or store.create(name, model)
+
+
+def _difference(one: ModelIdentity, other: ModelIdentity) -> str:
+    """Return what differs between models of the same name."""
+    if one.name != other.name:
+        return ""
+    if one.dim != other.dim:
+        return " (another dimension)"
+    return f" ({'other weights' if one.weights != other.weights else 'other preprocessing'})"
+
+
+def _copy_failures(source: Collection, target: Collection, *, delete: bool) -> None:
+    wanted, present = source.failures(), target.failures()
+    target.add_failures([failure for failure in wanted if failure not in set(present)])
+    paths = {failure.path for failure in wanted}
+    old = {image_id(failure.path): failure.path for failure in present if failure.path not in paths}
+    if old:  # those that are images by now
+        gone = set(old) if delete else target.file_states(list(old)).keys()
+        target.remove_failures([old[id_] for id_ in gone])
