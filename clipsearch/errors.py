@@ -17,6 +17,7 @@
         ├── MissingCollectionError    the store has no collection of this name
         ├── MissingFieldError     the collection was made before there was a field
         ├── RefusedRowsError      a row of a write does not fit; nothing was written
+        ├── ReindexedError        another process has reindexed the collection meanwhile
         ├── BusyStoreError        another process has it open, or is writing to it
         └── DamagedStoreError     rows that were written are missing
 
@@ -93,6 +94,10 @@ class MissingFieldError(StoreError):
 
 class RefusedRowsError(StoreError):
     """The store does not accept a row: a field does not fit. Nothing was written."""
+
+
+class ReindexedError(StoreError):
+    """Another process has reindexed the collection since it was opened: open it again."""
 
 
 class BusyStoreError(StoreError):

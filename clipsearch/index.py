@@ -23,6 +23,7 @@ from clipsearch.query.search import query_texts, rank_by_text, search
 from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
 from clipsearch.session import Session
+from clipsearch.store import Collection
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
@@ -68,6 +69,7 @@ class Index(SearchAPI, Session):
     ) -> IngestReport:
         """Store the new and changed images of a source, counted in `tally`; see `ingest`."""
         options = arguments.instance("options", options, IngestOptions)
+        self.refresh(now=True)
         collection = self.find_collection()
         if dry_run:
             return preview(source, collection, options, progress)
@@ -85,7 +87,8 @@ class Index(SearchAPI, Session):
 
         The files stay as they are, and need not exist any more.
         """
-        return remove_images(self.collection, arguments.flat_paths("paths", paths))
+        flat = arguments.flat_paths("paths", paths)
+        return self.read(lambda collection: remove_images(collection, flat))
 
     def rank_by_text(
         self,
@@ -103,7 +106,12 @@ class Index(SearchAPI, Session):
         least = arguments.share("minimum textness", min_textness)
         limit, offset = arguments.page(limit, offset)
         filters = arguments.instance("filters", filters, Filters)
-        hits = rank_by_text(self.textness, limit=limit, offset=offset, filters=filters)
+        page = {"limit": limit, "offset": offset}
+        hits = self.read(
+            lambda collection: rank_by_text(
+                Textness(collection, self.load), **page, filters=filters
+            )
+        )
         return Hits([hit for hit in hits if (hit.textness or 0) >= least])
 
     def classify(
@@ -120,13 +128,17 @@ class Index(SearchAPI, Session):
         See `clipsearch.classify_images`, which does the same for files, for the other options and
         the errors.
         """
-        classifier = to_classifier(
-            labels, templates, model=self.collection.info.model, encoder=self.load
-        )
         check_top_and_threshold(top=top, threshold=threshold)
-        rows = select_rows(self.collection, arguments.instance("filters", filters, Filters))
-        classifications = classify_rows(rows, classifier, top=top, threshold=threshold)
-        return sorted(classifications, key=lambda result: result.record.path)
+        filters = arguments.instance("filters", filters, Filters)
+
+        def classify(collection: Collection) -> list[Classification]:
+            model = collection.info.model
+            classifier = to_classifier(labels, templates, model=model, encoder=self.load)
+            rows = select_rows(collection, filters)
+            found = classify_rows(rows, classifier, top=top, threshold=threshold)
+            return sorted(found, key=lambda result: result.record.path)
+
+        return self.read(classify)
 
     def tag(
         self,
@@ -142,29 +154,38 @@ class Index(SearchAPI, Session):
         An image gets no tag if its best label has a probability below `threshold`. Old tags are
         removed; with `add` those that are not among `labels` stay.
         """
-        collection = self.collection
-        collection.require_tags()  # before a model is loaded
-        model = collection.info.model
         filters = arguments.instance("filters", filters, Filters)
-        classifier = to_classifier(labels, templates, model=model, encoder=self.load)
-        return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
+
+        def tag(collection: Collection) -> TagReport:
+            collection.require_tags()  # before a model is loaded
+            model = collection.info.model
+            classifier = to_classifier(labels, templates, model=model, encoder=self.load)
+            return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)
+
+        return self.read(tag)
 
     def clear_tags(self, *, filters: Filters | None = None) -> int:
         """Remove all tags; return how many images had any."""
-        return clear_tags(self.collection, filters=arguments.instance("filters", filters, Filters))
+        filters = arguments.instance("filters", filters, Filters)
+        return self.read(lambda collection: clear_tags(collection, filters=filters))
 
     def tags(self) -> dict[str, int]:
         """Count the images with each tag, the most frequent first."""
-        return dict(self.collection.tags().most_common())
+        return dict(self.read(Collection.tags).most_common())
 
     def duplicates(
         self, *, threshold: float | None = None, compare_pixels: bool = True
     ) -> list[DuplicateGroup]:
         """Group images that look the same; see `find_near_duplicates`."""
-        return find_near_duplicates(self.collection, threshold, compare_pixels=compare_pixels)
+        return self.read(
+            lambda collection: find_near_duplicates(
+                collection, threshold, compare_pixels=compare_pixels
+            )
+        )
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts as (n, d) float32 of length 1, in order; a str is one text."""
+        self.refresh()
         vectors = embed_texts(self.encoder, texts := arguments.texts("texts", texts))
         log_text_losses(self.encoder, texts)
         return vectors
@@ -175,10 +196,11 @@ class Index(SearchAPI, Session):
         `images` may also be a single one, see `Term`. Raises ImageError naming a file that cannot
         be read, and UsageError on a value that is not an image.
         """
+        self.refresh()
         return embed_images(self.encoder, [open_image(image) for image in to_contents(images)])
 
     def _search(self, queries: Sequence[Query]) -> list[Hits]:
-        results = search(queries, self.load, self.collection)
+        results = self.read(lambda collection: search(queries, self.load, collection))
         if texts := query_texts(queries):
             log_text_losses(self.encoder, texts)
         return [Hits(hits) for hits in results]
@@ -186,6 +208,7 @@ class Index(SearchAPI, Session):
     @property
     def textness(self) -> Textness:
         """How much text the images contain: the probe, its fit, and a ranking by it."""
+        self.refresh()
         return Textness(self.collection, self.load)
 
     def __repr__(self) -> str:
@@ -195,4 +218,4 @@ class Index(SearchAPI, Session):
 
     def __len__(self) -> int:
         """Return the number of images in the collection."""
-        return 0 if self._collection is None else self._collection.count()
+        return 0 if self._collection is None else self.read(Collection.count)

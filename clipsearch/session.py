@@ -16,13 +16,14 @@ from clipsearch.daemon.remote_backend import Calls, RemoteBackend, remote_backen
 from clipsearch.daemon.remote_encoder import remote_encoder
 from clipsearch.errors import StoreError, UnknownModelError
 from clipsearch.files.sample import sample_images
-from clipsearch.model_match import drop_empty, find_matching, require_comparable
+from clipsearch.model_match import drop_empty, require_comparable
 from clipsearch.models import registry
-from clipsearch.models.base import Encoder, ModelIdentity
+from clipsearch.models.base import Encoder
 from clipsearch.models.model_name import is_custom_name
 from clipsearch.models.preload import PreloadedEncoder, remember_model, start_preload
 from clipsearch.models.runtime import Runtime, log_ignored_options
 from clipsearch.models.unknown_model import missing_custom_model_error
+from clipsearch.open_collection import OpenCollection
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
 from clipsearch.store.backend import Backend
@@ -73,7 +74,7 @@ def daemon_of(store: Store) -> Calls | None:
     return store.backend.client if isinstance(store.backend, RemoteBackend) else None
 
 
-class Session:
+class Session(OpenCollection):
     """An open store, one of its collections, and the model of that collection.
 
     Use it from one thread at a time, and close it, best with `with`.
@@ -91,13 +92,9 @@ class Session:
 
         The collection `name` need not exist. Raises ModelMismatchError if another model made it.
         """
-        self.store = store
-        self.name = name
-        self._model = model
+        super().__init__(store, name, model)
         self._runtime = runtime or Runtime()
         self._preloaded = preloaded
-        self._encoder: Encoder | None = None
-        self._collection = find_matching(store, name, model)
 
     @classmethod
     def open(
@@ -151,26 +148,6 @@ class Session:
             store.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the store, so that another process can open a local one."""
-        self.store.close()
-
-    @property
-    def collection(self) -> Collection:
-        """The collection; raises MissingCollectionError if it does not exist yet."""
-        self._collection = self._collection or self.store.collection(self.name)
-        return self._collection
-
-    def find_collection(self) -> Collection | None:
-        """Return the collection, or None if it does not exist."""
-        return self._collection
-
     def create_collection(self) -> Collection:
         """Return the collection; create it, for the vectors of the model, if it does not exist."""
         if self._collection is None:
@@ -190,11 +167,6 @@ class Session:
     def encoder(self) -> Encoder:
         """The collection's model, loaded at its first use."""
         return self.load()
-
-    @property
-    def model(self) -> ModelIdentity | None:
-        """The model of the collection; None if the collection does not exist."""
-        return None if self._collection is None else self._collection.info.model
 
     def load(self, new_files: Iterable[Path] = ()) -> Encoder:
         """Load the model, unless it is loaded; the log names the one for a new collection.

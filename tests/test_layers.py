@@ -41,6 +41,7 @@ TIERS = (
     "ingest",
     "clipsearch.daemon",
     "clipsearch.model_match",
+    "clipsearch.open_collection",
     "clipsearch.session clipsearch.search_api",
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",

@@ -123,7 +123,7 @@ def _search_here(
     ) as session:
         response = _respond(
             query,
-            lambda query: respond(query, session.load, session.collection),
+            lambda query: session.read(lambda collection: respond(query, session.load, collection)),
             existing=existing,
         )
         assert response is not None

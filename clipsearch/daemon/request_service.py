@@ -15,7 +15,7 @@ from clipsearch.models import registry
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.query.request import parse_request
-from clipsearch.query.response import response_json
+from clipsearch.query.response import SearchResponse, response_json
 from clipsearch.query.search import respond
 from clipsearch.query.store_status import store_status
 from clipsearch.store import Collection, Store
@@ -68,8 +68,11 @@ def answer(calls: LocalCalls, uri: StoreURI, request: Message) -> dict[str, Any]
         return store_status(store)
     query = parse_request(request["query"])
     runtime = Runtime(**request["runtime"])
-    collection = store.collection(request["collection"])
-    return response_json(respond(query, partial(_encoder, calls, collection, runtime), collection))
+
+    def search(collection: Collection) -> SearchResponse:
+        return respond(query, partial(_encoder, calls, collection, runtime), collection)
+
+    return response_json(store.read(request["collection"], search))
 
 
 def _encoder(calls: LocalCalls, collection: Collection, runtime: Runtime) -> Encoder:

@@ -1,15 +1,17 @@
 """The catalog: a small Milvus collection with metadata of all others.
 
-    collection/NAME       model, schema version (of rows and catalog), time, name in Milvus
+    collection/NAME       the generation in use: model, schema version (of rows and catalog), time,
+                          name in Milvus; also the previous generation, and the next one
     rows/MILVUS_NAME      a lower bound of its rows
     root/MILVUS_NAME/ID   a folder that was ingested
     root/MILVUS_NAME/ID/mount   the mount point of a disk with such folders
     failure/MILVUS_NAME/ID      a file that could not be ingested, and the reason
     textness/HASH         the textness probe of a model, for all its collections
 
-Values that change have keys of their own: an upsert is a deletion and an insertion, and a kill in
-between must not lose the model. Milvus Lite keeps no collection properties (2.5) or descriptions
-(3.2), so a collection is the only way that works everywhere.
+Values that change often have keys of their own. A reindex replaces the entry of a collection by one
+upsert, so that every reader finds the old generation or the new one. Milvus Lite keeps no
+collection properties (2.5) or descriptions (3.2), so a collection is the only way that works
+everywhere.
 """
 
 from __future__ import annotations
@@ -17,22 +19,27 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from clipsearch.consistency import Consistency
 from clipsearch.errors import DamagedStoreError
-from clipsearch.images.hashing import content_hash, image_id
+from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import (
     CollectionInfo,
+    Generation,
+    failure_json,
+    find_generation,
+    generation_names,
     is_newer,
-    milvus_name,
+    stored_name,
+    textness_key,
     to_failure,
     to_info,
 )
@@ -40,7 +47,6 @@ from clipsearch.store.schema import SCHEMA_VERSION, CollectionSchema, encode_pat
 from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
-REASON_LENGTH = 1_000
 _SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2, hnsw=False)
 _PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row
 _HEX_DIGITS = "0123456789abcdef"
@@ -51,24 +57,48 @@ _PAGE_ROWS = 1_000  # a value may have 64 KB, and a message 64 MB
 class Catalog:
     """The keys and values of one store; the first write creates it."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, consistency: Consistency | None = None) -> None:
         """Make no call: reads check whether the catalog exists."""
         self._backend = backend
+        self._consistency = consistency
         self._is_known_to_exist = False
+
+    @property
+    def strong(self) -> Catalog:
+        """The same catalog, whose reads include every write of every process."""
+        return Catalog(self._backend, "strong")
 
     def names(self) -> list[str]:
         """List the collections that have an entry."""
         return sorted(key.partition("/")[2] for key in self._read("collection/"))
 
-    def info(self, name: str) -> CollectionInfo | None:
-        """Return a collection's entry, or None; raise StoreError on one of a newer version."""
-        keys = [f"collection/{name}", f"rows/{name}"]
-        values = self._get(keys)
-        if keys[0] not in values:
+    def info(self, name: str, milvus_name: str | None = None) -> CollectionInfo | None:
+        """Return a collection's entry, or None; raise StoreError on one of a newer version.
+
+        It describes the generation in use, or with a `milvus_name` that one, which may also be the
+        next one. Nothing may be written to others, for which this returns None.
+        """
+        key = f"collection/{name}"
+        values = self._get([key, f"rows/{milvus_name or name}"])
+        if key not in values:
             return None
-        stored = milvus_name(name, entry := values[keys[0]])
-        rows = values if stored == name else self._get([f"rows/{stored}"])
-        return to_info(name, entry, rows.get(f"rows/{stored}", 0), self._read(f"root/{stored}/"))
+        entry = find_generation(name, values[key], milvus_name)
+        if entry is None:
+            return None
+        stored = stored_name(name, entry)
+        if f"rows/{stored}" not in values and stored != (milvus_name or name):
+            values = self._get([f"rows/{stored}"])
+        return to_info(name, entry, values.get(f"rows/{stored}", 0), self._read(f"root/{stored}/"))
+
+    def generation_info(self, name: str, generation: Generation) -> CollectionInfo:
+        """Return what is known of any generation, as the entry of its collection."""
+        rows = self._get([key := f"rows/{(stored := generation.milvus_name)}"]).get(key, 0)
+        return to_info(name, generation.to_json(), rows, self._read(f"root/{stored}/"))
+
+    def current_name(self, name: str) -> str | None:
+        """Return the collection in Milvus of the generation in use, or None: one short read."""
+        entry = self._get([key := f"collection/{name}"]).get(key)
+        return None if entry is None else stored_name(name, entry)
 
     def infos(self) -> list[CollectionInfo]:
         """Return all entries by name, without those of a newer version."""
@@ -76,24 +106,58 @@ class Catalog:
         infos = []
         for key, entry in sorted(entries.items()):
             name = key.partition("/")[2]
-            stored = milvus_name(name, entry)
+            stored = stored_name(name, entry)
             if not is_newer(entry):
                 roots = self._read(f"root/{stored}/")
                 infos.append(to_info(name, entry, rows.get(f"rows/{stored}", 0), roots))
         return infos
 
+    def generation_names(self, name: str) -> list[str]:
+        """Return the collections in Milvus of all generations of a collection, see `Generation`."""
+        return generation_names(name, self._get([key := f"collection/{name}"]).get(key, {}))
+
+    def milvus_names(self) -> dict[str, str]:
+        """Return the user's name of each collection in Milvus that an entry names."""
+        return {
+            stored: key.partition("/")[2]
+            for key, entry in self._read("collection/").items()
+            for stored in generation_names(key.partition("/")[2], entry)
+        }
+
     def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
         """Add an entry for a new collection."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {"model": asdict(model), "schema_version": SCHEMA_VERSION, "created_at": now}
+        entry = Generation(name, model, SCHEMA_VERSION, now).to_json()
         self._write({f"rows/{name}": 0, f"collection/{name}": entry})
         return to_info(name, entry, 0, {})
 
+    def set_generations(
+        self,
+        name: str,
+        current: Generation,
+        *,
+        previous: Generation | None,
+        next: Generation | None,  # noqa: A002 - as in CollectionInfo
+    ) -> None:
+        """Replace an entry in one step: all readers find the generations before, or these."""
+        others = {"previous": previous, "next": next}
+        entry = current.to_json() | {key: g.to_json() for key, g in others.items() if g}
+        self._write({f"collection/{name}": entry})
+
+    def has_rows(self, milvus_name: str) -> bool:
+        """Tell whether there is a lower bound of rows: it is written once rows may be."""
+        return bool(self._get([f"rows/{milvus_name}"]))
+
     def remove(self, name: str) -> None:
         """Delete everything about a collection, its entry last."""
-        keys = [*self._read(f"failure/{name}/"), *self._read(f"root/{name}/"), f"rows/{name}"]
-        self._delete(keys)
+        for stored in self.generation_names(name):
+            self.remove_generation(stored)
         self._delete([f"collection/{name}"])
+
+    def remove_generation(self, milvus_name: str) -> None:
+        """Delete everything about one generation but the entry of its collection."""
+        keys = [*self._read(f"failure/{milvus_name}/"), *self._read(f"root/{milvus_name}/")]
+        self._delete([*keys, f"rows/{milvus_name}"])
 
     def set_rows(self, name: str, rows: int) -> None:
         """Set the lower bound of a collection's rows."""
@@ -114,11 +178,7 @@ class Catalog:
         """Add files that could not be ingested, each with its last reason only."""
         self._write(
             {
-                f"failure/{name}/{image_id(failure.path)}": {
-                    "path": encode_path(failure.path),
-                    "reason": failure.reason[:REASON_LENGTH],
-                    **({"state": astuple(failure.state)} if failure.state else {}),
-                }
+                f"failure/{name}/{image_id(failure.path)}": failure_json(failure)
                 for failure in failures
             }
         )
@@ -129,17 +189,16 @@ class Catalog:
 
     def failures(self, name: str) -> list[Failure]:
         """Return all failures, by path."""
-        values = self._read(f"failure/{name}/").values()
-        return sorted(map(to_failure, values), key=lambda failure: failure.path)
+        failures = map(to_failure, self._read(f"failure/{name}/").values())
+        return sorted(failures, key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""
-        key = _textness_key(model)
-        return self._get([key]).get(key)
+        return self._get([key := textness_key(model)]).get(key)
 
     def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
         """Store a probe for a model, replacing an earlier one."""
-        self._write({_textness_key(model): probe})
+        self._write({textness_key(model): probe})
 
     def _get(self, keys: Sequence[str]) -> dict[str, Any]:
         return self._query(filters.key_in(keys), len(keys)) if self._exists() else {}
@@ -156,7 +215,8 @@ class Catalog:
         return values
 
     def _query(self, condition: str, limit: int) -> dict[str, Any]:
-        rows = self._backend.query(CATALOG, condition, ["key", "value"], limit)
+        fields, level = ["key", "value"], self._consistency
+        rows = self._backend.query(CATALOG, condition, fields, limit, consistency=level)
         try:
             return {row["key"]: json.loads(row["value"]) for row in rows}
         except ValueError as error:
@@ -168,17 +228,11 @@ class Catalog:
     def _write(self, values: dict[str, Any]) -> None:
         if not self._exists():
             self._backend.create(CATALOG, _SCHEMA)
-        self._backend.upsert(
-            CATALOG,
-            [
-                {
-                    "key": key,
-                    "value": json.dumps(value, ensure_ascii=False),
-                    _SCHEMA.vector: _PLACEHOLDER,
-                }
-                for key, value in values.items()
-            ],
-        )
+        texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+        rows = [
+            {"key": key, "value": text, _SCHEMA.vector: _PLACEHOLDER} for key, text in texts.items()
+        ]
+        self._backend.upsert(CATALOG, rows)
 
     def _delete(self, keys: Sequence[str]) -> None:
         if keys and self._exists():
@@ -189,9 +243,3 @@ class Catalog:
         if not self._is_known_to_exist:
             self._is_known_to_exist = CATALOG in self._backend.collection_names()
         return self._is_known_to_exist
-
-
-def _textness_key(model: ModelIdentity) -> str:
-    """Return one key for all comparable models."""
-    space = json.dumps([model.dim, model.weights, model.preprocessing]).encode()
-    return f"textness/{content_hash(space)}"

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import DamagedStoreError, StoreError
+from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store.schema import SCHEMA_VERSION, decode_path
+from clipsearch.store.schema import SCHEMA_VERSION, decode_path, encode_path
 from clipsearch.types import FailedState, Failure
+
+REASON_LENGTH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All rows that one model made in one version of the schema, in a collection of Milvus.
+
+    `created_at` is ISO 8601 in UTC.
+    """
+
+    milvus_name: str
+    model: ModelIdentity
+    schema_version: int
+    created_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for the catalog."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +39,8 @@ class CollectionInfo:
     """The catalog's entry: `rows` is a lower bound, `created_at` is ISO 8601 in UTC.
 
     `milvus_name` is the collection in Milvus that holds the rows: all calls of a backend take it.
-    `name` is what the user calls it.
+    `name` is what the user calls it. `previous` is the generation that a reindex replaced and that
+    was not dropped yet, `next` is the one that a reindex builds.
     """
 
     name: str
@@ -29,11 +51,34 @@ class CollectionInfo:
     rows: int
     roots: tuple[Path, ...]
     mounts: tuple[Path, ...]
+    previous: Generation | None = None
+    next: Generation | None = None
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that this describes."""
+        return Generation(self.milvus_name, self.model, self.schema_version, self.created_at)
 
 
-def milvus_name(name: str, entry: Mapping[str, Any]) -> str:
+def stored_name(name: str, entry: Mapping[str, Any]) -> str:
     """Return the collection in Milvus that an entry points to; at first it has the same name."""
     return str(entry.get("milvus_name", name))
+
+
+def generation_names(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """Return the collections in Milvus of all generations, that in use first."""
+    others = [value["milvus_name"] for key in ("previous", "next") if (value := entry.get(key))]
+    return [stored_name(name, entry), *others]
+
+
+def find_generation(
+    name: str, entry: Mapping[str, Any], milvus_name: str | None
+) -> Mapping[str, Any] | None:
+    """Return the entry of the generation in use or the next one, by its name in Milvus."""
+    if milvus_name in (None, stored_name(name, entry)):
+        return entry
+    following: Mapping[str, Any] = entry.get("next") or {}
+    return following if following.get("milvus_name") == milvus_name else None
 
 
 def to_info(
@@ -49,19 +94,32 @@ def to_info(
         paths = {key: decode_path(path) for key, path in roots.items()}
         return CollectionInfo(
             name=name,
-            milvus_name=milvus_name(name, entry),
+            milvus_name=stored_name(name, entry),
             model=ModelIdentity(**entry["model"]),
             schema_version=entry["schema_version"],
             created_at=entry["created_at"],
             rows=rows,
             roots=tuple(sorted(paths[key] for key in paths if not key.endswith("/mount"))),
             mounts=tuple(sorted(paths[key] for key in paths if key.endswith("/mount"))),
+            previous=_to_generation(entry.get("previous")),
+            next=_to_generation(entry.get("next")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedStoreError(
             f"the catalog's entry of the collection {name!r} is damaged ({error}): restore a copy, "
             "or delete the store and ingest again"
         ) from error
+
+
+def _to_generation(value: Mapping[str, Any] | None) -> Generation | None:
+    if not value:
+        return None
+    return Generation(
+        milvus_name=value["milvus_name"],
+        model=ModelIdentity(**value["model"]),
+        schema_version=value["schema_version"],
+        created_at=value["created_at"],
+    )
 
 
 def is_newer(entry: Mapping[str, Any]) -> bool:
@@ -76,3 +134,16 @@ def to_failure(value: Mapping[str, Any]) -> Failure:
     if "state" not in value:
         return Failure(path, reason)
     return Failure(path, reason, "invalid", FailedState(*value["state"]))
+
+
+def failure_json(failure: Failure) -> dict[str, Any]:
+    """Return a failure for the catalog."""
+    state = {"state": astuple(failure.state)} if failure.state else {}
+    reason = failure.reason[:REASON_LENGTH]
+    return {"path": encode_path(failure.path), "reason": reason, **state}
+
+
+def textness_key(model: ModelIdentity) -> str:
+    """Return one key for all comparable models."""
+    space = json.dumps([model.dim, model.weights, model.preprocessing]).encode()
+    return f"textness/{content_hash(space)}"

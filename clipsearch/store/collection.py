@@ -43,11 +43,13 @@ class Collection:
     Every read includes every write before it.
     """
 
-    def __init__(self, backend: Backend, catalog: Catalog, info: CollectionInfo) -> None:
-        """Use `Store.create` or `Store.collection` instead."""
+    def __init__(
+        self, backend: Backend, catalog: Catalog, info: CollectionInfo, *, patient: bool = False
+    ) -> None:
+        """Use `Store.create` or `Store.collection` instead; `patient` as in CollectionWriter."""
         self._backend = backend
         self._catalog = catalog
-        self._writer = CollectionWriter(backend, catalog, info)
+        self._writer = CollectionWriter(backend, catalog, info, patient=patient)
         self._scanner = Scanner(backend, info.milvus_name, info.model.dim)
         self._vector_cache = VectorCache(backend, info.milvus_name, info.model.dim)
         self._sound_rows = SoundRows(backend.uri, info.name)

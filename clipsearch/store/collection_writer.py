@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import ReindexedError, StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.schema import Entity
+from clipsearch.store.turns import wait_for_turn
 
 COUNT_ROWS = 10_000
 """Rows to write before the lower bound in the catalog is raised."""
@@ -23,8 +25,17 @@ class CollectionWriter:
     fewer rows than that mean damage.
     """
 
-    def __init__(self, backend: Backend, catalog: Catalog, info: CollectionInfo) -> None:
+    def __init__(
+        self, backend: Backend, catalog: Catalog, info: CollectionInfo, *, patient: bool
+    ) -> None:
+        """Write to the generation of `info`; if `patient`, wait for others, and let them write.
+
+        Otherwise nobody else writes through the daemon until `finish`, and `begin` raises
+        BusyStoreError while another process does.
+        """
         self.info = info
+        self._patient = patient
+        self._is_writing = False
         self._backend = backend
         self._catalog = catalog
         self._uncounted = 0  # rows written since the lower bound was last raised
@@ -32,15 +43,14 @@ class CollectionWriter:
         self._turn = 0  # see `begin`
 
     def begin(self) -> None:
-        """Become the only writer until `finish`; reload what others may have changed."""
-        turn = self._backend.begin_writes()
-        if turn != self._turn:
-            info = self._catalog.info(self.info.name)
-            if info is None or info.model != self.info.model:
-                raise StoreError(
-                    f"the collection {self.info.name!r} was dropped by another process"
-                )
-            self.info, self._turn = info, turn
+        """Become the only writer until `finish`; reload what others may have changed.
+
+        Raises ReindexedError if the generation is not in use any more.
+        """
+        turn = wait_for_turn(self._backend) if self._patient else self._backend.begin_writes()
+        if turn != self._turn or not self._is_writing:
+            self._reload()
+            self._turn, self._is_writing = turn, True
 
     def upsert(self, entities: Sequence[Entity]) -> None:
         """Write entities with different ids, replacing those with the same id."""
@@ -50,6 +60,7 @@ class CollectionWriter:
         self._uncounted += len(entities)
         if self._uncounted >= COUNT_ROWS:
             self._raise_lower_bound()
+        self._pause()
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete the entities with these different ids."""
@@ -57,6 +68,7 @@ class CollectionWriter:
             self.begin()
             self._set_lower_bound(max(0, self.info.rows - len(ids)))
             self._backend.delete(self.info.milvus_name, ids)
+            self._pause()
 
     def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
         """Remember folders that were ingested, and the mount points of their disks."""
@@ -85,6 +97,34 @@ class CollectionWriter:
         self.begin()
         self._raise_lower_bound()
         self._backend.end_writes()
+        self._is_writing = False
+        # A server does not keep others from switching meanwhile.
+        if self._backend.path is None and self._catalog.strong.info(*self._names) is None:
+            self._refuse()
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self.info.name, self.info.milvus_name
+
+    def _reload(self) -> None:
+        info = self._catalog.strong.info(*self._names)
+        if info is None or info.model != self.info.model:
+            self._refuse()
+        self.info = info
+
+    def _refuse(self) -> Never:
+        name = self.info.name
+        if self._catalog.strong.info(name) is None:
+            raise StoreError(f"the collection {name!r} was dropped by another process")
+        raise ReindexedError(
+            f"the collection {name!r} was reindexed by another process meanwhile: run the command "
+            "again"
+        )
+
+    def _pause(self) -> None:
+        """Let others write between two writes."""
+        if self._patient:
+            self._backend.end_writes()
 
     def _raise_lower_bound(self) -> None:
         # Once a server has answered this, weaker reads of others include the rows, too.

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
     StoreError,
-    UsageError,
 )
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import local_store
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog import CATALOG, Catalog
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection import Collection
+from clipsearch.store.generations import Generations
 from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.names import check_available, check_name, foreign
 from clipsearch.store.schema import EMBEDDING, image_schema, record_fields
 from clipsearch.uri import parse_uri
+
+T = TypeVar("T")
 
 ATTEMPTS = 3
 """Reads of the row count before rows that seem to be missing count as damage."""
 
 REQUIRED_FIELDS = frozenset({*record_fields(1), EMBEDDING})
 """The fields of collections of all versions."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 class Store:
@@ -103,14 +104,10 @@ class Store:
             raise StoreError(f"the collection {name!r} exists already")
         schema = image_schema(model.dim)
         names = self.backend.collection_names()
-        if self.is_local and (table := local_store.find_table(name, names)) is not None:
-            raise UsageError(
-                f"{name!r} cannot be the name of a collection here: a local store has {table!r}, "
-                "and does not distinguish upper and lower case: use another name"
-            )
+        check_available(name, names if self.is_local else (), self._catalog.milvus_names())
         if name in names:
             if not self._is_unfinished(name):
-                raise StoreError(_foreign(name))
+                raise StoreError(foreign(name))
             self.backend.drop(name)
         self._catalog.remove(name)  # entries that a kill during `drop` left
         self.backend.create(name, schema)
@@ -142,7 +139,7 @@ class Store:
                     f"the creation of the collection {name!r} in {self.uri} was interrupted: "
                     "`clipsearch ingest` completes it"
                 )
-            raise StoreError(_foreign(name))
+            raise StoreError(foreign(name))
         names = [repr(info.name) for info in self.collections()]
         existing = (
             f"there are {', '.join(names)}" if names else "there are none: ingest images first"
@@ -152,16 +149,38 @@ class Store:
     def drop(self, name: str) -> None:
         """Delete a collection with its vectors and catalog entries; image files stay."""
         check_name(name)
-        exists = name in self.backend.collection_names()
+        existing = self.backend.collection_names()
         is_ours = name in self._catalog.names()
-        if exists and not is_ours and not self._is_unfinished(name):
-            raise StoreError(_foreign(name))
-        if not exists and not is_ours:
+        if name in existing and not is_ours and not self._is_unfinished(name):
+            raise StoreError(foreign(name))
+        if name not in existing and not is_ours:
             self.collection(name)  # raises with the names of those that exist
-        self._catalog.set_rows(name, 0)  # or a kill after the next line would look like damage
-        if exists:
-            self.backend.drop(name)
+        # The generation in use last: a kill before leaves a collection that is complete.
+        for stored in reversed(self._catalog.generation_names(name)):
+            self._catalog.set_rows(stored, 0)  # or a kill after the next line looks like damage
+            if stored in existing:
+                self.backend.drop(stored)
         self._catalog.remove(name)
+
+    def generations(self, name: str) -> Generations:
+        """Return the generations of a collection; raises as `collection` does."""
+        self.collection(name)
+        return Generations(self.backend, self._catalog, name)
+
+    def is_current(self, collection: Collection, *, strong: bool = True) -> bool:
+        """Tell whether a collection was neither reindexed nor dropped, by a strong read or not."""
+        catalog, info = self._catalog.strong if strong else self._catalog, collection.info
+        return catalog.current_name(info.name) == info.milvus_name
+
+    def read(self, name: str, action: Callable[[Collection], T]) -> T:
+        """Call a function that reads a collection; again if a reindex replaced it meanwhile."""
+        collection = self.collection(name)
+        try:
+            return action(collection)
+        except StoreError:
+            if self.is_current(collection):
+                raise
+            return action(self.collection(name))
 
     def count_lost(self, name: str) -> int:
         """Count how many rows a local collection lacks of those that its catalog knows of."""
@@ -203,6 +222,8 @@ class Store:
 
         It has our fields, of this version or an earlier one, and no rows.
         """
+        if name in self._catalog.milvus_names():  # a generation of another collection
+            return False
         fields = self.backend.fields(name).keys()
         return fields >= REQUIRED_FIELDS and not self.backend.count(name, consistency="strong")
 
@@ -225,16 +246,3 @@ class Store:
             f"{self.uri} is damaged: the collection {name!r} has {rows} rows, but {info.rows} or "
             "more were written; restore a copy, or run `clipsearch check --repair` and ingest again"
         )
-
-
-def check_name(name: str) -> None:
-    """Raise UsageError if Milvus does not accept a collection's name, or it is the catalog's."""
-    if not _NAME.fullmatch(name) or name.lower() == CATALOG:
-        raise UsageError(
-            f"{name!r} cannot be the name of a collection: use up to 255 letters, digits and "
-            f"underscores, not starting with a digit, and not {CATALOG}"
-        )
-
-
-def _foreign(name: str) -> str:
-    return f"the collection {name!r} was not made by clipsearch: use another name"

@@ -97,7 +97,7 @@ class Engine:
 
     async def call(self, action: Callable[[Index], T]) -> T:
         """Call a function with an open Index in a thread."""
-        return await self._run(self._index_threads, lambda: action(self._index()))
+        return await self._run(self._index_threads, lambda: self._call(action))
 
     async def decode(self, action: Callable[[], T]) -> T:
         """Call a function that decodes an image, which may take seconds, in a thread."""
@@ -129,6 +129,16 @@ class Engine:
             return await asyncio.get_running_loop().run_in_executor(pool, action)
         finally:
             self._pending -= 1
+
+    def _call(self, action: Callable[[Index], T]) -> T:
+        """Call a function with this thread's Index; again if a reindex dropped its collection."""
+        index = self._index()
+        try:
+            return action(index)
+        except StoreError:
+            if not index.refresh(now=True):
+                raise
+            return action(index)
 
     async def _rank(self, queries: Sequence[Query]) -> Sequence[Ranking | Exception]:
         loop = asyncio.get_running_loop()

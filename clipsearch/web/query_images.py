@@ -99,6 +99,6 @@ def read_upload(data: bytes, *, max_pixels: int) -> Upload:
 
 def embed_upload(upload: Upload, index: Index) -> EmbeddedImage:
     """Embed an upload by the collection's model."""
-    weights = index.collection.info.model.weights
     [embedding] = index.embed_images([upload.image])
+    weights = index.collection.info.model.weights  # now, as a reindex may have come before that
     return EmbeddedImage(embedding, weights, upload.content_hash)

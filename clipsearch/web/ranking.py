@@ -9,6 +9,7 @@ from clipsearch.models.text_loss import text_warnings_of_each
 from clipsearch.query import Query
 from clipsearch.query.search import query_texts, search
 from clipsearch.records import Hit
+from clipsearch.store import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def reads_all_rows(query: Query) -> bool:
 def rank_all(queries: Sequence[Query], index: Index) -> list[Ranking | Exception]:
     """Return for each query its ranking, or the error of the library that it raises."""
     try:
-        return list(_rank(queries, index))
+        return list(index.read(lambda collection: _rank(queries, index, collection)))
     except ClipsearchError as error:
         if len(queries) == 1:
             return [error]
@@ -38,11 +39,11 @@ def rank_all(queries: Sequence[Query], index: Index) -> list[Ranking | Exception
     return [result for query in queries for result in rank_all([query], index)]
 
 
-def _rank(queries: Sequence[Query], index: Index) -> list[Ranking]:
+def _rank(queries: Sequence[Query], index: Index, collection: Collection) -> list[Ranking]:
     if any(query.textness is not None or query.max_textness is not None for query in queries):
         _require_probe(index)
-    results = search(queries, index.load, index.collection)
-    model = index.collection.info.model.name
+    results = search(queries, index.load, collection)
+    model = collection.info.model.name
     return [
         Ranking(hits, model, warnings)
         for hits, warnings in zip(results, _warnings(queries, index), strict=True)

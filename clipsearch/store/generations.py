@@ -1,0 +1,165 @@
+"""The generations of a collection: rows of other models or schemas, in collections of Milvus.
+
+A reindex builds the next generation beside the one in use, and switches by one write of the
+catalog's entry. The replaced one is kept as the previous generation until it is dropped. Each step
+may be repeated after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
+from clipsearch.models.base import ModelIdentity
+from clipsearch.store.backend import Backend
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_entry import CollectionInfo, Generation
+from clipsearch.store.collection import Collection
+from clipsearch.store.schema import SCHEMA_VERSION, image_schema
+from clipsearch.store.turns import wait_for_turn
+
+NAME_LENGTH = 240
+"""Of the user's name, so much begins the names of its generations: Milvus allows 255."""
+
+
+class Generations:
+    """The generations of one collection that exists. For one thread at a time."""
+
+    def __init__(self, backend: Backend, catalog: Catalog, name: str) -> None:
+        """Use `Store.generations` instead."""
+        self._backend = backend
+        self._catalog = catalog.strong
+        self._name = name
+
+    @property
+    def info(self) -> CollectionInfo:
+        """The catalog's entry, read anew; raises MissingCollectionError if it was dropped."""
+        info = self._catalog.info(self._name)
+        if info is None:
+            raise MissingCollectionError(f"the collection {self._name!r} was dropped")
+        return info
+
+    def begin(self, model: ModelIdentity) -> Collection:
+        """Open the next generation to continue it, or create an empty one for a model.
+
+        Raises StoreError if the next generation is one of another model or schema.
+        """
+        info = self.info
+        following = info.next
+        if following is None:
+            following = self._new(model)
+            self._catalog.set_generations(
+                self._name, info.generation, previous=info.previous, next=following
+            )
+        elif (following.model, following.schema_version) != (model, SCHEMA_VERSION):
+            raise StoreError(
+                f"a reindex of {self._name!r} by {following.model.name} is unfinished: `clipsearch "
+                f"reindex --model {following.model.name}` continues it, and `clipsearch reindex "
+                "--cancel` deletes it"
+            )
+        exists = following.milvus_name in self._backend.collection_names()
+        if not exists or not self._catalog.has_rows(following.milvus_name):  # killed within this
+            self._drop(following.milvus_name)
+            self._backend.create(following.milvus_name, image_schema(model.dim))
+            self._catalog.set_rows(following.milvus_name, 0)
+        return self.open_next(patient=True)
+
+    def open_next(self, *, patient: bool = False) -> Collection:
+        """Open the next generation; if `patient`, each write is a turn of its own.
+
+        Raises ReindexedError if there is none any more.
+        """
+        following = self.info.next
+        info = None
+        if following is not None:
+            info = self._catalog.info(self._name, following.milvus_name)
+        if info is None:
+            raise ReindexedError(
+                f"the reindex of {self._name!r} was completed or canceled by another process"
+            )
+        return Collection(self._backend, self._catalog, info, patient=patient)
+
+    def switch(self, following: Collection) -> None:
+        """Make the next generation the one in use, in one step; the present one is kept.
+
+        An older one is dropped. Raises ReindexedError if another process canceled the reindex.
+        """
+        info = self.info
+        if info.milvus_name == following.info.milvus_name:
+            return
+        if info.next != following.info.generation:
+            raise ReindexedError(f"the reindex of {self._name!r} was canceled by another process")
+        if info.previous is not None:
+            self.drop_previous()
+        self._catalog.set_generations(self._name, info.next, previous=info.generation, next=None)
+
+    def roll_back(self) -> CollectionInfo:
+        """Exchange the generation in use and the previous one; raise StoreError without one."""
+        info = self.info
+        previous = info.previous
+        if previous is None or previous.milvus_name not in self._backend.collection_names():
+            raise StoreError(f"no earlier generation of the collection {self._name!r} is stored")
+        self._catalog.set_generations(
+            self._name, previous, previous=info.generation, next=info.next
+        )
+        return self.info
+
+    def open_previous(self) -> Collection | None:
+        """Open the previous generation to read it; None if there is none."""
+        previous = self.info.previous
+        if previous is None or previous.milvus_name not in self._backend.collection_names():
+            return None
+        info = self._catalog.generation_info(self._name, previous)
+        return Collection(self._backend, self._catalog, info)
+
+    def drop_previous(self) -> bool:
+        """Delete the previous generation with its vectors; tell whether there was one."""
+        info = self.info
+        if info.previous is None:
+            return False
+        self._drop(info.previous.milvus_name)
+        self._catalog.set_generations(self._name, info.generation, previous=None, next=info.next)
+        return True
+
+    def drop_next(self) -> bool:
+        """Delete the next generation, which is unfinished; tell whether there was one."""
+        info = self.info
+        if info.next is None:
+            return False
+        self._drop(info.next.milvus_name)
+        self._catalog.set_generations(
+            self._name, info.generation, previous=info.previous, next=None
+        )
+        return True
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Wait until no other process writes through the daemon, and keep others from it."""
+        wait_for_turn(self._backend)
+        try:
+            yield
+        finally:
+            self._backend.end_writes()
+
+    def _new(self, model: ModelIdentity) -> Generation:
+        taken = {name.lower() for name in self._used_names()}
+        number = 2
+        while (name := f"{self._name[:NAME_LENGTH]}_g{number}").lower() in taken:
+            number += 1
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return Generation(name, model, SCHEMA_VERSION, now)
+
+    def _used_names(self) -> Sequence[str]:
+        """Return names that no generation may have, as SQLite ignores their case."""
+        return [
+            *self._backend.collection_names(),
+            *self._catalog.milvus_names(),
+            *self._catalog.names(),
+        ]
+
+    def _drop(self, milvus_name: str) -> None:
+        self._catalog.set_rows(milvus_name, 0)  # or a kill after the next line looks like damage
+        self._backend.drop(milvus_name)
+        self._catalog.remove_generation(milvus_name)
