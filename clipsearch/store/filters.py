@@ -39,6 +39,9 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 EVERYTHING, NOTHING = 'id != ""', 'id == ""'
 """Conditions that match all images and none; Milvus has no constants."""
 
+HAS_TAGS = f'{TAGS}[0] >= ""'
+"""Matches images with tags; Milvus Lite 2.5 has no `array_length`."""
+
 
 def quote(text: str) -> str:
     """Return a string literal; raise UsageError on control characters or invalid Unicode.
