@@ -1,5 +1,6 @@
 """The Python API: one collection of images, and the model that made it."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
 from clipsearch.session import Session
 from clipsearch.store import Collection
+from clipsearch.store.index_wait import wait_for_index
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
@@ -32,6 +34,8 @@ from ingest.pipeline import ingest
 from ingest.removal import remove_images
 from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source, open_source, plain_files
+
+log = logging.getLogger("clipsearch")
 
 
 class Index(SearchAPI, Session):
@@ -81,6 +85,24 @@ class Index(SearchAPI, Session):
         finally:
             if collection is None:  # empty, it would tie the next ingestion to this model
                 self.drop_if_empty()
+
+    def wait_for_index(self, progress: Progress | None = None) -> int:
+        """Wait until the index of a server covers the images; return how many rows it does not.
+
+        Until then searches may miss images. Ctrl-C stops the waiting, not the server.
+        """
+        shown = 0
+
+        def show(covered: int, total: int) -> None:
+            nonlocal shown
+            if progress is not None:
+                progress.total = total
+                progress.update(covered - shown)
+            elif not shown and covered < total:
+                log.info("building the index: %s of %s rows", f"{covered:,}", f"{total:,}")
+            shown = covered
+
+        return wait_for_index(self.store.backend, self.collection.info.milvus_name, show)
 
     def remove(self, *paths: str | Path) -> int:
         """Remove the images at some paths or under folders, stored or failed; return how many.

@@ -27,6 +27,12 @@ def handle_signal(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def clear() -> None:
+    """Forget an interruption that was handled."""
+    global _has_come
+    _has_come = False
+
+
 def has_come() -> bool:
     """Tell whether this process was interrupted."""
     return _has_come

@@ -13,6 +13,7 @@ from clipsearch.address_space import TEXTS, require_address_space
 from clipsearch.cli import ingest_options, options
 from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
+from clipsearch.cli.index_wait import wait_for_index
 from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
@@ -47,6 +48,12 @@ from ingest.sources.source import open_source
 @click.option(
     "--yes", is_flag=True, help="Ingest a whole disk or home folder that a list on - names."
 )
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="On a Milvus server: wait until its index covers the new images.",
+)
 @ingest_options.quiet
 @options.as_json
 def ingest(
@@ -64,6 +71,7 @@ def ingest(
     dry_run: bool,
     rehash: bool,
     yes: bool,
+    wait: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -89,6 +97,7 @@ def ingest(
     is_first = False
     if dry_run and is_new_file:
         report = preview(source, None, choices)  # opening the store would create it
+        exit_code = _show(report, as_json=as_json, quiet=quiet)
     else:
         if not dry_run:  # before the threads of the store, which may hang without memory for theirs
             require_address_space(TEXTS, "load a model")
@@ -100,7 +109,9 @@ def ingest(
                 index.load()  # logs the choice of the model above the progress bar
             with progress_bar(quiet=quiet) as bar:
                 report = index.ingest_source(source, options=choices, dry_run=dry_run, progress=bar)
-    exit_code = _show(report, as_json=as_json, quiet=quiet)
+            exit_code = _show(report, as_json=as_json, quiet=quiet)
+            if wait and not dry_run and report.stored + report.copied + report.moved:
+                wait_for_index(index, quiet=quiet)
     if not dry_run:
         if is_first and report.stored and not quiet:
             click.echo(f"try: {_example_query(uri, collection)}", err=True)

@@ -60,6 +60,8 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
         click.echo(f"\n{name}: {escape_control(collection['error'])}")
         return
     click.echo(f"\n{name}: {collection['images']:,} images")
+    if pending := collection["pending_index_rows"]:
+        click.echo(f"  index     being built: {pending:,} rows pending; searches may miss images")
     if not collection["images"]:
         click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
     click.echo(f"  model     {collection['model']}, {collection['dim']} dimensions")

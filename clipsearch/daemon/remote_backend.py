@@ -19,6 +19,7 @@ READS = frozenset(
         "count",
         "fields",
         "flush",
+        "index_coverage",
         "is_loaded",
         "query",
         "search",

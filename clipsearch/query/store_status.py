@@ -22,17 +22,19 @@ def store_status(store: Store) -> dict[str, Any]:
 
 def _status(store: Store, name: str) -> dict[str, Any]:
     try:
-        return _collection_status(name, store.collection(name))
+        return _collection_status(name, store.collection(name), store)
     except StoreError as error:  # a damaged collection does not hide the others
         return {"name": name, "error": str(error)}
 
 
-def _collection_status(name: str, collection: Collection) -> dict[str, Any]:
+def _collection_status(name: str, collection: Collection, store: Store) -> dict[str, Any]:
     info = collection.info
+    coverage = store.backend.index_coverage(info.milvus_name)
     record = registry.measured_precision(info.model.name)
     return {
         "name": name,
         "images": collection.estimate_count(),
+        "pending_index_rows": coverage.pending(coverage.rows),
         "model": info.model.name,
         "dim": info.model.dim,
         "weights": info.model.weights,

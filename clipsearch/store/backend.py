@@ -8,6 +8,7 @@ from typing import Protocol
 
 from clipsearch.consistency import Consistency
 from clipsearch.store.capabilities import Capabilities
+from clipsearch.store.index_coverage import IndexCoverage
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
@@ -69,6 +70,9 @@ class Backend(Protocol):
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a collection is ready; a server first loads it into memory."""
+
+    def index_coverage(self, name: str) -> IndexCoverage:
+        """Return which rows the index covers; Milvus Lite needs none."""
 
     def query(
         self,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.startup import import_pymilvus
 from clipsearch.store.ann_index import METRIC, choose_index, search_params
 from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
 from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
+from clipsearch.store.index_coverage import IndexCoverage, read_coverage
 from clipsearch.store.milvus_lite import native_library
-from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema, Entity
+from clipsearch.store.pymilvus_schema import pymilvus_schema
+from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.store.writes import Writes
 from clipsearch.types import Vectors
 from clipsearch.uri import StoreURI
@@ -96,7 +97,7 @@ class MilvusBackend:
             ):
                 client.create_collection(
                     name,
-                    schema=_pymilvus_schema(client, schema),
+                    schema=pymilvus_schema(client, schema),
                     num_shards=1,
                     timeout=CALL_SECONDS,
                 )
@@ -159,6 +160,11 @@ class MilvusBackend:
                 name, timeout=self._connection.seconds
             )["state"]
             return bool(state == import_pymilvus().client.types.LoadState.Loaded)
+
+    def index_coverage(self, name: str) -> IndexCoverage:
+        """Return which rows the index covers; Milvus Lite needs none."""
+        with self._connection.translating():
+            return IndexCoverage() if self._is_local else read_coverage(self._connection, name)
 
     def query(
         self,
@@ -224,24 +230,3 @@ class MilvusBackend:
                 ),
             )
             return [dict(entity) for entity in entities]
-
-
-def _pymilvus_schema(client: Any, schema: CollectionSchema) -> Any:
-    """Return a schema in pymilvus's form."""
-    types = import_pymilvus().DataType
-    result = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    for name, length in schema.strings.items():
-        is_primary = name == schema.primary_key
-        result.add_field(name, types.VARCHAR, max_length=length, is_primary=is_primary)
-    for name in schema.integers:
-        result.add_field(name, types.INT64)
-    for name, capacity in schema.string_lists.items():
-        result.add_field(
-            name,
-            types.ARRAY,
-            element_type=types.VARCHAR,
-            max_capacity=capacity,
-            max_length=LIST_TEXT_BYTES,
-        )
-    result.add_field(schema.vector, types.FLOAT_VECTOR, dim=schema.dim)
-    return result

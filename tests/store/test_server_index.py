@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from clipsearch.store import Collection, Store
+from clipsearch.store.index_wait import wait_for_index
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.schema import EMBEDDING
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from tests.helpers.records import MODEL, row
 
 DIM = 64
-INDEX_SECONDS = 60.0
+INDEX_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,7 @@ def images(store: Store, vectors: Vectors) -> Iterator[Collection]:
     images = store.create(name, replace(MODEL, dim=DIM))
     images.upsert([row(f"/{n}.jpg", vector, size=n) for n, vector in enumerate(vectors)])
     images.finish_writes()
-    deadline = time.monotonic() + INDEX_SECONDS
-    milvus = milvus_of(store)
-    while milvus.describe_index(name, EMBEDDING)["indexed_rows"] < len(vectors):
-        assert time.monotonic() < deadline, "the server does not index what was flushed"
-        time.sleep(0.1)
-    milvus.release_collection(name)  # or it would scan all rows for some seconds more
-    milvus.load_collection(name)
+    assert wait_for_index(store.backend, name, seconds=INDEX_SECONDS) == 0
     yield images
     store.drop(name)
 
