@@ -13,7 +13,7 @@ NEIGHBORS = 10
 QUERIES = 256
 """Stored images that serve as queries."""
 
-SAMPLE_ROWS = 8_000
+SAMPLE_ROWS = 4_000
 """Rows that each query is compared with."""
 
 MIN_NEIGHBORS = 50
@@ -27,7 +27,7 @@ def estimate_recall(collection: Collection) -> float | None:
 
     Of the rows of a random range of ids, those that score higher than a query's last hit are true
     neighbors of it: the estimate is the share of them among its hits. Only that range is read,
-    16 MB at 512 dimensions. Returns None if it holds too few neighbors to tell, as in very large
+    8 MB at 512 dimensions. Returns None if it holds too few neighbors to tell, as in very large
     collections, and for small ones.
     """
     rows = collection.count()
