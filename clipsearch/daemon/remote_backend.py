@@ -17,6 +17,7 @@ READS = frozenset(
         "capabilities",
         "collection_names",
         "count",
+        "describe_index",
         "fields",
         "flush",
         "index_coverage",
@@ -25,10 +26,10 @@ READS = frozenset(
         "search",
     }
 )
-WRITES = frozenset({"create", "drop", "upsert", "delete"})
 LEVELED = frozenset({"count", "query", "search"})
 """Reads with a level of consistency."""
 
+WRITES = frozenset({"create", "delete", "drop", "replace_index", "set_index_options", "upsert"})
 METHODS = READS | WRITES | {"begin_writes", "end_writes"}
 
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from clipsearch.evaluation.ann_recall import SCORE_TOLERANCE
+from clipsearch.evaluation.true_neighbors import SCORE_TOLERANCE
 from clipsearch.store import Collection, filters
 from clipsearch.store.schema import ID_LENGTH
 

@@ -1,43 +1,115 @@
-"""The ANN index of a collection: type, metric, build and search parameters."""
+"""The ANN index of a collection: its settings, and the parameters of a search."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-METRIC = "IP"
-"""Inner product. For vectors of length 1 it is the cosine, in two thirds of the time on Lite."""
+from clipsearch.store.index_kinds import INDEX_KINDS, Effort, IndexKind, Params
+
+RECALL = 0.98
+"""The recall that is wanted if nobody says another: the share of true neighbors in 10 results."""
+
+STALE = 2
+"""A collection that has grown by this factor since it was tuned should be tuned again."""
 
 
 @dataclass(frozen=True, slots=True)
-class IndexParams:
-    """Type and build parameters of an index, in Milvus's words."""
+class Tuning:
+    """What `clipsearch tune` measured on an index of one kind.
 
-    index_type: str
-    params: dict[str, int] = field(default_factory=dict)
-
-
-FLAT = IndexParams("FLAT")
-"""An exact scan."""
-
-HNSW = IndexParams("HNSW", {"M": 16, "efConstruction": 200})
-"""A graph of neighbors, on servers only."""
-
-
-def choose_index(*, hnsw: bool, is_local: bool) -> IndexParams:
-    """Return the index of a new collection: HNSW if asked for and on a server, else FLAT."""
-    return HNSW if hnsw and not is_local else FLAT
-
-
-def search_params(results: int, *, is_local: bool) -> dict[str, int]:
-    """Return the index's parameters for a search for this many results (limit + offset)."""
-    return {} if is_local else {"ef": search_ef(results)}
-
-
-def search_ef(results: int) -> int:
-    """Return HNSW's `ef`, the number of candidates, for this many results; at most 32,768.
-
-    It is at least twice the number of results, since a search with fewer candidates misses some of
-    the last results. It is at least 128, so that short lists are nearly exact, and a power of two,
-    so that most pages of one search agree with each other.
+    `effort` is the smallest value of the kind's search parameter with which searches for `results`
+    images have `recall`; that may be less than the `wanted` one. `milliseconds` is the median time
+    of such a search, `rows` the size of the collection then, `measured_at` ISO 8601 in UTC.
     """
-    return max(128, 1 << (2 * results - 1).bit_length())
+
+    kind: str
+    effort: int
+    wanted: float
+    recall: float
+    results: int
+    milliseconds: float
+    rows: int
+    measured_at: str
+
+    def is_stale(self, rows: int) -> bool:
+        """Tell whether the collection, now with `rows`, has outgrown what was measured."""
+        return rows >= STALE * max(1, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """The index of a collection as the catalog knows it; `recall` is the wanted one, or None."""
+
+    kind: str
+    recall: float | None = None
+    tuning: Tuning | None = None
+
+    @property
+    def spec(self) -> IndexKind | None:
+        """The kind's description; None for one that only a newer version knows."""
+        return INDEX_KINDS.get(self.kind)
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether searches may miss neighbors, and take a parameter."""
+        return self.spec is not None and self.spec.effort is not None
+
+    def search_params(self, results: int) -> Params:
+        """Return the parameters of a search for this many results (limit + offset)."""
+        if self.spec is None:
+            return {}
+        tuning = self.tuning if self.tuning and self.tuning.kind == self.kind else None
+        return kind_params(self.spec, results, tuning)
+
+    def with_effort(self, effort: int, results: int) -> IndexSettings:
+        """Return these settings as if tuned to `effort` for this many results."""
+        return replace(self, tuning=Tuning(self.kind, effort, 1, 1, results, 0, 0, ""))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the kind and the wanted recall, which are stored apart from what was measured."""
+        return {"kind": self.kind, "recall": self.recall}
+
+
+def default_settings(*, is_local: bool) -> IndexSettings:
+    """Return the index of collections that were made before there was a choice."""
+    return IndexSettings("flat" if is_local else "hnsw")
+
+
+def read_settings(
+    entry: Mapping[str, Any] | None, tuning: Mapping[str, Any] | None, *, is_local: bool
+) -> IndexSettings:
+    """Return the settings of two values of the catalog; what is missing or damaged is unset."""
+    settings = default_settings(is_local=is_local)
+    try:
+        if entry:
+            settings = IndexSettings(str(entry["kind"]), entry["recall"])
+        return replace(settings, tuning=Tuning(**tuning)) if tuning else settings
+    except (KeyError, TypeError):
+        return settings
+
+
+def kind_params(kind: IndexKind, results: int, tuning: Tuning | None = None) -> Params:
+    """Return the parameters of a search for this many results, tuned or by a safe default."""
+    effort, extra = kind.effort, dict(kind.extra)
+    if effort is None:
+        return extra
+    if tuning is None:
+        return {effort.name: default_effort(effort, results), **extra}
+    least = math.ceil(results * min(1.0, effort.per_result))  # a graph must visit what it returns
+    wanted = max(tuning.effort, least)
+    if results > tuning.results:  # which was not measured
+        wanted = max(wanted, default_effort(effort, results))
+    return {effort.name: min(effort.most, wanted), **extra}
+
+
+def default_effort(effort: Effort, results: int) -> int:
+    """Return the value of a search parameter for this many results of a collection not tuned.
+
+    It grows with the number of results, since a search with few candidates misses some of the last
+    ones. It is a power of two, so that most pages of one search agree with each other.
+    """
+    needed = math.ceil(results * effort.per_result)
+    return min(effort.most, max(effort.least, 1 << max(0, needed - 1).bit_length()))

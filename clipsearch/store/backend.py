@@ -9,6 +9,8 @@ from typing import Protocol
 from clipsearch.consistency import Consistency
 from clipsearch.store.capabilities import Capabilities
 from clipsearch.store.index_coverage import IndexCoverage
+from clipsearch.store.index_kinds import Params
+from clipsearch.store.index_operations import IndexState
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 
@@ -45,8 +47,20 @@ class Backend(Protocol):
     def collection_names(self) -> list[str]:
         """List all collections in Milvus, including those of other programs."""
 
-    def create(self, name: str, schema: CollectionSchema) -> None:
-        """Create a collection with its index and load it."""
+    def create(self, name: str, schema: CollectionSchema, kind: str) -> None:
+        """Create a collection with an index of this kind, of INDEX_KINDS, and load it."""
+
+    def describe_index(self, name: str, vector: str) -> IndexState:
+        """Describe the index of a vector field."""
+
+    def replace_index(self, name: str, vector: str, kind: str) -> None:
+        """Drop the index of a vector field, and build another one in the background.
+
+        The collection answers no search until it is loaded again.
+        """
+
+    def set_index_options(self, name: str, *, mmap: bool | None, warmup: bool | None) -> None:
+        """Set `mmap.enabled` and `warmup.vectorIndex` of a collection, unless None; reload it."""
 
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""
@@ -95,6 +109,10 @@ class Backend(Protocol):
         offset: int,
         condition: str,
         fields: Sequence[str],
+        params: Params,
         consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
-        """Return the nearest entities with their cosine for each of (n, d) queries, best first."""
+        """Return the nearest entities with their cosine for each of (n, d) queries, best first.
+
+        `params` are those of the index, see `IndexSettings.search_params`.
+        """

@@ -6,6 +6,8 @@
     root/MILVUS_NAME/ID   a folder that was ingested
     root/MILVUS_NAME/ID/mount   the mount point of a disk with such folders
     failure/MILVUS_NAME/ID      a file that could not be ingested, and the reason
+    index/MILVUS_NAME           the kind of its index, and the recall that is wanted
+    index/MILVUS_NAME/tuning    what `clipsearch tune` measured
     textness/HASH         the textness probe of a model, for all its collections
 
 Values that change often have keys of their own. A reindex replaces the entry of a collection by one
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,25 +31,15 @@ from clipsearch.consistency import Consistency
 from clipsearch.errors import DamagedStoreError
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import filters
+from clipsearch.store import catalog_entry, filters
+from clipsearch.store.ann_index import IndexSettings, read_settings
 from clipsearch.store.backend import Backend
-from clipsearch.store.catalog_entry import (
-    CollectionInfo,
-    Generation,
-    failure_json,
-    find_generation,
-    generation_names,
-    is_newer,
-    stored_name,
-    textness_key,
-    to_failure,
-    to_info,
-)
+from clipsearch.store.catalog_entry import CollectionInfo, Generation
 from clipsearch.store.schema import SCHEMA_VERSION, CollectionSchema, encode_path
 from clipsearch.types import Failure
 
 CATALOG = "clipsearch_catalog"
-_SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2, hnsw=False)
+_SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2)
 _PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row
 _HEX_DIGITS = "0123456789abcdef"
 _NAME_CHARACTERS = string.ascii_letters + string.digits + "_/"
@@ -79,57 +71,57 @@ class Catalog:
         next one. Nothing may be written to others, for which this returns None.
         """
         key = f"collection/{name}"
-        values = self._get([key, f"rows/{milvus_name or name}"])
+        values = self._get([key, *catalog_entry.state_keys(milvus_name or name)])
         if key not in values:
             return None
-        entry = find_generation(name, values[key], milvus_name)
+        entry = catalog_entry.find_generation(name, values[key], milvus_name)
         if entry is None:
             return None
-        stored = stored_name(name, entry)
-        if f"rows/{stored}" not in values and stored != (milvus_name or name):
-            values = self._get([f"rows/{stored}"])
-        return to_info(name, entry, values.get(f"rows/{stored}", 0), self._read(f"root/{stored}/"))
+        stored = catalog_entry.stored_name(name, entry)
+        if stored != (milvus_name or name):
+            values = self._get(catalog_entry.state_keys(stored))
+        return self._to_info(name, entry, values)
 
     def generation_info(self, name: str, generation: Generation) -> CollectionInfo:
         """Return what is known of any generation, as the entry of its collection."""
-        rows = self._get([key := f"rows/{(stored := generation.milvus_name)}"]).get(key, 0)
-        return to_info(name, generation.to_json(), rows, self._read(f"root/{stored}/"))
+        values = self._get(catalog_entry.state_keys(generation.milvus_name))
+        return self._to_info(name, generation.to_json(), values)
 
     def current_name(self, name: str) -> str | None:
         """Return the collection in Milvus of the generation in use, or None: one short read."""
         entry = self._get([key := f"collection/{name}"]).get(key)
-        return None if entry is None else stored_name(name, entry)
+        return None if entry is None else catalog_entry.stored_name(name, entry)
 
     def infos(self) -> list[CollectionInfo]:
         """Return all entries by name, without those of a newer version."""
-        entries, rows = self._read("collection/"), self._read("rows/")
-        infos = []
-        for key, entry in sorted(entries.items()):
-            name = key.partition("/")[2]
-            stored = stored_name(name, entry)
-            if not is_newer(entry):
-                roots = self._read(f"root/{stored}/")
-                infos.append(to_info(name, entry, rows.get(f"rows/{stored}", 0), roots))
-        return infos
+        entries = sorted(self._read("collection/").items())
+        values = self._read("rows/") | self._read("index/")
+        return [
+            self._to_info(key.partition("/")[2], entry, values)
+            for key, entry in entries
+            if not catalog_entry.is_newer(entry)
+        ]
 
     def generation_names(self, name: str) -> list[str]:
         """Return the collections in Milvus of all generations of a collection, see `Generation`."""
-        return generation_names(name, self._get([key := f"collection/{name}"]).get(key, {}))
+        entry = self._get([key := f"collection/{name}"]).get(key, {})
+        return catalog_entry.generation_names(name, entry)
 
     def milvus_names(self) -> dict[str, str]:
         """Return the user's name of each collection in Milvus that an entry names."""
         return {
             stored: key.partition("/")[2]
             for key, entry in self._read("collection/").items()
-            for stored in generation_names(key.partition("/")[2], entry)
+            for stored in catalog_entry.generation_names(key.partition("/")[2], entry)
         }
 
-    def add(self, name: str, model: ModelIdentity) -> CollectionInfo:
+    def add(self, name: str, model: ModelIdentity, index: IndexSettings) -> CollectionInfo:
         """Add an entry for a new collection."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = Generation(name, model, SCHEMA_VERSION, now).to_json()
-        self._write({f"rows/{name}": 0, f"collection/{name}": entry})
-        return to_info(name, entry, 0, {})
+        state = {f"rows/{name}": 0, **catalog_entry.index_values(name, index)}
+        self._write({**state, f"collection/{name}": entry})
+        return catalog_entry.to_info(name, entry, 0, {}, index)
 
     def set_generations(
         self,
@@ -157,11 +149,15 @@ class Catalog:
     def remove_generation(self, milvus_name: str) -> None:
         """Delete everything about one generation but the entry of its collection."""
         keys = [*self._read(f"failure/{milvus_name}/"), *self._read(f"root/{milvus_name}/")]
-        self._delete([*keys, f"rows/{milvus_name}"])
+        self._delete([*keys, *catalog_entry.state_keys(milvus_name)])
 
     def set_rows(self, name: str, rows: int) -> None:
         """Set the lower bound of a collection's rows."""
         self._write({f"rows/{name}": rows})
+
+    def set_index(self, milvus_name: str, index: IndexSettings) -> None:
+        """Set the kind of an index, and what was measured on it."""
+        self._write(catalog_entry.index_values(milvus_name, index))
 
     def add_roots(self, name: str, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
         """Add folders that were ingested, and the mount points of their disks."""
@@ -176,12 +172,8 @@ class Catalog:
 
     def add_failures(self, name: str, failures: Sequence[Failure]) -> None:
         """Add files that could not be ingested, each with its last reason only."""
-        self._write(
-            {
-                f"failure/{name}/{image_id(failure.path)}": failure_json(failure)
-                for failure in failures
-            }
-        )
+        to_json = catalog_entry.failure_json
+        self._write({f"failure/{name}/{image_id(f.path)}": to_json(f) for f in failures})
 
     def remove_failures(self, name: str, paths: Sequence[Path]) -> None:
         """Delete the failures of these files."""
@@ -189,16 +181,25 @@ class Catalog:
 
     def failures(self, name: str) -> list[Failure]:
         """Return all failures, by path."""
-        failures = map(to_failure, self._read(f"failure/{name}/").values())
+        failures = map(catalog_entry.to_failure, self._read(f"failure/{name}/").values())
         return sorted(failures, key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""
-        return self._get([key := textness_key(model)]).get(key)
+        return self._get([key := catalog_entry.textness_key(model)]).get(key)
 
     def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
         """Store a probe for a model, replacing an earlier one."""
-        self._write({textness_key(model): probe})
+        self._write({catalog_entry.textness_key(model): probe})
+
+    def _to_info(
+        self, name: str, entry: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> CollectionInfo:
+        stored = catalog_entry.stored_name(name, entry)
+        rows, index, tuning = map(values.get, catalog_entry.state_keys(stored))
+        settings = read_settings(index, tuning, is_local=self._backend.path is not None)
+        roots = self._read(f"root/{stored}/")
+        return catalog_entry.to_info(name, entry, rows or 0, roots, settings)
 
     def _get(self, keys: Sequence[str]) -> dict[str, Any]:
         return self._query(filters.key_in(keys), len(keys)) if self._exists() else {}
@@ -227,7 +228,7 @@ class Catalog:
 
     def _write(self, values: dict[str, Any]) -> None:
         if not self._exists():
-            self._backend.create(CATALOG, _SCHEMA)
+            self._backend.create(CATALOG, _SCHEMA, "flat")
         texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
         rows = [
             {"key": key, "value": text, _SCHEMA.vector: _PLACEHOLDER} for key, text in texts.items()

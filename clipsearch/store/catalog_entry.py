@@ -11,6 +11,7 @@ from typing import Any
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import ModelIdentity
+from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.schema import SCHEMA_VERSION, decode_path, encode_path
 from clipsearch.types import FailedState, Failure
 
@@ -40,7 +41,8 @@ class CollectionInfo:
 
     `milvus_name` is the collection in Milvus that holds the rows: all calls of a backend take it.
     `name` is what the user calls it. `previous` is the generation that a reindex replaced and that
-    was not dropped yet, `next` is the one that a reindex builds.
+    was not dropped yet, `next` is the one that a reindex builds. `index` is the ANN index, whose
+    parameters searches take.
     """
 
     name: str
@@ -51,6 +53,7 @@ class CollectionInfo:
     rows: int
     roots: tuple[Path, ...]
     mounts: tuple[Path, ...]
+    index: IndexSettings
     previous: Generation | None = None
     next: Generation | None = None
 
@@ -63,6 +66,17 @@ class CollectionInfo:
 def stored_name(name: str, entry: Mapping[str, Any]) -> str:
     """Return the collection in Milvus that an entry points to; at first it has the same name."""
     return str(entry.get("milvus_name", name))
+
+
+def state_keys(milvus_name: str) -> list[str]:
+    """Return the keys of the catalog for rows, index and tuning of a collection in Milvus."""
+    return [f"rows/{milvus_name}", f"index/{milvus_name}", f"index/{milvus_name}/tuning"]
+
+
+def index_values(milvus_name: str, index: IndexSettings) -> dict[str, Any]:
+    """Return the values of the catalog for an index, by their keys; read with `read_settings`."""
+    tuning = {f"index/{milvus_name}/tuning": asdict(index.tuning)} if index.tuning else {}
+    return {f"index/{milvus_name}": index.to_json(), **tuning}
 
 
 def generation_names(name: str, entry: Mapping[str, Any]) -> list[str]:
@@ -82,7 +96,7 @@ def find_generation(
 
 
 def to_info(
-    name: str, entry: Mapping[str, Any], rows: int, roots: dict[str, str]
+    name: str, entry: Mapping[str, Any], rows: int, roots: dict[str, str], index: IndexSettings
 ) -> CollectionInfo:
     """Return the entry of a collection; raise StoreError on one of a newer version or damaged."""
     try:
@@ -101,6 +115,7 @@ def to_info(
             rows=rows,
             roots=tuple(sorted(paths[key] for key in paths if not key.endswith("/mount"))),
             mounts=tuple(sorted(paths[key] for key in paths if key.endswith("/mount"))),
+            index=index,
             previous=_to_generation(entry.get("previous")),
             next=_to_generation(entry.get("next")),
         )

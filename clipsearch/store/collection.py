@@ -18,6 +18,7 @@ from clipsearch.store import filters
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
+from clipsearch.store.collection_index import CollectionIndex
 from clipsearch.store.collection_writer import CollectionWriter
 from clipsearch.store.paging import KEYS, Scanner
 from clipsearch.store.row_check import DamagedRow, SoundRows, find_damaged
@@ -38,10 +39,7 @@ from clipsearch.types import Failure, ImageRow, Vectors
 
 
 class Collection:
-    """The images of one model. For one thread at a time.
-
-    Every read includes every write before it.
-    """
+    """The images of one model, for one thread; every read includes every write before it."""
 
     def __init__(
         self, backend: Backend, catalog: Catalog, info: CollectionInfo, *, patient: bool = False
@@ -53,6 +51,7 @@ class Collection:
         self._scanner = Scanner(backend, info.milvus_name, info.model.dim)
         self._vector_cache = VectorCache(backend, info.milvus_name, info.model.dim)
         self._sound_rows = SoundRows(backend.uri, info.name)
+        self.index = CollectionIndex(backend, catalog, self._writer)
 
     @property
     def info(self) -> CollectionInfo:
@@ -199,8 +198,9 @@ class Collection:
 
         Much faster than `search` for many images; raises as `search` does.
         """
-        count = len(np.atleast_2d(queries))
-        vectors = self._vector_cache.get(condition, queries=count, limit=limit)
+        vectors = self._vector_cache.get(
+            condition, queries=len(np.atleast_2d(queries)), limit=limit
+        )
         if vectors is not None:
             cosines = check_queries(queries, self.info.model.dim) @ vectors.T
             return [np.sort(row)[::-1][:limit] for row in cosines]

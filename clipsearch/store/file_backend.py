@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from clipsearch.consistency import DEFAULT, Consistency
+from clipsearch.store.index_kinds import Params
 from clipsearch.store.lite_check import LiteCheck
 from clipsearch.store.lite_file import LiteFile
 from clipsearch.store.milvus import MilvusBackend
@@ -87,6 +88,7 @@ class FileBackend(MilvusBackend):
         offset: int,
         condition: str,
         fields: Sequence[str],
+        params: Params,
         consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
         """Return the nearest entities with their cosine for each of (n, d) queries, best first."""
@@ -102,6 +104,7 @@ class FileBackend(MilvusBackend):
             offset=offset,
             condition=condition,
             fields=fields,
+            params=params,
             consistency=consistency,
         )
 

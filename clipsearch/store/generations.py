@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
 from clipsearch.models.base import ModelIdentity
+from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
@@ -41,10 +43,11 @@ class Generations:
             raise MissingCollectionError(f"the collection {self._name!r} was dropped")
         return info
 
-    def begin(self, model: ModelIdentity) -> Collection:
+    def begin(self, model: ModelIdentity, index: IndexSettings | None = None) -> Collection:
         """Open the next generation to continue it, or create an empty one for a model.
 
-        Raises StoreError if the next generation is one of another model or schema.
+        Its index is of the kind of the present one, or as given. Raises StoreError if the next
+        generation is one of another model or schema.
         """
         info = self.info
         following = info.next
@@ -62,7 +65,9 @@ class Generations:
         exists = following.milvus_name in self._backend.collection_names()
         if not exists or not self._catalog.has_rows(following.milvus_name):  # killed within this
             self._drop(following.milvus_name)
-            self._backend.create(following.milvus_name, image_schema(model.dim))
+            settings = index or replace(info.index, tuning=None)
+            self._backend.create(following.milvus_name, image_schema(model.dim), settings.kind)
+            self._catalog.set_index(following.milvus_name, settings)
             self._catalog.set_rows(following.milvus_name, 0)
         return self.open_next(patient=True)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.startup import import_pymilvus
-from clipsearch.store.ann_index import METRIC, choose_index, search_params
+from clipsearch.store import index_operations
 from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
 from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
 from clipsearch.store.index_coverage import IndexCoverage, read_coverage
+from clipsearch.store.index_kinds import Params
+from clipsearch.store.index_operations import IndexState
 from clipsearch.store.milvus_lite import native_library
 from clipsearch.store.pymilvus_schema import pymilvus_schema
 from clipsearch.store.schema import CollectionSchema, Entity
@@ -85,9 +87,8 @@ class MilvusBackend:
                 self._connection.client().list_collections(timeout=self._connection.seconds)
             )
 
-    def create(self, name: str, schema: CollectionSchema) -> None:
-        """Create a collection with its index and load it."""
-        index = choose_index(hnsw=schema.hnsw, is_local=self._is_local)
+    def create(self, name: str, schema: CollectionSchema, kind: str) -> None:
+        """Create a collection with an index of this kind and load it."""
 
         def create() -> None:
             client = self._connection.client()
@@ -101,20 +102,27 @@ class MilvusBackend:
                     num_shards=1,
                     timeout=CALL_SECONDS,
                 )
-            index_params = client.prepare_index_params()
-            index_params.add_index(
-                schema.vector,
-                index_name=schema.vector,
-                index_type=index.index_type,
-                metric_type=METRIC,
-                params=index.params,
-            )
-            # The index of an empty collection is ready at once; pymilvus would sleep half a second.
-            client.create_index(name, index_params, timeout=CALL_SECONDS, sync=False)
+            index_operations.create_index(client, name, schema.vector, kind)
             self._connection.forget(name)  # an earlier one that another process dropped
             self._connection.client_for(name)
 
         self._writes.run(create)
+
+    def describe_index(self, name: str, vector: str) -> IndexState:
+        """Describe the index of a vector field."""
+        with self._connection.translating():
+            return index_operations.describe_index(self._connection, name, vector)
+
+    def replace_index(self, name: str, vector: str, kind: str) -> None:
+        """Drop the index of a vector field, and build another one in the background."""
+        self._writes.run(
+            lambda: index_operations.replace_index(self._connection, name, vector, kind)
+        )
+
+    def set_index_options(self, name: str, *, mmap: bool | None, warmup: bool | None) -> None:
+        """Set `mmap.enabled` and `warmup.vectorIndex` of a collection, unless None; reload it."""
+        options = {"mmap": mmap, "warmup": warmup}
+        self._writes.run(lambda: index_operations.set_properties(self._connection, name, **options))
 
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""
@@ -188,6 +196,7 @@ class MilvusBackend:
         offset: int,
         condition: str,
         fields: Sequence[str],
+        params: Params,
         consistency: Consistency | None = None,
     ) -> list[list[tuple[float, Entity]]]:
         """Return the nearest entities for each of (n, d) queries of length 1, best first.
@@ -195,7 +204,6 @@ class MilvusBackend:
         Each comes with its cosine. The metric is that of the collection's index; collections of
         older versions have COSINE.
         """
-        params = search_params(limit + offset, is_local=self._is_local)
         with self._connection.translating(name, condition):
             results = self._connection.read(
                 name,

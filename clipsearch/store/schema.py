@@ -74,19 +74,17 @@ _HEX_DIGITS = frozenset("0123456789abcdef")
 
 @dataclass(frozen=True, slots=True)
 class CollectionSchema:
-    """The fields and the kind of index of a Milvus collection.
+    """The fields of a Milvus collection.
 
     `strings` are VARCHAR fields with their length in bytes; the first is the primary key.
     `integers` are INT64 fields. `vector` is a FLOAT_VECTOR of `dim`. `string_lists` are ARRAY
-    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES. `hnsw` requests an HNSW index
-    on servers instead of a flat scan; Milvus Lite always scans.
+    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES.
     """
 
     strings: Mapping[str, int]
     integers: tuple[str, ...]
     vector: str
     dim: int
-    hnsw: bool
     string_lists: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -129,7 +127,6 @@ def image_schema(dim: int) -> CollectionSchema:
         integers=(*_NUMBERS, CHECKSUM),
         vector=EMBEDDING,
         dim=dim,
-        hnsw=True,
         string_lists={TAGS: MAX_TAGS},
     )
 

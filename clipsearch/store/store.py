@@ -19,6 +19,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.generations import Generations
+from clipsearch.store.index_choice import AUTO, choose_settings
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.names import check_available, check_name, foreign
 from clipsearch.store.schema import EMBEDDING, image_schema, record_fields
@@ -59,17 +60,14 @@ class Store:
 
         `clipsearch.session.open_store` uses a running daemon. `create` makes a missing file and
         its folder. A local store starts at once to load the collection `preload`, if it exists.
-        `consistency` is the level of reads from a server; see `Consistency`.
-        Raises UsageError on any other URI; StoreError if the file is locked, foreign, read-only or
-        (create=False) missing, or if the server does not answer; DamagedStoreError if the file is
-        damaged.
+        `consistency` is that of reads from a server, see `Consistency`. Raises UsageError on any
+        other URI; StoreError if the file is locked, foreign, read-only or (create=False) missing,
+        or if the server does not answer; DamagedStoreError if the file is damaged.
         """
-        location = parse_uri(uri)
-        return cls(
-            MilvusBackend(
-                location, token=token, create=create, preload=preload, consistency=consistency
-            )
+        backend = MilvusBackend(
+            parse_uri(uri), token=token, create=create, preload=preload, consistency=consistency
         )
+        return cls(backend)
 
     def __enter__(self) -> Self:
         return self
@@ -95,14 +93,17 @@ class Store:
         existing = set(self.backend.collection_names())
         return [info for info in self._catalog.infos() if info.rows or info.milvus_name in existing]
 
-    def create(self, name: str, model: ModelIdentity) -> Collection:
-        """Create an empty collection for vectors of this model.
+    def create(
+        self, name: str, model: ModelIdentity, *, index: str = AUTO, recall: float | None = None
+    ) -> Collection:
+        """Create an empty collection for vectors of this model; for its index see `choose_kind`.
 
-        Raises StoreError if it exists, and UsageError if a local store cannot have this name.
+        Raises StoreError if it exists, and UsageError if this Milvus has no such index, or a local
+        store cannot have this name.
         """
+        settings = choose_settings(index, self.backend.capabilities(), recall)
         if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
-        schema = image_schema(model.dim)
         names = self.backend.collection_names()
         check_available(name, names if self.is_local else (), self._catalog.milvus_names())
         if name in names:
@@ -110,8 +111,8 @@ class Store:
                 raise StoreError(foreign(name))
             self.backend.drop(name)
         self._catalog.remove(name)  # entries that a kill during `drop` left
-        self.backend.create(name, schema)
-        return Collection(self.backend, self._catalog, self._catalog.add(name, model))
+        self.backend.create(name, image_schema(model.dim), settings.kind)
+        return Collection(self.backend, self._catalog, self._catalog.add(name, model, settings))
 
     def find(self, name: str) -> Collection | None:
         """Open a collection; return None if clipsearch has not made it.

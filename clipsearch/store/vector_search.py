@@ -8,6 +8,7 @@ from clipsearch.errors import UsageError
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo
+from clipsearch.store.index_kinds import Params
 from clipsearch.store.schema import EMBEDDING, Entity
 from clipsearch.store.vector_checks import check_queries
 from clipsearch.types import Vectors
@@ -27,9 +28,11 @@ def search_entities(
     offset: int,
     condition: str,
     fields: Sequence[str],
+    params: Params | None = None,
 ) -> Iterator[list[tuple[float, Entity]]]:
     """Yield cosines and fields of the nearest rows for each of (n, d) or (d,) queries.
 
+    `params` are those of the index; None takes what the collection was tuned to, or a safe default.
     Raises as `Collection.search` does.
     """
     if limit < 1 or offset < 0 or offset + limit > MAX_RESULTS:
@@ -40,6 +43,8 @@ def search_entities(
     vectors = check_queries(queries, info.model.dim)
     hits = LOCAL_HITS if backend.path is not None else HITS
     batch_size = max(1, hits // limit)
+    if params is None:
+        params = info.index.search_params(limit + offset)
     for start in range(0, len(vectors), batch_size):
         yield from backend.search(
             info.milvus_name,
@@ -49,4 +54,5 @@ def search_entities(
             offset=offset,
             condition=condition,
             fields=fields,
+            params=params,
         )

@@ -8,6 +8,7 @@ from clipsearch.errors import UsageError
 from clipsearch.evaluation import evaluate_ann_recall
 from clipsearch.files.discover import FileSource
 from clipsearch.store import Collection
+from clipsearch.store.collection_index import CollectionIndex
 from clipsearch.types import Vectors
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
@@ -30,14 +31,12 @@ def test_an_index_that_misses_half_has_half_the_recall(
     shades: Path, collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(FileSource([shades]), collection, encoder, IngestOptions())
-    all_scores = Collection.scores
+    find_ids = CollectionIndex.find_ids
 
-    def every_second(
-        self: Collection, queries: Vectors, *, limit: int, where: str = ""
-    ) -> list[Vectors]:
-        return [scores[::2] for scores in all_scores(self, queries, limit=limit, condition=where)]
+    def every_second(self: CollectionIndex, queries: Vectors, *, limit: int) -> list[list[str]]:
+        return [ids[::2] for ids in find_ids(self, queries, limit=limit)]
 
-    monkeypatch.setattr(Collection, "scores", every_second)
+    monkeypatch.setattr(CollectionIndex, "find_ids", every_second)
     evaluation = evaluate_ann_recall(collection)
     assert evaluation.measure("approximate search", "recall@1").value == 1
     recall_at_10 = evaluation.measure("approximate search", "recall@10").value

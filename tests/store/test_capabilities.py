@@ -86,7 +86,7 @@ def test_another_host_is_not_taken_for_zilliz_cloud() -> None:
 
 
 def test_milvus_lite_has_few_kinds() -> None:
-    assert lite_capabilities(native=True).index_kinds == {"flat", "ivf_flat"}
+    assert lite_capabilities(native=True).index_kinds == {"flat"}
     assert lite_capabilities(native=True).is_local
     assert {"flat", "hnsw"} <= lite_capabilities(native=False).index_kinds
 

@@ -21,6 +21,7 @@ from clipsearch.errors import (
 from clipsearch.images.hashing import image_id
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, FileState, Store, filters
+from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.paging import LOCAL_TAGGED_ROWS
 from clipsearch.store.schema import SCHEMA_VERSION, Entity, to_entity
 from clipsearch.types import Failure, ImageRow
@@ -449,7 +450,7 @@ def test_a_collection_of_another_program_is_left_alone(
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.drop(name)
     assert own.count() == 3
-    store._catalog.add(name, MODEL)  # so that it is dropped
+    store._catalog.add(name, MODEL, IndexSettings("flat"))  # so that it is dropped
 
 
 def test_a_kill_while_creating_a_collection_does_no_harm(

@@ -514,7 +514,7 @@ print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))
 def test_a_collection_of_the_older_metric_is_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.milvus.METRIC", "COSINE")
+    monkeypatch.setattr("clipsearch.store.index_operations.METRIC", "COSINE")
     rows = many(5)
     with Store.open(tmp_path / "old.db") as store:
         store.create("images", MODEL).upsert(rows)
@@ -561,7 +561,7 @@ def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
     )
     with Store.open(tmp_path / "photos.db") as store:
         for name in ("dropped", "photos"):
-            store.backend.create(name, older)  # without an entry in the catalog
+            store.backend.create(name, older, "flat")  # without an entry in the catalog
             assert store.find(name) is None
             with pytest.raises(MissingCollectionError, match=r"interrupted.*clipsearch ingest"):
                 store.collection(name)
@@ -574,10 +574,10 @@ def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
 
 
 def test_a_collection_of_another_program_is_not_taken(tmp_path: Path) -> None:
-    schema = CollectionSchema({"id": 32}, (), "embedding", 4, hnsw=False)
+    schema = CollectionSchema({"id": 32}, (), "embedding", 4)
     with Store.open(tmp_path / "photos.db") as store:
-        store.backend.create("other", schema)
-        store.backend.create("filled", image_schema(MODEL.dim))
+        store.backend.create("other", schema, "flat")
+        store.backend.create("filled", image_schema(MODEL.dim), "flat")
         store.backend.upsert("filled", [to_entity(many(1)[0], SCHEMA_VERSION)])
         for name in ("other", "filled"):
             for use in (store.collection, store.drop, lambda name: store.create(name, MODEL)):

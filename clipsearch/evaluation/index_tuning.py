@@ -1,0 +1,189 @@
+"""Tuning an index: the smallest search parameter that reaches a recall, measured on its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+
+from clipsearch.errors import StoreError, UsageError
+from clipsearch.evaluation.true_neighbors import TrueNeighbors, sample_vectors
+from clipsearch.files.progress import Progress
+from clipsearch.store import Collection
+from clipsearch.store.ann_index import RECALL, Tuning
+from clipsearch.store.index_kinds import Effort
+from clipsearch.types import Vectors
+from clipsearch.vectors import normalize
+
+QUERIES = 200
+RESULTS = 10
+
+NOISE = 0.5
+"""Length of what is added to a stored vector for a query: their cosine is then about 0.9.
+
+A stored vector itself is its own nearest neighbor, and a graph leads straight to it.
+"""
+
+TIMED_QUERIES = 20
+GAIN = 0.001
+"""An index that gains less recall by twice the effort has reached what it can."""
+
+PRECISION = 0.1
+"""The value is found up to this part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What searches had with one value of the parameter.
+
+    `recalls` are the means over each kind of query. `milliseconds` is the median of single ones.
+    """
+
+    effort: int
+    recalls: Mapping[str, float]
+    milliseconds: float
+
+    @property
+    def recall(self) -> float:
+        """The recall of the kind of query with the lowest one."""
+        return min(self.recalls.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TuningReport:
+    """All trials by value, and the tuning of the best; None for an exact index, with no trial."""
+
+    kind: str
+    parameter: str | None
+    rows: int
+    trials: tuple[Trial, ...]
+    tuning: Tuning | None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the wanted recall was reached."""
+        return self.tuning is None or self.tuning.recall >= self.tuning.wanted
+
+
+def tune_index(
+    collection: Collection,
+    *,
+    recall: float | None = None,
+    queries: int = QUERIES,
+    results: int = RESULTS,
+    texts: Vectors | None = None,
+    progress: Progress | None = None,
+) -> TuningReport:
+    """Measure the smallest search parameter that reaches a recall; store nothing.
+
+    Queries are stored vectors with noise, and `texts`, (m, d) embeddings: texts lie far from all
+    images, where a graph finds less. The lower recall of both counts. `recall` None is the one that
+    the collection was made with, else 0.98. Raises UsageError on an empty collection and values out
+    of range, StoreError if a part of the index is not built yet.
+    """
+    wanted = collection.info.index.recall or RECALL if recall is None else recall
+    if not 0 < wanted <= 1 or queries < 1 or results < 1:
+        raise UsageError("recall must be above 0 and at most 1, queries and results at least 1")
+    rows = collection.count()
+    if not rows:
+        raise UsageError(f"the collection {collection.info.name!r} is empty")
+    spec = collection.info.index.spec
+    if spec is None or spec.effort is None:
+        return TuningReport(collection.info.index.kind, None, rows, (), None)
+    coverage = collection.index.coverage()
+    if pending := coverage.pending(coverage.rows):
+        raise StoreError(
+            f"the index of {collection.info.name!r} is being built: {pending:,} rows "
+            "are left; try again when `clipsearch index` shows none"
+        )
+    if progress is not None:
+        progress.total = rows
+    groups = {"images": _noisy(sample_vectors(collection, queries))}
+    if texts is not None and len(texts):
+        groups["texts"] = texts[:queries]
+    search = _Search(collection, groups, min(results, rows), progress)
+    trials = _search_effort(search, spec.effort, wanted)
+    best = _best(trials, wanted)
+    tuning = Tuning(
+        kind=spec.name,
+        effort=best.effort,
+        wanted=wanted,
+        recall=round(best.recall, 4),
+        results=search.results,
+        milliseconds=round(best.milliseconds, 2),
+        rows=rows,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return TuningReport(spec.name, spec.effort.name, rows, trials, tuning)
+
+
+class _Search:
+    """Searches with queries of several kinds whose true neighbors are known."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        groups: Mapping[str, Vectors],
+        results: int,
+        progress: Progress | None,
+    ) -> None:
+        self.results = results
+        self._collection = collection
+        self._sizes = {name: len(vectors) for name, vectors in groups.items()}
+        self._queries = np.concatenate(list(groups.values()))
+        self._truth = TrueNeighbors(collection, self._queries, results, progress)
+
+    def trial(self, effort: int) -> Trial:
+        """Measure recall and time with one value of the parameter."""
+        found = self._find(self._queries, effort)
+        shares = self._truth.recall(found, self.results)
+        parts = np.split(shares, np.cumsum(list(self._sizes.values()))[:-1])
+        recalls = {name: float(part.mean()) for name, part in zip(self._sizes, parts, strict=True)}
+        seconds = []
+        for query in self._queries[:: max(1, len(self._queries) // TIMED_QUERIES)]:
+            started = time.perf_counter()
+            self._find(query[None], effort)
+            seconds.append(time.perf_counter() - started)
+        return Trial(effort, recalls, float(np.median(seconds)) * 1_000)
+
+    def _find(self, queries: Vectors, effort: int) -> Sequence[Sequence[str]]:
+        return self._collection.index.find_ids(queries, limit=self.results, effort=effort)
+
+
+def _search_effort(search: _Search, effort: Effort, wanted: float) -> tuple[Trial, ...]:
+    """Double the value until the recall is reached or stops growing, then bisect."""
+    value = max(effort.lowest, search.results if effort.per_result >= 1 else 1)
+    trials = [search.trial(value)]
+    while trials[-1].recall < wanted and value < effort.most and not _is_flat(trials):
+        value = min(effort.most, 2 * value)
+        trials.append(search.trial(value))
+    if len(trials) > 1 and trials[-1].recall >= wanted:
+        low, high = trials[-2].effort, trials[-1].effort
+        while high - low > max(1, PRECISION * high):
+            middle = (low + high) // 2
+            trials.append(search.trial(middle))
+            low, high = (low, middle) if trials[-1].recall >= wanted else (middle, high)
+    return tuple(sorted(trials, key=lambda trial: trial.effort))
+
+
+def _is_flat(trials: Sequence[Trial]) -> bool:
+    """Tell whether the last two doublings gained next to nothing."""
+    last = [trial.recall for trial in trials[-3:]]
+    return len(last) == 3 and all(after - before < GAIN for before, after in pairwise(last))
+
+
+def _best(trials: Sequence[Trial], wanted: float) -> Trial:
+    """The trial with the smallest value that reaches the recall, else the highest recall."""
+    most = max(trial.recall for trial in trials)
+    least = wanted if most >= wanted else most - GAIN
+    return next(trial for trial in trials if trial.recall >= least)
+
+
+def _noisy(vectors: Vectors) -> Vectors:
+    """Return each of (n, d) vectors of length 1 with noise, normalized; the same every time."""
+    noise = normalize(np.random.default_rng(0).standard_normal(vectors.shape, dtype=np.float32))
+    return normalize(vectors + NOISE * noise)
