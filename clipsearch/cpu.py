@@ -63,13 +63,25 @@ _LEVELS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 )
 
 
+_limit = math.inf
+
+
+def limit(cores: int) -> None:
+    """Let this process use at most so many cores, as others like it run on this machine."""
+    global _limit
+    _limit = cores
+
+
 def available() -> int:
-    """Return the cores by CPU affinity and container quota (cgroups v2 and v1); at least 1."""
+    """Return the cores by CPU affinity and container quota (cgroups v2 and v1); at least 1.
+
+    Never more than `limit`.
+    """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _quota(_CGROUP))))
+    return max(1, math.ceil(min(cores, _quota(_CGROUP), _limit)))
 
 
 def instruction_sets() -> frozenset[str]:

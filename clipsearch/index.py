@@ -31,6 +31,7 @@ from clipsearch.types import Vectors
 from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
+from ingest.ray.options import RayEngine
 from ingest.removal import remove_images
 from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source, open_source, plain_files
@@ -51,16 +52,19 @@ class Index(SearchAPI, Session):
         options: IngestOptions | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
+        engine: RayEngine | None = None,
     ) -> IngestReport:
         """Store the new and changed images in folders and files; see `IngestReport`.
 
         `selection` says which files of a folder to include. With `dry_run` nothing is written and
-        no model is loaded. Raises UsageError if a path does not exist.
+        no model is loaded. `engine` does the work. Raises UsageError if a path does not exist.
         """
         if not paths:
             raise UsageError("nothing to ingest: give folders or files")
         source = open_source(arguments.flat_paths("paths", paths), selection)
-        return self.ingest_source(source, options=options, dry_run=dry_run, progress=progress)
+        return self.ingest_source(
+            source, options=options, dry_run=dry_run, progress=progress, engine=engine
+        )
 
     def ingest_source(
         self,
@@ -70,6 +74,7 @@ class Index(SearchAPI, Session):
         dry_run: bool = False,
         progress: Progress | None = None,
         tally: Tally | None = None,
+        engine: RayEngine | None = None,
     ) -> IngestReport:
         """Store the new and changed images of a source, counted in `tally`; see `ingest`."""
         options = arguments.instance("options", options, IngestOptions)
@@ -81,7 +86,8 @@ class Index(SearchAPI, Session):
             source.require_any()
         encoder = self.load(plain_files(source))
         try:
-            return ingest(source, self.create_collection(), encoder, options, progress, tally)
+            run = engine.bind(self.store, self._model, self._runtime) if engine else ingest
+            return run(source, self.create_collection(), encoder, options, progress, tally)
         finally:
             if collection is None:  # empty, it would tie the next ingestion to this model
                 self.drop_if_empty()

@@ -42,18 +42,26 @@ class Changes:
         options: IngestOptions,
         tally: Tally,
         progress: Progress | None = None,
+        *,
+        states: StatLookup | None = None,
+        failures: KnownFailures | None = None,
     ) -> None:
-        """Count unchanged and failed files in `tally`; advance `progress` per file."""
+        """Count unchanged and failed files in `tally`; advance `progress` per file.
+
+        `states` and `failures` are what another process has read of the collection.
+        """
         self._files: Iterable[Item] = source
         self._roots = source.roots
         self._collection = collection
-        self._states = StatLookup(collection)
+        self._states = states or StatLookup(collection)
         self._tally = tally
         self._progress = progress
         self._max_pixels = options.max_pixels
         self._rehash = options.rehash
         self._moved_from: set[str] = set()
-        self.failures = KnownFailures(collection, limits=(options.max_pixels,))
+        self.failures = failures or KnownFailures(
+            collection.failures() if collection else [], limits=(options.max_pixels,)
+        )
         self.outdated: set[str] = set()
         """The ids whose row may describe older content than the file has now."""
         self.current: set[str] = set()

@@ -9,16 +9,14 @@ from pathlib import Path
 
 from clipsearch.files.discover import ImageFile
 from clipsearch.images.hashing import content_hash, image_id
-from clipsearch.store import Collection
 from clipsearch.types import FailedState, Failure
 
 
 class KnownFailures:
     """The failures that a collection remembers, and the state in which files fail now."""
 
-    def __init__(self, collection: Collection | None, *, limits: Sequence[object]) -> None:
-        """Read the failures of a collection; `limits` are the options that a failure depends on."""
-        failures = collection.failures() if collection else []
+    def __init__(self, failures: Sequence[Failure], *, limits: Sequence[object]) -> None:
+        """Take the failures of a collection; `limits` are the options that a failure depends on."""
         self._stored = frozenset(failures)
         self._by_id = {image_id(failure.path): failure for failure in failures if failure.state}
         self._limits = limits

@@ -1,10 +1,10 @@
 """IngestReport: what an ingestion stored, skipped, moved, removed and failed on."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from clipsearch.escape import escape_control
 from clipsearch.files.skipped import SkippedFiles
@@ -12,6 +12,25 @@ from clipsearch.types import Failure
 
 Outcome: TypeAlias = Literal["stored", "copied", "moved", "unchanged"]
 """What happened to a file that did not fail; see `IngestReport`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How many images a stage handled, and in how many seconds of its workers together."""
+
+    images: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Images per second of one worker."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self, images=self.images + other.images, seconds=self.seconds + other.seconds
+        )
+
 
 SHOWN_TRUNCATED = 20
 """Paths that the summary for people names; JSON has all."""
@@ -26,7 +45,7 @@ class IngestReport:
     `removed`: rows deleted because their files no longer exist. `gone`: such rows that were kept
     without `prune`. `refused`: why rows of missing files were kept with it. `skipped`: files in
     folders that are not images of a known format. `seconds`: wall-clock time. `truncated`: stored
-    files that lack some of their pixels.
+    files that lack some of their pixels. `stages`: the work of each stage, if workers did it.
     """
 
     stored: int
@@ -41,6 +60,7 @@ class IngestReport:
     seconds: float
     dry_run: bool
     truncated: tuple[Path, ...] = ()
+    stages: Mapping[str, StageTime] = field(default_factory=dict)
 
     @property
     def found(self) -> int:
@@ -60,6 +80,10 @@ class IngestReport:
             "found": self.found,
             "skipped": self.skipped.suffixes,
             "raw_pairs": self.skipped.raw_pairs,
+            "stages": {
+                name: {**asdict(time), "images_per_second": time.rate}
+                for name, time in self.stages.items()
+            },
         }
 
     def lines(self) -> Iterator[str]:
@@ -79,6 +103,9 @@ class IngestReport:
             else ""
         )
         yield ", ".join(parts) + f" in {self.seconds:.1f} s{rate}"
+        if self.stages:
+            rates = [f"{name} {time.rate:,.0f}" for name, time in self.stages.items()]
+            yield f"images/s of one worker: {', '.join(rates)}"
         if skipped := self.skipped.describe():
             yield f"skipped: {skipped}"
         for path in self.truncated[:SHOWN_TRUNCATED]:
@@ -100,6 +127,19 @@ class Tally:
     failed: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     truncated: list[Path] = field(default_factory=list)
+    stages: dict[str, StageTime] = field(default_factory=dict)
+
+    def note(self, outcomes: Mapping[Outcome, int], stages: Mapping[str, StageTime]) -> None:
+        """Add what workers counted, and their time."""
+        self.outcomes.update(outcomes)
+        for name, time in stages.items():
+            self.stages[name] = self.stages[name] + time if name in self.stages else time
+
+    def add(self, other: Self) -> None:
+        """Add the tally of a worker that wrote rows."""
+        self.note(other.outcomes, other.stages)
+        self.failed += other.failed
+        self.truncated += other.truncated
 
     def report(self, *, skipped: SkippedFiles, seconds: float, dry_run: bool) -> IngestReport:
         """Return the counts so far as a report."""
@@ -116,4 +156,5 @@ class Tally:
             seconds=seconds,
             dry_run=dry_run,
             truncated=tuple(self.truncated),
+            stages=dict(self.stages),
         )

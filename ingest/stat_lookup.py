@@ -1,6 +1,8 @@
 """Look up the stored size and mtime of files: a few by id, or all in one scan."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -23,31 +25,35 @@ class StatLookup:
     ingestion, before its own row is written, so the scan does not become outdated.
     """
 
-    def __init__(self, collection: Collection | None) -> None:
-        """Look up files in `collection`; None stands for a collection that does not exist yet."""
+    def __init__(self, collection: Collection | None, table: StatTable | None = None) -> None:
+        """Look up files in `collection`, or in a `table` that was read before.
+
+        A collection of None does not exist yet, or cannot be reached.
+        """
         self._collection = collection
         self._rows = min(collection.estimate_count(), MAX_ROWS + 1) if collection else 0
         self._lookups = 0
-        self._table: _StatTable | None = None
+        self._table = table
 
     def find(self, ids: Sequence[str]) -> dict[str, FileStat]:
         """Return the stored size and mtime by id; unknown ids are absent."""
         if self._collection is None or not self._rows:
-            return {}
+            return dict(self._table.find(ids)) if self._table else {}
         self._lookups += len(ids)
         if self._table is None and self._lookups * ROWS_PER_LOOKUP > self._rows <= MAX_ROWS:
-            self._table = _StatTable(self._collection)
+            self._table = StatTable(self._collection.scan_file_stats())
         if self._table is None:
             states = self._collection.file_states(ids)
             return {id_: (state.size, state.mtime_ns) for id_, state in states.items()}
         return dict(self._table.find(ids))
 
 
-class _StatTable:
+class StatTable:
     """The size and mtime of every row of a collection, sorted by id, 32 bytes each."""
 
-    def __init__(self, collection: Collection) -> None:
-        rows = ((bytes.fromhex(id_), *stat) for id_, stat in collection.scan_file_stats())
+    def __init__(self, stats: Iterable[tuple[str, FileStat]]) -> None:
+        """Hold what `Collection.scan_file_stats` yields."""
+        rows = ((bytes.fromhex(id_), *stat) for id_, stat in stats)
         table = np.fromiter(rows, dtype="S16, i8, i8")
         order = np.argsort(table["f0"])
         self._ids: NDArray[np.bytes_] = table["f0"][order]

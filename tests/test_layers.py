@@ -71,6 +71,7 @@ OWNERS = {
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
     "pymilvus": {"clipsearch.startup"},
+    "ray": {"ingest.ray.cluster", "ingest.ray.job"},
     "scipy": {
         "clipsearch.classify.learning_curve",
         "clipsearch.evaluation.metrics",

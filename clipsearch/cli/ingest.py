@@ -25,6 +25,7 @@ from clipsearch.remote_path import locate
 from clipsearch.uri import parse_uri
 from ingest.dry_run import preview
 from ingest.options import IngestOptions
+from ingest.ray.options import RayEngine
 from ingest.report import IngestReport
 from ingest.sources.source import open_source
 
@@ -54,6 +55,7 @@ from ingest.sources.source import open_source
     show_default=True,
     help="On a Milvus server: wait until its index covers the new images.",
 )
+@ingest_options.ray_engine
 @ingest_options.quiet
 @options.as_json
 def ingest(
@@ -72,6 +74,7 @@ def ingest(
     rehash: bool,
     yes: bool,
     wait: bool,
+    engine: RayEngine | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -102,13 +105,20 @@ def ingest(
         if not dry_run:  # before the threads of the store, which may hang without memory for theirs
             require_address_space(TEXTS, "load a model")
         with Index.open(
-            uri, collection=collection, model=model, token=token, **runtime.options()
+            uri,
+            collection=collection,
+            model=model,
+            token=token,
+            daemon=engine is None,  # workers connect to a server themselves
+            **runtime.options(),
         ) as index:
             is_first = index.find_collection() is None
             if not dry_run:
                 index.load()  # logs the choice of the model above the progress bar
             with progress_bar(quiet=quiet) as bar:
-                report = index.ingest_source(source, options=choices, dry_run=dry_run, progress=bar)
+                report = index.ingest_source(
+                    source, options=choices, dry_run=dry_run, progress=bar, engine=engine
+                )
             exit_code = _show(report, as_json=as_json, quiet=quiet)
             if wait and not dry_run and report.stored + report.copied + report.moved:
                 wait_for_index(index, quiet=quiet)

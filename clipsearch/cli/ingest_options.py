@@ -9,6 +9,7 @@ import click
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.files.walk import FileSelection
 from ingest.options import IngestOptions
+from ingest.ray.options import RayEngine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,3 +62,56 @@ def selection(command: F) -> F:
         return command(*args, selection=chosen, **options)
 
     return cast("F", with_selection)
+
+
+def ray_engine(command: F) -> F:
+    """Add options that are passed to the command as one `RayEngine`, or None without Ray."""
+
+    @click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="What does the work: this process, or Ray on this machine or a cluster.",
+    )
+    @click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        envvar="RAY_ADDRESS",
+        help="The Ray cluster to join, such as auto or ray://HOST:10001. [env: RAY_ADDRESS]  "
+        "[default: start Ray here]",
+    )
+    @click.option(
+        "--ray-encoders",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Processes that hold the model.  [default: as many as keep up]",
+    )
+    @click.option(
+        "--ray-gpus",
+        type=click.FloatRange(min=0),
+        metavar="N",
+        help="GPUs of each of them.  [default: 1 if the cluster has any]",
+    )
+    @click.option(
+        "--ray-batch",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=RayEngine().batch,
+        show_default=True,
+        help="Images that one of them encodes at once.",
+    )
+    @wraps(command)
+    def with_engine(
+        *args: Any,
+        engine: str,
+        ray_address: str | None,
+        ray_encoders: int | None,
+        ray_gpus: float | None,
+        ray_batch: int,
+        **options: Any,
+    ) -> Any:
+        chosen = RayEngine(ray_address, ray_encoders, ray_gpus, ray_batch)
+        return command(*args, engine=chosen if engine == "ray" else None, **options)
+
+    return cast("F", with_engine)

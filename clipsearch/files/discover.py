@@ -95,6 +95,10 @@ class FileSource:
         """The canonical path of every given path, folders and files."""
         return [canonical(path) for path in self._paths]
 
+    def part(self, paths: Iterable[Path]) -> "FileSource":
+        """Return a source of some of the locations, with the same selection."""
+        return FileSource(paths, self._selection, strict=False)
+
     def __iter__(self) -> Iterator[ImageFile | Failure]:
         self.skipped = SkippedFiles()
         for item in self._items(self.skipped):

@@ -67,8 +67,8 @@ class OpenClipEncoder:
                 checkpoint.model, cache_dir=str(hub.cache_folder())
             )
             self._model = model.eval()
-            self._preprocessing = Preprocessing.from_open_clip(model.visual.preprocess_cfg)
-            self._images = ImageInput(self._preprocessing, self._torch)
+            self.preprocessing = Preprocessing.from_open_clip(model.visual.preprocess_cfg)
+            self._images = ImageInput(self.preprocessing, self._torch)
             self._text = own_length(model, self._tokenize)
             self._sources = source_files(ref, checkpoint)
             self._description = json.dumps(checkpoint.config, sort_keys=True)
@@ -164,7 +164,7 @@ class OpenClipEncoder:
         return ExportSource(
             image=Tower(self._model, self._model.encode_image),
             text=Tower(self._model, self._text or self._model.encode_text),
-            preprocessing=self._preprocessing,
+            preprocessing=self.preprocessing,
             save_tokenizer=partial(save_tokenizer, self._tokenize),
             context=int(self._tokenize.context_length),
             padding=padding_of(self._tokenize),

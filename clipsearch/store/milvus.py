@@ -45,6 +45,8 @@ class MilvusBackend:
         )
         self._writes = Writes(self._connection)
         self._is_local = uri.path is not None
+        self.address = uri.text, token
+        """The URI and the token with which other processes connect; never show them."""
         self._capabilities: Capabilities | None = None
         self._consistency = consistency
 

@@ -45,6 +45,9 @@ class Source(Protocol):
     def require_any(self) -> None:
         """Raise UsageError if there are no images."""
 
+    def part(self, locations: Iterable[Path]) -> Source:
+        """Return a source of some of the locations, with the same options."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -135,6 +138,16 @@ class Sources:
         """Raise UsageError if nothing is found."""
         if next(iter(self), None) is None:
             raise UsageError(f"no images in {', '.join(map(str, self.locations[:3]))}")
+
+    def part(self, locations: Iterable[Path]) -> Sources:
+        """Return a source of some of the locations, with the same options."""
+        mine = {*self._prefixes, *self.archives}
+        places = list(locations)
+        files = self.files.part([place for place in places if place not in mine])
+        others = [place for place in places if place in mine]
+        part = Sources(files, others, self._selection, self._options)
+        part.known = self.known
+        return part
 
     def _read(self, archive: Path) -> Iterator[Item]:
         try:

@@ -1,0 +1,76 @@
+"""Start Ray on this machine, or join a cluster, for the time of one ingestion."""
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clipsearch import cpu
+from clipsearch.errors import ClipsearchError, UsageError, describe_error
+from clipsearch.temporary_folder import TemporaryFolder
+from ingest.ray.options import EXTRA
+
+SHORT_FOLDER = Path("/tmp")
+PREFIX = "clipsearch-ray-"
+
+
+class RayError(ClipsearchError):
+    """Ray does not start, or the cluster does not answer."""
+
+
+def require_ray() -> None:
+    """Raise UsageError with the command that installs Ray, if it is missing."""
+    for name in ("ray", "pyarrow", "pandas"):
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"--engine ray needs the package {name}: {EXTRA}")
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """Yield the module `ray`, connected; raise RayError if that fails.
+
+    Without an address, Ray starts here and ends afterwards with all of its processes and files. A
+    cluster, and a Ray that the caller has started, go on.
+    """
+    require_ray()
+    # Ray reads these as it is imported or as it starts. A cluster that others started has its own.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray.data  # imports `ray`
+
+    for name in ("ray.data", "ray._private", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    folder = None
+    try:
+        try:
+            if address is not None:
+                ray.init(address=address, **quiet)
+            else:
+                folder = TemporaryFolder(SHORT_FOLDER if SHORT_FOLDER.is_dir() else None, PREFIX)
+                ray.init(
+                    address="local",
+                    num_cpus=max(2, cpu.available()),
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(folder.path),
+                    **quiet,
+                )
+        except Exception as error:
+            where = (
+                f"the Ray cluster {address} cannot be joined" if address else "Ray did not start"
+            )
+            raise RayError(f"{where}: {describe_error(error)}") from error
+        yield ray
+    finally:
+        ray.shutdown()  # of a cluster, ends our job only
+        if folder is not None:
+            folder.remove()
