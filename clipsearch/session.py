@@ -152,14 +152,17 @@ class Session(OpenCollection):
         """Return the collection; create it, for the vectors of the model, if it does not exist."""
         if self._collection is None:
             drop_empty(self.store, self.name)
-            self._collection = self.store.create(self.name, self.encoder.identity)
-            remember_model(self.store.uri, self.name, self._collection.info.model.name)
+            encoder = self.encoder
+            collection = self.store.open_or_create(self.name, encoder.identity)
+            require_comparable(collection, encoder)  # another process may have been faster
+            self._collection = collection
+            remember_model(self.store.uri, self.name, collection.info.model.name)
         return self._collection
 
     def drop_if_empty(self) -> None:
-        """Delete the collection if it has no rows; an error of the store leaves it."""
+        """Delete a local collection without rows; on a server, others may be about to write."""
         with suppress(StoreError):
-            if not self.collection.count():
+            if self.store.is_local and not self.collection.count():
                 self.store.drop(self.name)
                 self._collection = None
 

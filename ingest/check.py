@@ -6,9 +6,9 @@ from typing import Any
 
 from clipsearch.errors import DamagedStoreError
 from clipsearch.store import Store
-from clipsearch.store.catalog import CATALOG
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.file_backend import FileBackend
+from clipsearch.store.key_values import CATALOG
 from clipsearch.store.lite_check import FileDamage
 from clipsearch.store.row_check import DamagedRow
 from clipsearch.store.schema import CHECKSUM, stored_fields

@@ -18,6 +18,7 @@ READS = frozenset(
         "collection_names",
         "count",
         "describe_index",
+        "description",
         "fields",
         "flush",
         "index_coverage",

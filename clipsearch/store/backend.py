@@ -65,6 +65,9 @@ class Backend(Protocol):
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""
 
+    def description(self, name: str) -> str:
+        """Return the text with which a collection was created; Milvus Lite may not keep it."""
+
     def drop(self, name: str) -> None:
         """Delete a collection."""
 

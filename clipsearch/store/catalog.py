@@ -18,32 +18,21 @@ everywhere.
 
 from __future__ import annotations
 
-import json
-import string
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clipsearch.consistency import Consistency
-from clipsearch.errors import DamagedStoreError
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import catalog_entry, filters
+from clipsearch.store import catalog_entry
 from clipsearch.store.ann_index import IndexSettings, read_settings
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
-from clipsearch.store.schema import SCHEMA_VERSION, CollectionSchema, encode_path
+from clipsearch.store.key_values import KeyValues
+from clipsearch.store.schema import SCHEMA_VERSION, encode_path
 from clipsearch.types import Failure
-
-CATALOG = "clipsearch_catalog"
-_SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2)
-_PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row
-_HEX_DIGITS = "0123456789abcdef"
-_NAME_CHARACTERS = string.ascii_letters + string.digits + "_/"
-_PAGE_ROWS = 1_000  # a value may have 64 KB, and a message 64 MB
 
 
 class Catalog:
@@ -52,8 +41,7 @@ class Catalog:
     def __init__(self, backend: Backend, consistency: Consistency | None = None) -> None:
         """Make no call: reads check whether the catalog exists."""
         self._backend = backend
-        self._consistency = consistency
-        self._is_known_to_exist = False
+        self._values = KeyValues(backend, consistency)
 
     @property
     def strong(self) -> Catalog:
@@ -62,7 +50,7 @@ class Catalog:
 
     def names(self) -> list[str]:
         """List the collections that have an entry."""
-        return sorted(key.partition("/")[2] for key in self._read("collection/"))
+        return sorted(key.partition("/")[2] for key in self._values.read("collection/"))
 
     def info(self, name: str, milvus_name: str | None = None) -> CollectionInfo | None:
         """Return a collection's entry, or None; raise StoreError on one of a newer version.
@@ -71,7 +59,7 @@ class Catalog:
         next one. Nothing may be written to others, for which this returns None.
         """
         key = f"collection/{name}"
-        values = self._get([key, *catalog_entry.state_keys(milvus_name or name)])
+        values = self._values.get([key, *catalog_entry.state_keys(milvus_name or name)])
         if key not in values:
             return None
         entry = catalog_entry.find_generation(name, values[key], milvus_name)
@@ -79,23 +67,23 @@ class Catalog:
             return None
         stored = catalog_entry.stored_name(name, entry)
         if stored != (milvus_name or name):
-            values = self._get(catalog_entry.state_keys(stored))
+            values = self._values.get(catalog_entry.state_keys(stored))
         return self._to_info(name, entry, values)
 
     def generation_info(self, name: str, generation: Generation) -> CollectionInfo:
         """Return what is known of any generation, as the entry of its collection."""
-        values = self._get(catalog_entry.state_keys(generation.milvus_name))
+        values = self._values.get(catalog_entry.state_keys(generation.milvus_name))
         return self._to_info(name, generation.to_json(), values)
 
     def current_name(self, name: str) -> str | None:
         """Return the collection in Milvus of the generation in use, or None: one short read."""
-        entry = self._get([key := f"collection/{name}"]).get(key)
+        entry = self._values.get([key := f"collection/{name}"]).get(key)
         return None if entry is None else catalog_entry.stored_name(name, entry)
 
     def infos(self) -> list[CollectionInfo]:
         """Return all entries by name, without those of a newer version."""
-        entries = sorted(self._read("collection/").items())
-        values = self._read("rows/") | self._read("index/")
+        entries = sorted(self._values.read("collection/").items())
+        values = self._values.read("rows/") | self._values.read("index/")
         return [
             self._to_info(key.partition("/")[2], entry, values)
             for key, entry in entries
@@ -104,24 +92,31 @@ class Catalog:
 
     def generation_names(self, name: str) -> list[str]:
         """Return the collections in Milvus of all generations of a collection, see `Generation`."""
-        entry = self._get([key := f"collection/{name}"]).get(key, {})
+        entry = self._values.get([key := f"collection/{name}"]).get(key, {})
         return catalog_entry.generation_names(name, entry)
 
     def milvus_names(self) -> dict[str, str]:
         """Return the user's name of each collection in Milvus that an entry names."""
         return {
             stored: key.partition("/")[2]
-            for key, entry in self._read("collection/").items()
+            for key, entry in self._values.read("collection/").items()
             for stored in catalog_entry.generation_names(key.partition("/")[2], entry)
         }
 
-    def add(self, name: str, model: ModelIdentity, index: IndexSettings) -> CollectionInfo:
-        """Add an entry for a new collection."""
+    def add(
+        self,
+        name: str,
+        model: ModelIdentity,
+        index: IndexSettings,
+        schema_version: int = SCHEMA_VERSION,
+    ) -> CollectionInfo:
+        """Add an entry for a new collection; raise StoreError on one of a newer version."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = Generation(name, model, SCHEMA_VERSION, now).to_json()
+        entry = Generation(name, model, schema_version, now).to_json()
+        info = catalog_entry.to_info(name, entry, 0, {}, index)
         state = {f"rows/{name}": 0, **catalog_entry.index_values(name, index)}
-        self._write({**state, f"collection/{name}": entry})
-        return catalog_entry.to_info(name, entry, 0, {}, index)
+        self._values.write({**state, f"collection/{name}": entry})
+        return info
 
     def set_generations(
         self,
@@ -134,63 +129,70 @@ class Catalog:
         """Replace an entry in one step: all readers find the generations before, or these."""
         others = {"previous": previous, "next": next}
         entry = current.to_json() | {key: g.to_json() for key, g in others.items() if g}
-        self._write({f"collection/{name}": entry})
+        self._values.write({f"collection/{name}": entry})
 
     def has_rows(self, milvus_name: str) -> bool:
         """Tell whether there is a lower bound of rows: it is written once rows may be."""
-        return bool(self._get([f"rows/{milvus_name}"]))
+        return bool(self._values.get([f"rows/{milvus_name}"]))
 
     def remove(self, name: str) -> None:
         """Delete everything about a collection, its entry last."""
         for stored in self.generation_names(name):
             self.remove_generation(stored)
-        self._delete([f"collection/{name}"])
+        self.remove_entry(name)
+
+    def remove_entry(self, name: str) -> None:
+        """Delete an entry, when everything else of the collection is deleted."""
+        self._values.delete([f"collection/{name}"])
 
     def remove_generation(self, milvus_name: str) -> None:
         """Delete everything about one generation but the entry of its collection."""
-        keys = [*self._read(f"failure/{milvus_name}/"), *self._read(f"root/{milvus_name}/")]
-        self._delete([*keys, *catalog_entry.state_keys(milvus_name)])
+        keys = [
+            *self._values.read(f"failure/{milvus_name}/"),
+            *self._values.read(f"root/{milvus_name}/"),
+        ]
+        self._values.delete([*keys, *catalog_entry.state_keys(milvus_name)])
 
     def set_rows(self, name: str, rows: int) -> None:
         """Set the lower bound of a collection's rows."""
-        self._write({f"rows/{name}": rows})
+        self._values.write({f"rows/{name}": rows})
 
     def set_index(self, milvus_name: str, index: IndexSettings) -> None:
         """Set the kind of an index, and what was measured on it."""
-        self._write(catalog_entry.index_values(milvus_name, index))
+        self._values.write(catalog_entry.index_values(milvus_name, index))
 
     def add_roots(self, name: str, roots: Sequence[Path], mounts: Sequence[Path]) -> None:
         """Add folders that were ingested, and the mount points of their disks."""
         values = {f"root/{name}/{image_id(root)}": encode_path(root) for root in roots}
         points = {f"root/{name}/{image_id(point)}/mount": encode_path(point) for point in mounts}
-        self._write(values | points)
+        self._values.write(values | points)
 
     def remove_roots(self, name: str, paths: Sequence[Path]) -> None:
         """Delete folders and mount points."""
         keys = [f"root/{name}/{image_id(path)}" for path in paths]
-        self._delete([*keys, *(f"{key}/mount" for key in keys)])
+        self._values.delete([*keys, *(f"{key}/mount" for key in keys)])
 
     def add_failures(self, name: str, failures: Sequence[Failure]) -> None:
         """Add files that could not be ingested, each with its last reason only."""
         to_json = catalog_entry.failure_json
-        self._write({f"failure/{name}/{image_id(f.path)}": to_json(f) for f in failures})
+        self._values.write({f"failure/{name}/{image_id(f.path)}": to_json(f) for f in failures})
 
     def remove_failures(self, name: str, paths: Sequence[Path]) -> None:
         """Delete the failures of these files."""
-        self._delete([f"failure/{name}/{image_id(path)}" for path in paths])
+        self._values.delete([f"failure/{name}/{image_id(path)}" for path in paths])
 
     def failures(self, name: str) -> list[Failure]:
         """Return all failures, by path."""
-        failures = map(catalog_entry.to_failure, self._read(f"failure/{name}/").values())
+        failures = map(catalog_entry.to_failure, self._values.read(f"failure/{name}/").values())
         return sorted(failures, key=lambda failure: failure.path)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""
-        return self._get([key := catalog_entry.textness_key(model)]).get(key)
+        return self._values.get([key := catalog_entry.textness_key(model)]).get(key)
 
     def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
         """Store a probe for a model, replacing an earlier one."""
-        self._write({catalog_entry.textness_key(model): probe})
+        self._values.write({catalog_entry.textness_key(model): probe})
 
     def _to_info(
         self, name: str, entry: Mapping[str, Any], values: Mapping[str, Any]
@@ -198,49 +200,5 @@ class Catalog:
         stored = catalog_entry.stored_name(name, entry)
         rows, index, tuning = map(values.get, catalog_entry.state_keys(stored))
         settings = read_settings(index, tuning, is_local=self._backend.path is not None)
-        roots = self._read(f"root/{stored}/")
+        roots = self._values.read(f"root/{stored}/")
         return catalog_entry.to_info(name, entry, rows or 0, roots, settings)
-
-    def _get(self, keys: Sequence[str]) -> dict[str, Any]:
-        return self._query(filters.key_in(keys), len(keys)) if self._exists() else {}
-
-    def _read(self, prefix: str) -> dict[str, Any]:
-        """Return all values whose key starts with `prefix`."""
-        condition = filters.key_starts_with(prefix)
-        values = self._query(condition, _PAGE_ROWS) if self._exists() else {}
-        if len(values) < _PAGE_ROWS:
-            return values
-        values = self._get([prefix])
-        for character in _HEX_DIGITS if prefix.count("/") == 2 else _NAME_CHARACTERS:
-            values |= self._read(prefix + character)
-        return values
-
-    def _query(self, condition: str, limit: int) -> dict[str, Any]:
-        fields, level = ["key", "value"], self._consistency
-        rows = self._backend.query(CATALOG, condition, fields, limit, consistency=level)
-        try:
-            return {row["key"]: json.loads(row["value"]) for row in rows}
-        except ValueError as error:
-            raise DamagedStoreError(
-                f"{self._backend.uri} is damaged (its catalog: {error}): restore a copy, or delete "
-                "it and ingest again"
-            ) from error
-
-    def _write(self, values: dict[str, Any]) -> None:
-        if not self._exists():
-            self._backend.create(CATALOG, _SCHEMA, "flat")
-        texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
-        rows = [
-            {"key": key, "value": text, _SCHEMA.vector: _PLACEHOLDER} for key, text in texts.items()
-        ]
-        self._backend.upsert(CATALOG, rows)
-
-    def _delete(self, keys: Sequence[str]) -> None:
-        if keys and self._exists():
-            self._backend.delete(CATALOG, keys)
-
-    def _exists(self) -> bool:
-        """Tell whether this process or another has created it; it is never dropped."""
-        if not self._is_known_to_exist:
-            self._is_known_to_exist = CATALOG in self._backend.collection_names()
-        return self._is_known_to_exist

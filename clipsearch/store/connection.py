@@ -13,7 +13,7 @@ from clipsearch.address_space import STORE, require_address_space
 from clipsearch.consistency import Consistency
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError, describe_error, shorten
 from clipsearch.startup import begin_loading, import_pymilvus
-from clipsearch.store import local_store
+from clipsearch.store import client, local_store, server_errors, server_retry
 from clipsearch.store.local_store import LiteServer
 from clipsearch.store.milvus_errors import foreign_errors
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
@@ -28,7 +28,6 @@ T = TypeVar("T")
 UNREADABLE = ("failed to parse insert data", "field_id_to_offset", "Fail connecting to server")
 """What Milvus Lite 2.5 says, or pymilvus if it ends, as it loads a collection with such a row."""
 
-CONNECT_SECONDS = 5.0
 CALL_SECONDS = 300.0
 """Limit of calls that may take long: loading, creating, flushing, and all reads of Milvus Lite."""
 
@@ -136,13 +135,22 @@ class MilvusConnection:
         return SERVER_SECONDS if self.server is None else lite_write_seconds(rows)
 
     def repeat(self, call: Callable[[], T]) -> T:
-        """Make a call, and once more if Milvus Lite ends meanwhile: it was killed, or crashed."""
+        """Make a call, and again if Milvus Lite, or the server, ends meanwhile.
+
+        Milvus Lite was killed, or crashed, and is started again; a server starts by itself.
+        """
+        if self.server is None:
+            return server_retry.repeat(call, uri=self.uri, forget=self._loaded.clear)
         try:
             return call()
         except Exception:
-            if self.server is None or not self.server.has_ended():
+            if not self.server.has_ended():
                 raise
             return call()
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the client that is quick and may be repeated."""
+        return self.repeat(lambda: getattr(self.client(), method)(*arguments, timeout=self.seconds))
 
     def complete_write(self) -> None:
         """Write the rows of the redo log, if a write of a local store was interrupted."""
@@ -169,6 +177,7 @@ class MilvusConnection:
             reason = shorten(logged) if died or is_parser_error else describe_error(error)
             if (
                 condition
+                and not (self.server is None and server_errors.is_temporary(error))
                 and self._answers(collection)
                 and (is_parser_error or not self._answers(collection, condition))
             ):
@@ -189,27 +198,16 @@ class MilvusConnection:
                 ) from error
             if self.server is None:
                 self._disconnect()  # the next call notices soon if the server is gone
-            raise StoreError(f"Milvus at {self.uri} failed: {reason}") from error
+            raise server_errors.translate(error, self.uri, collection) from error
 
     def _connect(self) -> None:
         require_open_files(self.uri)
         address = self.server.address if self.server else self._address
         if self._preload is not None and self.server is not None and native_library() is not None:
             self._preload_channel = begin_loading(address, self._preload)
-        options: dict[str, Any] = {"token": self._token} if self._token else {}
-        if self.server is not None:
-            # Lite disconnects clients that send a keepalive every ten seconds.
-            options["grpc_options"] = {"grpc.keepalive_time_ms": 2**31 - 1}
-        try:
-            self._client = import_pymilvus().MilvusClient(
-                address, timeout=CONNECT_SECONDS, dedicated=True, **options
-            )
-        except ValueError as error:
-            raise UsageError(
-                f"{self.uri} is not the URI of a server: {describe_error(error)}"
-            ) from error
-        except foreign_errors() as error:
-            raise StoreError(f"no Milvus answers at {self.uri}: {describe_error(error)}") from error
+        self._client = client.connect(
+            address, self.uri, token=self._token, is_local=self.server is not None
+        )
         self._address = address
         self._loaded.clear()
         self._redo()

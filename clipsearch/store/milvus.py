@@ -69,10 +69,9 @@ class MilvusBackend:
         if self._is_local:  # Milvus Lite 2.5 does not tell its version, and need not run
             return lite_capabilities(native=native_library() is not None)
         if self._capabilities is None:
-            connection = self._connection
-            with connection.translating():
-                version = connection.client().get_server_version(timeout=connection.seconds)
-            self._capabilities = server_capabilities(str(version), connection.uri)
+            with self._connection.translating():
+                version = self._connection.ask("get_server_version")
+            self._capabilities = server_capabilities(str(version), self.uri)
         return self._capabilities
 
     def begin_writes(self) -> int:
@@ -85,9 +84,7 @@ class MilvusBackend:
     def collection_names(self) -> list[str]:
         """List all collections in Milvus, including those of other programs."""
         with self._connection.translating():
-            return sorted(
-                self._connection.client().list_collections(timeout=self._connection.seconds)
-            )
+            return sorted(self._connection.ask("list_collections"))
 
     def create(self, name: str, schema: CollectionSchema, kind: str) -> None:
         """Create a collection with an index of this kind and load it."""
@@ -128,10 +125,14 @@ class MilvusBackend:
 
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""
-        with self._connection.translating():
-            client = self._connection.client()
-            description = client.describe_collection(name, timeout=self._connection.seconds)
+        with self._connection.translating(name):
+            description = self._connection.ask("describe_collection", name)
             return {f["name"]: f.get("params", {}).get("dim") for f in description["fields"]}
+
+    def description(self, name: str) -> str:
+        """Return the text with which a collection was created."""
+        with self._connection.translating(name):
+            return str(self._connection.ask("describe_collection", name)["description"])
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
@@ -154,7 +155,9 @@ class MilvusBackend:
 
     def flush(self, name: str) -> None:
         """Make a server seal what was written, so that its index will cover it."""
-        self._writes.run(lambda: self._connection.client().flush(name, timeout=CALL_SECONDS))
+        self._writes.run(
+            lambda: self._connection.client().flush(name, timeout=CALL_SECONDS), collection=name
+        )
 
     def count(
         self, name: str, condition: str = "", *, consistency: Consistency | None = None
@@ -165,10 +168,8 @@ class MilvusBackend:
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a collection is ready; a server first loads it into memory."""
-        with self._connection.translating():
-            state = self._connection.client().get_load_state(
-                name, timeout=self._connection.seconds
-            )["state"]
+        with self._connection.translating(name):
+            state = self._connection.ask("get_load_state", name)["state"]
             return bool(state == import_pymilvus().client.types.LoadState.Loaded)
 
     def index_coverage(self, name: str) -> IndexCoverage:

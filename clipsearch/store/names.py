@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from clipsearch.errors import UsageError
-from clipsearch.store.catalog import CATALOG
+from clipsearch.store.key_values import CATALOG
 from clipsearch.store.local_store import find_table
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
@@ -30,7 +30,7 @@ def check_available(name: str, tables: Sequence[str], generations: Mapping[str, 
             f"{name!r} cannot be the name of a collection here: a local store has {table!r}, "
             "and does not distinguish upper and lower case: use another name"
         )
-    if (owner := generations.get(name)) is not None:
+    if (owner := generations.get(name, name)) != name:
         raise UsageError(f"{name!r} holds a generation of {owner!r}: use another name")
 
 

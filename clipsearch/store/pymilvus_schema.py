@@ -11,7 +11,9 @@ from clipsearch.store.schema import LIST_TEXT_BYTES, CollectionSchema
 def pymilvus_schema(client: Any, schema: CollectionSchema) -> Any:
     """Return a schema in pymilvus's form."""
     types = import_pymilvus().DataType
-    result = client.create_schema(auto_id=False, enable_dynamic_field=False)
+    result = client.create_schema(
+        auto_id=False, enable_dynamic_field=False, description=schema.description
+    )
     for name, length in schema.strings.items():
         is_primary = name == schema.primary_key
         result.add_field(name, types.VARCHAR, max_length=length, is_primary=is_primary)

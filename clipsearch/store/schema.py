@@ -78,7 +78,8 @@ class CollectionSchema:
 
     `strings` are VARCHAR fields with their length in bytes; the first is the primary key.
     `integers` are INT64 fields. `vector` is a FLOAT_VECTOR of `dim`. `string_lists` are ARRAY
-    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES.
+    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES. `description` is a text that a
+    server keeps with the collection.
     """
 
     strings: Mapping[str, int]
@@ -86,6 +87,7 @@ class CollectionSchema:
     vector: str
     dim: int
     string_lists: Mapping[str, int] = field(default_factory=dict)
+    description: str = ""
 
     @property
     def primary_key(self) -> str:
@@ -113,7 +115,7 @@ def stored_fields(version: int) -> tuple[str, ...]:
     return tuple(name for name in _STORED_FIELDS if name not in newer)
 
 
-def image_schema(dim: int) -> CollectionSchema:
+def image_schema(dim: int, description: str = "") -> CollectionSchema:
     """Return the schema of a collection of images."""
     return CollectionSchema(
         strings={
@@ -128,6 +130,7 @@ def image_schema(dim: int) -> CollectionSchema:
         vector=EMBEDDING,
         dim=dim,
         string_lists={TAGS: MAX_TAGS},
+        description=description,
     )
 
 

@@ -10,10 +10,11 @@ from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.errors import (
     DamagedStoreError,
     MissingCollectionError,
+    ModelMismatchError,
     StoreError,
 )
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import local_store
+from clipsearch.store import creation, local_store
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
@@ -21,17 +22,13 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.generations import Generations
 from clipsearch.store.index_choice import AUTO, choose_settings
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.names import check_available, check_name, foreign
-from clipsearch.store.schema import EMBEDDING, image_schema, record_fields
+from clipsearch.store.names import check_name, foreign
 from clipsearch.uri import parse_uri
 
 T = TypeVar("T")
 
 ATTEMPTS = 3
 """Reads of the row count before rows that seem to be missing count as damage."""
-
-REQUIRED_FIELDS = frozenset({*record_fields(1), EMBEDDING})
-"""The fields of collections of all versions."""
 
 
 class Store:
@@ -98,21 +95,28 @@ class Store:
     ) -> Collection:
         """Create an empty collection for vectors of this model; for its index see `choose_kind`.
 
-        Raises StoreError if it exists, and UsageError if this Milvus has no such index, or a local
-        store cannot have this name.
+        Raises StoreError if it exists, ModelMismatchError if another process just created it for
+        another model, and UsageError if this Milvus has no such index, or a local store cannot
+        have this name.
         """
-        settings = choose_settings(index, self.backend.capabilities(), recall)
         if self.find(name) is not None:
             raise StoreError(f"the collection {name!r} exists already")
-        names = self.backend.collection_names()
-        check_available(name, names if self.is_local else (), self._catalog.milvus_names())
-        if name in names:
-            if not self._is_unfinished(name):
-                raise StoreError(foreign(name))
-            self.backend.drop(name)
-        self._catalog.remove(name)  # entries that a kill during `drop` left
-        self.backend.create(name, image_schema(model.dim), settings.kind)
-        return Collection(self.backend, self._catalog, self._catalog.add(name, model, settings))
+        collection = self.open_or_create(name, model, index=index, recall=recall)
+        if (found := collection.info.model) != model:
+            raise ModelMismatchError(
+                f"another process has just created the collection {name!r} for {found.name}"
+            )
+        return collection
+
+    def open_or_create(
+        self, name: str, model: ModelIdentity, *, index: str = AUTO, recall: float | None = None
+    ) -> Collection:
+        """Open or create a collection. Compare the model: the first of all processes decides."""
+        settings = choose_settings(index, self.backend.capabilities(), recall)
+        if (collection := self.find(name)) is not None:
+            return collection
+        info = creation.create(self.backend, self._catalog, name, model, settings)
+        return Collection(self.backend, self._catalog, info)
 
     def find(self, name: str) -> Collection | None:
         """Open a collection; return None if clipsearch has not made it.
@@ -135,16 +139,14 @@ class Store:
         if (collection := self.find(name)) is not None:
             return collection
         if name in self.backend.collection_names():
-            if self._is_unfinished(name):
+            if creation.is_unfinished(self.backend, self._catalog, name):
                 raise MissingCollectionError(
                     f"the creation of the collection {name!r} in {self.uri} was interrupted: "
                     "`clipsearch ingest` completes it"
                 )
             raise StoreError(foreign(name))
-        names = [repr(info.name) for info in self.collections()]
-        existing = (
-            f"there are {', '.join(names)}" if names else "there are none: ingest images first"
-        )
+        names = ", ".join(repr(info.name) for info in self.collections())
+        existing = f"there are {names}" if names else "there are none: ingest images first"
         raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {existing}")
 
     def drop(self, name: str) -> None:
@@ -152,16 +154,22 @@ class Store:
         check_name(name)
         existing = self.backend.collection_names()
         is_ours = name in self._catalog.names()
-        if name in existing and not is_ours and not self._is_unfinished(name):
+        if (
+            name in existing
+            and not is_ours
+            and not creation.is_unfinished(self.backend, self._catalog, name)
+        ):
             raise StoreError(foreign(name))
         if name not in existing and not is_ours:
             self.collection(name)  # raises with the names of those that exist
         # The generation in use last: a kill before leaves a collection that is complete.
         for stored in reversed(self._catalog.generation_names(name)):
-            self._catalog.set_rows(stored, 0)  # or a kill after the next line looks like damage
+            # With its row count: or a kill after the next line would look like damage.
+            self._catalog.remove_generation(stored)
             if stored in existing:
                 self.backend.drop(stored)
-        self._catalog.remove(name)
+        if name not in self.backend.collection_names():  # another process may have created it
+            self._catalog.remove_entry(name)
 
     def generations(self, name: str) -> Generations:
         """Return the generations of a collection; raises as `collection` does."""
@@ -218,18 +226,10 @@ class Store:
         """Disconnect, and end Milvus Lite; may be called more than once."""
         self.backend.close()
 
-    def _is_unfinished(self, name: str) -> bool:
-        """Tell whether a kill within `create` left this collection, which has no entry.
-
-        It has our fields, of this version or an earlier one, and no rows.
-        """
-        if name in self._catalog.milvus_names():  # a generation of another collection
-            return False
-        fields = self.backend.fields(name).keys()
-        return fields >= REQUIRED_FIELDS and not self.backend.count(name, consistency="strong")
-
     def _find(self, name: str, attempts: int) -> Collection | None:
         info = self._catalog.info(name)
+        if not self.is_local:
+            info = creation.apply_claim(self.backend, self._catalog, name, info)
         if info is None:
             return None
         stored = info.milvus_name

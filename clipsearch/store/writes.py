@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -35,15 +36,15 @@ class Writes:
     def __init__(self, connection: MilvusConnection) -> None:
         self._connection = connection
 
-    def run(self, write: Callable[[], T], *, size: int = 0) -> T:
+    def run(self, write: Callable[[], T], *, collection: str = "", size: int = 0) -> T:
         """Make a call that may be repeated and needs `size` bytes of disk space.
 
         Raises StoreError if that fails, or if the store's file was deleted or replaced.
         """
         server = self._connection.server
-        with self._connection.translating():
+        with self._connection.translating(collection):
             if server is None:
-                return write()
+                return self._connection.repeat(write)
             with server.guard.writing():
                 self._require_space(size)
                 try:
@@ -69,12 +70,13 @@ class Writes:
                 if isinstance(value, np.ndarray)
             )
             size = VECTOR_COPIES * vector_bytes + len(batch) * ROW_BYTES
-            self.run(lambda batch=batch: self._upsert(name, batch), size=size)  # type: ignore[misc]
+            write = partial(self._upsert, name, batch)
+            self.run(write, collection=name, size=size)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Delete entities by their keys; unknown keys are not an error."""
         for batch in batches(keys, WRITE_ROWS):
-            self.run(lambda batch=batch: self._delete(name, batch))  # type: ignore[misc]
+            self.run(partial(self._delete, name, batch), collection=name)
 
     def _write(self, write: Callable[[], T]) -> T:
         with self._connection.translating():

@@ -43,13 +43,16 @@ class BundledServer:
     `unpacked` keeps the 250 MB of executables between runs. Raises UnavailableError.
     """
 
-    def __init__(self, unpacked: Path, folder: Path) -> None:
-        """Prepare the folder; start nothing."""
+    def __init__(self, unpacked: Path, folder: Path, *, session_seconds: int = 30) -> None:
+        """Prepare the folder; start nothing.
+
+        After `session_seconds` it forgets its process that was killed, and is ready again.
+        """
         package = bundled_files()
         self._namespaces = available_namespaces()
         unpack(package / "bin", unpacked)
         self._unpacked, self._folder = unpacked, folder
-        self._log = configure(package, folder)
+        self._log = configure(package, folder, session_seconds)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -73,6 +76,16 @@ class BundledServer:
         """Kill it as a lack of memory would; its data stays."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def terminate(self, seconds: float = 60.0) -> None:
+        """End it as a container engine does: SIGTERM, and SIGKILL if it takes too long."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def death(self) -> str | None:
         """Return why it ended; None while it runs."""
@@ -168,7 +181,7 @@ def unpack(source: Path, target: Path) -> None:
         )
 
 
-def configure(package: Path, folder: Path) -> Path:
+def configure(package: Path, folder: Path, session_seconds: int = 30) -> Path:
     """Write ./configs for a server that keeps everything in `folder`; return where its log goes."""
     values = {
         "etcd_log_path": folder / "logs" / "etcd.log",
@@ -186,6 +199,9 @@ def configure(package: Path, folder: Path) -> Path:
     # Slots look like {{ name }}, {{ name: default }} and {{ name(type): default }}.
     slots = r"\{\{\s*(?P<name>\w+)(?:\(\w+\))?(?::\s*(?P<default>[^}\s]*))?\s*\}\}"
     template = (package / "config.yaml.template").read_text()
-    (folder / "configs" / "milvus.yaml").write_text(re.sub(slots, value, template))
+    settings = re.sub(slots, value, template)
+    assert "ttl: 30 #" in settings
+    settings = settings.replace("ttl: 30 #", f"ttl: {session_seconds} #")
+    (folder / "configs" / "milvus.yaml").write_text(settings)
     shutil.copy(package / "glog.conf", folder / "configs")
     return folder / "logs" / "output.log"

@@ -21,9 +21,8 @@ from clipsearch.errors import (
 from clipsearch.images.hashing import image_id
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, FileState, Store, filters
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.paging import LOCAL_TAGGED_ROWS
-from clipsearch.store.schema import SCHEMA_VERSION, Entity, to_entity
+from clipsearch.store.schema import SCHEMA_VERSION, Entity, image_schema, to_entity
 from clipsearch.types import Failure, ImageRow
 from tests.helpers.daemons import serving
 from tests.helpers.records import DIM, MODEL, many, row
@@ -438,26 +437,24 @@ def test_a_name_that_milvus_refuses_is_refused_first(store: Store, bad: str) -> 
         store.collection(bad)
 
 
-def test_a_collection_of_another_program_is_left_alone(
-    store: Store, own: Collection, name: str
-) -> None:
-    own.upsert(MANY[:3])
-    store._catalog.remove(name)
+def test_a_collection_of_another_program_is_left_alone(store: Store, name: str) -> None:
+    store.backend.create(name, image_schema(DIM), "flat")
+    store.backend.upsert(name, [to_entity(item, SCHEMA_VERSION) for item in MANY[:3]])
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.collection(name)
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.create(name, MODEL)
     with pytest.raises(StoreError, match="not made by clipsearch"):
         store.drop(name)
-    assert own.count() == 3
-    store._catalog.add(name, MODEL, IndexSettings("flat"))  # so that it is dropped
+    assert store.backend.count(name) == 3
+    store.backend.drop(name)
 
 
 def test_a_kill_while_creating_a_collection_does_no_harm(
     store: Store, own: Collection, name: str
 ) -> None:
     store._catalog.remove(name)  # as if killed before the catalog was written
-    assert store.create(name, MODEL).count() == 0
+    assert store.open_or_create(name, MODEL).count() == 0
 
 
 def test_a_kill_while_dropping_a_collection_does_no_harm(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import StoreError
-from clipsearch.store import Collection, Store, connection
+from clipsearch.store import Collection, Store, client, connection, server_retry
 from tests.helpers.milvus_binary import BundledServer, StartedServer, UnavailableError
 from tests.helpers.milvus_server import wait_until_ready
 from tests.helpers.proxy import network_to
@@ -24,7 +24,8 @@ PATIENCE = 40.0
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SERVER_SECONDS", LIMIT)
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(server_retry, "RESTART_SECONDS", LIMIT)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 2.0)
 
 
 def check(uri: str, name: str) -> None:
@@ -79,7 +80,7 @@ def own_server(
     cache = pytestconfig.cache
     unpacked = cache.mkdir("milvus-2.3.5") if cache else tmp_path_factory.mktemp("milvus")
     try:
-        server = BundledServer(unpacked, tmp_path_factory.mktemp("own-server"))
+        server = BundledServer(unpacked, tmp_path_factory.mktemp("own-server"), session_seconds=5)
     except UnavailableError as reason:
         pytest.skip(str(reason))
     start(server)
