@@ -57,5 +57,7 @@ def _plain_entity(entity: Any) -> dict[str, Any]:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, str | int | float | np.ndarray) or value is None:
         return value
+    if isinstance(value, dict):
+        return dict(value)
     items = list(value)
     return np.asarray(items, dtype=np.float32) if items and isinstance(items[0], float) else items

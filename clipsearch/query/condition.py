@@ -14,7 +14,7 @@ from clipsearch.query.spelling import stored_spellings
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
 from clipsearch.store import filters as store_filters
-from clipsearch.store.schema import encode_degrees
+from clipsearch.store.numbers import encode_degrees
 from clipsearch.types import ImageRow
 
 

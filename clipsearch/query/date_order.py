@@ -3,7 +3,7 @@
 from clipsearch.query.condition import select
 from clipsearch.query.filters import Filters
 from clipsearch.store import Collection
-from clipsearch.store.schema import encode_time
+from clipsearch.store.numbers import encode_time
 
 
 def ids_by_date(collection: Collection, filters: Filters) -> list[str]:

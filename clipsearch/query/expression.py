@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 TEXT_FIELDS = ("id", "path", "content_hash", "format", "camera", "taken_from")
 NUMBER_FIELDS = ("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude")
 TAGS = "tags"
-FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, TAGS)
-"""The fields of an image that an expression may name."""
+METADATA = "metadata"
+FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, TAGS, METADATA)
+"""The fields of an image that an expression may name; metadata only as "metadata.NAME"."""
 
 Operator: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 
@@ -32,11 +33,14 @@ MIRRORED: dict[Operator, Operator] = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A field compared with a string, an exact number or, as `other`, another field of numbers."""
+    """A field compared with a string, an exact number, a truth value or a field, `other`.
+
+    `other` is another field of numbers. Only fields of metadata are compared with truth values.
+    """
 
     field: str
     operator: Operator
-    value: str | Fraction = ""
+    value: str | Fraction | bool = ""
     other: str | None = None
 
 
@@ -95,5 +99,17 @@ def fields_of(node: Node) -> set[str]:
         return set().union(*map(fields_of, node.parts))
     if isinstance(node, HasTag):
         return {TAGS}
+    if is_metadata(node.field):
+        return {METADATA}
     other = node.other if isinstance(node, Comparison) else None
     return {node.field} if other is None else {node.field, other}
+
+
+def is_metadata(field: str) -> bool:
+    """Whether a field of an expression is one of the metadata."""
+    return field.startswith(f"{METADATA}.")
+
+
+def metadata_name(field: str) -> str:
+    """Return the name within the metadata of such a field."""
+    return field.removeprefix(f"{METADATA}.")

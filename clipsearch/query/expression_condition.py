@@ -8,10 +8,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor, log2
 
-from clipsearch.query.expression import Comparison, HasTag, Junction, Like, Node
+from clipsearch.query.expression import Comparison, HasTag, Junction, Like, Node, is_metadata
+from clipsearch.query.metadata_condition import (
+    matches_metadata,
+    metadata_condition,
+    metadata_in,
+    metadata_text,
+)
 from clipsearch.records import ImageRecord
 from clipsearch.store import filters
-from clipsearch.store.schema import DEGREE, NO_VALUE, encode_number, encode_path
+from clipsearch.store.numbers import DEGREE, NO_VALUE, encode_number
+from clipsearch.store.schema import encode_path
 
 MAX_LEVELS = 40
 """Levels of a condition: Milvus Lite 2.5.1 refuses 50."""
@@ -40,7 +47,10 @@ def matches_expression(node: Node, record: ImageRecord) -> bool:
     if isinstance(node, HasTag):
         return (node.label in record.tags) != node.is_negated
     if isinstance(node, Like):
-        return _matches_like(node.pattern, _text(record, node.field)) != node.is_negated
+        text = _text(record, node.field)
+        return text is not None and _matches_like(node.pattern, text) != node.is_negated
+    if is_metadata(node.field):
+        return matches_metadata(node, record)
     if isinstance(node.value, str) and node.other is None:
         return _compare(_text(record, node.field), node.operator, node.value)
     left = encode_number(record, node.field)
@@ -58,7 +68,9 @@ def _compare(left: object, operator: str, right: object) -> bool:
     return filters.OPERATORS[operator](left, right)
 
 
-def _text(record: ImageRecord, field: str) -> str:
+def _text(record: ImageRecord, field: str) -> str | None:
+    if is_metadata(field):
+        return metadata_text(record, field)
     return encode_path(record.path) if field == "path" else str(getattr(record, field) or "")
 
 
@@ -78,6 +90,8 @@ def _condition(node: Node) -> str | None:
         return _junction(node)
     if isinstance(node, HasTag):
         return None if node.is_negated else filters.has_tag(node.label)
+    if is_metadata(node.field):
+        return metadata_condition(node)
     if isinstance(node, Like):
         return None if node.is_negated else _like(node)
     present = [
@@ -91,7 +105,7 @@ def _condition(node: Node) -> str | None:
 def _junction(node: Junction) -> str | None:
     if texts := _equal_texts(node):
         field, values = texts
-        return filters.text_in(field, values)
+        return metadata_in(field, values) if is_metadata(field) else filters.text_in(field, values)
     conditions = []
     for part in node.parts:
         condition = _condition(part)

@@ -19,6 +19,7 @@ from typing import NoReturn, TypeVar, cast
 from clipsearch.errors import UsageError, shorten
 from clipsearch.query.expression import (
     FIELDS,
+    METADATA,
     MIRRORED,
     NUMBER_FIELDS,
     TAGS,
@@ -28,6 +29,7 @@ from clipsearch.query.expression import (
     Like,
     Node,
     Operator,
+    is_metadata,
     join,
     negate,
 )
@@ -40,6 +42,7 @@ MAX_CHARACTERS = 100_000
 MAX_DEPTH = 50
 """Parentheses and negations within each other; Python's own stack has room for more."""
 
+_BOOLEANS = {"true": True, "false": False}
 _EPOCH = datetime(1970, 1, 1)
 _YEARS = range(1800, 2200)
 """Numbers that mean a year: as seconds, each is within an hour of the start of 1970."""
@@ -119,16 +122,15 @@ class _Parser:
                 parts: list[Node] = [Comparison(left.text, "==", value) for value in values]
                 return negate(join("or", parts)) if is_negated else join("or", parts)
             if self._take("like"):
-                if left.text not in TEXT_FIELDS:
-                    self._fail(f"like works with {', '.join(TEXT_FIELDS)} only")
+                if left.text not in TEXT_FIELDS and not is_metadata(left.text):
+                    self._fail(f"like works with {', '.join(TEXT_FIELDS)} and metadata only")
                 return Like(left.text, self._string(), is_negated)
             if is_negated:
                 self._fail("expected in or like after not", at=self._token.position)
         parts = []
         while self._token.kind == "operator" or not parts:
             if self._token.kind != "operator":
-                fault = "expected <, <=, >, >=, ==, !=, in or like"
-                self._fail(fault, at=self._token.position)
+                self._fail("expected <, <=, >, >=, ==, !=, in or like", at=self._token.position)
             operator = cast("Operator", self._advance().text)
             right = self._operand()
             parts.append(self._compare(left, operator, right))
@@ -141,6 +143,8 @@ class _Parser:
         if left.kind != "name":
             self._fail("a comparison needs a field on one side")
         if right.kind != "name":
+            if right.kind == "boolean" and operator not in ("==", "!="):
+                self._fail("true and false are compared with == or !=", at=right.position)
             return Comparison(left.text, operator, self._convert(right, left.text))
         places = {"latitude", "longitude"}
         if not {left.text, right.text} <= set(NUMBER_FIELDS) or (left.text in places) != (
@@ -152,7 +156,11 @@ class _Parser:
     def _operand(self) -> Token:
         token = self._advance()
         if token.kind == "name":
-            if token.text not in FIELDS:
+            if token.text in _BOOLEANS:
+                return token._replace(kind="boolean")
+            if token.text == METADATA:
+                self._fail('name the field: metadata.NAME, or metadata["NAME"]')
+            if token.text not in FIELDS and not is_metadata(token.text):
                 self._fail(
                     f"{shorten(token.text)!r} is not a field; the fields are {', '.join(FIELDS)}, "
                     "and strings are in quotes"
@@ -163,13 +171,19 @@ class _Parser:
             self._fail("expected a field, a number or a string")
         return token
 
-    def _value(self, field: str) -> str | Fraction:
+    def _value(self, field: str) -> str | Fraction | bool:
         token = self._advance()
-        if token.kind not in ("string", "number"):
+        if token.kind == "name" and token.text in _BOOLEANS:
+            token = token._replace(kind="boolean")
+        if token.kind not in ("string", "number", "boolean"):
             self._fail("expected a string or a number")
         return self._convert(token, field)
 
-    def _convert(self, token: Token, field: str) -> str | Fraction:
+    def _convert(self, token: Token, field: str) -> str | Fraction | bool:
+        if is_metadata(field):
+            if token.kind == "boolean":
+                return _BOOLEANS[token.text]
+            return self._unquote(token) if token.kind == "string" else Fraction(token.text)
         if field == "taken_at":
             return self._convert_time(token)
         needed = "string" if field in TEXT_FIELDS else "number"

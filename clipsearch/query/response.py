@@ -72,6 +72,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "camera": record.camera,
         "latitude": record.latitude,
         "longitude": record.longitude,
+        "metadata": dict(record.metadata),
     }
 
 
@@ -82,7 +83,8 @@ def parse_hit(values: Mapping[str, Any]) -> Hit:
 
 def parse_record(values: Mapping[str, Any]) -> ImageRecord:
     """Return the record of a JSON object, whatever other fields it has."""
-    record = {name: values[name] for name in _RECORD_FIELDS}
+    record = {name: values[name] for name in _RECORD_FIELDS if name != "metadata"}
+    record["metadata"] = values.get("metadata", {})  # servers of older versions have none
     taken_at = record["taken_at"]
     record["path"] = locate(record["path"])
     record["taken_at"] = None if taken_at is None else datetime.fromisoformat(taken_at)

@@ -36,13 +36,15 @@ CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
 def hit_json(hit: Hit, warnings: Sequence[str] = (), *, missing: bool = False) -> str:
     r"""The `HIT_FIELDS`, `textness`, `tags`, `missing`, `warnings` as one line of ASCII JSON.
 
-    Unknown values are null; `taken_at` is in ISO 8601. `warnings` are those of the query. A byte of
-    the path that is not UTF-8 is written as `\udcXX`: `os.fsencode(json.loads(line)["path"])`
-    returns the exact path. No newline at the end.
+    `metadata` follows if the image has any. Unknown values are null; `taken_at` is in ISO 8601.
+    `warnings` are those of the query. A byte of the path that is not UTF-8 is written as
+    `\udcXX`: `os.fsencode(json.loads(line)["path"])` returns the exact path. No newline at the end.
     """
     values: dict[str, object] = dict(zip(HIT_FIELDS, _hit_values(hit), strict=True))
     values["textness"] = None if hit.textness is None else round(hit.textness, 4)
     values["tags"] = hit.record.tags
+    if hit.record.metadata:
+        values["metadata"] = dict(hit.record.metadata)
     values["missing"] = missing
     values["warnings"] = list(warnings)
     return json.dumps(values, allow_nan=False)

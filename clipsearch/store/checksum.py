@@ -15,7 +15,8 @@ from clipsearch.types import Vectors
 def row_checksum(fields: Mapping[str, Any], vector: Vectors | Sequence[float]) -> int:
     """Return 64 bits of BLAKE2b over the fields of a row, in any order, and its (d,) vector.
 
-    A signed integer, as Milvus stores it. Fields are integers, strings, or lists of strings.
+    A signed integer, as Milvus stores it. Fields are integers, strings, lists
+    of strings, or objects of JSON.
     """
     # JSON, as `repr` depends on the version of Python. pymilvus has its own class of lists.
     text = json.dumps(fields, sort_keys=True, default=list)

@@ -14,13 +14,12 @@ from typing import Any
 
 from clipsearch.errors import UsageError
 from clipsearch.remote_path import RemotePath
+from clipsearch.store.numbers import NO_VALUE, encode_time
 from clipsearch.store.schema import (
     ID_LENGTH,
-    NO_VALUE,
     TAGS,
     as_uri,
     encode_path,
-    encode_time,
     needs_uri,
 )
 

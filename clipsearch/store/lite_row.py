@@ -6,6 +6,7 @@ anything else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,13 +15,13 @@ import numpy as np
 
 from clipsearch.store.schema import Entity
 
-INT64, VARCHAR, ARRAY, FLOAT_VECTOR = 5, 21, 22, 101
+INT64, VARCHAR, ARRAY, JSON, FLOAT_VECTOR = 5, 21, 22, 23, 101
 """Values of the enumeration DataType."""
 
 TYPE, NAME, SCALARS, VECTORS = 1, 2, 3, 4
 """Fields of FieldData."""
 
-LONGS, STRINGS, ARRAYS = 3, 6, 8
+LONGS, STRINGS, ARRAYS, OBJECTS = 3, 6, 8, 9
 """Fields of ScalarField, each a message whose field 1 holds the values."""
 
 FLOATS = 2
@@ -105,6 +106,8 @@ def _decode_field(field: bytes) -> tuple[str, Any]:
         return name, number - (1 << 64) if number >= 1 << 63 else number
     if kind == VARCHAR:
         return name, _bytes(_bytes(scalars, STRINGS), 1).decode()
+    if kind == JSON:
+        return name, json.loads(_bytes(_bytes(scalars, OBJECTS), 1))
     if kind == ARRAY:
         strings = _repeated(_bytes(_bytes(scalars, ARRAYS), 1), STRINGS)
         return name, [text.decode() for message in strings for text in _repeated(message, 1)]

@@ -19,6 +19,8 @@ def pymilvus_schema(client: Any, schema: CollectionSchema) -> Any:
         result.add_field(name, types.VARCHAR, max_length=length, is_primary=is_primary)
     for name in schema.integers:
         result.add_field(name, types.INT64)
+    for name in schema.objects:
+        result.add_field(name, types.JSON)
     for name, capacity in schema.string_lists.items():
         result.add_field(
             name,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError
-from clipsearch.store.schema import Entity
+from clipsearch.store.schema import METADATA, Entity
 
 SUFFIX = "-redo"
 
@@ -84,12 +84,12 @@ class RedoLog:
             raise StoreError(f"{self.path} cannot be read: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest().encode() != digest:
             return None  # a kill came before it was complete, and so before the write
-        content = json.loads(data, object_hook=_decode_vector)
+        content = json.loads(data)
         since = _count_transactions(self._store) - content["transactions"]
         if not 0 <= since <= MAX_TRANSACTIONS:
             log.warning("%s is ignored: it belongs to another state of the store", self.path)
             return None
-        return content["collection"], content["rows"]
+        return content["collection"], list(map(_decode_row, content["rows"]))
 
     def remove(self) -> None:
         """Remove the file, once the rows are written.
@@ -123,9 +123,13 @@ def _encode_vector(value: Any) -> dict[str, str]:
     return {_VECTOR: base64.b64encode(value.astype("<f4").tobytes()).decode()}
 
 
-def _decode_vector(values: dict[str, Any]) -> Any:
-    """Return the array of a JSON object from `_encode_vector`; other objects are unchanged."""
-    if values.keys() != {_VECTOR}:
-        return values
+def _decode_row(row: Entity) -> Entity:
+    # The metadata of an image may look like a vector.
+    return {name: v if name == METADATA else _decode_vector(v) for name, v in row.items()}
 
-    return np.frombuffer(base64.b64decode(values[_VECTOR]), dtype="<f4").astype(np.float32)
+
+def _decode_vector(value: Any) -> Any:
+    """Return the array of a JSON object from `_encode_vector`; other values are unchanged."""
+    if not isinstance(value, dict) or value.keys() != {_VECTOR}:
+        return value
+    return np.frombuffer(base64.b64decode(value[_VECTOR]), dtype="<f4").astype(np.float32)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -14,9 +13,16 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 import numpy as np
 
 from clipsearch.errors import RefusedRowsError
-from clipsearch.records import ImageRecord
+from clipsearch.records import ImageRecord, Metadata
 from clipsearch.remote_path import locate
 from clipsearch.store.checksum import row_checksum
+from clipsearch.store.numbers import (
+    NO_VALUE,
+    decode_degrees,
+    decode_time,
+    encode_degrees,
+    encode_time,
+)
 from clipsearch.types import ImageRow
 
 Entity: TypeAlias = dict[str, Any]
@@ -31,12 +37,6 @@ PATH_BYTES = 16_384
 
 CAMERA_BYTES = 256
 
-NO_VALUE = -(2**53)
-"""An unknown date, latitude or longitude: less than every known one, and exact as a double."""
-
-DEGREE = 10**7
-"""Latitude and longitude are stored as integers, in this part of a degree (about 1 cm)."""
-
 TAGS = "tags"
 _FIRST_FIELDS = (
     "id",
@@ -50,10 +50,15 @@ _FIRST_FIELDS = (
     "taken_at",
 )
 CHECKSUM = "checksum"
+METADATA = "metadata"
+METADATA_BYTES = 65_536
+"""Maximum size of a JSON field in Milvus."""
+
 ADDED_FIELDS = {
     2: (TAGS,),
     3: ("taken_from", "camera", "latitude", "longitude"),
     4: (CHECKSUM,),
+    5: (METADATA,),
 }
 """The fields that a version of the schema added; Milvus cannot add them to older collections."""
 
@@ -67,8 +72,6 @@ EMBEDDING = "embedding"
 
 _NUMBERS = ("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude")
 _URI_SCHEME = "file://"
-_EPOCH = datetime(1970, 1, 1)  # without a time zone, as the camera's clock has none
-_SECONDS = range(-62_135_596_800, 253_402_300_800)  # years 1 to 9999; a damaged row may have others
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -78,8 +81,8 @@ class CollectionSchema:
 
     `strings` are VARCHAR fields with their length in bytes; the first is the primary key.
     `integers` are INT64 fields. `vector` is a FLOAT_VECTOR of `dim`. `string_lists` are ARRAY
-    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES. `description` is a text that a
-    server keeps with the collection.
+    fields with their capacity, of VARCHARs up to LIST_TEXT_BYTES. `objects` are JSON fields.
+    `description` is a text that a server keeps with the collection.
     """
 
     strings: Mapping[str, int]
@@ -88,6 +91,7 @@ class CollectionSchema:
     dim: int
     string_lists: Mapping[str, int] = field(default_factory=dict)
     description: str = ""
+    objects: tuple[str, ...] = ()
 
     @property
     def primary_key(self) -> str:
@@ -131,6 +135,7 @@ def image_schema(dim: int, description: str = "") -> CollectionSchema:
         dim=dim,
         string_lists={TAGS: MAX_TAGS},
         description=description,
+        objects=(METADATA,),
     )
 
 
@@ -162,24 +167,6 @@ def as_uri(text: str) -> str:
     return _URI_SCHEME + quote_from_bytes(os.fsencode(text))
 
 
-def encode_time(taken_at: datetime | None) -> int:
-    """Return the camera's clock in seconds, read as if it were UTC; NO_VALUE for None."""
-    return NO_VALUE if taken_at is None else calendar.timegm(taken_at.timetuple())
-
-
-def encode_degrees(degrees: float | None) -> int:
-    """Return a latitude or longitude as an integer; NO_VALUE for None."""
-    return NO_VALUE if degrees is None else round(degrees * DEGREE)
-
-
-def encode_number(record: ImageRecord, field: str) -> int:
-    """Return the stored value of an integer field."""
-    value = getattr(record, field)
-    if field == "taken_at":
-        return encode_time(value)
-    return encode_degrees(value) if field in ("latitude", "longitude") else int(value)
-
-
 def to_entity(row: ImageRow, version: int) -> Entity:
     """Return the entity of an image with the fields of a version, among them its checksum.
 
@@ -193,6 +180,8 @@ def to_entity(row: ImageRow, version: int) -> Entity:
         raise RefusedRowsError(f"{record.path} is not an absolute path")
     if len(path.encode()) > PATH_BYTES:
         raise RefusedRowsError(f"{record.path} is too long to store")
+    if record.metadata:
+        _check_metadata(record)
     values = {
         "id": record.id,
         "path": path,
@@ -208,6 +197,7 @@ def to_entity(row: ImageRow, version: int) -> Entity:
         "camera": record.camera,
         "latitude": encode_degrees(record.latitude),
         "longitude": encode_degrees(record.longitude),
+        METADATA: dict(record.metadata),
     }
     entity = {name: values[name] for name in record_fields(version)}
     if CHECKSUM in stored_fields(version):
@@ -217,7 +207,6 @@ def to_entity(row: ImageRow, version: int) -> Entity:
 
 def to_record(entity: Mapping[str, Any]) -> ImageRecord:
     """Return the record of an entity with RECORD_FIELDS; old entities lack ADDED_FIELDS."""
-    seconds = int(entity["taken_at"])
     return ImageRecord(
         id=str(entity["id"]),
         path=decode_path(entity["path"]),
@@ -227,17 +216,27 @@ def to_record(entity: Mapping[str, Any]) -> ImageRecord:
         width=int(entity["width"]),
         height=int(entity["height"]),
         format=str(entity["format"]),
-        taken_at=_EPOCH + timedelta(seconds=seconds) if seconds in _SECONDS else None,
+        taken_at=decode_time(int(entity["taken_at"])),
         tags=tuple(map(str, entity.get(TAGS, ()))),
         taken_from=str(entity.get("taken_from", "")),
         camera=str(entity.get("camera", "")),
-        latitude=_decode_degrees(entity.get("latitude", NO_VALUE)),
-        longitude=_decode_degrees(entity.get("longitude", NO_VALUE)),
+        latitude=decode_degrees(entity.get("latitude", NO_VALUE)),
+        longitude=decode_degrees(entity.get("longitude", NO_VALUE)),
+        metadata=_decode_metadata(entity.get(METADATA)),
     )
 
 
-def _decode_degrees(number: int) -> float | None:
-    return None if int(number) == NO_VALUE else int(number) / DEGREE
+def _check_metadata(record: ImageRecord) -> None:
+    try:
+        size = len(json.dumps(dict(record.metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise RefusedRowsError(f"{record.path}: its metadata is not JSON ({error})") from error
+    if size > METADATA_BYTES:
+        raise RefusedRowsError(f"{record.path}: its metadata is longer than {METADATA_BYTES:,}")
+
+
+def _decode_metadata(values: Any) -> Metadata:
+    return values if isinstance(values, dict) else {}
 
 
 def to_image_row(entity: Mapping[str, Any]) -> ImageRow:

@@ -38,6 +38,7 @@ def image_json(record: ImageRecord) -> dict[str, Any]:
         "camera": record.camera,
         "latitude": record.latitude,
         "longitude": record.longitude,
+        "metadata": dict(record.metadata),
         "missing": not is_file(record.path),
     }
 

@@ -151,6 +151,7 @@ class ImageResult(BaseModel):
     camera: str
     latitude: float | None
     longitude: float | None
+    metadata: dict[str, str | int | float | bool]
     missing: bool
 
 

@@ -68,6 +68,7 @@ def old_schema(*, version: int) -> Iterator[None]:
             strings={name: size for name, size in new.strings.items() if name in fields},
             integers=tuple(name for name in new.integers if name in fields),
             string_lists={k: size for k, size in new.string_lists.items() if k in fields},
+            objects=tuple(name for name in new.objects if name in fields),
         )
 
     with pytest.MonkeyPatch.context() as patch:

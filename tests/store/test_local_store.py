@@ -547,7 +547,7 @@ def test_a_temporary_failure_is_not_blamed_on_the_condition(
         assert len(list(images.scan("size >= 0"))) == 3
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
     tmp_path: Path, version: int
 ) -> None:
@@ -558,6 +558,7 @@ def test_a_collection_whose_creation_was_interrupted_is_completed_or_dropped(
         strings={name: size for name, size in schema.strings.items() if name in known},
         integers=tuple(name for name in schema.integers if name in known),
         string_lists={name: size for name, size in schema.string_lists.items() if name in known},
+        objects=(),
     )
     with Store.open(tmp_path / "photos.db") as store:
         for name in ("dropped", "photos"):

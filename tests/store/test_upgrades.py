@@ -55,6 +55,7 @@ def test_an_old_store_is_read(path: Path, version: int, single_query: bool) -> N
             assert (record.width, record.height, record.format) == (640, 480, "jpeg")
             assert record.taken_at == (datetime(2015, 6, 7, 8, 9, n) if version > 1 else None)
             assert record.tags == (("cat",) if version > 1 else ())
+            assert record.metadata == ({"license": "cc0", "n": n} if version > 4 else {})
             expected = normalize(np.array([1, n, n * n, 2]))
             assert rows[id_].embedding == pytest.approx(expected, abs=1e-6)
             [[hit]] = images.search(expected, limit=1)

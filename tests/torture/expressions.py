@@ -14,7 +14,8 @@ from typing import Any
 
 from clipsearch.query.expression import NUMBER_FIELDS, TEXT_FIELDS
 from clipsearch.records import ImageRecord
-from clipsearch.store.schema import DEGREE, NO_VALUE, encode_number, encode_path
+from clipsearch.store.numbers import DEGREE, NO_VALUE, encode_number
+from clipsearch.store.schema import encode_path
 
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
