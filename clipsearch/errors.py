@@ -16,6 +16,7 @@
         ├── ModelMismatchError    the collection was created with another model
         ├── MissingCollectionError    the store has no collection of this name
         ├── MissingFieldError     the collection was made before there was a field
+        ├── TooLargeError         a request or its answer does not fit into a message
         ├── RefusedRowsError      a row of a write does not fit; nothing was written
         ├── ReindexedError        another process has reindexed the collection meanwhile
         ├── BusyStoreError        another process has it open, or is writing to it
@@ -90,6 +91,10 @@ class MissingCollectionError(StoreError):
 
 class MissingFieldError(StoreError):
     """The collection was made by a version without a field that is needed."""
+
+
+class TooLargeError(StoreError):
+    """A request or its answer does not fit into one message; smaller ones do."""
 
 
 class RefusedRowsError(StoreError):

@@ -186,10 +186,9 @@ class Collection:
         Raises UsageError on a limit below 1, offset + limit above 16,384, or a filter that Milvus
         cannot read; VectorError on another dimension, or a zero or non-finite query.
         """
-        results = search_entities(
-            self._backend, self.info, queries, limit, offset, condition, self._record_fields
-        )
-        return [[Hit(to_record(entity), score) for score, entity in hits] for hits in results]
+        where = (limit, offset, condition, self._record_fields)
+        found = search_entities(self._backend, self.info, queries, *where, pages=True)
+        return [[Hit(to_record(entity), score) for score, entity in hits] for hits in found]
 
     def scores(
         self, queries: Vectors, *, limit: int, condition: str = ""
@@ -204,8 +203,8 @@ class Collection:
         if vectors is not None:
             cosines = check_queries(queries, self.info.model.dim) @ vectors.T
             return [np.sort(row)[::-1][:limit] for row in cosines]
-        results = search_entities(self._backend, self.info, queries, limit, 0, condition, ["id"])
-        return [np.array([score for score, _ in hits], dtype=np.float32) for hits in results]
+        found = search_entities(self._backend, self.info, queries, limit, 0, condition, ["id"])
+        return [np.array([score for score, _ in hits], dtype=np.float32) for hits in found]
 
     def add_roots(self, roots: Sequence[Path], mounts: Sequence[Path] = ()) -> None:
         """Remember folders that were ingested, and the mount points of their disks."""

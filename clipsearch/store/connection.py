@@ -11,11 +11,17 @@ from typing import Any, TypeVar
 
 from clipsearch.address_space import STORE, require_address_space
 from clipsearch.consistency import Consistency
-from clipsearch.errors import DamagedStoreError, StoreError, UsageError, describe_error, shorten
+from clipsearch.errors import (
+    StoreError,
+    TooLargeError,
+    UsageError,
+    describe_error,
+    shorten,
+)
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import client, local_store, server_errors, server_retry
 from clipsearch.store.local_store import LiteServer
-from clipsearch.store.milvus_errors import foreign_errors
+from clipsearch.store.milvus_errors import explain_lite, foreign_errors, is_too_large
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
 from clipsearch.store.open_files import require_open_files
 from clipsearch.store.read_level import note_write, reading
@@ -24,9 +30,6 @@ from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
 
 T = TypeVar("T")
-
-UNREADABLE = ("failed to parse insert data", "field_id_to_offset", "Fail connecting to server")
-"""What Milvus Lite 2.5 says, or pymilvus if it ends, as it loads a collection with such a row."""
 
 CALL_SECONDS = 300.0
 """Limit of calls that may take long: loading, creating, flushing, and all reads of Milvus Lite."""
@@ -175,6 +178,8 @@ class MilvusConnection:
             logged = self.server.read_log() if self.server is not None else ""
             is_parser_error = logged.startswith(PARSER_PREFIX)
             reason = shorten(logged) if died or is_parser_error else describe_error(error)
+            if is_too_large(reason):
+                raise TooLargeError(f"{self.uri}: too much for one message: {reason}") from error
             if (
                 condition
                 and not (self.server is None and server_errors.is_temporary(error))
@@ -185,17 +190,8 @@ class MilvusConnection:
                     f"Milvus cannot read the filter {shorten(condition)!r}: {reason} "
                     f"(fields: {', '.join(RECORD_FIELDS)})"
                 ) from error
-            if died:
-                raise StoreError(
-                    f"{self.uri}: Milvus Lite ended: {reason or 'it gave no reason'}; run the "
-                    "command again; if it ends again, `clipsearch check` tells whether the file is "
-                    "damaged"
-                ) from error
-            if self.server is not None and any(sign in reason for sign in UNREADABLE):
-                raise DamagedStoreError(
-                    f"{self.uri} is damaged: Milvus Lite cannot read a row: `clipsearch check "
-                    "--repair` restores it from its image file"
-                ) from error
+            if self.server is not None and (lite := explain_lite(self.uri, reason, died=died)):
+                raise lite from error
             if self.server is None:
                 self._disconnect()  # the next call notices soon if the server is gone
             raise server_errors.translate(error, self.uri, collection) from error

@@ -7,12 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from clipsearch.errors import RefusedRowsError, describe_error
+from clipsearch.errors import (
+    DamagedStoreError,
+    RefusedRowsError,
+    StoreError,
+    describe_error,
+)
 from clipsearch.startup import import_pymilvus
 
 INVALID_ROW = frozenset({1100, 1101, 1102})
 """Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
 
+
+_TOO_LARGE = ("larger than max", "exceed the limit size", "exceeds the max result size")
+"""What gRPC, a query node and a proxy say of a message that is too large."""
+
+_UNREADABLE = (
+    "failed to parse insert data",
+    "field_id_to_offset",
+    "Fail connecting to server",
+)
+"""What Milvus Lite 2.5 says, or pymilvus if it ends, as it loads a collection with such a row."""
 
 _RAISING = {
     "pymilvus.exceptions": ("MilvusException",),
@@ -32,6 +47,26 @@ def foreign_errors() -> tuple[type[Exception], ...]:
         loaded = sys.modules.get(module)
         found += [getattr(loaded, name) for name in names if hasattr(loaded, name)]
     return tuple(found)
+
+
+def is_too_large(reason: str) -> bool:
+    """Tell whether an error says that a request or its answer is too large for a message."""
+    return any(sign in reason for sign in _TOO_LARGE)
+
+
+def explain_lite(uri: str, reason: str, *, died: bool) -> StoreError | None:
+    """Return the error for a failure of Milvus Lite that has ended, or cannot read a row."""
+    if died:
+        return StoreError(
+            f"{uri}: Milvus Lite ended: {reason or 'it gave no reason'}; run the command again; if "
+            "it ends again, `clipsearch check` tells whether the file is damaged"
+        )
+    if any(sign in reason for sign in _UNREADABLE):
+        return DamagedStoreError(
+            f"{uri} is damaged: Milvus Lite cannot read a row: `clipsearch check --repair` "
+            "restores it from its image file"
+        )
+    return None
 
 
 @contextmanager

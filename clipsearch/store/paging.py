@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from clipsearch.batching import batches
+from clipsearch.errors import TooLargeError
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
@@ -46,14 +46,20 @@ class Scanner:
         self._backend = backend
         self._name = name
         self._dim = dim
+        self._most_rows = MAX_RESULTS  # fewer once an answer was too large
 
     def by_ids(
         self, ids: Sequence[str], fields: Sequence[str], *, vectors: bool
     ) -> Iterator[Entity]:
         """Yield the entities with these ids; unknown ids are skipped."""
-        size = min(KEYS, self._page_rows(fields, vectors=vectors))
-        for batch in batches(list(dict.fromkeys(ids)), size):
-            yield from self._backend.query(self._name, filters.id_in(batch), fields, len(batch))
+        remaining = list(dict.fromkeys(ids))
+        while remaining:
+            size = min(KEYS, self._page_rows(fields, vectors=vectors))
+            batch = remaining[:size]
+            entities = self._query(filters.id_in(batch), fields, len(batch))
+            if entities is not None:
+                yield from entities
+                remaining = remaining[size:]
 
     def scan(self, condition: str, fields: Sequence[str], *, vectors: bool) -> Iterator[Entity]:
         """Yield every matching entity once, in no defined order, one page in memory at a time.
@@ -81,8 +87,8 @@ class Scanner:
         """Yield the matching entities with low <= id < high; a range with too many is halved."""
         page_rows = self._page_rows(fields, vectors=vectors)
         in_range = filters.all_of(condition, filters.id_range(low, high))
-        entities = self._backend.query(self._name, in_range, fields, page_rows)
-        if len(entities) < page_rows:
+        entities = self._query(in_range, fields, page_rows)
+        if entities is not None and len(entities) < page_rows:
             yield from entities
             return
         middle = (low + high) // 2
@@ -124,6 +130,16 @@ class Scanner:
         # Milvus Lite finds ids that follow each other faster than scattered ones.
         yield from self.by_ids(sorted(tagged), fields, vectors=False)
 
+    def _query(self, condition: str, fields: Sequence[str], limit: int) -> list[Entity] | None:
+        """Return up to `limit` entities; None, and smaller pages from now on, if too large."""
+        try:
+            return self._backend.query(self._name, condition, fields, limit)
+        except TooLargeError:
+            if limit == 1:
+                raise
+            self._most_rows = limit // 2
+            return None
+
     def _ids(self, condition: str) -> set[str]:
         found = self._backend.query(self._name, condition, ["id"], UNTAGGED_ROWS)
         return {entity["id"] for entity in found}
@@ -134,6 +150,7 @@ class Scanner:
     def _page_rows(self, fields: Sequence[str], *, vectors: bool) -> int:
         is_local = self._backend.path is not None
         most = LOCAL_TAGGED_ROWS if is_local and TAGS in fields else MAX_RESULTS
+        most = min(most, self._most_rows)
         if not vectors:
             return most
         page_bytes = min(PAGE_BYTES, LOCAL_PAGE_BYTES) if is_local else PAGE_BYTES

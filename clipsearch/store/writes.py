@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,9 @@ RESERVE_BYTES = 64 << 20
 
 ROW_BYTES = 8_192
 """Disk space of a row without its vector, with the redo log, an upper estimate."""
+
+MESSAGE_BYTES = 32 << 20
+"""Texts and vectors of one upsert; a message of a server holds 64 MB."""
 
 VECTOR_COPIES = 4
 """The store holds a vector about twice, and the redo log 1.4 times."""
@@ -62,7 +65,10 @@ class Writes:
 
         Raises RefusedRowsError if a value does not fit.
         """
-        for batch in batches(entities, WRITE_ROWS):
+        most = MESSAGE_BYTES // WRITE_ROWS  # of one row, in a batch of so many
+        for batch in batches(
+            entities, WRITE_ROWS, weigh=lambda entity: 1 + _count_bytes(entity) // most
+        ):
             vector_bytes = sum(
                 value.nbytes
                 for entity in batch
@@ -121,3 +127,16 @@ class Writes:
                 f"the disk of {path} is full: nothing was written; make room "
                 f"({(size + RESERVE_BYTES) >> 20} MB) and run again"
             )
+
+
+def _count_bytes(entity: Entity) -> int:
+    """Return about how many bytes an entity takes in a message; at most four for a character."""
+    texts = (text for value in entity.values() for text in _texts(value))
+    vectors = (value.nbytes for value in entity.values() if isinstance(value, np.ndarray))
+    return sum(len(text) if text.isascii() else 4 * len(text) for text in texts) + sum(vectors)
+
+
+def _texts(value: Any) -> Sequence[str]:
+    if isinstance(value, str):
+        return (value,)
+    return value if isinstance(value, list) else ()
