@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clipsearch.store import Collection, Store
 from clipsearch.store.index_wait import wait_for_index
@@ -87,3 +89,25 @@ def test_opening_a_collection_does_not_load_it(
         assert not second.backend.is_loaded(name)
         assert again.count() == 5_000
         assert second.backend.is_loaded(name)
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.lists(st.sampled_from([5, 10, 50, 64, 100, 300]), min_size=2, max_size=8))
+def test_pages_of_any_size_are_those_of_one_long_search(
+    images: Collection, vectors: Vectors, limits: list[int]
+) -> None:
+    found: list[str] = []
+    for limit in limits:
+        [hits] = images.search(vectors[8], limit=limit, offset=len(found))
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        found += [hit.id for hit in hits]
+    [long] = images.search(vectors[8], limit=sum(limits))
+    assert len(set(found)) == len(found) == sum(limits)
+    assert {hit.id for hit in long} == set(found)
+
+
+def test_the_largest_search_of_an_index_returns_all_rows(
+    images: Collection, vectors: Vectors
+) -> None:
+    [hits] = images.search(vectors[9], limit=16_384)
+    assert len({hit.id for hit in hits}) == len(hits) == len(vectors)
