@@ -11,6 +11,7 @@ from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.types import Failure
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
@@ -105,7 +106,7 @@ def test_a_kill_while_a_generation_is_created_does_no_harm(
 ) -> None:
     generations = store.generations("images")
     with monkeypatch.context() as patch:
-        method = {"entry": (store.backend, "create"), "create": (store._catalog, "set_rows")}
+        method = {"entry": (store.backend, "create"), "create": (Catalog, "set_rows")}
         patch.setattr(*method[killed_after], lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             generations.begin(NEW)
