@@ -21,9 +21,9 @@ from clipsearch.query.embed import open_image
 from clipsearch.query.image_input import ImageInput, to_contents
 from clipsearch.query.near_duplicates import DuplicateGroup, find_near_duplicates
 from clipsearch.query.search import query_texts, rank_by_text, search
+from clipsearch.reindexing import ReindexingSession
 from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
-from clipsearch.session import Session
 from clipsearch.store import Collection
 from clipsearch.store.index_wait import wait_for_index
 from clipsearch.textness import Textness
@@ -39,7 +39,7 @@ from ingest.sources.source import Source, open_source, plain_files
 log = logging.getLogger("clipsearch")
 
 
-class Index(SearchAPI, Session):
+class Index(SearchAPI, ReindexingSession):
     """A searchable collection of images in a Milvus store.
 
     Use it from one thread at a time, and close it, best with `with`.

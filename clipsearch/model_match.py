@@ -22,8 +22,8 @@ def require_model(collection: Collection, model: str | Encoder) -> None:
     if made_by not in (ref.name, ref.open_clip_name):
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {made_by}, and vectors of "
-            f"{ref.name} cannot be compared with its vectors: leave the model out, or name another "
-            "collection"
+            f"{ref.name} cannot be compared with its vectors: leave the model out, name another "
+            f"collection, or embed its images again with `clipsearch reindex --model {ref.name}`"
         )
 
 
@@ -35,7 +35,8 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
         advice = "open it with --model and that ONNX export" if is_export else "restore that model"
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: "
-            f"{advice}, or ingest into a new collection"
+            f"{advice}, or embed its images again with `clipsearch reindex --model "
+            f"{encoder.identity.name}`"
         )
 
 

@@ -20,7 +20,7 @@ from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
 from ingest.report import Outcome, Tally
 from ingest.sources.archive_state import Item, UnchangedArchive
-from ingest.sources.source import Source
+from ingest.sources.source import Images
 from ingest.stat_lookup import StatLookup
 
 LOOKUP = 512  # files per query to the store
@@ -37,7 +37,7 @@ class Changes:
 
     def __init__(
         self,
-        source: Source,
+        source: Images,
         collection: Collection | None,
         options: IngestOptions,
         tally: Tally,

@@ -43,6 +43,7 @@ TIERS = (
     "clipsearch.model_match",
     "clipsearch.open_collection",
     "clipsearch.session clipsearch.search_api",
+    "clipsearch.reindexing",
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.daemon.__main__",

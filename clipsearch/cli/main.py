@@ -48,6 +48,7 @@ COMMANDS = {
     "doctor": "Check the installation, the machine and the store; say what to do.",
     "check": "Check every row of the store for damage, and repair it from the image files.",
     "copy": "Copy collections to another store, such as from a file to a Milvus server.",
+    "reindex": "Rebuild a collection: by another model, or with the fields of this version.",
     "remove": "Remove images or folders from a collection; image files stay.",
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",

@@ -62,7 +62,8 @@ OPTION_SYNONYMS = {
 }
 
 COLLECTION_KNOWS_MODEL = (
-    "the collection knows its model; `clipsearch ingest --model` chooses that of a new collection"
+    "the collection knows its model; `clipsearch ingest --model` chooses that of a new collection, "
+    "`clipsearch reindex --model` replaces it"
 )
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger("clipsearch")
 ENVIRONMENT_VARIABLE = "CLIPSEARCH_WARM"
 TERMINATE_SECONDS = 5.0
 """How long a daemon that hangs may take to end after SIGTERM, before SIGKILL."""
+SHARING_SECONDS = 60.0
+"""How long a daemon runs without use that a command started for others."""
 _OFF = frozenset({"", "0", "no", "off", "false"})
 
 
@@ -91,6 +93,20 @@ def start_if_enabled(uri: str, token: str | None, collection: str, runtime: Runt
             _spawn(options, endpoint, reports=subprocess.DEVNULL)
     except (ClipsearchError, OSError) as error:
         log.warning("%s=%s: %s", ENVIRONMENT_VARIABLE, duration, error)
+
+
+def start_for_others(uri: str, token: str | None, collection: str, runtime: Runtime) -> None:
+    """Start a daemon, so that other commands can use a local store while this one writes for long.
+
+    Without one, as on Windows, they wait or fail meanwhile, which is logged.
+    """
+    if parse_uri(uri).path is None or parse_uri(uri).is_new_file:
+        return
+    try:
+        if read_status(uri) is None:
+            start(DaemonOptions(uri, token, collection, runtime, SHARING_SECONDS))
+    except (ClipsearchError, OSError) as error:
+        log.warning("no other command can use the store meanwhile: %s", error)
 
 
 def read_status(uri: str) -> DaemonStatus | None:

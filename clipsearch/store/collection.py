@@ -152,9 +152,8 @@ class Collection:
         """Raise MissingFieldError if this collection was made without one of the fields."""
         if missing := sorted(set(names).difference(self._record_fields)):
             raise MissingFieldError(
-                f"the collection {self.info.name!r} was made before there was {missing[0]!r}, and "
-                "Milvus cannot add a field to it: ingest into a new one (--collection NAME), or "
-                f"`clipsearch drop {self.info.name}` and ingest again; all else still works with it"
+                f"the collection {self.info.name!r} was made before there was {missing[0]!r}: "
+                "`clipsearch reindex` adds it without embedding again; all else works without it"
             )
 
     def upsert(self, rows: Sequence[ImageRow]) -> None:

@@ -79,6 +79,7 @@ class CollectionWriter:
             roots=tuple(sorted({*self.info.roots, *roots})),
             mounts=tuple(sorted({*self.info.mounts, *mounts})),
         )
+        self._pause()
 
     def remove_roots(self, paths: Sequence[Path]) -> None:
         """Forget folders and mount points."""
@@ -87,6 +88,7 @@ class CollectionWriter:
         roots = tuple(root for root in self.info.roots if root not in set(paths))
         mounts = tuple(point for point in self.info.mounts if point not in set(paths))
         self.info = replace(self.info, roots=roots, mounts=mounts)
+        self._pause()
 
     def finish(self) -> None:
         """Note the row count, let a server index what was written, and let others write."""

@@ -60,7 +60,7 @@ ADDED_FIELDS = {
     4: (CHECKSUM,),
     5: (METADATA,),
 }
-"""The fields that a version of the schema added; Milvus cannot add them to older collections."""
+"""The fields that a version of the schema added; a reindex adds them to older collections."""
 
 SCHEMA_VERSION = max(ADDED_FIELDS)
 _STORED_FIELDS = (*_FIRST_FIELDS, *(name for names in ADDED_FIELDS.values() for name in names))

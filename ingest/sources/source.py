@@ -24,20 +24,25 @@ from ingest.sources.patterns import expand
 from ingest.sources.tar_source import tar_images
 
 
-class Source(Protocol):
-    """What an ingestion reads: a FileSource, or Sources."""
+class Images(Protocol):
+    """Images to compare with a collection."""
 
     roots: list[Path]
     """The folders and prefixes, canonical, each once."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Look again, and yield each image; a place that cannot be used is a Failure."""
+
+
+class Source(Images, Protocol):
+    """What an ingestion reads: a FileSource, or Sources."""
+
     skipped: SkippedFiles
     """What the last iteration met and did not take."""
 
     @property
     def locations(self) -> list[Path]:
         """The canonical location of everything that was named."""
-
-    def __iter__(self) -> Iterator[Item]:
-        """Look again, and yield each image; a place that cannot be used is a Failure."""
 
     def count(self) -> int | None:
         """Count what an iteration would yield; None if that takes as long as reading it."""

@@ -1,0 +1,122 @@
+"""`clipsearch reindex`."""
+
+import json
+from contextlib import AbstractContextManager
+
+import click
+
+from clipsearch.cli import ingest_options, options
+from clipsearch.cli.exit_codes import EXIT_ERROR
+from clipsearch.cli.failures import show_failures
+from clipsearch.cli.messages import note
+from clipsearch.cli.progress import progress_bar
+from clipsearch.daemon.process import start_for_others
+from clipsearch.errors import UsageError
+from clipsearch.files.progress import Progress
+from clipsearch.index import Index
+from clipsearch.models.runtime import Runtime
+from clipsearch.store.index_choice import CHOICES
+from ingest.reindex import run
+from ingest.reindex.report import ReindexReport
+from ingest.reindex.run import ReindexOptions
+
+
+@click.command()
+@options.store
+@click.option(
+    "--model",
+    help=f"{options.MODEL_HELP} The new model.  [default: the model of the collection]",
+)
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Switch although images are lost, as their files are missing or cannot be decoded.",
+)
+@click.option(
+    "--index",
+    "index_kind",
+    type=click.Choice(CHOICES),
+    help="Kind of the new index.  [default: that of the old one]",
+)
+@click.option("--drop-old", is_flag=True, help="Delete the old rows, after the switch or later.")
+@click.option("--rollback", is_flag=True, help="Return to the old rows.")
+@click.option("--cancel", is_flag=True, help="Delete the rows of an unfinished reindex.")
+@click.option("--force", is_flag=True, help="Rebuild a collection that is up to date, too.")
+@options.runtime
+@ingest_options.max_pixels
+@options.max_memory
+@options.as_json
+def reindex(
+    *,
+    uri: str,
+    token: str | None,
+    collection: str,
+    model: str | None,
+    allow_missing: bool,
+    index_kind: str | None,
+    drop_old: bool,
+    rollback: bool,
+    cancel: bool,
+    force: bool,
+    runtime: Runtime,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Rebuild a collection: by another model, or with the fields of this version.
+
+    With --model, the image files of the collection are embedded again. Without it, rows keep their
+    vectors, and get the fields that collections of older versions lack: tags, place, camera,
+    checksum. The new rows are stored beside the old ones, which all commands use until the new ones
+    are complete and verified. Then all use the new ones at once. An interrupted reindex continues
+    with the next one. The old rows are kept for --rollback until --drop-old.
+
+    \b
+    clipsearch reindex --model MobileCLIP2-S2/dfndr2b
+    clipsearch reindex
+    clipsearch reindex --drop-old
+    """
+    chosen = [name for name, given in (("--rollback", rollback), ("--cancel", cancel)) if given]
+    if len(chosen) > 1 or (chosen and (model or drop_old or allow_missing or index_kind or force)):
+        raise UsageError(f"{chosen[0]} cannot be combined with other actions")
+    choices = ReindexOptions(
+        allow_missing=allow_missing,
+        drop_old=drop_old,
+        max_pixels=max_pixels,
+        index=index_kind,
+        force=force,
+    )
+    if not chosen:
+        start_for_others(uri, token, collection, runtime)
+    with Index.open(
+        uri, collection=collection, token=token, create=False, **runtime.options()
+    ) as index:
+        if rollback:
+            index.roll_back()
+            note(f"{collection} has the rows by {index.collection.info.model.name} again")
+            return 0
+        if cancel:
+            deleted = run.cancel(index.store, collection)
+            note("the unfinished reindex is deleted" if deleted else "no reindex is unfinished")
+            return 0
+        report = index.reindex(model, options=choices, open_progress=_open_progress)
+        if report is not None:
+            return _show(report, as_json=as_json)
+        if drop_old and run.drop_old(index.store, collection):
+            note("the old rows are deleted")
+        else:
+            model_name = index.collection.info.model.name
+            note(f"{collection} is up to date: by {model_name}, with all fields of this version")
+    return 0
+
+
+def _open_progress(stage: str, total: float | None) -> AbstractContextManager[Progress | None]:
+    return progress_bar(stage, total)
+
+
+def _show(report: ReindexReport, *, as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    show_failures(report.lost, hint=": --json lists them", count=False)
+    for line in report.lines():
+        note(line)
+    return 0 if report.switched else EXIT_ERROR
