@@ -15,6 +15,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.text_loss import log_text_losses
+from clipsearch.parquet_session import ParquetSession
 from clipsearch.query import Filters, Query
 from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
@@ -39,7 +40,7 @@ from ingest.sources.source import Source, open_source, plain_files
 log = logging.getLogger("clipsearch")
 
 
-class Index(SearchAPI, ReindexingSession):
+class Index(SearchAPI, ReindexingSession, ParquetSession):
     """A searchable collection of images in a Milvus store.
 
     Use it from one thread at a time, and close it, best with `with`.

@@ -14,6 +14,7 @@ from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.files.progress import Progress
 from clipsearch.session import open_store
+from clipsearch.store.schema import MAX_TAGS
 from clipsearch.transfer.copy_collection import CopiedCollection, copy_collections, require_other
 from clipsearch.uri import parse_uri
 
@@ -72,7 +73,7 @@ def copy(
     not sent again: run the same command again after an interruption, or to copy what has changed.
     In the end, all ids and checksums are compared, and the vectors of a sample.
 
-    The exit code is 1 if the source kept changing, and 3 if damaged rows were left out.
+    The exit code is 1 if the source kept changing, and 3 if damaged or refused rows were left out.
 
     \b
     clipsearch copy --from photos.db --to http://127.0.0.1:19530
@@ -113,7 +114,7 @@ def _open_progress(stage: str, total: float | None) -> Iterator[Progress | None]
 def _exit_code(copied: CopiedCollection) -> int:
     if not copied.rows.is_complete:
         return EXIT_ERROR
-    return EXIT_SOME_FAILED if copied.rows.damaged else 0
+    return EXIT_SOME_FAILED if copied.rows.damaged or copied.rows.refused else 0
 
 
 def _as_json(copied: CopiedCollection) -> dict[str, object]:
@@ -136,6 +137,10 @@ def _show(copied: CopiedCollection) -> None:
         note(
             f"  {rows.damaged:,} damaged were left out: `clipsearch check --repair` of the source "
             "restores them; then copy again"
+        )
+    if rows.refused:
+        note(
+            f"  {rows.refused:,} were refused by the target, such as rows with over {MAX_TAGS} tags"
         )
     if not rows.is_complete:
         note("  the source kept changing: run the same command again")

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Never
 
 import click
@@ -49,6 +50,8 @@ COMMANDS = {
     "check": "Check every row of the store for damage, and repair it from the image files.",
     "copy": "Copy collections to another store, such as from a file to a Milvus server.",
     "reindex": "Rebuild a collection: by another model, or with the fields of this version.",
+    "export": "Write a collection to Parquet files.",
+    "import": "Read a collection, or embeddings made elsewhere, from Parquet files.",
     "remove": "Remove images or folders from a collection; image files stay.",
     "drop": "Delete a collection from the store; image files stay.",
     "completion": "Print a shell completion script.",
@@ -70,7 +73,8 @@ class CommandGroup(click.Group):
         """Import the command of that name; return None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"clipsearch.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(f"clipsearch.cli.{name}"), name)
         assert isinstance(command, click.Command)
         add_quiet_option(command)
         return command

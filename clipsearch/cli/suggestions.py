@@ -11,7 +11,7 @@ from clipsearch.files.paths import expand_user, is_folder
 
 COMMAND_SYNONYMS = {
     "query": "search find look ask q s",
-    "ingest": "add index import scan load update sync embed build create init insert",
+    "ingest": "add index scan load update sync embed build create init insert",
     "status": "list ls info show stats collections count config cache folders uninstall where",
     "doctor": "health diagnose debug",
     "check": "verify repair fix fsck",
@@ -30,6 +30,8 @@ COMMAND_SYNONYMS = {
     "demo": "example try tutorial",
     "explain": "why heatmap heat-map",
     "copy": "migrate transfer clone move backup mirror",
+    "export": "dump save parquet",
+    "import": "restore",
     "completion": "completions autocomplete shell",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
@@ -12,6 +12,7 @@ from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection, Store
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.transfer.copy_rows import CopiedRows, copy_rows
+from clipsearch.types import Failure
 from clipsearch.uri import StoreURI
 
 
@@ -92,7 +93,8 @@ def copy_collection(
         target.remove_roots(sorted(set(target.info.roots) - set(source.info.roots)))
         target.remove_roots(sorted(set(target.info.mounts) - set(source.info.mounts)))
     target.add_roots(source.info.roots, source.info.mounts)
-    _copy_failures(source, target, delete=delete)
+    add_failures(target, source.failures())
+    _remove_old_failures(source, target, delete=delete)
     probe = source.textness()
     if probe is not None and probe != target.textness():
         target.set_textness(probe)
@@ -145,11 +147,16 @@ def _difference(one: ModelIdentity, other: ModelIdentity) -> str:
     return f" ({'other weights' if one.weights != other.weights else 'other preprocessing'})"
 
 
-def _copy_failures(source: Collection, target: Collection, *, delete: bool) -> None:
-    wanted, present = source.failures(), target.failures()
-    target.add_failures([failure for failure in wanted if failure not in set(present)])
-    paths = {failure.path for failure in wanted}
-    old = {image_id(failure.path): failure.path for failure in present if failure.path not in paths}
-    if old:  # those that are images by now
-        gone = set(old) if delete else target.file_states(list(old)).keys()
-        target.remove_failures([old[id_] for id_ in gone])
+def add_failures(collection: Collection, failures: Sequence[Failure]) -> None:
+    """Remember failures; those that are known are not written again."""
+    known = set(collection.failures())
+    collection.add_failures([failure for failure in failures if failure not in known])
+
+
+def _remove_old_failures(source: Collection, target: Collection, *, delete: bool) -> None:
+    paths = {failure.path for failure in source.failures()}
+    old = {one.path: image_id(one.path) for one in target.failures() if one.path not in paths}
+    if old and not delete:  # those that are images by now
+        stored = target.file_states(list(old.values()))
+        old = {path: id_ for path, id_ in old.items() if id_ in stored}
+    target.remove_failures(list(old))

@@ -14,6 +14,7 @@ from clipsearch.store import Collection, filters
 from clipsearch.store.checksum import row_checksum
 from clipsearch.store.paging import ID_SPACE
 from clipsearch.store.schema import CHECKSUM, EMBEDDING, stored_fields, to_entity
+from clipsearch.transfer.row_writes import write_rows
 from clipsearch.types import ImageRow
 
 RANGE_ROWS = 8_192
@@ -35,7 +36,7 @@ class CopiedRows:
 
     `rows` is the number in the source, `sent` how often a row was written to the target. `extra`
     are rows that only the target has, unless they were `deleted`. `damaged` rows of the source were
-    left out, as their checksum is wrong.
+    left out, as their checksum is wrong, and `refused` ones, as the target accepts no such values.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class CopiedRows:
     extra: int
     deleted: int
     damaged: int
+    refused: int
     is_complete: bool
 
 
@@ -79,15 +81,15 @@ def copy_rows(
         elif number:
             break
     is_complete = not (done.sent or done.deleted)
-    return CopiedRows(done.rows, sent, done.extra, deleted, done.damaged, is_complete)
+    return CopiedRows(done.rows, sent, done.extra, deleted, done.damaged, done.refused, is_complete)
 
 
-def id_ranges(rows: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of ids, read as numbers, that hold about RANGE_ROWS of so many rows each.
+def id_ranges(rows: int, size: int = RANGE_ROWS) -> Iterator[tuple[int, int]]:
+    """Yield ranges of ids, read as numbers, that hold about `size` of so many rows each.
 
     Together they hold every id: ids are hashes, and equal ranges hold about equally many.
     """
-    count = 1 + rows // RANGE_ROWS
+    count = 1 + rows // size
     yield from pairwise(ID_SPACE * number // count for number in range(count + 1))
 
 
@@ -105,7 +107,7 @@ class _Pass:
         self, source: Collection, target: Collection, *, delete: bool, share: float
     ) -> None:
         """Compare the content of a share of the rows that seem to be equal, 0..1."""
-        self.rows = self.sent = self.extra = self.deleted = self.damaged = 0
+        self.rows = self.sent = self.extra = self.deleted = self.damaged = self.refused = 0
         self._source = source
         self._target = target
         self._delete = delete
@@ -157,8 +159,9 @@ class _Pass:
     def _send(self, ids: Sequence[str]) -> None:
         for batch in batches(ids, self._batch_rows):
             rows = list(self._source.get(batch).values())
-            self._target.upsert(rows)
-            self.sent += len(rows)
+            refused = write_rows(self._target, rows)
+            self.sent += len(rows) - len(refused)
+            self.refused += len(refused)
             self.damaged += len(batch) - len(rows)
 
     def _remove(self, extra: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clipsearch.batching import batches
+from clipsearch.errors import RefusedRowsError
 from clipsearch.store import Collection, Store
 from clipsearch.store.schema import EMBEDDING, to_entity
 from clipsearch.transfer import copy_rows as copying
@@ -42,14 +43,16 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_ranges")
 def test_a_copy_has_the_same_rows_bit_for_bit(source: Collection, target: Collection) -> None:
     copied = copy_rows(source, target)
-    assert copied == CopiedRows(600, sent=600, extra=0, deleted=0, damaged=0, is_complete=True)
+    assert copied == CopiedRows(
+        600, sent=600, extra=0, deleted=0, damaged=0, refused=0, is_complete=True
+    )
     assert contents(target) == contents(source)
     assert target.info.rows == 600
 
 
 def test_the_ranges_hold_every_id_once() -> None:
     for rows in (0, 1, copying.RANGE_ROWS, 10**6):
-        ranges = list(id_ranges(rows))
+        ranges = list(id_ranges(rows, copying.RANGE_ROWS))
         assert ranges[0][0] == 0
         assert ranges[-1][1] == 16**32
         assert all(high == low for (_, high), (low, _) in pairwise(ranges))
@@ -175,3 +178,20 @@ def test_a_collection_of_an_older_version_gets_the_new_fields(
     stored = contents(target)
     for row in source.scan_rows():
         assert stored[row.record.id][:2] == (row.record, row.embedding.tobytes())
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_a_row_that_the_target_refuses_harms_no_other(
+    source: Collection, target: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert, bad = target.upsert, ROWS[3].record.id
+
+    def refuse(rows: Sequence[ImageRow]) -> None:
+        if any(row.record.id == bad for row in rows):
+            raise RefusedRowsError("too many tags")
+        upsert(rows)
+
+    monkeypatch.setattr(target, "upsert", refuse)
+    copied = copy_rows(source, target)
+    assert (copied.sent, copied.refused, copied.is_complete) == (599, 1, True)
+    assert contents(source).keys() - contents(target).keys() == {bad}
