@@ -28,6 +28,7 @@ from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
 from clipsearch.store.backend import Backend
 from clipsearch.store.file_backend import FileBackend
+from clipsearch.store.index_choice import AUTO, check_index
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.uri import parse_uri
 
@@ -87,12 +88,18 @@ class Session(OpenCollection):
         model: str | Encoder | None = None,
         runtime: Runtime | None = None,
         preloaded: PreloadedEncoder | None = None,
+        index: str = AUTO,
+        recall: float | None = None,
     ) -> None:
         """Use an open store, which `close` closes; `open` opens one.
 
         The collection `name` need not exist. Raises ModelMismatchError if another model made it.
         """
         super().__init__(store, name, model)
+        if (index, recall) != (AUTO, None):
+            present = None if self._collection is None else self._collection.info.index
+            check_index(present, store.backend.capabilities(), index, recall)
+        self._index, self._recall = index, recall
         self._runtime = runtime or Runtime()
         self._preloaded = preloaded
 
@@ -112,6 +119,8 @@ class Session(OpenCollection):
         daemon: bool = True,
         single_query: bool = False,
         consistency: Consistency | None = None,
+        index: str = AUTO,
+        recall: float | None = None,
     ) -> Self:
         """Open a collection of a store: a file ending in `.db`, or the URI of a Milvus server.
 
@@ -126,6 +135,8 @@ class Session(OpenCollection):
         `preload` loads the model for text queries while the store opens. With daemon=False a
         running daemon is not used unless it has locked the file. `single_query` starts Milvus Lite
         only if something but a query without filters needs it. `consistency`: see `Consistency`.
+        `index` is the kind of index of a new collection, and `recall` the share of the nearest
+        images that searches are to find: see `clipsearch index`.
         """
         ignore_milvus_uri()  # before the thread that loads the model
         model_runtime = Runtime.from_options(device, runtime, precision)
@@ -143,7 +154,7 @@ class Session(OpenCollection):
             consistency=consistency,
         )
         try:
-            return cls(store, name, model, model_runtime, preloaded)
+            return cls(store, name, model, model_runtime, preloaded, index, recall)
         except BaseException:
             store.close()
             raise
@@ -153,7 +164,9 @@ class Session(OpenCollection):
         if self._collection is None:
             drop_empty(self.store, self.name)
             encoder = self.encoder
-            collection = self.store.open_or_create(self.name, encoder.identity)
+            collection = self.store.open_or_create(
+                self.name, encoder.identity, index=self._index, recall=self._recall
+            )
             require_comparable(collection, encoder)  # another process may have been faster
             self._collection = collection
             remember_model(self.store.uri, self.name, collection.info.model.name)

@@ -4,6 +4,7 @@ from clipsearch import interrupt
 from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.index import Index
+from clipsearch.store.index_choice import index_advice
 
 WANTED_RECALL = 0.95
 """An estimate below it is worth a warning."""
@@ -35,6 +36,9 @@ def wait_for_index(index: Index, *, quiet: bool) -> None:
             f"the index finds about {recall:.0%} of the nearest images: `clipsearch tune` searches "
             "more thoroughly"
         )
+    info = index.collection.info
+    if advice := index_advice(info.index, index.store.backend.capabilities(), info.rows):
+        say(advice)
 
 
 def _estimate_recall(index: Index) -> float | None:

@@ -57,6 +57,8 @@ from ingest.sources.source import open_source
 )
 @ingest_options.ray_engine
 @ingest_options.quiet
+@ingest_options.index
+@ingest_options.recall
 @options.as_json
 def ingest(
     *,
@@ -75,6 +77,8 @@ def ingest(
     yes: bool,
     wait: bool,
     engine: RayEngine | None,
+    index_kind: str,
+    recall: float | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -110,6 +114,8 @@ def ingest(
             model=model,
             token=token,
             daemon=engine is None,  # workers connect to a server themselves
+            index=index_kind,
+            recall=recall,
             **runtime.options(),
         ) as index:
             is_first = index.find_collection() is None

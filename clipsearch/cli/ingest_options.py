@@ -8,6 +8,7 @@ import click
 
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.files.walk import FileSelection
+from clipsearch.store.index_choice import AUTO, CHOICES
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine
 
@@ -22,6 +23,21 @@ max_pixels = click.option(
     default=IngestOptions().max_pixels,
     show_default=True,
     help="Reject images with more pixels than this. A JPEG counts as it is decoded: at up to 1/8.",
+)
+index = click.option(
+    "--index",
+    "index_kind",
+    type=click.Choice(CHOICES),
+    default=AUTO,
+    show_default=True,
+    help="Kind of vector index of a new collection, see `clipsearch index`.",
+)
+recall = click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="0..1",
+    help="Share of the nearest images that searches of a new collection are to find.  "
+    "[default: 0.98]",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
 

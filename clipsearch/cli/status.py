@@ -62,6 +62,8 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
     click.echo(f"\n{name}: {collection['images']:,} images")
     if pending := collection["pending_index_rows"]:
         click.echo(f"  index     being built: {pending:,} rows pending; searches may miss images")
+    if advice := collection["index_advice"]:
+        click.echo(f"  index     {advice}")
     if not collection["images"]:
         click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
     click.echo(f"  model     {collection['model']}, {collection['dim']} dimensions")

@@ -4,7 +4,7 @@ from clipsearch.evaluation.agreement import evaluate_agreement, read_queries
 from clipsearch.evaluation.ann_recall import evaluate_ann_recall
 from clipsearch.evaluation.captions import CaptionedImage, read_captions
 from clipsearch.evaluation.compare import compare_models
-from clipsearch.evaluation.index_tuning import tune_index
+from clipsearch.evaluation.index_tuning import RecallMeter, tune_index
 from clipsearch.evaluation.results import Estimate, Evaluation, Measure
 from clipsearch.evaluation.retrieval import evaluate_retrieval
 from clipsearch.evaluation.textness import evaluate_textness
@@ -16,6 +16,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Measure",
+    "RecallMeter",
     "compare_models",
     "evaluate_agreement",
     "evaluate_ann_recall",

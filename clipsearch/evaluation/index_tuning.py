@@ -14,7 +14,8 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation.true_neighbors import TrueNeighbors, sample_vectors
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
-from clipsearch.store.ann_index import RECALL, Tuning
+from clipsearch.store.ann_index import Tuning, wanted_recall
+from clipsearch.store.collection_index import CollectionIndex
 from clipsearch.store.index_kinds import Effort
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
@@ -69,103 +70,105 @@ class TuningReport:
         return self.tuning is None or self.tuning.recall >= self.tuning.wanted
 
 
-def tune_index(
-    collection: Collection,
-    *,
-    recall: float | None = None,
-    queries: int = QUERIES,
-    results: int = RESULTS,
-    texts: Vectors | None = None,
-    progress: Progress | None = None,
-) -> TuningReport:
-    """Measure the smallest search parameter that reaches a recall; store nothing.
+class RecallMeter:
+    """Searches whose true neighbors are known, to compare indexes of the same rows.
 
-    Queries are stored vectors with noise, and `texts`, (m, d) embeddings: texts lie far from all
-    images, where a graph finds less. The lower recall of both counts. `recall` None is the one that
-    the collection was made with, else 0.98. Raises UsageError on an empty collection and values out
-    of range, StoreError if a part of the index is not built yet.
+    Queries are stored vectors with noise, and texts, which lie far from all images, where a graph
+    finds less.
     """
-    wanted = collection.info.index.recall or RECALL if recall is None else recall
-    if not 0 < wanted <= 1 or queries < 1 or results < 1:
-        raise UsageError("recall must be above 0 and at most 1, queries and results at least 1")
-    rows = collection.count()
-    if not rows:
-        raise UsageError(f"the collection {collection.info.name!r} is empty")
-    spec = collection.info.index.spec
-    if spec is None or spec.effort is None:
-        return TuningReport(collection.info.index.kind, None, rows, (), None)
-    coverage = collection.index.coverage()
-    if pending := coverage.pending(coverage.rows):
-        raise StoreError(
-            f"the index of {collection.info.name!r} is being built: {pending:,} rows "
-            "are left; try again when `clipsearch index` shows none"
-        )
-    if progress is not None:
-        progress.total = rows
-    groups = {"images": _noisy(sample_vectors(collection, queries))}
-    if texts is not None and len(texts):
-        groups["texts"] = texts[:queries]
-    search = _Search(collection, groups, min(results, rows), progress)
-    trials = _search_effort(search, spec.effort, wanted)
-    best = _best(trials, wanted)
-    tuning = Tuning(
-        kind=spec.name,
-        effort=best.effort,
-        wanted=wanted,
-        recall=round(best.recall, 4),
-        results=search.results,
-        milliseconds=round(best.milliseconds, 2),
-        rows=rows,
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    return TuningReport(spec.name, spec.effort.name, rows, trials, tuning)
-
-
-class _Search:
-    """Searches with queries of several kinds whose true neighbors are known."""
 
     def __init__(
         self,
         collection: Collection,
-        groups: Mapping[str, Vectors],
-        results: int,
-        progress: Progress | None,
+        *,
+        queries: int = QUERIES,
+        results: int = RESULTS,
+        texts: Vectors | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.results = results
-        self._collection = collection
+        """Find the true neighbors: read every row of the collection once.
+
+        `texts` are (m, d) embeddings. Raises UsageError on an empty collection and on numbers
+        below 1.
+        """
+        if queries < 1 or results < 1:
+            raise UsageError("queries and results must be at least 1")
+        if not (rows := collection.count()):
+            raise UsageError(f"the collection {collection.info.name!r} is empty")
+        if progress is not None:
+            progress.total = rows
+        groups = {"images": _noisy(sample_vectors(collection, queries))}
+        if texts is not None and len(texts):
+            groups["texts"] = texts[:queries]
+        self.rows, self.results = rows, min(results, rows)
         self._sizes = {name: len(vectors) for name, vectors in groups.items()}
         self._queries = np.concatenate(list(groups.values()))
-        self._truth = TrueNeighbors(collection, self._queries, results, progress)
+        self._truth = TrueNeighbors(collection, self._queries, self.results, progress)
 
-    def trial(self, effort: int) -> Trial:
-        """Measure recall and time with one value of the parameter."""
-        found = self._find(self._queries, effort)
+    def measure(self, index: CollectionIndex, effort: int | None = None) -> Trial:
+        """Measure recall and time of an index, with a value of the parameter or with its own."""
+        found = index.find_ids(self._queries, limit=self.results, effort=effort)
         shares = self._truth.recall(found, self.results)
         parts = np.split(shares, np.cumsum(list(self._sizes.values()))[:-1])
         recalls = {name: float(part.mean()) for name, part in zip(self._sizes, parts, strict=True)}
         seconds = []
         for query in self._queries[:: max(1, len(self._queries) // TIMED_QUERIES)]:
             started = time.perf_counter()
-            self._find(query[None], effort)
+            index.find_ids(query[None], limit=self.results, effort=effort)
             seconds.append(time.perf_counter() - started)
-        return Trial(effort, recalls, float(np.median(seconds)) * 1_000)
-
-    def _find(self, queries: Vectors, effort: int) -> Sequence[Sequence[str]]:
-        return self._collection.index.find_ids(queries, limit=self.results, effort=effort)
+        return Trial(effort or 0, recalls, float(np.median(seconds)) * 1_000)
 
 
-def _search_effort(search: _Search, effort: Effort, wanted: float) -> tuple[Trial, ...]:
+def tune_index(
+    index: CollectionIndex, meter: RecallMeter, *, recall: float | None = None
+) -> TuningReport:
+    """Measure the smallest search parameter that reaches a recall; store nothing.
+
+    The lower recall of image and text queries counts. None is the recall that the collection was
+    made with, else 0.98. Raises UsageError on one out of range, and StoreError if a part of the
+    index is not built yet.
+    """
+    wanted = wanted_recall(index.settings) if recall is None else recall
+    if not 0 < wanted <= 1:
+        raise UsageError(f"the recall must be above 0 and at most 1, not {wanted:g}")
+    spec = index.settings.spec
+    if spec is None or spec.effort is None:
+        return TuningReport(index.settings.kind, None, meter.rows, (), None)
+    coverage = index.coverage()
+    if pending := coverage.pending(coverage.rows):
+        raise StoreError(
+            f"the index is being built, {pending:,} rows are left: try again when `clipsearch "
+            "index` shows none"
+        )
+    trials = _search_effort(index, meter, spec.effort, wanted)
+    best = _best(trials, wanted)
+    tuning = Tuning(
+        kind=spec.name,
+        effort=best.effort,
+        wanted=wanted,
+        recall=round(best.recall, 4),
+        results=meter.results,
+        milliseconds=round(best.milliseconds, 2),
+        rows=meter.rows,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return TuningReport(spec.name, spec.effort.name, meter.rows, trials, tuning)
+
+
+def _search_effort(
+    index: CollectionIndex, meter: RecallMeter, effort: Effort, wanted: float
+) -> tuple[Trial, ...]:
     """Double the value until the recall is reached or stops growing, then bisect."""
-    value = max(effort.lowest, search.results if effort.per_result >= 1 else 1)
-    trials = [search.trial(value)]
+    value = max(effort.lowest, meter.results if effort.per_result >= 1 else 1)
+    trials = [meter.measure(index, value)]
     while trials[-1].recall < wanted and value < effort.most and not _is_flat(trials):
         value = min(effort.most, 2 * value)
-        trials.append(search.trial(value))
+        trials.append(meter.measure(index, value))
     if len(trials) > 1 and trials[-1].recall >= wanted:
         low, high = trials[-2].effort, trials[-1].effort
         while high - low > max(1, PRECISION * high):
             middle = (low + high) // 2
-            trials.append(search.trial(middle))
+            trials.append(meter.measure(index, middle))
             low, high = (low, middle) if trials[-1].recall >= wanted else (middle, high)
     return tuple(sorted(trials, key=lambda trial: trial.effort))
 

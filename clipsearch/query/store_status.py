@@ -5,6 +5,7 @@ from typing import Any
 from clipsearch.errors import StoreError
 from clipsearch.models import registry
 from clipsearch.store import Collection, Store
+from clipsearch.store.index_choice import index_advice
 
 
 def store_status(store: Store) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
     return {
         "name": name,
         "images": collection.estimate_count(),
+        "index": info.index.kind,
+        "index_advice": index_advice(info.index, store.backend.capabilities(), info.rows),
         "pending_index_rows": coverage.pending(coverage.rows),
         "model": info.model.name,
         "dim": info.model.dim,

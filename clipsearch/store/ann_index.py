@@ -73,6 +73,11 @@ class IndexSettings:
         return {"kind": self.kind, "recall": self.recall}
 
 
+def wanted_recall(settings: IndexSettings) -> float:
+    """Return the recall that a collection is to have."""
+    return RECALL if settings.recall is None else settings.recall
+
+
 def default_settings(*, is_local: bool) -> IndexSettings:
     """Return the index of collections that were made before there was a choice."""
     return IndexSettings("flat" if is_local else "hnsw")

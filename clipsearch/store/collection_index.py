@@ -69,7 +69,9 @@ class CollectionIndex:
     def set_options(self, *, mmap: bool | None, warmup: bool | None) -> None:
         """Set where data lies and what is loaded first, unless None; the collection is reloaded."""
         name = self._writer.info.milvus_name
+        self._writer.begin()
         self._backend.set_index_options(name, mmap=mmap, warmup=warmup)
+        self._backend.end_writes()
 
     def _set(self, settings: IndexSettings) -> None:
         self._writer.begin()

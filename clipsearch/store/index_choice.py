@@ -56,6 +56,35 @@ def choose_settings(name: str, capabilities: Capabilities, recall: float | None)
     return IndexSettings(choose_kind(name, capabilities, recall=recall).name, recall)
 
 
+def check_index(
+    present: IndexSettings | None, capabilities: Capabilities, name: str, recall: float | None
+) -> None:
+    """Raise UsageError if a new collection cannot get this index, or `present` is another one."""
+    settings = choose_settings(name, capabilities, recall)
+    if present is not None and name not in (AUTO, present.kind):
+        raise UsageError(
+            f"the collection has the index {present.kind!r}: `clipsearch index --to "
+            f"{settings.kind}` replaces it"
+        )
+
+
+def index_advice(settings: IndexSettings, capabilities: Capabilities, rows: int) -> str | None:
+    """Say in one line what to do about an index that a collection has outgrown, or None."""
+    suggested = suggest_kind(settings.kind, capabilities, rows=rows, recall=settings.recall)
+    if suggested is not None:
+        return (
+            f"{rows:,} images are many for the index {settings.kind}: `clipsearch index --to "
+            f"{suggested.name}` replaces it"
+        )
+    tuning = settings.tuning
+    if tuning is not None and tuning.kind == settings.kind and tuning.is_stale(rows):
+        return (
+            f"the index was tuned at {tuning.rows:,} images, now there are {rows:,}: `clipsearch "
+            "tune` measures it again"
+        )
+    return None
+
+
 def suggest_kind(
     current: str, capabilities: Capabilities, *, rows: int, recall: float | None = None
 ) -> IndexKind | None:

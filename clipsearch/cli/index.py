@@ -1,0 +1,115 @@
+"""`clipsearch index`."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from clipsearch.cli import options
+from clipsearch.cli.exit_codes import EXIT_ERROR
+from clipsearch.cli.messages import note
+from clipsearch.cli.progress import progress_bar
+from clipsearch.errors import UsageError
+from clipsearch.render.index_table import index_lines
+from clipsearch.session import open_store
+from clipsearch.store import Store
+from clipsearch.store.index_choice import CHOICES
+from clipsearch.store.index_report import report_index
+from ingest.index_switch import SwitchReport, replace_in_place
+
+SWITCH = click.Choice(["on", "off"])
+
+
+@click.command()
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(CHOICES),
+    help="Replace the index by one of another kind; auto chooses by the number of images.",
+)
+@click.option("--rebuild", is_flag=True, help="Make the index again, of the kind that it has.")
+@click.option(
+    "--mmap",
+    type=SWITCH,
+    help="Map the data from disk instead of holding it in memory. Milvus 2.4 or newer.",
+)
+@click.option(
+    "--warmup",
+    type=SWITCH,
+    help="Load the index before the first search, or when it is needed. Milvus 2.6.4 or newer.",
+)
+@options.as_json
+@options.store
+def index(
+    *,
+    kind: str | None,
+    rebuild: bool,
+    mmap: str | None,
+    warmup: str | None,
+    as_json: bool,
+    uri: str,
+    token: str | None,
+    collection: str,
+) -> int:
+    """Show the vector index of a collection, or replace it.
+
+    A new index is built over the same rows. Searches fail for the seconds in which the server loads
+    the collection again. The recall is measured before and after.
+
+    \b
+    clipsearch index --uri http://127.0.0.1:19530
+    clipsearch index --to hnsw_sq8
+    clipsearch index --mmap on
+    """
+    if kind and rebuild:
+        raise UsageError("--to and --rebuild exclude each other: --rebuild keeps the kind")
+    exit_code = 0
+    with open_store(uri, token=token, create=False) as store:
+        _require_options(store, mmap=mmap, warmup=warmup)
+        if kind or rebuild:
+            report = replace_in_place(store, collection, kind, progress_bar)
+            exit_code = _show_switch(report)
+        index = store.collection(collection).index
+        if mmap or warmup:
+            index.set_options(mmap=_flag(mmap), warmup=_flag(warmup))
+        shown = report_index(store.collection(collection), store.backend.capabilities())
+    if as_json:
+        switch = {"switch": asdict(report)} if kind or rebuild else {}
+        click.echo(json.dumps(shown.as_json() | switch))
+    else:
+        for line in index_lines(shown):
+            click.echo(line)
+    return exit_code
+
+
+def _require_options(store: Store, *, mmap: str | None, warmup: str | None) -> None:
+    """Raise UsageError on a setting that this Milvus does not have."""
+    capabilities = store.backend.capabilities()
+    for name, value, has, since in (
+        ("mmap", mmap, capabilities.mmap, "2.4"),
+        ("warmup", warmup, capabilities.warmup, "2.6.4"),
+    ):
+        if value and not has:
+            raise UsageError(
+                f"--{name} needs a Milvus server of version {since} or newer; {store.uri} is "
+                f"{capabilities.server}"
+            )
+
+
+def _flag(value: str | None) -> bool | None:
+    return None if value is None else value == "on"
+
+
+def _show_switch(report: SwitchReport) -> int:
+    note(
+        f"{report.before} → {report.after} in {report.seconds:.0f} s, of which searches failed for "
+        f"{report.offline_seconds:.0f} s; recall@10 {report.recall_before:.3f} → "
+        f"{report.recall_after:.3f}"
+    )
+    if not report.is_worse:
+        return 0
+    note(
+        f"the new index finds fewer of the nearest images: `clipsearch index --to {report.before}` "
+        "takes the old one back"
+    )
+    return EXIT_ERROR
