@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clipsearch.errors import MissingCollectionError, StoreError, describe_error, shorten
+from clipsearch.store.milvus_errors import is_too_large
 
 NOT_FOUND = 100
 """The code of a server that does not have the collection."""
@@ -78,6 +79,8 @@ def translate(error: Exception, uri: str, collection: str) -> StoreError:
 
 def is_temporary(error: Exception) -> bool:
     """Tell whether the same call may succeed soon."""
+    if is_too_large(str(error)):  # some of these say that they may be repeated
+        return False
     code = error_code(error)
     if code in GONE or code in NOT_READY or getattr(error, "retriable", False):
         return True
