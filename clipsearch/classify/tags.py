@@ -10,7 +10,7 @@ from clipsearch.errors import StoreError
 from clipsearch.query.condition import select_rows
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.store import Collection
-from clipsearch.store.schema import MAX_TAGS
+from clipsearch.store.schema import MAX_TAGS, TAGS
 from clipsearch.types import ImageRow
 
 WRITE_ROWS = 2_000  # rows per write
@@ -80,7 +80,7 @@ def _write_changed(
     """Write the rows whose tags differ from the given ones; return how many."""
     rows = list(_changed_rows(tagged))
     if rows:
-        collection.upsert(rows)
+        collection.upsert(rows, changed=[TAGS])
     return len(rows)
 
 

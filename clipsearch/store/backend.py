@@ -71,8 +71,11 @@ class Backend(Protocol):
     def drop(self, name: str) -> None:
         """Delete a collection."""
 
-    def upsert(self, name: str, entities: Sequence[Entity]) -> None:
-        """Write entities with different keys, replacing those with the same key."""
+    def upsert(self, name: str, entities: Sequence[Entity], changed: Sequence[str] = ()) -> None:
+        """Write entities with different keys, replacing those with the same key.
+
+        `changed` names the only fields that changed, if all these entities exist.
+        """
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Delete entities by their primary keys."""

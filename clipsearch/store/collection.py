@@ -156,16 +156,17 @@ class Collection:
                 "`clipsearch reindex` adds it without embedding again; all else works without it"
             )
 
-    def upsert(self, rows: Sequence[ImageRow]) -> None:
+    def upsert(self, rows: Sequence[ImageRow], *, changed: Sequence[str] = ()) -> None:
         """Write rows, replacing those with the same id; of equal ids in `rows` the last one wins.
 
+        `changed` names the only fields that changed, if so: newer servers get no vectors then.
         Raises VectorError on an embedding that is not (dim,) float32 of length 1, and StoreError
         on a field that does not fit or a full disk, before anything is written.
         """
         check_embeddings(rows, self.info.model.dim)
         entities = list({row.record.id: self._to_entity(row) for row in rows}.values())
         self._vector_cache.clear()
-        self._writer.upsert(entities)
+        self._writer.upsert(entities, changed)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete the images with these ids; unknown ids are not an error."""

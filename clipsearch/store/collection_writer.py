@@ -11,7 +11,7 @@ from clipsearch.errors import ReindexedError, StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
-from clipsearch.store.schema import Entity
+from clipsearch.store.schema import CHECKSUM, Entity
 from clipsearch.store.turns import wait_for_turn
 
 COUNT_ROWS = 10_000
@@ -52,10 +52,12 @@ class CollectionWriter:
             self._reload()
             self._turn, self._is_writing = turn, True
 
-    def upsert(self, entities: Sequence[Entity]) -> None:
-        """Write entities with different ids, replacing those with the same id."""
+    def upsert(self, entities: Sequence[Entity], changed: Sequence[str]) -> None:
+        """Write entities with different ids, of which only the `changed` fields did, if any."""
         self.begin()
-        self._backend.upsert(self.info.milvus_name, entities)
+        if changed and CHECKSUM in entities[0]:
+            changed = (*changed, CHECKSUM)
+        self._backend.upsert(self.info.milvus_name, entities, changed)
         self._flushed = False
         self._uncounted += len(entities)
         if self._uncounted >= COUNT_ROWS:

@@ -145,9 +145,16 @@ class MilvusBackend:
         self._writes.run(drop)
         self._connection.forget(name)
 
-    def upsert(self, name: str, entities: Sequence[Entity]) -> None:
-        """Write entities with different keys, replacing those with the same key."""
-        self._writes.upsert(name, entities)
+    def upsert(self, name: str, entities: Sequence[Entity], changed: Sequence[str] = ()) -> None:
+        """Write entities with different keys, replacing those with the same key.
+
+        `changed` names the only fields that changed, if all these entities exist.
+        """
+        # The redo log of a local store needs complete rows.
+        if changed and not self._is_local and self.capabilities().partial_upsert:
+            self._writes.update(name, entities, changed)
+        else:
+            self._writes.upsert(name, entities)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Delete entities by their primary keys."""

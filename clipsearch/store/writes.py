@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -65,10 +65,7 @@ class Writes:
 
         Raises RefusedRowsError if a value does not fit.
         """
-        most = MESSAGE_BYTES // WRITE_ROWS  # of one row, in a batch of so many
-        for batch in batches(
-            entities, WRITE_ROWS, weigh=lambda entity: 1 + _count_bytes(entity) // most
-        ):
+        for batch in _split(entities):
             vector_bytes = sum(
                 value.nbytes
                 for entity in batch
@@ -78,6 +75,19 @@ class Writes:
             size = VECTOR_COPIES * vector_bytes + len(batch) * ROW_BYTES
             write = partial(self._upsert, name, batch)
             self.run(write, collection=name, size=size)
+
+    def update(self, name: str, entities: Sequence[Entity], changed: Sequence[str]) -> None:
+        """Write the changed fields of entities that exist, with their keys.
+
+        If one was deleted meanwhile, a server refuses its part, and complete entities are written.
+        """
+        key = next(iter(entities[0])) if entities else ""
+        for batch in _split(entities):
+            parts = [{name: entity[name] for name in (key, *changed)} for entity in batch]
+            try:
+                self.run(partial(self._send, name, parts, partial_update=True), collection=name)
+            except RefusedRowsError:
+                self.upsert(name, batch)
 
     def delete(self, name: str, keys: Sequence[str]) -> None:
         """Delete entities by their keys; unknown keys are not an error."""
@@ -96,20 +106,24 @@ class Writes:
             client.delete(name, ids=batch, timeout=seconds)
 
     def _upsert(self, name: str, batch: Sequence[Entity]) -> None:
-        client = self._connection.client_for(name)
         server = self._connection.server
         redo = server.guard.redo if server is not None and self._replaces(name, batch) else None
         if redo is not None:
             redo.write(name, batch)
         try:
-            with refusing_rows(self._connection.uri), self._connection.writing(name):
-                client.upsert(name, batch, timeout=self._connection.write_seconds(len(batch)))
+            self._send(name, batch)
         except RefusedRowsError:
             if redo is not None:
                 redo.remove()  # pymilvus checks values before it sends them
             raise
         if redo is not None:
             redo.remove()
+
+    def _send(self, name: str, batch: Sequence[Entity], **options: bool) -> None:
+        client = self._connection.client_for(name)
+        seconds = self._connection.write_seconds(len(batch))
+        with refusing_rows(self._connection.uri), self._connection.writing(name):
+            client.upsert(name, batch, timeout=seconds, **options)
 
     def _replaces(self, name: str, batch: Sequence[Entity]) -> bool:
         """Tell whether the collection has rows with these keys."""
@@ -127,6 +141,12 @@ class Writes:
                 f"the disk of {path} is full: nothing was written; make room "
                 f"({(size + RESERVE_BYTES) >> 20} MB) and run again"
             )
+
+
+def _split(entities: Sequence[Entity]) -> Iterator[list[Entity]]:
+    """Yield batches that fit into a message."""
+    most = MESSAGE_BYTES // WRITE_ROWS  # of one row, in a batch of so many
+    return batches(entities, WRITE_ROWS, weigh=lambda entity: 1 + _count_bytes(entity) // most)
 
 
 def _count_bytes(entity: Entity) -> int:
