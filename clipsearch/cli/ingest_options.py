@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
+from clipsearch.errors import UsageError
 from clipsearch.files.walk import FileSelection
 from clipsearch.store.index_choice import AUTO, CHOICES
 from ingest.options import IngestOptions
@@ -117,6 +118,12 @@ def ray_engine(command: F) -> F:
         show_default=True,
         help="Images that one of them encodes at once.",
     )
+    @click.option(
+        "--bulk",
+        metavar="FOLDER|URI",
+        help="With --engine ray, for a new collection on a Milvus server: write Parquet files "
+        "here, in the storage of the server, which then imports them.",
+    )
     @wraps(command)
     def with_engine(
         *args: Any,
@@ -125,9 +132,12 @@ def ray_engine(command: F) -> F:
         ray_encoders: int | None,
         ray_gpus: float | None,
         ray_batch: int,
+        bulk: str | None,
         **options: Any,
     ) -> Any:
-        chosen = RayEngine(ray_address, ray_encoders, ray_gpus, ray_batch)
+        if bulk is not None and engine != "ray":
+            raise UsageError("--bulk needs --engine ray")
+        chosen = RayEngine(ray_address, ray_encoders, ray_gpus, ray_batch, bulk)
         return command(*args, engine=chosen if engine == "ray" else None, **options)
 
     return cast("F", with_engine)

@@ -41,6 +41,9 @@ class Capabilities:
     warmup: bool = False
     """Whether the properties `warmup.…` of a collection choose what is loaded before queries."""
 
+    rest_import: bool = False
+    """Whether files are imported by HTTP requests; older servers have a call of gRPC."""
+
     @property
     def is_local(self) -> bool:
         """Whether this is Milvus Lite."""
@@ -64,6 +67,7 @@ def server_capabilities(version: str, uri: str) -> Capabilities:
         add_field=numbers >= (2, 6, 0),
         infix_like=numbers >= (2, 4, 0),
         mmap=numbers >= (2, 4, 0),
+        rest_import=numbers >= (2, 4, 0),
         warmup=numbers >= (2, 6, 4),
     )
 

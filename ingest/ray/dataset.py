@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.batching import batches
+from ingest.ray.bulk_files import rows_per_file
 from ingest.ray.encode import encode_images
-from ingest.ray.items import Note, pack, unpack
+from ingest.ray.items import Item, Note, pack, unpack
 from ingest.ray.job import Job, worker_of
 from ingest.ray.load import list_files, load_files
 from ingest.ray.options import RayEngine
-from ingest.ray.write import Sink
+from ingest.ray.write import Sink, write_file
 from ingest.report import Tally
 
 GROUP = 256
@@ -42,14 +43,14 @@ def build_dataset(ray: Any, job: Job, engine: RayEngine, places: Sequence[Path])
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
     # A list, as Ray would replace a reference that is an argument itself.
-    job_reference = [ray.put(job)]
+    reference = {"job": [ray.put(job)]}
     tables: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
     parts = [pack(part) for part in batches(places, 1 + len(places) // LISTERS)]
     listed = (
         ray.data.from_arrow(parts)
         .map_batches(
             _list,
-            fn_kwargs={"job": job_reference},
+            fn_kwargs=reference,
             batch_size=1,
             num_cpus=LIGHT,
             **tables,
@@ -57,21 +58,26 @@ def build_dataset(ray: Any, job: Job, engine: RayEngine, places: Sequence[Path])
         .repartition(target_num_rows_per_block=GROUP)
     )
     loaded = listed.map_batches(
-        _load, fn_kwargs={"job": job_reference}, batch_size=None, num_cpus=ALMOST_ONE, **tables
+        _load, fn_kwargs=reference, batch_size=None, num_cpus=ALMOST_ONE, **tables
     )
     gpus = _gpus(ray, engine)
     encoded = loaded.map_batches(
         _Encode,
-        fn_constructor_kwargs={"job": job_reference},
+        fn_constructor_kwargs=reference,
         batch_size=engine.batch,
         compute=_pool(ray, engine, gpus),
         num_gpus=gpus,
         **tables,
     )
+    if job.bulk is not None:
+        rows = rows_per_file(job.model.identity.dim)
+        return encoded.repartition(target_num_rows_per_block=rows).map_batches(
+            _write_file, fn_kwargs=reference, batch_size=None, num_cpus=LIGHT, **tables
+        )
     if job.server is None:
         return encoded
     return encoded.map_batches(
-        _write, fn_kwargs={"job": job_reference}, batch_size=4 * GROUP, num_cpus=LIGHT, **tables
+        _write, fn_kwargs=reference, batch_size=4 * GROUP, num_cpus=LIGHT, **tables
     )
 
 
@@ -116,6 +122,19 @@ def _write(table: Any, *, job: list[Any]) -> Any:
     sink = Sink(worker.collection, worker.changes.of((), tally), looked_up=True)
     items = list(unpack(table))
     sink.write(items, tally)
+    return _summary(items, tally)
+
+
+def _write_file(table: Any, *, job: list[Any]) -> Any:
+    target = worker_of(job).job.bulk
+    assert target is not None
+    items, tally = list(unpack(table)), Tally()
+    write_file(items, target, tally)
+    return _summary(items, tally)
+
+
+def _summary(items: Sequence[Item], tally: Tally) -> Any:
+    """Return what the driver is to know of items that were written."""
     return pack([tally, *(item for item in items if isinstance(item, Note) and item.listing)])
 
 

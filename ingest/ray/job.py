@@ -19,6 +19,7 @@ from clipsearch.types import Failure
 from ingest.diff import Changes
 from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
+from ingest.ray.bulk_files import BulkFolder
 from ingest.report import Tally
 from ingest.sources.source import Source
 from ingest.stat_lookup import StatLookup, StatTable
@@ -69,11 +70,20 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkTarget:
+    """Where workers write files for a bulk import, in which version of the schema, in which run."""
+
+    folder: BulkFolder
+    schema_version: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One ingestion, as workers see it.
 
     With a `server`, workers look up and write rows of `collection` themselves. Without one, they
-    compare files with `stored`, the size and mtime of all rows.
+    compare files with `stored`, the size and mtime of all rows. With `bulk` they write files.
     """
 
     source: Source
@@ -83,6 +93,7 @@ class Job:
     server: ServerAddress | None
     collection: str
     stored: StatTable | None
+    bulk: BulkTarget | None = None
     version: str = __version__
 
 

@@ -21,7 +21,9 @@ class RayEngine:
     `address` is that of a cluster, "auto" for the one that this machine belongs to; None starts Ray
     here for this ingestion only. `encoders` is the number of processes that each hold the model; by
     default it grows with the load, at most one for each GPU. `gpus` is what each of them takes, by
-    default 1 if the cluster has any. They encode `batch` images at once. Raises UsageError on
+    default 1 if the cluster has any. They encode `batch` images at once. With `bulk`, a folder or a
+    prefix such as s3://BUCKET/PREFIX, workers write Parquet files there, which a Milvus server then
+    reads into a collection that has no images yet; see `ingest_in_bulk`. Raises UsageError on
     values that cannot be.
     """
 
@@ -29,6 +31,7 @@ class RayEngine:
     encoders: int | None = None
     gpus: float | None = None
     batch: int = 64
+    bulk: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("encoders", "batch"):

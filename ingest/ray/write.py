@@ -9,6 +9,7 @@ from clipsearch.types import Failure, ImageRow
 from ingest.copies import StoredCopies, row_of_copy
 from ingest.diff import Changes
 from ingest.ray.items import Embedded, Item, Note
+from ingest.ray.job import BulkTarget
 from ingest.report import StageTime, Tally
 from ingest.writer import Writer
 
@@ -75,3 +76,25 @@ class Sink:
                 tally.outcomes[outcome] += 1
             else:
                 writer.add(row_of_copy(source, file), outcome, replaces=old_id)
+
+
+def write_file(items: Sequence[Item], target: BulkTarget, tally: Tally) -> None:
+    """Write the rows of a batch as one file for a bulk import, and count everything in it."""
+    started = time.monotonic()
+    rows = []
+    for item in items:
+        if isinstance(item, Embedded):
+            first, *copies = item.files
+            rows.append(item.row)
+            rows += [row_of_copy(item.row, file) for file in copies]
+            tally.outcomes["stored"] += 1
+            tally.outcomes["copied"] += len(copies)
+            if item.truncated:
+                tally.truncated.append(first.file.path)
+        elif isinstance(item, Failure):
+            tally.failed.append(item)
+        elif isinstance(item, Note):
+            tally.note(item.outcomes, item.stages)
+    if rows:
+        target.folder.write(rows, target.schema_version, target.run)
+        tally.note({}, {"write": StageTime(len(rows), time.monotonic() - started)})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clipsearch import Index
-from clipsearch.errors import StoreError
+from clipsearch.errors import StoreError, UsageError
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
 from ingest.options import IngestOptions
@@ -167,3 +167,33 @@ def test_workers_write_to_a_server(images: Path, tmp_path: Path, milvus_server: 
         assert counts(index.ingest(images, engine=ENGINE))["moved"] == 1
         assert image_id(images / "07.png") not in rows(index)
         index.store.drop(name)
+
+
+def test_a_server_imports_the_files_of_workers(
+    images: Path, tmp_path: Path, milvus_server: str
+) -> None:
+    name, folder = f"bulk_{os.getpid()}", tmp_path / "bulk"
+    encoder = MortalEncoder(tmp_path, "encode")
+    engine = RayEngine(encoders=1, batch=8, bulk=str(folder))
+    with (
+        open_on(milvus_server, name, encoder) as index,
+        Index.open(tmp_path / "local.db", model=ColorEncoder(name="mortal")) as local,
+    ):
+        local.ingest(images)
+        report = index.ingest(images, engine=engine)
+        assert counts(report) == {"stored": 40, "copied": 1, "failed": 2}
+        assert len(index) == 41  # in another generation
+        assert rows(index) == rows(local)
+        np.testing.assert_allclose(vectors(index), vectors(local), atol=1e-3)
+        assert index.collection.failures() == local.collection.failures()
+        assert index.collection.info.roots == local.collection.info.roots
+        assert index.search("red", limit=3)[0].path == local.search("red", limit=3)[0].path
+        with pytest.raises(UsageError, match="fills new ones only"):
+            index.ingest(images, engine=engine)
+        index.store.drop(name)
+        index = Index.open(milvus_server, collection=name, model=encoder, daemon=False)
+        draw(images / "00.png", (9, 9, 9))  # with the files of before
+        assert counts(index.ingest(images, engine=engine))["unchanged"] == 40
+        assert len(index) == 41
+        index.store.drop(name)
+        index.close()
