@@ -108,11 +108,15 @@ class Catalog:
         name: str,
         model: ModelIdentity,
         index: IndexSettings,
-        schema_version: int = SCHEMA_VERSION,
+        schema_version: int | None = None,
     ) -> CollectionInfo:
-        """Add an entry for a new collection; raise StoreError on one of a newer version."""
+        """Add an entry for a new collection; raise StoreError on one of a newer version.
+
+        The version of its schema is the present one if it is None.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = Generation(name, model, schema_version, now).to_json()
+        version = SCHEMA_VERSION if schema_version is None else schema_version
+        entry = Generation(name, model, version, now).to_json()
         info = catalog_entry.to_info(name, entry, 0, {}, index)
         state = {f"rows/{name}": 0, **catalog_entry.index_values(name, index)}
         self._values.write({**state, f"collection/{name}": entry})

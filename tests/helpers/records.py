@@ -73,5 +73,5 @@ def old_schema(*, version: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clipsearch.store.catalog.SCHEMA_VERSION", version)
-        patch.setattr("clipsearch.store.store.image_schema", image_schema)
+        patch.setattr("clipsearch.store.creation.image_schema", image_schema)
         yield
