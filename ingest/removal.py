@@ -21,7 +21,7 @@ def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
     conditions = [
         filters.any_of(filters.path_equals(path), filters.in_folder(path)) for path in locations
     ]
-    ids = {record.id for condition in conditions for record in collection.scan(condition)}
+    ids = {image for condition in conditions for image in collection.scan_field("id", condition)}
     collection.delete(list(ids))
     roots = collection.info.roots
     collection.remove_roots([root for root in roots if _is_within(root, locations)])

@@ -3,18 +3,21 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
 from clipsearch.cli import options
 from clipsearch.cli.messages import note
+from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
 from clipsearch.query.near_duplicates import (
     EMBEDDINGS_THRESHOLD,
     PIXELS_THRESHOLD,
     DuplicateGroup,
+    find_near_duplicates,
 )
 from clipsearch.render import duplicate_groups
 from clipsearch.render.contact_sheet import write_sheet
@@ -83,7 +86,14 @@ def duplicates(
     if sheet:
         require_suffix(sheet)  # check before the search
     with Index.open(uri, collection=collection, token=token, create=False) as index:
-        groups = index.duplicates(threshold=threshold, compare_pixels=not embeddings_only)
+        groups = index.read(
+            partial(
+                find_near_duplicates,
+                threshold=threshold,
+                compare_pixels=not embeddings_only,
+                progress=progress_bar,
+            )
+        )
     if sheet:
         write_sheet(sheet, duplicate_groups.group_sections(groups))
     if as_json:

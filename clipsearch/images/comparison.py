@@ -18,6 +18,7 @@ GRID_TOLERANCE = 60
 ERROR_RATIO = 0.2
 
 GRID = 16
+GRID_VALUES = 3 * GRID**2
 MAX_SIDE = 1_024  # pixels: small print of a page is still legible, and a comparison takes 20 ms
 NOISE = 300.0  # the variance, in squared gray levels, that lossy formats cause
 BLUR, WINDOW = 1.0, 5  # pixels: standard deviation of the blur, side of the compared squares

@@ -1,18 +1,15 @@
 """Pairs of images whose embeddings are similar enough to compare their pixels."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.query.embedding_groups import TOLERANCE
-from clipsearch.types import Vectors
+from clipsearch.query.close_vectors import BLOCK_ROWS, LATER_ROWS, TOLERANCE, CloseVectors, blocks
+from clipsearch.query.vector_file import Rows
 
-Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-BLOCK_ROWS = 512  # rows per matrix product: what is held of 512 × 512 pairs is 20 MB
 SMALL_SIDE = 200
 """Pixels of the shorter side below which an image does not fill the input of a model.
 
@@ -22,75 +19,108 @@ image is closer: the NEIGHBORS nearest ones are candidates.
 NEIGHBORS, LENIENCE = 16, 5
 
 
+class LaterRows:
+    """The later candidates of each of some rows, in one bit for each pair."""
+
+    def __init__(self, rows: Rows, count: int) -> None:
+        """Note no candidate yet; there are `count` rows in all."""
+        self._rows = rows
+        self._start = int(rows[0]) if len(rows) else 0
+        self._bits = np.zeros((len(rows), (count - self._start + 7) // 8), dtype=np.uint8)
+
+    def add(self, positions: Rows, others: Rows) -> None:
+        """Note pairs of a position in the rows and another row: (m,) and (m,)."""
+        columns = others - self._start
+        np.bitwise_or.at(self._bits, (positions, columns >> 3), 128 >> (columns & 7))
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the candidates of each row, in order."""
+        for bits in self._bits:
+            yield self._numbers(bits)
+
+    def involved(self) -> Rows:
+        """Return the rows that have or are candidates, in order."""
+        first = self._rows[self._bits.any(axis=1)]
+        return np.union1d(first, self._numbers(np.bitwise_or.reduce(self._bits, axis=0)))
+
+    def _numbers(self, bits: NDArray[np.uint8]) -> Rows:
+        # Most rows have no or few candidates, so most bytes are zero.
+        some = np.flatnonzero(bits)
+        bit_rows, bit_columns = np.nonzero(np.unpackbits(bits[some, None], axis=1))
+        return self._start + 8 * some[bit_rows] + bit_columns
+
+
 class Candidates:
-    """The pairs of n images that are compared, computed again when needed and never stored.
+    """The pairs of n images that are compared: those of one block at a time, in order.
 
     Two images are candidates if they have the same proportions and their cosine is at least
     `threshold`, or if one of them is among the nearest neighbors of the other, which is small.
     """
 
-    def __init__(self, vectors: Vectors, sides: NDArray[np.int64], threshold: float) -> None:
+    def __init__(self, vectors: CloseVectors, sides: NDArray[np.int64], threshold: float) -> None:
         """Find the neighbors of small images; `sides`, (n, 2), are widths and heights in pixels."""
         self._vectors, self._sides = vectors, sides
         self._limit = threshold - TOLERANCE
-        self._neighbors: defaultdict[int, set[int]] = defaultdict(set)  # both ways
         small = np.flatnonzero(sides.min(axis=1) < SMALL_SIDE)
-        for start in range(0, len(small), BLOCK_ROWS):
-            self._add_neighbors(small[start : start + BLOCK_ROWS])
+        found = [
+            self._neighbors(small[i : i + BLOCK_ROWS]) for i in range(0, len(small), BLOCK_ROWS)
+        ]
+        pairs = np.concatenate([np.empty((0, 2), dtype=np.intp), *found])
+        self._pairs = np.unique(np.sort(pairs, axis=1), axis=0)  # by the first row
 
-    def rows(self) -> Rows:
-        """The rows that are in a pair, in order: (c,)."""
-        is_paired = np.zeros(len(self._vectors), dtype=np.bool_)
-        is_paired[list(self._neighbors)] = True
-        blocks = list(_blocks(len(self._vectors)))
-        for number, block in enumerate(blocks):
-            for later in blocks[number:]:
-                close = self._vectors[block] @ self._vectors[later].T >= self._limit
-                if later is block:
-                    np.fill_diagonal(close, val=False)
-                first, second = np.nonzero(close)
-                alike = _same_proportions(self._sides[block][first], self._sides[later][second])
-                is_paired[block[first[alike]]] = True
-                is_paired[later[second[alike]]] = True
-        return np.flatnonzero(is_paired)
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the numbers of all images, in blocks."""
+        return blocks(len(self._vectors), BLOCK_ROWS)
 
-    def of(self, row: int, others: Rows) -> Mask:
-        """Which of some other rows, (k,), are candidates of a row: (k,)."""
-        chunks = [others[i : i + BLOCK_ROWS] for i in range(0, len(others), BLOCK_ROWS)]
-        scores = [self._vectors[chunk] @ self._vectors[row] for chunk in chunks]
-        close = np.concatenate([np.empty(0, np.float32), *scores]) >= self._limit
-        close &= _same_proportions(self._sides[row], self._sides[others])
-        close |= np.isin(others, list(self._neighbors.get(row, ())))
-        return close
+    def later(self, rows: Rows, is_free: Mask) -> LaterRows:
+        """Return those images after each of some rows of a block that are free and candidates."""
+        count = len(self._vectors)
+        result = LaterRows(rows, count)
+        if not len(rows):
+            return result
+        for block in blocks(count, LATER_ROWS, int(rows[0])):
+            others = block[is_free[block]]
+            first, second, _ = self._vectors.pairs(rows, others, self._limit, self._are_later)
+            result.add(first, others[second])
+        low, high = np.searchsorted(self._pairs[:, 0], (rows[0], rows[-1] + 1))
+        first_rows, second_rows = self._pairs[low:high].T
+        is_wanted = np.isin(first_rows, rows) & is_free[second_rows]
+        result.add(np.searchsorted(rows, first_rows[is_wanted]), second_rows[is_wanted])
+        return result
 
-    def _add_neighbors(self, small: Rows) -> None:
-        best_scores = np.empty((len(small), 0), dtype=np.float32)
-        best_rows = np.empty((len(small), 0), dtype=np.intp)
-        for block in _blocks(len(self._vectors)):
-            scores = self._vectors[small] @ self._vectors[block].T
-            scores[small[:, None] == block] = -1
-            alike = _same_proportions(self._sides[small][:, None], self._sides[block])
-            scores[~alike] = -1
-            scores = np.concatenate([best_scores, scores], axis=1)
-            rows = np.concatenate(
-                [best_rows, np.broadcast_to(block, (len(small), len(block)))], axis=1
-            )
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :NEIGHBORS]
-            best_scores, best_rows = (np.take_along_axis(x, best, 1) for x in (scores, rows))
-        limit = max(0.0, 1 - LENIENCE * (1 - self._limit))
-        for index, nearest in zip(*np.nonzero(best_scores >= limit), strict=True):
-            row, neighbor = int(small[index]), int(best_rows[index, nearest])
-            self._neighbors[row].add(neighbor)
-            self._neighbors[neighbor].add(row)
+    def _are_later(self, rows: Rows, others: Rows) -> Mask:
+        """Tell which pairs of rows, (m,) and (m,), are in order and have the same proportions."""
+        is_later: Mask = others > rows
+        return is_later & self._have_same_proportions(rows, others)
 
+    def _have_same_proportions(self, rows: Rows, others: Rows) -> Mask:
+        """Tell which images may be resized copies of others, to whole pixels: (m,)."""
+        first, second = self._sides[rows], self._sides[others]
+        crossed = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
+        same: Mask = crossed <= np.maximum(first, second).sum(axis=1)
+        return same
 
-def _blocks(count: int) -> Iterator[Rows]:
-    for start in range(0, count, BLOCK_ROWS):
-        yield np.arange(start, min(start + BLOCK_ROWS, count))
+    def _are_others(self, rows: Rows, others: Rows) -> Mask:
+        is_other: Mask = others != rows
+        return is_other & self._have_same_proportions(rows, others)
 
-
-def _same_proportions(first: NDArray[np.int64], second: NDArray[np.int64]) -> Mask:
-    """Whether images of these sides, (…, 2), may be copies that were resized, to whole pixels."""
-    crossed = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])
-    same: Mask = crossed <= np.maximum(first, second).sum(axis=-1)
-    return same
+    def _neighbors(self, small: Rows) -> Rows:
+        """Return the pairs, (m, 2), of some small images and their nearest neighbors."""
+        limit = np.full((len(small), 1), max(0.0, 1 - LENIENCE * (1 - self._limit)), np.float32)
+        first, rows = np.empty((2, 0), dtype=np.intp)  # the best pairs so far
+        scores = np.empty(0, dtype=np.float32)
+        for others in blocks(len(self._vectors), LATER_ROWS):
+            more, columns, cosines = self._vectors.pairs(small, others, limit, self._are_others)
+            if not len(more):
+                continue
+            first = np.concatenate([first, more])
+            rows = np.concatenate([rows, others[columns]])
+            scores = np.concatenate([scores, cosines])
+            order = np.lexsort((rows, -scores, first))
+            first, rows, scores = first[order], rows[order], scores[order]
+            rank = np.arange(len(first)) - np.searchsorted(first, first)
+            is_last = rank == NEIGHBORS - 1
+            limit[first[is_last], 0] = scores[is_last]  # later ones must be nearer
+            is_best = rank < NEIGHBORS
+            first, rows, scores = first[is_best], rows[is_best], scores[is_best]
+        return np.stack([small[first], rows], axis=1)

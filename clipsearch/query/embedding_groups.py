@@ -1,16 +1,16 @@
 """Groups of similar embeddings, without a look at the pixels."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipsearch.types import Vectors
-
-BLOCK_ROWS = 2048  # rows per matrix product: 2,048 × 2,048 cosines are 16 MB
-TOLERANCE = 1e-5  # float32 rows of equal direction have cosines a little below 1
+from clipsearch.files.progress import Progress
+from clipsearch.query.close_vectors import BLOCK_ROWS, LATER_ROWS, TOLERANCE, CloseVectors, blocks
+from clipsearch.query.vector_file import Rows
 
 
-def nearest_leaders(vectors: Vectors, threshold: float) -> NDArray[np.intp]:
-    """The leader of each row of (n, d), as a row number, (n,).
+def nearest_leaders(
+    vectors: CloseVectors, threshold: float, progress: Progress | None = None
+) -> Rows:
+    """The leader of each of n vectors, as a row number, (n,).
 
     Rows are visited in order. A row without a group founds one, as its leader, and takes all
     later rows without a group whose cosine is at least `threshold`.
@@ -18,23 +18,21 @@ def nearest_leaders(vectors: Vectors, threshold: float) -> NDArray[np.intp]:
     count = len(vectors)
     leaders = np.full(count, -1, dtype=np.intp)
     limit = threshold - TOLERANCE
-    for start in range(0, count, BLOCK_ROWS):
-        block = np.arange(start, min(start + BLOCK_ROWS, count))
-        block = block[leaders[block] < 0]
-        rows = vectors[block]
-        scores = rows @ rows.T
-        for i, row in enumerate(map(int, block)):
+    for block in blocks(count, BLOCK_ROWS):
+        free = block[leaders[block] < 0]
+        close = np.zeros((len(free), len(free)), dtype=np.bool_)
+        first, second, _ = vectors.pairs(free, free, limit)
+        close[first, second] = True
+        for row, near in zip(map(int, free), close, strict=True):
             if leaders[row] < 0:
                 leaders[row] = row
-                leaders[block[(scores[i] >= limit) & (leaders[block] < 0)]] = row
-        founders = leaders[block] == block
-        if not founders.any():
-            continue
-        for later_start in range(start + BLOCK_ROWS, count, BLOCK_ROWS):
-            later = np.arange(later_start, min(later_start + BLOCK_ROWS, count))
-            later = later[leaders[later] < 0]
-            close = rows[founders] @ vectors[later].T >= limit
-            columns = np.flatnonzero(close.any(axis=0))
-            first = close[:, columns].argmax(axis=0)
-            leaders[later[columns]] = block[founders][first]
+                leaders[free[near & (leaders[free] < 0)]] = row
+        founders = free[leaders[free] == free]
+        for later in blocks(count, LATER_ROWS, int(block[-1]) + 1):
+            rest = later[leaders[later] < 0]
+            first, second, _ = vectors.pairs(founders, rest, limit)
+            # Of several founders the first one counts: it is assigned last.
+            leaders[rest[second[::-1]]] = founders[first[::-1]]
+        if progress is not None:
+            progress.update(len(block))
     return leaders

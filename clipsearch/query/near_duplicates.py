@@ -2,21 +2,24 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from clipsearch import arguments
 from clipsearch.batching import batches
-from clipsearch.errors import UsageError, of_process
-from clipsearch.files.paths import modified_ns
+from clipsearch.errors import UsageError
+from clipsearch.files.progress import OpenProgress, no_progress
+from clipsearch.query.close_vectors import CloseVectors
 from clipsearch.query.duplicate_candidates import Candidates
+from clipsearch.query.duplicate_contents import Contents, quality, read_contents
 from clipsearch.query.embedding_groups import nearest_leaders
 from clipsearch.query.pixel_groups import PixelGroups
+from clipsearch.query.vector_file import Rows, VectorFile
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
-from clipsearch.types import Failure, Vectors
+from clipsearch.types import Failure
 
 log = logging.getLogger("clipsearch")
 
@@ -25,10 +28,10 @@ PIXELS_THRESHOLD = 0.9
 
 EMBEDDINGS_THRESHOLD = 0.99
 
-SCAN_ROWS = 2048
+ORDERED_ROWS = 512
 
-LOSSLESS = frozenset({"png", "tiff", "bmp", "ppm", "psd", "tga", "raw"})
-"""A JPEG of a drawing has more bytes than the PNG that it was made from."""
+SCANNED_SHARE = 20
+"""If more than one record in so many is in a group, a scan reads them faster than their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,11 @@ class DuplicateGroup:
 
 
 def find_near_duplicates(
-    collection: Collection, threshold: float | None = None, *, compare_pixels: bool = True
+    collection: Collection,
+    threshold: float | None = None,
+    *,
+    compare_pixels: bool = True,
+    progress: OpenProgress = no_progress,
 ) -> list[DuplicateGroup]:
     """Groups of images that look the same, largest first.
 
@@ -54,84 +61,92 @@ def find_near_duplicates(
     `EMBEDDINGS_THRESHOLD`) makes a group. An image joins the group of the best image that it
     resembles itself, so chains of small differences do not merge into one group.
 
-    Compares the embeddings of every pair of different contents (n² / 2 products), one block at a
-    time, in about 5 kB of memory per image of 512 dimensions, however many images are alike. Files
-    that are gone, have changed or cannot be read are left out with a warning. Raises UsageError
-    unless 0 < threshold <= 1.
+    No pair is missed. The embeddings are in a temporary file, of 2 kB an image of 512 dimensions;
+    memory holds up to 1 kB of each image, however many are alike. Files that are gone, have changed
+    or cannot be read are left out with a warning. Raises UsageError unless 0 < threshold <= 1.
     """
     if threshold is None:
         threshold = PIXELS_THRESHOLD if compare_pixels else EMBEDDINGS_THRESHOLD
     threshold = arguments.number("threshold", threshold)
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold must be above 0 and at most 1, not {threshold}")
-    contents, vectors, failures = _read_contents(collection)
-    if not contents:
-        leaders = np.empty(0, dtype=np.intp)
-    elif compare_pixels:
-        sides = np.array([(records[0].width, records[0].height) for records in contents])
-        pixel_groups = PixelGroups([records[0].path for records in contents])
-        leaders = pixel_groups.leaders(Candidates(vectors, sides, threshold))
-        failures += pixel_groups.failures.values()
-    else:
-        leaders = nearest_leaders(vectors, threshold)
-    _warn(failures)
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for row, leader in enumerate(map(int, leaders)):
-        members[leader].append(row)
+    with VectorFile() as vectors:
+        contents, order = _read_in_order(collection, vectors, progress)
+        close = CloseVectors(vectors, threshold)
+        failures = contents.failures
+        with progress("compare", len(order)) as bar:
+            if compare_pixels:
+                pixel_groups = PixelGroups([contents.paths[number] for number in order])
+                candidates = Candidates(close, contents.sides_of(order), threshold)
+                leaders = pixel_groups.leaders(candidates, bar)
+                failures += pixel_groups.failures.values()
+            else:
+                leaders = nearest_leaders(close, threshold, bar)
+        _warn(failures)
+        return _groups(collection, contents, order, leaders, vectors)
+
+
+def _read_in_order(
+    collection: Collection, vectors: VectorFile, progress: OpenProgress
+) -> tuple[Contents, Rows]:
+    """Return the contents and their numbers, best first, and write their vectors in that order."""
+    with VectorFile() as read, progress("read", None) as bar:
+        contents = read_contents(collection.scan_rows(), read, bar)
+        order = contents.order()
+        for start in range(0, len(order), ORDERED_ROWS):
+            vectors.append(read.read(order[start : start + ORDERED_ROWS]))
+    return contents, order
+
+
+def _groups(
+    collection: Collection, contents: Contents, order: Rows, leaders: Rows, vectors: VectorFile
+) -> list[DuplicateGroup]:
+    """Return the groups of the contents with the same leader, and of their copies."""
+    sizes = np.bincount(leaders, minlength=len(order))
+    leader_of = np.empty(len(order), dtype=np.intp)  # by the number of the content
+    leader_of[order] = leaders
+    ids: defaultdict[int, list[str]] = defaultdict(list)
+    for number, image_id in contents.copies:
+        ids[int(leader_of[number])].append(image_id)
+    groups_of_ids = {leader: found for leader, found in sorted(ids.items()) if len(found) > 1}
+    by_leader = np.argsort(leaders, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    records = _records(
+        collection, [i for found in groups_of_ids.values() for i in found], len(order)
+    )
     groups = []
-    for leader, rows in members.items():
-        records = [record for row in rows for record in contents[row]]
-        if len(records) > 1:
-            records.sort(key=_quality, reverse=True)
-            similarity = min(1.0, float((vectors[rows] @ vectors[leader]).min()))
-            groups.append(DuplicateGroup(tuple(records), similarity, len(rows) == 1))
+    for leader, found in groups_of_ids.items():
+        members = [records[i] for i in found if i in records]
+        if len(members) > 1:  # they may have been deleted meanwhile
+            rows = by_leader[starts[leader] : starts[leader] + sizes[leader]]
+            members.sort(key=quality, reverse=True)
+            similarity = _similarity(vectors, leader, rows)
+            groups.append(DuplicateGroup(tuple(members), similarity, len(rows) == 1))
     return sorted(groups, key=lambda group: -len(group.records))
 
 
-def _read_contents(
-    collection: Collection,
-) -> tuple[list[list[ImageRecord]], Vectors, list[Failure]]:
-    """The n different contents, best first: the records of each, and their vectors, (n, d).
-
-    The third value are the files that do not have the stored content any more.
-    """
-    copies: dict[str, list[ImageRecord]] = {}  # by content hash, in the order of the vectors
-    blocks: list[Vectors] = []
-    failures = []
-    for rows in batches(collection.scan_rows(), SCAN_ROWS):
-        new = []
-        for row in rows:
-            if reason := _difference(row.record):
-                failures.append(Failure(row.record.path, reason))
-                continue
-            if row.record.content_hash not in copies:
-                copies[row.record.content_hash] = []
-                new.append(row.embedding)
-            copies[row.record.content_hash].append(row.record)
-        if new:
-            blocks.append(np.stack(new))
-    vectors = np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
-    del blocks
-    contents = [sorted(records, key=_quality, reverse=True) for records in copies.values()]
-    order = sorted(range(len(contents)), key=lambda i: _quality(contents[i][0]), reverse=True)
-    return [contents[i] for i in order], vectors[order], failures
+def _records(
+    collection: Collection, ids: Sequence[str], contents: int
+) -> Mapping[str, ImageRecord]:
+    """Return the records with these ids; deleted ones are absent."""
+    wanted = set(ids)
+    if len(ids) * SCANNED_SHARE > contents:
+        return {record.id: record for record in collection.scan() if record.id in wanted}
+    return {
+        row.record.id: row.record
+        for batch in batches(ids, ORDERED_ROWS)
+        for row in collection.get(batch).values()
+    }
 
 
-def _difference(record: ImageRecord) -> str:
-    """Why a file does not have the content of its record any more, or ""."""
-    try:
-        status = record.path.stat()
-    except OSError as error:
-        if of_process(error):
-            raise
-        return (error.strerror or str(error)).lower()
-    current = (status.st_size, modified_ns(status))
-    return "" if current == (record.size, record.mtime_ns) else "changed"
-
-
-def _quality(record: ImageRecord) -> tuple[int, bool, int, str]:
-    pixels = record.width * record.height
-    return pixels, record.format in LOSSLESS, record.size, record.id
+def _similarity(vectors: VectorFile, leader: int, rows: Rows) -> float:
+    """Return the smallest cosine between the leader and the rows."""
+    first = vectors.read(np.array([leader]))[0]
+    smallest = 1.0
+    for start in range(0, len(rows), ORDERED_ROWS):
+        cosines = vectors.read(rows[start : start + ORDERED_ROWS]) @ first
+        smallest = min(smallest, float(cosines.min()))
+    return smallest
 
 
 def _warn(failures: Sequence[Failure]) -> None:

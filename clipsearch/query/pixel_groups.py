@@ -11,8 +11,10 @@ from PIL.Image import Image
 
 from clipsearch.batching import batches
 from clipsearch.errors import ImageError
+from clipsearch.files.progress import Progress
 from clipsearch.images.comparison import (
     GRID_TOLERANCE,
+    GRID_VALUES,
     MAX_SIDE,
     Pixels,
     grid_distances,
@@ -20,7 +22,8 @@ from clipsearch.images.comparison import (
     read_gray,
     read_grid,
 )
-from clipsearch.query.duplicate_candidates import Candidates, Rows
+from clipsearch.query.duplicate_candidates import Candidates, Mask
+from clipsearch.query.vector_file import Rows
 from clipsearch.types import Failure
 
 COMPARISONS = 8
@@ -41,38 +44,56 @@ class PixelGroups:
     `failures` are the files that could not be read, each once.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[str]) -> None:
         """Read nothing yet."""
         self.failures: dict[Path, Failure] = {}
         self._paths = paths
+        self._is_read = np.zeros(len(paths), dtype=np.bool_)
+        self._grids = np.zeros((len(paths), GRID_VALUES), dtype=np.uint8)  # takes memory once used
         self._read_gray = lru_cache(maxsize=GRAY_IMAGES)(self._gray)
         self._read_small = lru_cache(maxsize=SMALL_IMAGES)(partial(self._gray, side=SMALL_SIDE))
 
-    def leaders(self, candidates: Candidates) -> Rows:
+    def leaders(self, candidates: Candidates, progress: Progress | None = None) -> Rows:
         """The leader of each image, (n,): the first image that it looks the same as, or itself.
 
         Only candidates are read and compared. Needs 0.8 kB for each of these.
         """
-        leaders = np.arange(len(self._paths), dtype=np.intp)
-        rows = candidates.rows()
+        count = len(self._paths)
+        leaders = np.arange(count, dtype=np.intp)
+        is_free = np.ones(count, dtype=np.bool_)  # readable, and like no earlier image
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            read = list(pool.map(self._grid, rows))
-            rows = rows[[grid is not None for grid in read]]
-            grids = np.array([grid for grid in read if grid is not None], dtype=np.uint8)
-            is_free = np.ones(len(rows), dtype=np.bool_)
-            for index, leader in enumerate(map(int, rows)):
-                if not is_free[index]:
-                    continue
-                later = index + 1 + np.flatnonzero(is_free[index + 1 :])
-                later = later[candidates.of(leader, rows[later])]
-                for some in batches(_nearest(grids, index, later), COMPARISONS):
-                    verdicts = pool.map(partial(self._match, leader), rows[some])
-                    same = [i for i, matches in zip(some, verdicts, strict=True) if matches]
-                    leaders[rows[same]] = leader
-                    is_free[same] = False
-                    if not same:
-                        break
+            for block in candidates.blocks():
+                rows = block[is_free[block]]
+                later_rows = candidates.later(rows, is_free)
+                is_free[self._read_grids(later_rows.involved(), pool)] = False
+                for leader, later in zip(map(int, rows), later_rows, strict=True):
+                    if is_free[leader]:
+                        self._find_copies(leader, later[is_free[later]], pool, leaders, is_free)
+                if progress is not None:
+                    progress.update(len(block))
         return leaders
+
+    def _find_copies(
+        self, leader: int, later: Rows, pool: ThreadPoolExecutor, leaders: Rows, is_free: Mask
+    ) -> None:
+        for some in batches(_nearest(self._grids, leader, later), COMPARISONS):
+            verdicts = pool.map(partial(self._match, leader), some)
+            same = [row for row, matches in zip(some, verdicts, strict=True) if matches]
+            leaders[same] = leader
+            is_free[same] = False
+            if not same:
+                break
+
+    def _read_grids(self, rows: Rows, pool: ThreadPoolExecutor) -> Rows:
+        """Read the grids of some images that were not read before; return the unreadable ones."""
+        rows = rows[~self._is_read[rows]]
+        self._is_read[rows] = True
+        grids = list(pool.map(self._grid, map(int, rows)))
+        is_readable = np.array([grid is not None for grid in grids], dtype=np.bool_)
+        for row, grid in zip(rows, grids, strict=True):
+            if grid is not None:
+                self._grids[row] = grid
+        return rows[~is_readable]
 
     def _match(self, leader: int, row: int) -> bool:
         for read in (self._read_small, self._read_gray):
@@ -83,20 +104,20 @@ class PixelGroups:
 
     def _grid(self, row: int) -> Pixels | None:
         try:
-            return read_grid(self._paths[row])
+            return read_grid(Path(self._paths[row]))
         except ImageError as error:
             self._fail(row, error)
             return None
 
     def _gray(self, row: int, side: int = MAX_SIDE) -> Image | None:
         try:
-            return read_gray(self._paths[row], side)
+            return read_gray(Path(self._paths[row]), side)
         except ImageError as error:
             self._fail(row, error)
             return None
 
     def _fail(self, row: int, error: ImageError) -> None:
-        path = self._paths[row]
+        path = Path(self._paths[row])
         self.failures[path] = Failure(path, str(error))
 
 

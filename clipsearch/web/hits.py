@@ -7,8 +7,10 @@ from datetime import datetime
 import numpy as np
 
 from clipsearch.index import Index
+from clipsearch.query.close_vectors import CloseVectors
 from clipsearch.query.embedding_groups import nearest_leaders
 from clipsearch.query.near_duplicates import EMBEDDINGS_THRESHOLD
+from clipsearch.query.vector_file import VectorArray
 from clipsearch.records import Hit
 
 
@@ -78,7 +80,8 @@ def group_duplicates(
     vectors = np.stack([rows[hit.id].embedding for hit in hits])
     duplicates: dict[str, list[str]] = {}
     kept = []
-    leaders = nearest_leaders(vectors, EMBEDDINGS_THRESHOLD)
+    close = CloseVectors(VectorArray(vectors), EMBEDDINGS_THRESHOLD)
+    leaders = nearest_leaders(close, EMBEDDINGS_THRESHOLD)
     first_of: dict[int, int] = {}
     for position, hit in enumerate(hits):
         if (group := group_of.get(hit.id)) is not None:
