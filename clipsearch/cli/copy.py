@@ -10,9 +10,11 @@ import click
 from clipsearch import config
 from clipsearch.cli import options
 from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_SOME_FAILED
-from clipsearch.cli.messages import note
+from clipsearch.cli.index_wait import wait_for_index
+from clipsearch.cli.messages import is_quiet, note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.files.progress import Progress
+from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store.schema import MAX_TAGS
 from clipsearch.transfer.copy_collection import CopiedCollection, copy_collections, require_other
@@ -88,8 +90,10 @@ def copy(
     shared = setting.value if setting and is_clear else None
     exit_codes = []
     with (
-        open_store(from_uri.text, token=from_token or shared, create=False) as from_store,
-        open_store(to_uri.text, token=to_token or shared) as to_store,
+        open_store(
+            from_uri.text, token=from_token or shared, create=False, consistency="strong"
+        ) as from_store,
+        open_store(to_uri.text, token=to_token or shared, consistency="strong") as to_store,
     ):
         for copied in copy_collections(
             from_store,
@@ -100,6 +104,7 @@ def copy(
             compare_all=compare_all,
             open_progress=_open_progress,
         ):
+            wait_for_index(Index(to_store, copied.target_name), quiet=is_quiet())
             exit_codes.append(_exit_code(copied))
             click.echo(json.dumps(_as_json(copied))) if as_json else _show(copied)
     return EXIT_ERROR if EXIT_ERROR in exit_codes else max(exit_codes)

@@ -53,7 +53,9 @@ def export(
     clipsearch export beach --tag beach --after 2020
     """
     with (
-        Index.open(uri, collection=collection, token=token, create=False) as index,
+        Index.open(
+            uri, collection=collection, token=token, create=False, consistency="strong"
+        ) as index,
         progress_bar("export") as bar,
     ):
         report = index.export(

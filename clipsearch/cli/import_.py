@@ -9,7 +9,8 @@ import click
 from clipsearch import config
 from clipsearch.cli import options
 from clipsearch.cli.failures import show_failures
-from clipsearch.cli.messages import note
+from clipsearch.cli.index_wait import wait_for_index
+from clipsearch.cli.messages import is_quiet, note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
@@ -85,16 +86,19 @@ def import_(
     if facts:
         _require_no_choice(choice, model, facts[0])
         name = collection or facts[0].collection
-        with open_store(uri, token=token) as store, progress_bar("import") as bar:
-            report = import_exported(files, facts, store, name, bar)
+        with open_store(uri, token=token, consistency="strong") as store:
+            with progress_bar("import") as bar:
+                report = import_exported(files, facts, store, name, bar)
+            wait_for_index(Index(store, name), quiet=is_quiet())
     else:
         if model is None:
             raise UsageError("which model made these vectors? Name it with --model")
-        with (
-            Index.open(uri, collection=collection, model=model, token=token) as index,
-            progress_bar("import") as bar,
-        ):
-            report = index.import_embeddings(*paths, columns=choice, progress=bar)
+        with Index.open(
+            uri, collection=collection, model=model, token=token, consistency="strong"
+        ) as index:
+            with progress_bar("import") as bar:
+                report = index.import_embeddings(*paths, columns=choice, progress=bar)
+            wait_for_index(index, quiet=is_quiet())
     return _show(report, as_json=as_json)
 
 

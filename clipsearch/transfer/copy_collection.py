@@ -67,9 +67,10 @@ def copy_collections(
     for collection, target_name in pairs:
         find_target(target, target_name, collection.info.model, collection.info.schema_version)
     for collection, target_name in pairs:
+        info = collection.info
         rows = copy_collection(
             collection,
-            open_target(target, target_name, collection.info.model, collection.info.schema_version),
+            open_target(target, target_name, info.model, info.schema_version, info.index.recall),
             delete=delete,
             compare_all=compare_all,
             open_progress=open_progress,
@@ -129,13 +130,18 @@ def find_target(
 
 
 def open_target(
-    store: Store, name: str, model: ModelIdentity, version: int = SCHEMA_VERSION
+    store: Store,
+    name: str,
+    model: ModelIdentity,
+    version: int = SCHEMA_VERSION,
+    recall: float | None = None,
 ) -> Collection:
     """Return the collection for rows of a model; create it if it is missing.
 
-    Raises as `find_target` does.
+    A new one has the index that suits the store and the wanted `recall`. Raises as `find_target`
+    does.
     """
-    return find_target(store, name, model, version) or store.create(name, model)
+    return find_target(store, name, model, version) or store.create(name, model, recall=recall)
 
 
 def _difference(one: ModelIdentity, other: ModelIdentity) -> str:

@@ -56,13 +56,13 @@ class TableFile:
         """Return the number of rows."""
         return int(self.open().metadata.num_rows)
 
-    def tables(self, batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
+    def tables(self) -> Iterator[Any]:
         """Yield the rows as tables; raise UsageError where the file is damaged."""
         import pyarrow as pa
 
         vectors, start = None if self.vectors is None else self._load_vectors(), 0
         try:
-            for batch in self.open().iter_batches(batch_size=batch_rows):
+            for batch in self.open().iter_batches(batch_size=BATCH_ROWS):
                 table = pa.Table.from_batches([batch])
                 if vectors is not None:
                     part = np.array(vectors[start : start + len(table)])

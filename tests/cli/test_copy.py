@@ -73,7 +73,7 @@ def test_what_cannot_be_copied_is_one_line(
 def test_a_token_goes_to_one_server_only(ingested: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
 
-    def open_store(uri: str, *, token: str | None, create: bool = True) -> Store:
+    def open_store(uri: str, *, token: str | None, **_: object) -> Store:
         given.append((uri.rpartition("/")[2], token))
         return Store.open("copy.db", create=True)
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from clipsearch.images.hashing import image_id
-from clipsearch.records import ImageRecord
+from clipsearch.records import ImageRecord, Metadata
 from clipsearch.store import Collection
 from clipsearch.types import ImageRow
 from tests.helpers.records import many
 
 UNUSUAL_PATHS = ("/a/line\nbreak.jpg", "/a/not utf-8 \udcff.png", '/a/"quoted" \\ é 图.webp')
+METADATA: Metadata = {"license": "CC0 ü", "score": 0.1, "count": 2**40, "checked": True}
 
 
 def full_rows(count: int, seed: int = 0) -> list[ImageRow]:
@@ -34,6 +35,7 @@ def full_rows(count: int, seed: int = 0) -> list[ImageRow]:
             camera="Canon EOS 5D" if number % 2 else "",
             latitude=round(float(rng.uniform(-90, 90)), 7) if number % 4 else None,
             longitude=round(float(rng.uniform(-180, 180)), 7) if number % 4 else None,
+            metadata=METADATA if number % 3 else {},
         )
         rows.append(ImageRow(record, row.embedding))
     return rows

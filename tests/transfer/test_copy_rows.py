@@ -162,17 +162,21 @@ def test_a_damaged_row_of_the_target_is_replaced(
     assert contents(target) == contents(source)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_collection_of_an_older_version_gets_the_new_fields(
     source_store: Store, target: Collection, version: int
 ) -> None:
     with old_schema(version=version):
         source = source_store.create("old", MODEL)
-    rows = [
-        ImageRow(replace(row.record, tags=() if version < 2 else row.record.tags), row.embedding)
-        for row in ROWS
-    ]
-    source.upsert(rows)
+    source.upsert(
+        [
+            ImageRow(
+                replace(row.record, tags=row.record.tags if version > 1 else (), metadata={}),
+                row.embedding,
+            )
+            for row in ROWS
+        ]
+    )
     assert copy_rows(source, target).sent == 600
     assert copy_rows(source, target).sent == 0
     stored = contents(target)
