@@ -17,7 +17,13 @@ from clipsearch.errors import UsageError
 from clipsearch.text_encoding import decode_text
 
 COLLECTION = "images"
-SETTINGS = ("uri", "collection", "model", "runtime", "precision", "consistency")
+TLS_SETTINGS = ("ca_certificate", "client_certificate", "client_key", "server_name")
+"""Settings of a Milvus server with https: files in PEM format, and the name in its certificate."""
+
+SETTINGS = (
+    *("uri", "database", "collection", "model", "runtime", "precision", "consistency"),
+    *TLS_SETTINGS,
+)
 """Keys at the top level of config.toml that the library reads as well as the command line."""
 
 

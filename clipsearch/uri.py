@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch import config
 from clipsearch.errors import UsageError, describe_error
 
 SCHEMES = ("http://", "https://", "tcp://")
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,17 @@ class StoreURI:
     def display(self) -> str:
         """The URI without a user name and password."""
         return self.text if self.path else without_credentials(self.text)
+
+    @property
+    def address(self) -> str:
+        """The server's URI without user, password and database."""
+        scheme, separator, rest = self.display.partition("://")
+        return scheme + separator + rest.partition("/")[0]
+
+    @property
+    def database(self) -> str:
+        """The database of the server, "" for its default."""
+        return self.display.partition("://")[2].partition("/")[2].strip("/")
 
     @property
     def is_new_file(self) -> bool:
@@ -46,14 +60,15 @@ class StoreURI:
             return str(self.path)
 
     def access_key(self, token: str | None) -> str:
-        """Return a hash of the server's URI with password and of the token; "" for a file.
+        """Return a hash of the server's URI with password, token and certificates; "" for a file.
 
         The daemon shares its connection only with processes that know it. Whether a process may
         read a file is for the file system to decide.
         """
         if self.path is not None:
             return ""
-        secret = f"{self.text}\0{token or ''}"
+        tls = [config.find_setting(name) for name in config.TLS_SETTINGS]
+        secret = "\0".join([self.text, token or "", *(each.value if each else "" for each in tls)])
         return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
@@ -61,7 +76,10 @@ def parse_uri(uri: str | Path) -> StoreURI:
     """Parse the location of a store; raise UsageError unless it ends in .db or is a server's."""
     text = str(uri)
     if text.startswith(SCHEMES):
-        return StoreURI(text, None)
+        if "/" in without_credentials(text).rstrip("/").partition("://")[2]:
+            return _with_valid_database(StoreURI(text, None))
+        setting = config.find_setting("database")
+        return with_database(text, setting.value) if setting else StoreURI(text, None)
     if "://" in text:
         raise UsageError(
             f"{without_credentials(text)}: the URI of a server starts with {', '.join(SCHEMES)}"
@@ -76,6 +94,27 @@ def parse_uri(uri: str | Path) -> StoreURI:
     except RuntimeError as error:  # ~ of an unknown user
         raise UsageError(f"{text}: {describe_error(error)}") from error
     return StoreURI(str(path), path)
+
+
+def with_database(uri: str, database: str) -> StoreURI:
+    """Return the URI of a database of a server; raise UsageError if a URI names another one."""
+    if not uri.startswith(SCHEMES):
+        raise UsageError(f"{uri} is a file: only a server has databases")
+    location = StoreURI(uri, None)
+    if location.database not in ("", database):
+        raise UsageError(f"{location.display} names another database than {database!r}")
+    return _with_valid_database(
+        location if location.database else StoreURI(f"{uri.rstrip('/')}/{database}", None)
+    )
+
+
+def _with_valid_database(uri: StoreURI) -> StoreURI:
+    if not _DATABASE.fullmatch(uri.database):
+        raise UsageError(
+            f"{uri.database!r} cannot be the name of a database: use up to 255 letters, digits and "
+            "underscores, not starting with a digit"
+        )
+    return uri
 
 
 def without_credentials(uri: str) -> str:

@@ -22,9 +22,9 @@ TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.remote_path clipsearch.batching"
     " clipsearch.cpu clipsearch.escape clipsearch.interrupt clipsearch.startup"
     " clipsearch.text_encoding clipsearch.abandoned",
-    "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.consistency"
-    " clipsearch.uri",
+    "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.consistency",
     "clipsearch.config",
+    "clipsearch.uri",
     "clipsearch.cache clipsearch.temporary_folder clipsearch.locations",
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",

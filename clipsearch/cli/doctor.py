@@ -23,6 +23,7 @@ from clipsearch.uri import parse_uri
 
 @click.command()
 @click.option("--uri", envvar="CLIPSEARCH_URI", help="The store to check.  [default: the usual]")
+@options.database
 @click.option("--token", envvar="CLIPSEARCH_TOKEN", help="As for other commands.")
 @options.as_json
 @click.pass_context

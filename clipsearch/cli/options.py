@@ -11,6 +11,7 @@ from clipsearch import config
 from clipsearch.cli.param_types import byte_size, textness_scale
 from clipsearch.consistency import DEFAULT, LEVELS
 from clipsearch.models.runtime import PRECISIONS, RUNTIMES, Runtime
+from clipsearch.uri import with_database as join_database
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,6 +177,23 @@ def _token(name: str) -> Callable[[F], F]:
     )
 
 
-uri = add_options(_location, _token("--token"))
+def database(command: F) -> F:
+    """Add --database, which the command gets as a part of its `uri`."""
+
+    @click.option(
+        "--database",
+        help="Database of a Milvus server, as http://HOST:PORT/DATABASE. "
+        "[env: CLIPSEARCH_DATABASE]  [default: the server's]",
+    )
+    @wraps(command)
+    def with_database(*args: Any, uri: str | None, database: str | None, **options: Any) -> Any:
+        if database:
+            uri = join_database(uri or config.default_uri(), database).text
+        return command(*args, uri=uri, **options)
+
+    return cast("F", with_database)
+
+
+uri = add_options(_location, database, _token("--token"))
 store = add_options(uri, _collection)
-served_store = add_options(_location, _token("--store-token"), _collection)
+served_store = add_options(_location, database, _token("--store-token"), _collection)

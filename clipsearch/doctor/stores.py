@@ -51,6 +51,8 @@ def check_store(uri: str, token: str | None) -> Iterator[Finding]:
             size = store.disk_bytes()
             shown = "" if size is None else f", {size / 1e6:,.1f} MB"
             note = "; `clipsearch check` checks every row"
+            if path is None:
+                shown = f", {store.backend.capabilities().server}"
             yield Finding("store", "ok", f"{store.uri}{shown}{note}")
             for info in store.collections():
                 yield from _check_collection(store, info.name)

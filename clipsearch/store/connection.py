@@ -58,6 +58,7 @@ class MilvusConnection:
         require_address_space(STORE, "open the store")
         self.uri = uri.display
         self.path = uri.path
+        self._location = uri
         # pymilvus would misread a password with `@` or `/`, and show parts of it in its messages.
         self._token = token or uri.credentials
         self._address = uri.display  # replaced by that of the Milvus Lite in use
@@ -201,9 +202,8 @@ class MilvusConnection:
         address = self.server.address if self.server else self._address
         if self._preload is not None and self.server is not None and native_library() is not None:
             self._preload_channel = begin_loading(address, self._preload)
-        self._client = client.connect(
-            address, self.uri, token=self._token, is_local=self.server is not None
-        )
+        lite = None if self.server is None else address
+        self._client = client.connect(self._location, lite, self._token)
         self._address = address
         self._loaded.clear()
         self._redo()

@@ -49,8 +49,11 @@ class MissingIndexError(StoreError):
 
 def connecting(error: Exception, uri: str) -> StoreError:
     """Return our error for one of connecting to the server at `uri`."""
-    if error_code(error) == NO_DATABASE or _says(error, DENIED):
-        return translate(error, uri, "")
+    reason: BaseException | None = error
+    while isinstance(reason, Exception):  # pymilvus replaces errors of gRPC, but keeps the context
+        if error_code(reason) in (NO_DATABASE, *NO_ACCESS) or _says(reason, DENIED):
+            return translate(reason, uri, "")
+        reason = reason.__context__
     return StoreError(f"no Milvus answers at {uri}: {describe_error(error)}")
 
 
@@ -71,8 +74,8 @@ def translate(error: Exception, uri: str, collection: str) -> StoreError:
         )
     if code in NO_ACCESS or _says(error, DENIED):
         return StoreError(
-            f"Milvus at {uri} refuses access ({describe_error(error)}): set CLIPSEARCH_TOKEN to "
-            "user:password or an API key that has the rights"
+            f"Milvus at {uri} refuses access: set CLIPSEARCH_TOKEN to user:password or an API key "
+            f"that has the rights ({_details(error)})"
         )
     return StoreError(f"Milvus at {uri} failed: {_reason(error)}")
 
@@ -93,6 +96,12 @@ def error_code(error: Exception) -> int | str:
     if callable(code):  # an error of gRPC that pymilvus did not wrap
         code = code()
     return code if isinstance(code, int) else str(getattr(code, "name", 0))
+
+
+def _details(error: Exception) -> str:
+    """Return what a server says in an error of gRPC, or the message of another error."""
+    details = getattr(error, "details", None)
+    return shorten(str(details())) if callable(details) else _reason(error)
 
 
 def _reason(error: Exception) -> str:

@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 NAMESPACE_SCRIPT = Path(__file__).with_name("milvus_namespace.py")
+FORGETS_SOON = {"ttl: 30 #": "ttl: 5 #"}
+"""Settings of a server that is ready again soon after a kill: it forgets its old process."""
+
 PORT = 19530  # Milvus's default; always free in a network namespace of its own
 
 # Root needs no user namespace, and containers often forbid one; others need it to make the rest.
@@ -43,16 +46,15 @@ class BundledServer:
     `unpacked` keeps the 250 MB of executables between runs. Raises UnavailableError.
     """
 
-    def __init__(self, unpacked: Path, folder: Path, *, session_seconds: int = 30) -> None:
-        """Prepare the folder; start nothing.
-
-        After `session_seconds` it forgets its process that was killed, and is ready again.
-        """
+    def __init__(
+        self, unpacked: Path, folder: Path, *, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare the folder; start nothing. `settings` replace texts of milvus.yaml."""
         package = bundled_files()
         self._namespaces = available_namespaces()
         unpack(package / "bin", unpacked)
         self._unpacked, self._folder = unpacked, folder
-        self._log = configure(package, folder, session_seconds)
+        self._log = configure(package, folder, settings or {})
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -181,7 +183,7 @@ def unpack(source: Path, target: Path) -> None:
         )
 
 
-def configure(package: Path, folder: Path, session_seconds: int = 30) -> Path:
+def configure(package: Path, folder: Path, changes: Mapping[str, str]) -> Path:
     """Write ./configs for a server that keeps everything in `folder`; return where its log goes."""
     values = {
         "etcd_log_path": folder / "logs" / "etcd.log",
@@ -200,8 +202,9 @@ def configure(package: Path, folder: Path, session_seconds: int = 30) -> Path:
     slots = r"\{\{\s*(?P<name>\w+)(?:\(\w+\))?(?::\s*(?P<default>[^}\s]*))?\s*\}\}"
     template = (package / "config.yaml.template").read_text()
     settings = re.sub(slots, value, template)
-    assert "ttl: 30 #" in settings
-    settings = settings.replace("ttl: 30 #", f"ttl: {session_seconds} #")
+    for old, new in changes.items():
+        assert old in settings, old
+        settings = settings.replace(old, new)
     (folder / "configs" / "milvus.yaml").write_text(settings)
     shutil.copy(package / "glog.conf", folder / "configs")
     return folder / "logs" / "output.log"

@@ -9,7 +9,12 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.store import Collection, Store, client, connection, server_retry
-from tests.helpers.milvus_binary import BundledServer, StartedServer, UnavailableError
+from tests.helpers.milvus_binary import (
+    FORGETS_SOON,
+    BundledServer,
+    StartedServer,
+    UnavailableError,
+)
 from tests.helpers.milvus_server import wait_until_ready
 from tests.helpers.proxy import network_to
 from tests.helpers.records import MODEL, many
@@ -80,7 +85,9 @@ def own_server(
     cache = pytestconfig.cache
     unpacked = cache.mkdir("milvus-2.3.5") if cache else tmp_path_factory.mktemp("milvus")
     try:
-        server = BundledServer(unpacked, tmp_path_factory.mktemp("own-server"), session_seconds=5)
+        server = BundledServer(
+            unpacked, tmp_path_factory.mktemp("own-server"), settings=FORGETS_SOON
+        )
     except UnavailableError as reason:
         pytest.skip(str(reason))
     start(server)

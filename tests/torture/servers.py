@@ -23,7 +23,7 @@ from clipsearch import Index
 from clipsearch.errors import ClipsearchError
 from clipsearch.store import Store
 from tests.helpers.fakes import ColorEncoder, draw
-from tests.helpers.milvus_binary import BundledServer, StartedServer
+from tests.helpers.milvus_binary import FORGETS_SOON, BundledServer, StartedServer
 from tests.helpers.milvus_server import wait_until_ready
 from tests.torture.driver import Tally
 from tests.torture.process import Victim
@@ -32,9 +32,6 @@ FAULTS = (
     *("lost", "doubled", "wrong_vector", "wrong_count", "wrong_catalog"),
     *("command_failed", "not_completed", "no_answer", "both_models"),
 )
-SESSION_SECONDS = 5
-"""After so long a server forgets the process that was killed; by default 30."""
-
 READY_SECONDS = 180.0
 IMAGES = 60
 
@@ -207,7 +204,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name)
         unpacked = options.unpacked or folder / "bin"
-        server = BundledServer(unpacked, folder / "server", session_seconds=SESSION_SECONDS)
+        server = BundledServer(unpacked, folder / "server", settings=FORGETS_SOON)
         servers = Servers(server, folder, seed=options.seed)
         try:
             for number in range(options.runs):
