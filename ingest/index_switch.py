@@ -2,13 +2,16 @@
 
 import time
 from dataclasses import dataclass
+from typing import Never
 
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.files.progress import OpenProgress, no_progress
-from clipsearch.store import Store
+from clipsearch.store import Collection, Store
 from clipsearch.store.index_choice import choose_kind
+from clipsearch.store.index_kinds import IndexKind
 from clipsearch.store.index_wait import wait_for_index
+from ingest.reindex.run import ReindexOptions, cancel, reindex
 
 LOST_RECALL = 0.01
 """Less recall than before by more than this is worth a refusal or a warning."""
@@ -35,6 +38,47 @@ class SwitchReport:
         return self.recall_after < self.recall_before - LOST_RECALL
 
 
+def replace_by_copy(
+    store: Store,
+    name: str,
+    kind: str | None,
+    *,
+    accept_worse: bool = False,
+    open_progress: OpenProgress = no_progress,
+) -> SwitchReport:
+    """Copy the rows into a collection with another index, and switch; None is the present kind.
+
+    The old index answers until the new one is complete, tuned, and compared. Raises StoreError if
+    it finds fewer of the nearest images, unless `accept_worse`, and keeps the old one; UsageError
+    as `replace_in_place` does.
+    """
+    chosen = _choose(store, name, kind)
+    old = store.collection(name)
+    _require_no_other(store, name, chosen.name)
+    meter = _meter(old, open_progress)
+    before, after = meter.measure(old.index).recall, 0.0
+    started = time.monotonic()
+
+    def approve(new: Collection) -> None:
+        nonlocal after
+        after = _tune(new, meter)
+        if after < before - LOST_RECALL and not accept_worse:
+            raise StoreError(
+                f"the index {old.index.settings.kind} stays: {chosen.name} finds {after:.3f} of "
+                f"the nearest images, less than {before:.3f}; --accept-worse uses it nevertheless"
+            )
+
+    options = ReindexOptions(index=chosen.name, drop_old=True, force=True)
+    try:
+        reindex(store, name, None, _load_nothing, options, open_progress, approve=approve)
+    except StoreError:
+        if after:  # it was complete, and refused
+            cancel(store, name)
+        raise
+    seconds = time.monotonic() - started
+    return SwitchReport(old.index.settings.kind, chosen.name, before, after, seconds, 0.0)
+
+
 def replace_in_place(
     store: Store, name: str, kind: str | None, open_progress: OpenProgress = no_progress
 ) -> SwitchReport:
@@ -44,40 +88,75 @@ def replace_in_place(
     is complete. It is tuned to the recall that is wanted. Raises UsageError on Milvus Lite, and on
     a kind that the server does not have, before anything is changed.
     """
+    chosen = _choose(store, name, kind)
     collection = store.collection(name)
-    settings, capabilities = collection.index.settings, store.backend.capabilities()
-    if capabilities.is_local:
-        raise UsageError(
-            f"{capabilities.server} scans all vectors of {name!r}: there is no index to replace"
-        )
-    rows = collection.count()
-    chosen = choose_kind(
-        settings.kind if kind is None else kind, capabilities, rows=rows, recall=settings.recall
-    )
-    with open_progress("exact search", rows) as progress:
-        meter = RecallMeter(collection, progress=progress)
+    present = collection.index.settings.kind
+    meter = _meter(collection, open_progress)
     before = meter.measure(collection.index).recall
     started = time.monotonic()
     collection.index.replace(chosen)
     offline = time.monotonic() - started
-    with open_progress("build", rows) as progress:
-        shown = 0
+    _wait(store, collection, open_progress)
+    seconds = time.monotonic() - started
+    after = _tune(collection, meter)
+    return SwitchReport(present, chosen.name, before, after, seconds, offline)
 
-        def show(covered: int, _: int) -> None:
+
+def _choose(store: Store, name: str, kind: str | None) -> IndexKind:
+    capabilities, collection = store.backend.capabilities(), store.collection(name)
+    if capabilities.is_local:
+        raise UsageError(
+            f"{capabilities.server} scans all vectors of {name!r}: there is no index to replace"
+        )
+    settings = collection.index.settings
+    named = settings.kind if kind is None else kind
+    return choose_kind(named, capabilities, rows=collection.count(), recall=settings.recall)
+
+
+def _require_no_other(store: Store, name: str, kind: str) -> None:
+    """Raise StoreError if a reindex by another model or with another index is unfinished."""
+    generations = store.generations(name)
+    info = generations.info
+    if info.next is not None and (
+        info.next.model != info.model or generations.open_next().info.index.kind != kind
+    ):
+        raise StoreError(
+            f"another reindex of {name!r} is unfinished: `clipsearch reindex` continues it, and "
+            "`clipsearch reindex --cancel` deletes it"
+        )
+
+
+def _meter(collection: Collection, open_progress: OpenProgress) -> RecallMeter:
+    with open_progress("exact search", None) as progress:
+        return RecallMeter(collection, progress=progress)
+
+
+def _tune(collection: Collection, meter: RecallMeter) -> float:
+    """Tune an index and store the result; return its recall then."""
+    report = tune_index(collection.index, meter)
+    if report.tuning:
+        collection.index.set_tuning(report.tuning)
+    return meter.measure(collection.index).recall
+
+
+def _wait(store: Store, collection: Collection, open_progress: OpenProgress) -> None:
+    shown = 0
+    with open_progress("build", None) as progress:
+
+        def show(covered: int, total: int) -> None:
             nonlocal shown
             if progress is not None:
+                progress.total = total
                 progress.update(covered - shown)
             shown = covered
 
         pending = wait_for_index(store.backend, collection.info.milvus_name, show)
     if pending:
         raise StoreError(
-            f"the index of {name!r} is still being built: `clipsearch index` shows how many rows "
-            "are left, and `clipsearch tune` measures it then"
+            f"the index of {collection.info.name!r} is still being built: `clipsearch index` shows "
+            "how many rows are left, and `clipsearch tune` measures it then"
         )
-    seconds = time.monotonic() - started
-    report = tune_index(collection.index, meter)
-    if report.tuning:
-        collection.index.set_tuning(report.tuning)
-    after = meter.measure(collection.index).recall
-    return SwitchReport(settings.kind, chosen.name, before, after, seconds, offline)
+
+
+def _load_nothing(name: str) -> Never:
+    raise StoreError(f"an index is replaced without its model, {name}")

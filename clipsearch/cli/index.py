@@ -15,7 +15,7 @@ from clipsearch.session import open_store
 from clipsearch.store import Store
 from clipsearch.store.index_choice import CHOICES
 from clipsearch.store.index_report import report_index
-from ingest.index_switch import SwitchReport, replace_in_place
+from ingest.index_switch import SwitchReport, replace_by_copy, replace_in_place
 
 SWITCH = click.Choice(["on", "off"])
 
@@ -28,6 +28,17 @@ SWITCH = click.Choice(["on", "off"])
     help="Replace the index by one of another kind; auto chooses by the number of images.",
 )
 @click.option("--rebuild", is_flag=True, help="Make the index again, of the kind that it has.")
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="With --to or --rebuild: build it over the same rows. Needs no room for a copy, but "
+    "searches fail until the server has loaded the collection again.",
+)
+@click.option(
+    "--accept-worse",
+    is_flag=True,
+    help="With --to or --rebuild: use the new index also if it finds fewer of the nearest images.",
+)
 @click.option(
     "--mmap",
     type=SWITCH,
@@ -44,6 +55,8 @@ def index(
     *,
     kind: str | None,
     rebuild: bool,
+    in_place: bool,
+    accept_worse: bool,
     mmap: str | None,
     warmup: str | None,
     as_json: bool,
@@ -53,22 +66,29 @@ def index(
 ) -> int:
     """Show the vector index of a collection, or replace it.
 
-    A new index is built over the same rows. Searches fail for the seconds in which the server loads
-    the collection again. The recall is measured before and after.
+    The rows are copied into a collection with the new index. The old one answers until the new one
+    is complete and finds as many of the nearest images.
 
     \b
     clipsearch index --uri http://127.0.0.1:19530
     clipsearch index --to hnsw_sq8
     clipsearch index --mmap on
     """
+    if (in_place or accept_worse) and not (kind or rebuild):
+        raise UsageError("--in-place and --accept-worse need --to or --rebuild")
     if kind and rebuild:
         raise UsageError("--to and --rebuild exclude each other: --rebuild keeps the kind")
     exit_code = 0
     with open_store(uri, token=token, create=False) as store:
         _require_options(store, mmap=mmap, warmup=warmup)
         if kind or rebuild:
-            report = replace_in_place(store, collection, kind, progress_bar)
-            exit_code = _show_switch(report)
+            if in_place:
+                report = replace_in_place(store, collection, kind, progress_bar)
+            else:
+                report = replace_by_copy(
+                    store, collection, kind, accept_worse=accept_worse, open_progress=progress_bar
+                )
+            exit_code = EXIT_ERROR if _show_switch(report) and not accept_worse else 0
         index = store.collection(collection).index
         if mmap or warmup:
             index.set_options(mmap=_flag(mmap), warmup=_flag(warmup))
@@ -100,16 +120,17 @@ def _flag(value: str | None) -> bool | None:
     return None if value is None else value == "on"
 
 
-def _show_switch(report: SwitchReport) -> int:
+def _show_switch(report: SwitchReport) -> bool:
+    """Describe what was replaced; tell whether the new index is worse."""
+    offline = report.offline_seconds
     note(
-        f"{report.before} → {report.after} in {report.seconds:.0f} s, of which searches failed for "
-        f"{report.offline_seconds:.0f} s; recall@10 {report.recall_before:.3f} → "
-        f"{report.recall_after:.3f}"
+        f"{report.before} → {report.after} in {report.seconds:.0f} s"
+        + (f", of which searches failed for {offline:.0f} s" if offline else "")
+        + f"; recall@10 {report.recall_before:.3f} → {report.recall_after:.3f}"
     )
-    if not report.is_worse:
-        return 0
-    note(
-        f"the new index finds fewer of the nearest images: `clipsearch index --to {report.before}` "
-        "takes the old one back"
-    )
-    return EXIT_ERROR
+    if report.is_worse:
+        note(
+            "the new index finds fewer of the nearest images: `clipsearch index --to "
+            f"{report.before}` takes the old one back"
+        )
+    return report.is_worse

@@ -62,12 +62,15 @@ def reindex(
     load: Callable[[str], Encoder],
     options: ReindexOptions,
     open_progress: OpenProgress = no_progress,
+    *,
+    approve: Callable[[Collection], None] | None = None,
 ) -> ReindexReport | None:
     """Rebuild a collection by a model, in the present schema; None if it is up to date.
 
     Without a model the collection keeps its own, or continues an unfinished reindex. `load` loads a
     model by name. With the same model, rows are copied with their vectors. The old generation
-    answers until the new one is complete and verified.
+    answers until the new one is complete and verified. `approve` gets the new one before the
+    switch, with its index built, and prevents it by an error.
     """
     generations = store.generations(name)
     info = generations.info
@@ -82,7 +85,7 @@ def reindex(
     is_current = info.schema_version == SCHEMA_VERSION and index.kind == info.index.kind
     if encoder is None and info.next is None and is_current and not options.force:
         return None
-    return _Reindex(store, name, encoder, index, options).run(open_progress)
+    return _Reindex(store, name, encoder, index, options, approve).run(open_progress)
 
 
 def _choose_index(store: Store, info: CollectionInfo, kind: str) -> IndexSettings:
@@ -101,8 +104,10 @@ class _Reindex:
         encoder: Encoder | None,
         index: IndexSettings,
         options: ReindexOptions,
+        approve: Callable[[Collection], None] | None,
     ) -> None:
         self._index = index
+        self._approve = approve
         self._store = store
         self._name = name
         self._options = options
@@ -160,6 +165,8 @@ class _Reindex:
             raise
         new.finish_writes()
         wait_for_index(self._store.backend, new.info.milvus_name)
+        if self._approve is not None:
+            self._approve(new)
 
     def _catch_up(self) -> tuple[Collection, list[Failure]]:
         """Write what has changed meanwhile, and verify; return the new rows and what they lack."""

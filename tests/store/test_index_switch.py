@@ -7,14 +7,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from clipsearch.errors import UsageError
+from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.store import Collection, Store
 from clipsearch.store.index_report import report_index
 from clipsearch.store.index_wait import wait_for_index
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
-from ingest.index_switch import replace_in_place
+from ingest.index_switch import replace_by_copy, replace_in_place
 from tests.helpers.records import MODEL, many, row
 
 DIM = 64
@@ -83,13 +83,44 @@ def test_an_index_is_replaced_in_place_and_tuned_again(store: Store, images: Col
     assert report.recall_after >= 0.9
 
 
+def test_an_index_is_replaced_beside_the_old_one(
+    store: Store, images: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.reindex.run.GRACE_SECONDS", 0.0)
+    name = images.info.name
+    before = store.collection(name)
+    answered = before.search(np.eye(DIM, dtype=np.float32)[0], limit=10)[0]
+    # As if the new index found little.
+    monkeypatch.setattr("ingest.index_switch._tune", lambda *_: 0.1)
+    with pytest.raises(StoreError, match=r"the index ivf_sq8 stays: flat finds 0\.100"):
+        replace_by_copy(store, name, "flat")
+    monkeypatch.undo()
+    monkeypatch.setattr("ingest.reindex.run.GRACE_SECONDS", 0.0)
+    assert store.collection(name).info.milvus_name == before.info.milvus_name
+    assert store.generations(name).info.next is None
+
+    report = replace_by_copy(store, name, "flat")
+    assert (report.before, report.after, report.offline_seconds) == ("ivf_sq8", "flat", 0)
+    again = store.collection(name)
+    assert again.info.milvus_name != before.info.milvus_name
+    assert again.index.describe().kind == again.index.settings.kind == "flat"
+    assert report.recall_after == 1
+    assert again.index.settings.recall == before.index.settings.recall
+    assert again.count() == ROWS
+    found = again.search(np.eye(DIM, dtype=np.float32)[0], limit=10)[0]
+    assert len({hit.id for hit in found} & {hit.id for hit in answered}) >= 7
+    assert store.generations(name).info.previous is None
+
+
 def test_a_kind_that_the_server_lacks_is_refused_before_anything_changes(
     store: Store, images: Collection
 ) -> None:
-    before = images.index.describe()
-    with pytest.raises(UsageError, match=r"'aisaq' needs Milvus 2\.6\.4 or newer"):
-        replace_in_place(store, images.info.name, "aisaq")
-    assert images.index.describe() == before
+    name = images.info.name
+    before = store.collection(name).index.describe()
+    for switch in (replace_in_place, replace_by_copy):
+        with pytest.raises(UsageError, match=r"'aisaq' needs Milvus 2\.6\.4 or newer"):
+            switch(store, name, "aisaq")
+    assert store.collection(name).index.describe() == before
     name = f"test_{uuid4().hex}"
     with pytest.raises(UsageError, match="'gpu_cagra' needs"):
         store.create(name, MODEL, index="gpu_cagra")
