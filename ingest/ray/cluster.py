@@ -3,7 +3,9 @@
 import importlib.util
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ingest.ray.options import EXTRA
 
 SHORT_FOLDER = Path("/tmp")
 PREFIX = "clipsearch-ray-"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class RayError(ClipsearchError):
@@ -39,6 +42,7 @@ def cluster(address: str | None) -> Iterator[Any]:
     # Ray reads these as it is imported or as it starts. A cluster that others started has its own.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # a busy machine is slow
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray.data  # imports `ray`
 
@@ -49,6 +53,7 @@ def cluster(address: str | None) -> Iterator[Any]:
         yield ray
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     folder = None
     try:
         try:
@@ -69,8 +74,17 @@ def cluster(address: str | None) -> Iterator[Any]:
                 f"the Ray cluster {address} cannot be joined" if address else "Ray did not start"
             )
             raise RayError(f"{where}: {describe_error(error)}") from error
+        _restore(handlers)
         yield ray
     finally:
         ray.shutdown()  # of a cluster, ends our job only
         if folder is not None:
             folder.remove()
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Let a request to end do what it did before: Ray would exit at once."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -11,11 +11,14 @@ from ingest.ray.bulk import ingest_in_bulk
 from ingest.ray.job import Job, ModelChoice, ServerAddress
 from ingest.ray.options import RayEngine
 from ingest.ray.run_job import run_job
-from ingest.ray.write import WRITE, Sink
+from ingest.ray.write import Sink
 from ingest.report import IngestReport, Tally
 from ingest.run import ingest_with
 from ingest.sources.source import Source
 from ingest.stat_lookup import StatTable
+
+LOCAL_WRITE = 256
+"""Rows that this process writes at once, as many as without Ray: a kill loses at most these."""
 
 
 def ingest_on_ray(
@@ -56,7 +59,7 @@ def ingest_on_ray(
         items = run_job(job, engine, source, tally, progress)
         if server is None:
             sink = Sink(collection, changes, looked_up=False)
-            for batch in batches(items, WRITE):
+            for batch in batches(items, LOCAL_WRITE):
                 sink.write(batch, tally)
         else:
             for _ in items:

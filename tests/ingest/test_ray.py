@@ -31,6 +31,7 @@ def local_ray() -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a socket's path must be short
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_gcs_server_port_wait_time_s", "120")
         patch.setenv("RAY_AUTH_MODE", "disabled")  # writes no token into the home folder
         ray.init(
             address="local",
