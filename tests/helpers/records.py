@@ -61,8 +61,8 @@ def many(count: int, seed: int = 0) -> list[ImageRow]:
 def old_schema(*, version: int) -> Iterator[None]:
     """Make `Store.create` create collections as an older version of the schema did."""
 
-    def image_schema(dim: int) -> CollectionSchema:
-        new, fields = schema.image_schema(dim), schema.stored_fields(version)
+    def image_schema(dim: int, description: str = "") -> CollectionSchema:
+        new, fields = schema.image_schema(dim, description), schema.stored_fields(version)
         return replace(
             new,
             strings={name: size for name, size in new.strings.items() if name in fields},
