@@ -15,6 +15,7 @@ from clipsearch.errors import UsageError
 from clipsearch.files.progress import Progress
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
+from clipsearch.session import open_store
 from clipsearch.store.index_choice import CHOICES
 from ingest.reindex import run
 from ingest.reindex.report import ReindexReport
@@ -85,7 +86,8 @@ def reindex(
         index=index_kind,
         force=force,
     )
-    if not chosen:
+    is_long = model is not None or index_kind is not None or force
+    if not chosen and (is_long or not _is_up_to_date(uri, token, collection)):
         start_for_others(uri, token, collection, runtime)
     with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
@@ -107,6 +109,11 @@ def reindex(
             model_name = index.collection.info.model.name
             note(f"{collection} is up to date: by {model_name}, with all fields of this version")
     return 0
+
+
+def _is_up_to_date(uri: str, token: str | None, collection: str) -> bool:
+    with open_store(uri, token=token, create=False) as store:
+        return run.is_up_to_date(store.collection(collection).info)
 
 
 def _open_progress(stage: str, total: float | None) -> AbstractContextManager[Progress | None]:

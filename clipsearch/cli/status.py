@@ -70,6 +70,8 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
     if collection["precisions"]:
         click.echo(f"  precision {collection['precisions']}")
     click.echo(f"  created   {collection['created_at']}")
+    for generation in collection["generations"]:
+        click.echo(f"  {_describe_generation(generation)}")
     for root in collection["roots"]:
         click.echo(f"  folder    {escape_control(root)}")
     failures = collection["failures"]
@@ -79,3 +81,11 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
     if max_failures is not None and len(failures) > max_failures:
         more = len(failures) - max_failures
         click.echo(f"  failed    … and {more:,} more: --failures lists them")
+
+
+def _describe_generation(generation: Mapping[str, Any]) -> str:
+    rows = f"{generation['images']:,} images by {generation['model']}"
+    if generation["kind"] == "next":
+        return f"reindex   unfinished: {rows}; `clipsearch reindex` continues it"
+    size = f"about {generation['bytes'] / 1e6:,.1f} MB"
+    return f"old rows  {rows}, {size}: `clipsearch reindex --drop-old` deletes them"

@@ -5,7 +5,11 @@ from typing import Any
 from clipsearch.errors import StoreError
 from clipsearch.models import registry
 from clipsearch.store import Collection, Store
+from clipsearch.store.catalog_entry import Generation
 from clipsearch.store.index_choice import index_advice
+
+ROW_BYTES = 1_000
+"""Disk space of a row without its vector, about."""
 
 
 def store_status(store: Store) -> dict[str, Any]:
@@ -47,6 +51,27 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
         "precisions": record.describe() if record else None,
         "schema_version": info.schema_version,
         "created_at": info.created_at,
+        "generations": [
+            _generation(store, collection, kind, generation)
+            for kind, generation in (("previous", info.previous), ("next", info.next))
+            if generation is not None
+        ],
         "roots": [str(root) for root in info.roots],
         "failures": [{"path": str(f.path), "reason": f.reason} for f in collection.failures()],
+    }
+
+
+def _generation(
+    store: Store, collection: Collection, kind: str, generation: Generation
+) -> dict[str, Any]:
+    """Describe rows that are not in use: kept by a reindex, or of an unfinished one."""
+    images = store.generations(collection.info.name).lower_bound(generation)
+    # Vectors take most of the space; Milvus Lite stores each about twice.
+    estimate = images * (8 * generation.model.dim + ROW_BYTES)
+    return {
+        "kind": kind,
+        "model": generation.model.name,
+        "created_at": generation.created_at,
+        "images": images,
+        "bytes": estimate,
     }

@@ -119,6 +119,10 @@ class Generations:
         info = self._catalog.generation_info(self._name, previous)
         return Collection(self._backend, self._catalog, info)
 
+    def lower_bound(self, generation: Generation) -> int:
+        """Return how many rows a generation has at least, as its catalog knows."""
+        return self._catalog.generation_info(self._name, generation).rows
+
     def drop_previous(self) -> bool:
         """Delete the previous generation with its vectors; tell whether there was one."""
         info = self.info

@@ -82,10 +82,15 @@ def reindex(
     index = replace(info.index, tuning=None)
     if options.index is not None:
         index = _choose_index(store, info, options.index)
-    is_current = info.schema_version == SCHEMA_VERSION and index.kind == info.index.kind
-    if encoder is None and info.next is None and is_current and not options.force:
+    is_current = is_up_to_date(info) and index.kind == info.index.kind
+    if encoder is None and is_current and not options.force:
         return None
     return _Reindex(store, name, encoder, index, options, approve).run(open_progress)
+
+
+def is_up_to_date(info: CollectionInfo) -> bool:
+    """Tell whether a collection has the present schema, and no reindex of it is unfinished."""
+    return info.schema_version == SCHEMA_VERSION and info.next is None
 
 
 def _choose_index(store: Store, info: CollectionInfo, kind: str) -> IndexSettings:

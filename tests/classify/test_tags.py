@@ -182,7 +182,7 @@ def test_a_collection_without_a_tag_field_works_and_refuses_tags(
                 opened_again,
             ),
         ):
-            with pytest.raises(StoreError, match=r"before there was .tags.*ingest"):
+            with pytest.raises(StoreError, match=r"before there was .tags.*clipsearch reindex"):
                 impossible()
         assert opened_again.count() == 3
     finally:
