@@ -101,7 +101,7 @@ def _check_catalog(store: Store, *, repair: bool) -> None:
             return
         keys = [key for row in damage.unusable for key in row.keys]
         # Roots, failures and row counts are written again; who made a collection is not.
-        if not all(key.startswith(("root/", "failure/", "rows/")) for key in keys):
+        if not all(key.startswith(("root/", "failure/", "rows/", "archive/")) for key in keys):
             raise DamagedStoreError(
                 f"{store.uri} is damaged (its catalog, {keys[0]}): restore a copy, or delete "
                 "it and ingest again"

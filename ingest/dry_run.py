@@ -8,6 +8,7 @@ from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from clipsearch.types import Failure
+from ingest.archives import find_missing_members, recall_archives
 from ingest.diff import LOOKUP, Changes
 from ingest.options import IngestOptions
 from ingest.prune import find_missing
@@ -27,6 +28,7 @@ def preview(
     """
     tally, started = Tally(), time.monotonic()
     changes = Changes(source, collection, options, tally, progress)
+    recall_archives(source, collection, changes.failures, options)
     seen: set[str] = set()
     moved: set[str] = set()
     with Pool() as pool:
@@ -40,7 +42,9 @@ def preview(
             moved |= _count(files, changes, tally, seen)
     if options.prune and collection is not None:
         missing = find_missing(collection, source.roots, without=moved, force=options.force)
-        tally.removed, tally.refused = len(missing.ids), missing.refusals
+        members = find_missing_members(collection, source, force=options.force)
+        tally.removed = len({*missing.ids, *members.ids})
+        tally.refused = [*missing.refusals, *members.refusals]
     return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=True)
 
 

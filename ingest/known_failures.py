@@ -32,14 +32,14 @@ class KnownFailures:
 
     def state(self, file: ImageFile) -> FailedState:
         """The state to remember for a file whose content cannot be used."""
-        return FailedState(file.size, file.mtime_ns, self._conditions)
+        return FailedState(file.size, file.mtime_ns, self.conditions)
 
     def new(self, failures: Sequence[Failure]) -> list[Failure]:
         """Those of some failures that the collection does not remember like this."""
         return [failure for failure in failures if failure not in self._stored]
 
     @cached_property
-    def _conditions(self) -> str:
+    def conditions(self) -> str:
         """A hash of the limits, and of the versions of clipsearch and its packages.
 
         Another version may decode more; so may an optional package that is installed now.

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch.files.disks import mounted_disks
@@ -17,10 +17,14 @@ SUSPICIOUS = 10  # so many files missing at once look like an unmounted disk, no
 
 @dataclass(frozen=True, slots=True)
 class MissingFiles:
-    """The ids of rows to remove, and why other rows with missing files are kept."""
+    """The ids of rows to remove, and why other rows with missing files are kept.
+
+    `archives` are those to forget, as all their rows are removed.
+    """
 
     ids: list[str]
     refusals: list[str]
+    archives: list[Path] = field(default_factory=list)
 
 
 def find_missing(

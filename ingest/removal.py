@@ -7,6 +7,7 @@ from clipsearch.files.paths import canonical, compose
 from clipsearch.images.hashing import image_id
 from clipsearch.query.spelling import stored_spellings
 from clipsearch.store import Collection, filters
+from ingest.archives import forget_archives
 
 
 def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
@@ -23,6 +24,7 @@ def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
     ]
     ids = {image for condition in conditions for image in collection.scan_field("id", condition)}
     collection.delete(list(ids))
+    forget_archives(collection, canonical_paths)
     roots = collection.info.roots
     collection.remove_roots([root for root in roots if _is_within(root, locations)])
     paths_failed = [failure.path for failure in collection.failures()]

@@ -1,6 +1,8 @@
 """Write damaged rows again, from their image files."""
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,6 +11,7 @@ from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.embed import embed_files
 from clipsearch.files.walk import os_failure
 from clipsearch.images.hashing import image_id
+from clipsearch.locations.open_location import StoredImage, is_plain_file, open_location
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection
 from clipsearch.store.row_check import DamagedRow
@@ -35,6 +38,7 @@ def restore(collection: Collection, damaged: Sequence[DamagedRow], load: Load) -
     keys = {key for row in damaged for key in row.keys} - written
     # What is no id at all cannot be in a filter.
     collection.delete([key for key in keys if len(key) == ID_LENGTH and key.isalnum()])
+    collection.archives.remove(collection.archives.read())  # rows of them may be lost
     collection.finish_writes()
     return [LOST_PATH if path is None else outcomes[path] for path in files]
 
@@ -72,6 +76,14 @@ def _embed(collection: Collection, paths: set[Path], load: Load) -> dict[Path, s
 
 def _look_at(path: Path) -> ImageFile | Failure:
     try:
+        if not is_plain_file(path):
+            return _read_again(path)
         return ImageFile.of(path, path.stat())
     except (OSError, ValueError) as error:
         return os_failure(path, error) if isinstance(error, OSError) else Failure(path, str(error))
+
+
+def _read_again(path: Path) -> ImageFile:
+    """Return an image in an archive or object store; its metadata is not known any more."""
+    with open_location(path) as file:
+        return replace(ImageFile.of(path, os.fstat(file.fileno())), origin=StoredImage(path))

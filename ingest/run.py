@@ -9,6 +9,7 @@ from typing import TypeAlias
 from clipsearch.files.disks import mounted_disks
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
+from ingest.archives import find_missing_members, recall_archives, record_archives
 from ingest.diff import Changes
 from ingest.options import IngestOptions
 from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
@@ -32,6 +33,7 @@ def ingest_with(
     """Let `run` store the images of a source that are new or changed; see `pipeline.ingest`."""
     tally, started = Tally() if tally is None else tally, time.monotonic()
     changes = Changes(source, collection, options, tally, progress)
+    recall_archives(source, collection, changes.failures, options)
     if progress is not None:
         _count_in_background(source, progress)
     if options.force:
@@ -49,10 +51,14 @@ def ingest_with(
             log.warning("the interrupted ingestion could not be completed: %s", error)
         raise
     _finish(collection, changes, tally)
+    record_archives(source, collection, changes.failures, tally.failed)
     if options.prune:
         missing = find_missing(collection, source.roots, force=options.force)
-        collection.delete(missing.ids)
-        tally.removed, tally.refused = len(missing.ids), missing.refusals
+        members = find_missing_members(collection, source, force=options.force)
+        ids = {*missing.ids, *members.ids}
+        collection.delete(list(ids))
+        collection.archives.remove(members.archives)
+        tally.removed, tally.refused = len(ids), [*missing.refusals, *members.refusals]
         collection.finish_writes()
     else:
         only_folders = len(source.roots) == len(source.locations)

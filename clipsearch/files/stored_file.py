@@ -8,11 +8,14 @@ from typing import BinaryIO
 
 from PIL.Image import Image
 
-from clipsearch.errors import ImageError, of_process
+from clipsearch.errors import ImageError, UsageError, of_process
 from clipsearch.files.load import size_problem
 from clipsearch.images.decode import MAX_PIXELS, decode
 from clipsearch.images.memory import FILES
 from clipsearch.images.thumbnails import shrink
+from clipsearch.locations.archive_names import find_archive
+from clipsearch.locations.open_location import is_plain_file, open_location
+from clipsearch.remote_path import RemotePath
 
 _FLAGS = (
     os.O_RDONLY
@@ -31,8 +34,11 @@ def open_stored_file(path: Path, roots: Iterable[Path]) -> BinaryIO:
     after it was ingested does not lead there, whenever that happens.
     A record outside of all roots was ingested by itself: its path must lead to it without links.
     Raises ImageError with the reason, but not the path, if it is not opened; OSError if this
-    process can open no file now.
+    process can open no file now. An image in an archive comes from the archive, for which the same
+    holds, and one in an object store from there; both as a temporary file.
     """
+    if not is_plain_file(path):
+        return _open_member(path, roots)
     try:
         target = Path(os.path.realpath(path, strict=True))
         root = next((root for root in roots if target.is_relative_to(root)), None)
@@ -82,6 +88,20 @@ def decode_stored(file: BinaryIO, *, min_side: int | None = None) -> Image:
         except OSError as error:
             raise ImageError(f"the file cannot be read: {error.strerror}") from error
         return decode(data, min_side=min_side).image
+
+
+def _open_member(path: Path, roots: Iterable[Path]) -> BinaryIO:
+    if (archive := find_archive(path)) and not isinstance(archive, RemotePath):
+        open_stored_file(archive, roots).close()  # it lies in a folder that was ingested
+    try:
+        return open_location(path)
+    except FileNotFoundError as error:
+        raise ImageError(f"the image is missing: {error.strerror}") from error
+    except (OSError, UsageError) as error:
+        if of_process(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"it cannot be read: {reason}") from error
 
 
 def _open_below(root: Path, target: Path) -> int:

@@ -25,6 +25,7 @@ from clipsearch.images.metadata import Metadata, read_metadata
 from clipsearch.images.optional import require_installed
 from clipsearch.images.reader import Limits, check_aspect_ratio, find_reader
 from clipsearch.images.tiff_directories import begin_at, inspect_tiff
+from clipsearch.locations.open_location import is_plain_file, open_location
 
 MAX_PIXELS = 250_000_000
 """The default limit: decoding an image of this size needs about 1 GB of memory."""
@@ -114,7 +115,12 @@ _SWAPS_SIDES = {
 def _open_stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    mode = source.stat().st_mode
+    try:
+        mode = source.stat().st_mode
+    except OSError:
+        if is_plain_file(source):
+            raise
+        return open_location(source)
     if stat.S_ISDIR(mode):
         raise ImageError("it is a folder, not an image file")
     if not stat.S_ISREG(mode):  # opening a pipe could wait forever

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,32 @@ from clipsearch.remote_path import RemotePath
 def is_plain_file(path: Path) -> bool:
     """Whether a location is, or was, a local file of its own."""
     return not isinstance(path, RemotePath) and find_archive(path) is None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """The bytes of an image that an archive or object store held when it was ingested."""
+
+    path: Path
+
+    def read(self) -> Content:
+        """Read them again; raises OSError."""
+        with open_location(self.path) as file:
+            return Content.of_bytes(file.read())
+
+
+def has_changed(path: Path, mtime_ns: int) -> bool:
+    """Whether a local archive has another time than an image in it.
+
+    Object stores are not asked, as that takes a request for each image.
+    """
+    archive = find_archive(path)
+    if isinstance(path, RemotePath) or archive is None:
+        return False
+    try:
+        return archive.stat().st_mtime_ns != mtime_ns
+    except OSError:
+        return True
 
 
 def open_location(path: Path) -> BinaryIO:

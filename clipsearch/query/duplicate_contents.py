@@ -11,6 +11,7 @@ from clipsearch.batching import batches
 from clipsearch.errors import of_process
 from clipsearch.files.paths import modified_ns
 from clipsearch.files.progress import Progress
+from clipsearch.locations.open_location import has_changed, is_plain_file
 from clipsearch.query.vector_file import Rows, VectorFile
 from clipsearch.records import ImageRecord
 from clipsearch.types import Failure, ImageRow
@@ -99,6 +100,8 @@ def _difference(record: ImageRecord) -> str:
     except OSError as error:
         if of_process(error):
             raise
+        if not is_plain_file(record.path):
+            return "changed" if has_changed(record.path, record.mtime_ns) else ""
         return (error.strerror or str(error)).lower()
     current = (status.st_size, modified_ns(status))
     return "" if current == (record.size, record.mtime_ns) else "changed"

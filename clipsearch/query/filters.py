@@ -15,6 +15,7 @@ from clipsearch.images.formats import FORMATS, format_named
 from clipsearch.query.moment import as_moment
 from clipsearch.query.place import Near
 from clipsearch.records import ImageRecord
+from clipsearch.remote_path import locate
 
 
 def _as_near(value: object) -> Near:
@@ -42,7 +43,7 @@ def _anchor_glob(glob: str) -> str:
 
 def _as_path(name: str, value: Any) -> Path:
     if isinstance(value, str | os.PathLike):
-        return Path(value)
+        return locate(value)
     raise UsageError(f"the {name} must be a path, not {arguments.show(value)}")
 
 

@@ -11,6 +11,7 @@ from clipsearch import arguments
 from clipsearch.errors import UsageError, shorten
 from clipsearch.files.paths import expand_user, is_file, is_folder
 from clipsearch.images.formats import HEADER_SIZE, SUFFIXES, describe_unknown, sniff
+from clipsearch.remote_path import RemotePath, locate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -168,7 +169,9 @@ def as_image(name: str) -> Path | StoredImage | RemoteImage:
         from urllib.parse import unquote  # late: hardly any query needs it
 
         return Path(unquote(name[match.end() :]))
-    path = expand_user(Path(name))
+    path = expand_user(locate(name))
+    if isinstance(path, RemotePath):
+        return path
     if re.fullmatch(_OTHER_URL, name) and not is_file(path):
         raise UsageError(
             f"{shorten(name)}: an image query is a file, or a URL that begins with https://, "

@@ -21,6 +21,7 @@ from clipsearch.query.moment import FORMS, parse_moment
 from clipsearch.query.parser import StoredImage, Term
 from clipsearch.query.place import Near
 from clipsearch.query.query import Query
+from clipsearch.remote_path import locate
 
 Reader: TypeAlias = Callable[[str, Any], Any]
 """Checks the JSON value of the field of that name, and returns the value of the dataclass."""
@@ -115,7 +116,7 @@ def _read_texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _read_path(name: str, value: Any) -> Path:
-    return Path(_text(name, value))
+    return locate(_text(name, value))
 
 
 def _read_textness(name: str, value: Any) -> float | str:

@@ -6,6 +6,7 @@
     root/MILVUS_NAME/ID   a folder that was ingested
     root/MILVUS_NAME/ID/mount   the mount point of a disk with such folders
     failure/MILVUS_NAME/ID      a file that could not be ingested, and the reason
+    archive/MILVUS_NAME/ID      an archive whose images were ingested, and its size and time
     index/MILVUS_NAME           the kind of its index, and the recall that is wanted
     index/MILVUS_NAME/tuning    what `clipsearch tune` measured
     textness/HASH         the textness probe of a model, for all its collections
@@ -28,6 +29,7 @@ from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import catalog_entry
 from clipsearch.store.ann_index import IndexSettings, read_settings
+from clipsearch.store.archive_ledger import ArchiveLedger
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
 from clipsearch.store.key_values import KeyValues
@@ -154,6 +156,7 @@ class Catalog:
         keys = [
             *self._values.read(f"failure/{milvus_name}/"),
             *self._values.read(f"root/{milvus_name}/"),
+            *self._values.read(f"archive/{milvus_name}/"),
         ]
         self._values.delete([*keys, *catalog_entry.state_keys(milvus_name)])
 
@@ -189,6 +192,10 @@ class Catalog:
         """Return all failures, by path."""
         failures = map(catalog_entry.to_failure, self._values.read(f"failure/{name}/").values())
         return sorted(failures, key=lambda failure: failure.path)
+
+    def archives(self, name: str) -> ArchiveLedger:
+        """Return the archives that were ingested."""
+        return ArchiveLedger(self._values, name)
 
     def textness(self, model: ModelIdentity) -> dict[str, Any] | None:
         """Return the probe stored for a model as JSON, or None."""

@@ -15,6 +15,7 @@ from clipsearch.batching import batches
 from clipsearch.errors import MissingFieldError
 from clipsearch.records import Hit, ImageRecord
 from clipsearch.store import filters
+from clipsearch.store.archive_ledger import ArchiveLedger
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
@@ -69,12 +70,9 @@ class Collection:
 
     def file_states(self, ids: Sequence[str]) -> dict[str, FileState]:
         """Return size, time and hash of the images with these ids; unknown ids are absent."""
-        fields = ["id", "size", "mtime_ns", "content_hash"]
+        found = self._scanner.by_ids(ids, ["id", "size", "mtime_ns", "content_hash"], vectors=False)
         return {
-            entity["id"]: FileState(
-                int(entity["size"]), int(entity["mtime_ns"]), entity["content_hash"]
-            )
-            for entity in self._scanner.by_ids(ids, fields, vectors=False)
+            e["id"]: FileState(int(e["size"]), int(e["mtime_ns"]), e["content_hash"]) for e in found
         }
 
     def get(self, ids: Sequence[str]) -> dict[str, ImageRow]:
@@ -225,6 +223,11 @@ class Collection:
     def failures(self) -> list[Failure]:
         """Return the remembered files, by path."""
         return self._catalog.failures(self.info.milvus_name)
+
+    @property
+    def archives(self) -> ArchiveLedger:
+        """The archives that were ingested."""
+        return self._catalog.archives(self.info.milvus_name)
 
     def textness(self) -> dict[str, Any] | None:
         """Return the textness probe stored for this collection's model as JSON, or None."""

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from clipsearch.files.paths import is_file
+from clipsearch.locations.open_location import is_plain_file
 from clipsearch.records import Hit, ImageRecord
 
 
@@ -39,7 +40,7 @@ def image_json(record: ImageRecord) -> dict[str, Any]:
         "latitude": record.latitude,
         "longitude": record.longitude,
         "metadata": dict(record.metadata),
-        "missing": not is_file(record.path),
+        "missing": not is_file(record.path) and is_plain_file(record.path),
     }
 
 

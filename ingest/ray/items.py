@@ -9,9 +9,9 @@ from typing import Any, Self, TypeAlias
 
 from clipsearch.files.load import HashedFile, LoadedImage
 from clipsearch.files.skipped import SkippedFiles
+from clipsearch.store.archive_ledger import ArchiveState
 from clipsearch.types import Failure, ImageRow
 from ingest.report import Outcome, StageTime, Tally
-from ingest.sources.archive_state import ArchiveState
 from ingest.sources.source import Source, Sources
 
 COLUMN = "item"

@@ -9,19 +9,6 @@ from clipsearch.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveState:
-    """Size (bytes) and mtime of an archive that was read to its end, and its images.
-
-    `settings` is what the rows depend on besides: the selected fields, and how failures came about.
-    """
-
-    size: int
-    mtime_ns: int
-    images: int
-    settings: str
-
-
-@dataclass(frozen=True, slots=True)
 class UnchangedArchive:
     """An archive whose images were stored before and that has not changed since."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,10 +13,12 @@ from clipsearch.files.discover import FileSource, ImageFile
 from clipsearch.files.paths import canonical, is_file, modified_ns
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure
+from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.locations.archive_names import is_archive, is_tar
 from clipsearch.locations.object_store import find_object
 from clipsearch.remote_path import RemotePath
-from ingest.sources.archive_state import ArchiveState, Item, UnchangedArchive
+from clipsearch.store.archive_ledger import ArchiveState
+from ingest.sources.archive_state import Item, UnchangedArchive
 from ingest.sources.fields import FieldSelection
 from ingest.sources.object_source import object_images
 from ingest.sources.parquet_source import ParquetOptions, parquet_images
@@ -109,28 +111,30 @@ class Sources:
         self.skipped = SkippedFiles()
         self.archives: list[Path] = []
         """The archives, canonical, each once."""
-        self._prefixes: list[RemotePath] = []
+        self.prefixes: list[RemotePath] = []
         for path in dict.fromkeys(map(canonical, others)):
             if isinstance(path, RemotePath) and not (is_archive(path) and _exists(path)):
-                self._prefixes.append(RemotePath(str(path).rstrip("/")))
+                self.prefixes.append(RemotePath(str(path).rstrip("/")))
             else:
                 self.archives.append(path)
-        self.roots: list[Path] = [*files.roots, *self._prefixes]
-        self.known: Mapping[Path, ArchiveState] = {}
+        self.roots: list[Path] = [*files.roots, *self.prefixes]
+        self.known: dict[Path, ArchiveState] = {}
         """The states of archives that need not be read if they still have them."""
         self.complete: dict[Path, ArchiveState] = {}
         """The states of the archives that the last iteration read to their end."""
+        self.present: dict[Path, set[str]] = {}
+        """The ids of the images of those of them that have changed."""
 
     @property
     def locations(self) -> list[Path]:
         """The canonical location of everything that was named."""
-        return [*self.files.locations, *self._prefixes, *self.archives]
+        return [*self.files.locations, *self.prefixes, *self.archives]
 
     def __iter__(self) -> Iterator[Item]:
-        self.skipped, self.complete = SkippedFiles(), {}
+        self.skipped, self.complete, self.present = SkippedFiles(), {}, {}
         yield from self.files
         self.skipped.merge(self.files.skipped)
-        for prefix in self._prefixes:
+        for prefix in self.prefixes:
             yield from object_images(prefix, self._selection, self.skipped)
         for archive in self.archives:
             yield from self._read(archive)
@@ -146,7 +150,7 @@ class Sources:
 
     def part(self, locations: Iterable[Path]) -> Sources:
         """Return a source of some of the locations, with the same options."""
-        mine = {*self._prefixes, *self.archives}
+        mine = {*self.prefixes, *self.archives}
         places = list(locations)
         files = self.files.part([place for place in places if place not in mine])
         others = [place for place in places if place in mine]
@@ -161,7 +165,7 @@ class Sources:
             yield os_failure(archive, error)
             return
         known = self.known.get(archive)
-        settings = repr(self._options)
+        settings = content_hash(repr(self._options).encode())
         if known and (known.size, known.mtime_ns, known.settings) == (size, mtime_ns, settings):
             self.complete[archive] = known
             yield UnchangedArchive(archive, known.images)
@@ -172,15 +176,21 @@ class Sources:
         else:
             images = parquet_images(archive, mtime_ns, fields, self._options.parquet)
         count, is_whole = 0, True
+        present: set[str] = set()
         for item in images:
             if isinstance(item, ImageFile):
                 count += 1
-                yield replace(item, recheck=True) if known else item
+                if known:
+                    present.add(image_id(item.path))
+                    item = replace(item, recheck=True)
+                yield item
             else:
                 is_whole = is_whole and item.path != archive
                 yield item
         if is_whole:
             self.complete[archive] = ArchiveState(size, mtime_ns, count, settings)
+            if known:
+                self.present[archive] = present
 
 
 def _exists(path: RemotePath) -> bool:

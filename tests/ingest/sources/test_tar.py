@@ -11,10 +11,13 @@ from clipsearch.files.discover import ImageFile
 from clipsearch.locations.open_location import open_location
 from clipsearch.store import Collection
 from clipsearch.types import Failure
+from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
+from ingest.removal import remove_images
 from ingest.report import IngestReport
-from ingest.sources.source import open_source
+from ingest.sources.fields import FieldSelection
+from ingest.sources.source import SourceOptions, open_source
 from tests.helpers.archives import Mode, image_bytes, sample, write_tar
 from tests.helpers.fakes import ColorEncoder
 from tests.helpers.ingestion import counts, embedding
@@ -136,6 +139,77 @@ def test_a_changed_archive_is_compared_member_by_member(
     report = run(collection, encoder, shard)
     assert counts(report) == {"stored": 1, "unchanged": 2}
     assert encoder.embedded_images == images + 1
+
+
+def test_an_unchanged_archive_is_not_opened(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    shard = write_tar(tmp_path / "s.tar", [*SAMPLES, ("bad.png", b"no image")])
+    assert counts(run(collection, encoder, shard)) == {"stored": 3, "failed": 1}
+    stamp = shard.stat()
+    shard.write_bytes(b"x" * stamp.st_size)
+    os.utime(shard, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    report = run(collection, encoder, shard)
+    assert counts(report) == {"unchanged": 3, "failed": 1}
+    assert report.failed[0].path == shard / "bad.png"
+
+
+def test_a_removed_member_returns_with_the_next_run(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    shard = write_tar(tmp_path / "s.tar", SAMPLES)
+    run(collection, encoder, shard)
+    assert remove_images(collection, [shard / "000001.png"]) == 1
+    assert counts(run(collection, encoder, shard)) == {"unchanged": 2, "stored": 1}
+
+
+def test_prune_removes_members_and_archives_that_are_gone(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    shard = write_tar(tmp_path / "1.tar", SAMPLES)
+    other = write_tar(tmp_path / "2.tar", sample("x", "yellow"))
+    run(collection, encoder, shard, other)
+    write_tar(shard, SAMPLES[2:])
+    os.utime(shard, ns=(1, 1))
+    other.unlink()
+    options = IngestOptions(prune=True)
+    assert preview(open_source([shard]), collection, options).removed == 2
+    report = ingest(open_source([shard]), collection, encoder, options)
+    assert counts(report) == {"unchanged": 2, "removed": 2}
+    assert {record.path.name for record in collection.scan()} == {"000002.png", "000003.png"}
+    assert list(collection.archives.read()) == [shard]
+
+
+def test_descriptions_become_metadata(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    shard = write_tar(
+        tmp_path / "s.tar",
+        [
+            *sample("a", "red", license="cc0", exif={"iso": 100}, tags=["x", "y"], none=None),
+            ("a.txt", b" a red image\n"),
+            ("a.cls", b"7"),
+            *sample("b", "blue"),
+            ("b.json", b"{broken"),
+            *sample("c", "green", long="x" * 9_000, number=2**80, nan=float("nan")),
+        ],
+    )
+    run(collection, encoder, shard)
+    metadata = {record.path.stem: record.metadata for record in collection.scan()}
+    assert metadata["a"] == {
+        "license": "cc0",
+        "exif.iso": 100,
+        "tags": "x, y",
+        "caption": "a red image",
+        "cls": 7,
+    }
+    assert metadata["b"] == {}
+    assert metadata["c"]["number"] == str(2**80)
+    assert str(metadata["c"]["long"]).endswith("x…")
+    assert "nan" not in metadata["c"]
+    chosen = SourceOptions(FieldSelection(("license",)))
+    ingest(open_source([shard], options=chosen), collection, encoder, IngestOptions())
+    assert {str(record.metadata) for record in collection.scan()} == {"{'license': 'cc0'}", "{}"}
 
 
 names = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=40)

@@ -1,0 +1,54 @@
+"""The archives whose images a collection holds: each is skipped while it stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clipsearch.images.hashing import image_id
+from clipsearch.store.key_values import KeyValues
+from clipsearch.store.schema import decode_path, encode_path
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    """Size (bytes) and mtime of an archive that was read to its end, and its images.
+
+    `settings` is a hash of what the rows depend on besides.
+    """
+
+    size: int
+    mtime_ns: int
+    images: int
+    settings: str
+
+
+class ArchiveLedger:
+    """The archives of one generation of a collection, as entries of the catalog."""
+
+    def __init__(self, values: KeyValues, milvus_name: str) -> None:
+        """Read nothing."""
+        self._values = values
+        self._prefix = f"archive/{milvus_name}/"
+
+    def read(self) -> dict[Path, ArchiveState]:
+        """Return the state of every archive."""
+        found: dict[Path, ArchiveState] = {}
+        for entry in self._values.read(self._prefix).values():
+            path = decode_path(entry.pop("path"))
+            found[path] = ArchiveState(**entry)
+        return found
+
+    def write(self, states: Mapping[Path, ArchiveState]) -> None:
+        """Add archives, or replace their states."""
+        self._values.write(
+            {
+                self._prefix + image_id(path): {"path": encode_path(path), **asdict(state)}
+                for path, state in states.items()
+            }
+        )
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Forget archives, so that they are read again; unknown ones are not an error."""
+        self._values.delete([self._prefix + image_id(path) for path in paths])

@@ -1,0 +1,79 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipsearch.errors import UsageError
+from clipsearch.locations.open_location import open_location
+from clipsearch.remote_path import locate
+from clipsearch.store import Collection
+from ingest.options import IngestOptions
+from ingest.pipeline import ingest
+from ingest.sources.parquet_source import ParquetOptions
+from ingest.sources.source import SourceOptions, open_source
+from tests.helpers.archives import image_bytes
+from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.ingestion import counts, embedding
+
+pyarrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def write(path: Path, columns: dict[str, Any]) -> Path:
+    parquet.write_table(pyarrow.table(columns), path, row_group_size=2)
+    return path
+
+
+def test_rows_with_bytes(tmp_path: Path, collection: Collection, encoder: ColorEncoder) -> None:
+    images = [image_bytes(color) for color in ("red", "green", "blue")]
+    file = write(
+        tmp_path / "part-0.parquet",
+        {"image": [*images, b"no image", None], "license": ["cc0", "by", "cc0", "x", "y"]},
+    )
+    report = ingest(open_source([file]), collection, encoder, IngestOptions())
+    assert counts(report) == {"stored": 3, "failed": 2}
+    assert embedding(collection, file / "image/2") == [0, 0, 1, 0]
+    licenses = {record.path.name: record.metadata["license"] for record in collection.scan()}
+    assert licenses == {"0": "cc0", "1": "by", "2": "cc0"}
+    for number, data in enumerate(images):
+        with open_location(file / f"image/{number}") as stream:
+            assert stream.read() == data
+    for name in ("image/3x", "image/9", "other/0", "0"):
+        with pytest.raises((OSError, UsageError)):
+            open_location(file / name)
+
+
+def test_rows_of_hugging_face(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    cells = [{"bytes": image_bytes("red"), "path": "a.png"}, {"bytes": None, "path": "b.png"}]
+    draw(tmp_path / "b.png", "blue")
+    file = write(tmp_path / "x.parquet", {"label": [1, 2], "image": cells})
+    report = ingest(open_source([file]), collection, encoder, IngestOptions())
+    assert counts(report) == {"stored": 2}
+    assert embedding(collection, file / "image/0") == [1, 0, 0, 0]
+    assert embedding(collection, tmp_path / "b.png") == [0, 0, 1, 0]
+
+
+def test_rows_with_paths(tmp_path: Path, collection: Collection, encoder: ColorEncoder) -> None:
+    draw(tmp_path / "in" / "a.png", "red")
+    names = ["in/a.png", str(tmp_path / "missing.png"), "https://h/a.png", "memory://none/a.png"]
+    file = write(tmp_path / "x.parquet", {"file_name": names, "n": [1, 2, 3, 4]})
+    report = ingest(open_source([file]), collection, encoder, IngestOptions())
+    assert counts(report) == {"stored": 1, "failed": 3}
+    [record] = collection.scan()
+    assert record.path == tmp_path / "in/a.png"
+    assert record.metadata == {"file_name": "in/a.png", "n": 1}
+    assert locate("memory://none/a.png") in {failure.path for failure in report.failed}
+
+
+def test_a_wrong_column_or_file_is_a_failure(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder
+) -> None:
+    file = write(tmp_path / "x.parquet", {"n": [1]})
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1 no")
+    options = SourceOptions(parquet=ParquetOptions("wrong"))
+    for source in (open_source([file, bad]), open_source([file, bad], options=options)):
+        report = ingest(source, collection, encoder, IngestOptions())
+        assert [failure.path for failure in report.failed] == [file, bad]
