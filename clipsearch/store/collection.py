@@ -246,6 +246,5 @@ class Collection:
         return record_fields(self.info.schema_version)
 
     def _to_entity(self, row: ImageRow) -> Entity:
-        if row.record.tags:
-            self.require_tags()
+        self.require_fields([TAGS] if row.record.tags else [])
         return to_entity(row, self.info.schema_version)
