@@ -10,6 +10,7 @@ from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection, Store
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.transfer.copy_rows import CopiedRows, copy_rows
 from clipsearch.types import Failure
@@ -56,14 +57,18 @@ def copy_collections(
     """Copy one collection, as `new_name` if given, or all; yield the result of each.
 
     See `copy_rows` for `delete` and `compare_all`. Raises MissingCollectionError if the source has
-    no such collection. Before anything is written, raises ModelMismatchError if the target has a
-    collection of the same name whose vectors are of another model, and StoreError if it lacks
-    fields.
+    no such collection, and StoreError if one is of a newer version. Before anything is written,
+    raises ModelMismatchError if the target has a collection of the same name whose vectors are of
+    another model, and StoreError if it lacks fields.
     """
-    names = [name] if name is not None else [info.name for info in source.collections()]
-    if not names:
+    if name is not None:
+        collections = [source.collection(name)]
+    else:  # also those of newer versions, which raise an error
+        found = map(source.find, Catalog(source.backend).names())
+        collections = [collection for collection in found if collection is not None]
+    if not collections:
         raise StoreError(f"{source.uri} has no collections: nothing to copy")
-    pairs = [(source.collection(name), new_name or name) for name in names]
+    pairs = [(collection, new_name or collection.info.name) for collection in collections]
     for collection, target_name in pairs:
         find_target(target, target_name, collection.info.model, collection.info.schema_version)
     for collection, target_name in pairs:

@@ -7,6 +7,7 @@ import pytest
 from clipsearch.errors import MissingCollectionError, ModelMismatchError, StoreError, UsageError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection, Store
+from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.transfer.copy_collection import copy_collections, require_other
 from clipsearch.types import FailedState, Failure
 from clipsearch.uri import parse_uri
@@ -164,3 +165,14 @@ def test_a_store_is_not_copied_to_itself(
             require_other(*arguments)
     else:
         require_other(*arguments)
+
+
+def test_a_collection_of_a_newer_version_is_not_left_out_silently(
+    source_store: Store, target_store: Store
+) -> None:
+    fill(source_store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clipsearch.store.catalog_entry.SCHEMA_VERSION", SCHEMA_VERSION - 1)
+        with pytest.raises(StoreError, match="newer version"):
+            list(copy_collections(source_store, target_store))
+    assert target_store.collections() == []
