@@ -11,7 +11,7 @@ from clipsearch.images.memory import default_limit, set_max_memory
 from clipsearch.store import Collection, Store
 from tests.helpers import offline
 from tests.helpers.fakes import ColorEncoder, draw
-from tests.helpers.milvus_server import milvus_server
+from tests.helpers.milvus_server import SERVED_BY, milvus_server
 
 __all__ = ["milvus_server"]
 
@@ -22,6 +22,15 @@ os.environ["CLIPSEARCH_CONFIG"] = os.devnull
 # No test reaches another machine, nor does a process that it starts, where that can be prevented.
 offline.leave_network()
 offline.watch_sockets()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print which Milvus server the tests used, if any did."""
+    if served_by := config.stash.get(SERVED_BY, None):
+        terminalreporter.write_line(f"Milvus server: {served_by}")
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -8,9 +8,13 @@ from importlib import import_module
 
 import pytest
 
+from clipsearch.uri import without_credentials
 from tests.helpers.milvus_binary import StartedServer, UnavailableError, bundled_server
 
 IMAGE = "milvusdb/milvus:v2.6.22"  # as in compose.yaml
+
+SERVED_BY = pytest.StashKey[str]()
+"""Which server served the tests, for the end of their report."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,7 @@ def milvus_server(
     """
     if uri := os.environ.get("CLIPSEARCH_TEST_MILVUS_URI"):
         wait_until_ready(StartedServer(uri, lambda: None), seconds=10)
+        pytestconfig.stash[SERVED_BY] = f"CLIPSEARCH_TEST_MILVUS_URI, {version_of(uri)}"
         yield uri
         return
 
@@ -42,8 +47,11 @@ def milvus_server(
                 reasons.append(str(reason))
             else:
                 wait_until_ready(server, seconds=120)
+                kind = f"container {IMAGE}" if start is container else "the bundled binary"
+                pytestconfig.stash[SERVED_BY] = f"{kind}, {version_of(server.uri)}"
                 yield server.uri
                 return
+    pytestconfig.stash[SERVED_BY] = f"none ({'; '.join(reasons)})"
     pytest.skip(f"no Milvus server: {'; '.join(reasons)}")
 
 
@@ -71,6 +79,17 @@ def container() -> Iterator[StartedServer]:
     # Newer images start the etcd inside them only when told that they are alone.
     with community.MilvusContainer(IMAGE).with_env("DEPLOY_MODE", "STANDALONE") as milvus:
         yield StartedServer(milvus.get_connection_url(), lambda: None)
+
+
+def version_of(uri: str) -> str:
+    """The URI and the version of a server."""
+    from pymilvus import MilvusClient
+
+    client = MilvusClient(uri, timeout=5)
+    try:
+        return f"{client.get_server_version(timeout=5)} at {without_credentials(uri)}"
+    finally:
+        client.close()
 
 
 def wait_until_ready(server: StartedServer, *, seconds: float) -> None:

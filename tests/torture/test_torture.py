@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from clipsearch.store.milvus_lite import native_library
+from tests.helpers.milvus_binary import FORGETS_SOON, BundledServer, UnavailableError
 from tests.torture.kills import FAULTS, WEIGHTS, Torture
 from tests.torture.process import ROOT
+from tests.torture.servers import Servers
 
 pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
 
@@ -44,3 +46,23 @@ def test_killed_commands_and_conversions_are_completed(module: str, options: lis
     )
     assert done.returncode == 0, done.stderr + done.stdout
     assert json.loads(done.stdout)["kills"] >= 5
+
+
+def test_a_server_restarts_under_an_ingestion_and_an_open_index(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    cache = pytestconfig.cache
+    unpacked = cache.mkdir("milvus-2.3.5") if cache else tmp_path / "bin"
+    try:
+        server = BundledServer(unpacked, tmp_path / "server", settings=FORGETS_SOON)
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    try:
+        servers = Servers(server, tmp_path, seed=3)
+        servers.restart()
+    finally:
+        server.close()
+    result = servers.tally.result()
+    assert not servers.tally.has_failed, result
+    assert result["restarts"] == 1
+    assert result["rows_checked"] > 300
