@@ -9,7 +9,7 @@ from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.store import Collection, Store
 from clipsearch.store.index_choice import choose_kind
-from clipsearch.store.index_kinds import IndexKind
+from clipsearch.store.index_kinds import INDEX_KINDS, IndexKind
 from clipsearch.store.index_wait import wait_for_index
 from ingest.reindex.run import ReindexOptions, cancel, reindex
 
@@ -88,8 +88,11 @@ def replace_in_place(
     is complete. It is tuned to the recall that is wanted. Raises UsageError on Milvus Lite, and on
     a kind that the server does not have, before anything is changed.
     """
-    chosen = _choose(store, name, kind)
     collection = store.collection(name)
+    if not collection.index.describe().index_type:
+        # A kill within `replace` dropped it: without an index nothing can be read or counted.
+        collection.index.replace(INDEX_KINDS[collection.index.settings.kind])
+    chosen = _choose(store, name, kind)
     present = collection.index.settings.kind
     meter = _meter(collection, open_progress)
     before = meter.measure(collection.index).recall

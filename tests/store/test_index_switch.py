@@ -12,6 +12,8 @@ from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.store import Collection, Store
 from clipsearch.store.index_report import report_index
 from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.schema import EMBEDDING
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from ingest.index_switch import replace_by_copy, replace_in_place
@@ -83,33 +85,51 @@ def test_an_index_is_replaced_in_place_and_tuned_again(store: Store, images: Col
     assert report.recall_after >= 0.9
 
 
+@pytest.fixture
+def few(store: Store) -> Iterator[Collection]:
+    """A collection of 50 images, which need no index: Milvus builds none for so few."""
+    images = store.create(f"test_{uuid4().hex}", MODEL, recall=0.9)
+    images.upsert(many(50))
+    images.finish_writes()
+    yield images
+    store.drop(images.info.name)
+
+
 def test_an_index_is_replaced_beside_the_old_one(
-    store: Store, images: Collection, monkeypatch: pytest.MonkeyPatch
+    store: Store, few: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.reindex.run.GRACE_SECONDS", 0.0)
-    name = images.info.name
-    before = store.collection(name)
-    answered = before.search(np.eye(DIM, dtype=np.float32)[0], limit=10)[0]
-    # As if the new index found little.
-    monkeypatch.setattr("ingest.index_switch._tune", lambda *_: 0.1)
-    with pytest.raises(StoreError, match=r"the index ivf_sq8 stays: flat finds 0\.100"):
-        replace_by_copy(store, name, "flat")
-    monkeypatch.undo()
-    monkeypatch.setattr("ingest.reindex.run.GRACE_SECONDS", 0.0)
-    assert store.collection(name).info.milvus_name == before.info.milvus_name
+    name, old = few.info.name, few.info.milvus_name
+    with monkeypatch.context() as patch:  # as if the new index found little
+        patch.setattr("ingest.index_switch._tune", lambda *_: 0.1)
+        with pytest.raises(StoreError, match=r"the index hnsw stays: ivf_sq8 finds 0\.100"):
+            replace_by_copy(store, name, "ivf_sq8")
+    assert store.collection(name).info.milvus_name == old
     assert store.generations(name).info.next is None
 
-    report = replace_by_copy(store, name, "flat")
-    assert (report.before, report.after, report.offline_seconds) == ("ivf_sq8", "flat", 0)
+    report = replace_by_copy(store, name, "ivf_sq8")
+    assert (report.before, report.after, report.offline_seconds) == ("hnsw", "ivf_sq8", 0)
     again = store.collection(name)
-    assert again.info.milvus_name != before.info.milvus_name
-    assert again.index.describe().kind == again.index.settings.kind == "flat"
-    assert report.recall_after == 1
-    assert again.index.settings.recall == before.index.settings.recall
-    assert again.count() == ROWS
-    found = again.search(np.eye(DIM, dtype=np.float32)[0], limit=10)[0]
-    assert len({hit.id for hit in found} & {hit.id for hit in answered}) >= 7
+    assert again.info.milvus_name != old
+    assert again.index.describe().kind == again.index.settings.kind == "ivf_sq8"
+    assert again.index.settings.tuning is not None
+    assert again.index.settings.recall == 0.9
+    assert again.count() == 50
     assert store.generations(name).info.previous is None
+
+
+def test_a_collection_whose_index_a_kill_dropped_gets_another_one(
+    store: Store, few: Collection
+) -> None:
+    assert isinstance(store.backend, MilvusBackend)
+    milvus, stored = store.backend._connection.client(), few.info.milvus_name
+    milvus.release_collection(stored)
+    milvus.drop_index(stored, EMBEDDING)
+    with Store.open(store.uri) as second:
+        report = replace_in_place(second, few.info.name, None)
+        again = second.collection(few.info.name)
+        assert (report.after, again.index.describe().kind) == ("hnsw", "hnsw")
+        assert again.search(many(50)[3].embedding, limit=1)[0][0].record.size == 3
 
 
 def test_a_kind_that_the_server_lacks_is_refused_before_anything_changes(
