@@ -9,6 +9,7 @@ from typing import Any
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection, Store
+from clipsearch.transfer.bulk_layout import is_bulk_layout, read_bulk_rows
 from clipsearch.transfer.column_mapping import ColumnChoice, ColumnMapping
 from clipsearch.transfer.copy_collection import add_failures, open_target
 from clipsearch.transfer.export_facts import ExportFacts
@@ -80,14 +81,20 @@ def import_embeddings(
     """Store vectors that another program made with the model of the collection.
 
     Vectors are scaled to length 1. See `ColumnChoice` for the paths, from which the ids are made.
-    Raises UsageError if a column is missing, or vectors have another number of dimensions.
+    Files of `clipsearch ingest --bulk` are read exactly. Raises UsageError if a column is missing,
+    or vectors have another number of dimensions.
     """
     report = ImportReport()
     dim = collection.info.model.dim
-    mappings = [ColumnMapping(file.schema(), choice, dim) for file in files]
-    for file, mapping in zip(files, mappings, strict=True):
-        report.unused |= set(mapping.unused(file.schema()))
-    _import(files, (mapping.read for mapping in mappings), collection, report, progress)
+    readers: list[Read] = []
+    for file in files:
+        mapping = ColumnMapping(file.schema(), choice, dim)
+        if is_bulk_layout(file.schema()):
+            readers.append(read_bulk_rows)
+        else:
+            readers.append(mapping.read)
+            report.unused |= set(mapping.unused(file.schema()))
+    _import(files, iter(readers), collection, report, progress)
     collection.finish_writes()
     return report
 

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clipsearch.models.base import ModelIdentity
+from clipsearch.store import Store
 from clipsearch.store.pymilvus_schema import pymilvus_schema
 from clipsearch.store.schema import SCHEMA_VERSION, image_schema
+from clipsearch.transfer.column_mapping import ColumnChoice
+from clipsearch.transfer.import_files import import_embeddings
+from clipsearch.transfer.table_files import find_files
 from clipsearch.types import ImageRow
 from ingest.ray.bulk_files import BulkFolder, remove_duplicates, to_bulk_table
-from tests.helpers.full_rows import full_rows
+from tests.helpers.full_rows import contents, full_rows
 
 pytest.importorskip("pyarrow")
 
@@ -82,3 +87,18 @@ def test_vectors_are_exact(tmp_path: Path) -> None:
     table = folder.read(folder.write(rows, SCHEMA_VERSION, 1))
     read = np.array(table.column("embedding").to_pylist(), dtype=np.float32)
     assert np.array_equal(read, np.stack([row.embedding for row in rows]))
+
+
+def test_import_restores_the_rows(tmp_path: Path, store: Store) -> None:
+    rows = full_rows(12)
+    folder = BulkFolder(str(tmp_path / "bulk"))
+    folder.create()
+    folder.write(rows, SCHEMA_VERSION, 1)
+    model = ModelIdentity("model", len(rows[0].embedding), "w", "p")
+    collection = store.create("from_bulk", model)
+    report = import_embeddings(find_files([tmp_path / "bulk"]), ColumnChoice(), collection)
+    assert not report.failed
+    assert not report.unused
+    expected = {row.record.id: (row.record, row.embedding.tobytes()) for row in rows}
+    assert {key: value[:2] for key, value in contents(collection).items()} == expected
+    store.drop("from_bulk")
