@@ -98,14 +98,14 @@ class Index(SearchAPI, ReindexingSession, ParquetSession):
 
         Until then searches may miss images. Ctrl-C stops the waiting, not the server.
         """
-        shown = 0
+        shown = -1  # before the first look
 
         def show(covered: int, total: int) -> None:
             nonlocal shown
             if progress is not None:
                 progress.total = total
-                progress.update(covered - shown)
-            elif not shown and covered < total:
+                progress.update(covered - max(0, shown))
+            elif shown < 0 and covered < total:
                 log.info("building the index: %s of %s rows", f"{covered:,}", f"{total:,}")
             shown = covered
 

@@ -43,8 +43,10 @@ class TransferKills:
         end = self.kills + kills
         while self.kills < end:
             self._target.unlink(missing_ok=True)
-            present = 0
-            while self._is_killed(operation, end):
+            present = -1
+            while (
+                self.kills < end and present < ROWS and self._run_child(operation, is_killed=True)
+            ):
                 with Store.open(self._target) as store:
                     collection = store.find("images")
                     stored = contents(collection) if collection else {}
@@ -52,12 +54,13 @@ class TransferKills:
                 assert len(stored) >= present, "rows of the target were lost"
                 present = len(stored)
                 self.interrupted_rows += 0 < present < ROWS
+            self._run_child(operation, is_killed=False)
             with Store.open(self._target) as store:
                 assert contents(store.collection("images")) == self._wanted
             self.completions += 1
 
-    def _is_killed(self, operation: str, end: int) -> bool:
-        """Run one child; return whether it was killed, and not complete."""
+    def _run_child(self, operation: str, *, is_killed: bool) -> bool:
+        """Run one child; return whether it was killed before it had completed."""
         paths = (self._source, self._target, self._file)
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.transfer", operation, *paths],
@@ -66,7 +69,7 @@ class TransferKills:
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        if self.kills < end:
+        if is_killed:
             time.sleep(self._random.uniform(0, SECONDS))
             child.kill()
         status = child.wait()
