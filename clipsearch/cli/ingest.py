@@ -27,7 +27,7 @@ from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine
 from ingest.report import IngestReport
-from ingest.sources.source import open_source
+from ingest.sources.source import SourceOptions, open_source
 
 
 @click.command()
@@ -55,6 +55,7 @@ from ingest.sources.source import open_source
     show_default=True,
     help="On a Milvus server: wait until its index covers the new images.",
 )
+@ingest_options.sources
 @ingest_options.ray_engine
 @ingest_options.quiet
 @ingest_options.index
@@ -76,6 +77,7 @@ def ingest(
     rehash: bool,
     yes: bool,
     wait: bool,
+    source_options: SourceOptions,
     engine: RayEngine | None,
     index_kind: str,
     recall: float | None,
@@ -85,16 +87,18 @@ def ingest(
     """Add the images in folders and files to a collection.
 
     PATH may be - to read paths from standard input, separated by newlines or NUL bytes, in UTF-8 or
-    UTF-16. Unchanged files are skipped after a stat call. An interrupted ingestion continues with
+    UTF-16. Also s3://, gs://, az:// and hf:// URIs, tar archives and Parquet files. Unchanged files are skipped after a stat call. An interrupted ingestion continues with
     the next run.
 
     \b
     clipsearch ingest ~/Pictures
     clipsearch ingest ~/Pictures --prune --exclude "*.gif"
+    clipsearch ingest "shards/{000..099}.tar"
     find . -name "*.jpg" -print0 | clipsearch ingest -
     """
     # Neither a mistyped path nor an empty folder creates a store.
-    source = open_source(_read_paths(paths, whole_disk=yes), selection, strict="-" not in paths)
+    given = _read_paths(paths, whole_disk=yes)
+    source = open_source(given, selection, source_options, strict="-" not in paths)
     choices = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)

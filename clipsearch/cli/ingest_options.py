@@ -12,6 +12,9 @@ from clipsearch.files.walk import FileSelection
 from clipsearch.store.index_choice import AUTO, CHOICES
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine
+from ingest.sources.fields import FieldSelection
+from ingest.sources.parquet_source import ParquetOptions
+from ingest.sources.source import SourceOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,3 +144,33 @@ def ray_engine(command: F) -> F:
         return command(*args, engine=chosen if engine == "ray" else None, **options)
 
     return cast("F", with_engine)
+
+
+def sources(command: F) -> F:
+    """Add options that are passed to the command as one `SourceOptions`."""
+
+    @click.option(
+        "--image-column", metavar="NAME", help="Of Parquet files.  [default: the usual ones]"
+    )
+    @click.option(
+        "--metadata-columns",
+        metavar="NAMES",
+        help="Store only these columns of Parquet files, or fields of the JSON in archives: a,b.",
+    )
+    @click.option("--no-metadata", is_flag=True, help="Store none of them.")
+    @wraps(command)
+    def with_sources(
+        *args: Any,
+        image_column: str | None,
+        metadata_columns: str | None,
+        no_metadata: bool,
+        **options: Any,
+    ) -> Any:
+        if no_metadata and metadata_columns:
+            raise UsageError("give --metadata-columns or --no-metadata, not both")
+        names = [name.strip() for name in (metadata_columns or "").split(",") if name.strip()]
+        chosen = tuple(names) if names or no_metadata else None
+        source_options = SourceOptions(FieldSelection(chosen), ParquetOptions(image_column))
+        return command(*args, source_options=source_options, **options)
+
+    return cast("F", with_sources)

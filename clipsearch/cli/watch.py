@@ -8,13 +8,21 @@ import click
 from clipsearch.cli import ingest_options, options
 from clipsearch.cli.progress import progress_bar
 from clipsearch.cli.watch_output import WatchOutput
-from clipsearch.errors import BusyStoreError, DamagedStoreError, ModelMismatchError, StoreError
+from clipsearch.errors import (
+    BusyStoreError,
+    DamagedStoreError,
+    ModelMismatchError,
+    StoreError,
+    UsageError,
+)
 from clipsearch.files.changes import FileChanges
 from clipsearch.files.discover import FileSource
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
+from clipsearch.locations.archive_names import is_archive
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
+from clipsearch.remote_path import RemotePath, locate
 from clipsearch.session import daemon_of
 from clipsearch.uri import parse_uri
 from ingest.options import IngestOptions
@@ -71,6 +79,11 @@ def watch(
     clipsearch watch ~/Pictures ~/Screenshots --exclude "*.gif"
     clipsearch watch /mnt/nas --poll 60
     """
+    for path in map(locate, paths):
+        if isinstance(path, RemotePath) or is_archive(path):
+            raise UsageError(
+                f"{path} cannot be watched, only local folders: `clipsearch ingest` it"
+            )
     locations = FileSource(paths, selection).locations  # a mistyped path is an error
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
