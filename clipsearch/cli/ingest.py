@@ -87,8 +87,9 @@ def ingest(
     """Add the images in folders and files to a collection.
 
     PATH may be - to read paths from standard input, separated by newlines or NUL bytes, in UTF-8 or
-    UTF-16. Also s3://, gs://, az:// and hf:// URIs, tar archives and Parquet files. Unchanged files are skipped after a stat call. An interrupted ingestion continues with
-    the next run.
+    UTF-16. It may also be a tar archive, a Parquet file, or a URI such as s3://bucket/prefix.
+    Unchanged files are skipped after a stat call. An interrupted ingestion continues with the next
+    run.
 
     \b
     clipsearch ingest ~/Pictures

@@ -80,10 +80,8 @@ def watch(
     clipsearch watch /mnt/nas --poll 60
     """
     for path in map(locate, paths):
-        if isinstance(path, RemotePath) or is_archive(path):
-            raise UsageError(
-                f"{path} cannot be watched, only local folders: `clipsearch ingest` it"
-            )
+        if isinstance(path, RemotePath) or (is_archive(path) and path.is_file()):
+            raise UsageError(f"{path} cannot be watched, only local folders: run ingest again")
     locations = FileSource(paths, selection).locations  # a mistyped path is an error
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
