@@ -8,10 +8,9 @@ from clipsearch.errors import DamagedStoreError
 from clipsearch.store import Store
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.file_backend import FileBackend
-from clipsearch.store.key_values import CATALOG
 from clipsearch.store.lite_check import FileDamage
 from clipsearch.store.row_check import DamagedRow
-from clipsearch.store.schema import CHECKSUM, stored_fields
+from clipsearch.store.schema import CATALOG, CHECKSUM, stored_fields
 from ingest.restore import Load, restore
 
 

@@ -20,6 +20,7 @@ from clipsearch.errors import (
 )
 from clipsearch.startup import begin_loading, import_pymilvus
 from clipsearch.store import client, local_store, server_errors, server_retry
+from clipsearch.store.lite_pointer import read_pointer
 from clipsearch.store.local_store import LiteServer
 from clipsearch.store.milvus_errors import explain_lite, foreign_errors, is_too_large
 from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
@@ -201,7 +202,9 @@ class MilvusConnection:
         require_open_files(self.uri)
         address = self.server.address if self.server else self._address
         if self._preload is not None and self.server is not None and native_library() is not None:
-            self._preload_channel = begin_loading(address, self._preload)
+            self._preload_channel = begin_loading(
+                address, read_pointer(self.server.path, self._preload)
+            )
         lite = None if self.server is None else address
         self._client = client.connect(self._location, lite, self._token)
         self._address = address

@@ -14,10 +14,9 @@ from clipsearch.consistency import Consistency
 from clipsearch.errors import DamagedStoreError
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
-from clipsearch.store.schema import CollectionSchema
+from clipsearch.store.schema import CATALOG, CollectionSchema
 from clipsearch.store.server_errors import MissingIndexError
 
-CATALOG = "clipsearch_catalog"
 _SCHEMA = CollectionSchema({"key": 512, "value": 65_535}, (), "nothing", 2)
 _PLACEHOLDER = np.array([1, 0], dtype=np.float32)  # Milvus requires a vector in every row
 _HEX_DIGITS = "0123456789abcdef"

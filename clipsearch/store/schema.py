@@ -31,6 +31,9 @@ Entity: TypeAlias = dict[str, Any]
 LIST_TEXT_BYTES = 1_024
 """Maximum length of each string in a list field."""
 
+CATALOG = "clipsearch_catalog"
+"""The collection with the catalog; see `clipsearch.store.catalog`."""
+
 ID_LENGTH = 32
 PATH_BYTES = 16_384
 """Size of the path field: four times Linux's PATH_MAX, as a URI triples an escaped byte."""

@@ -12,6 +12,8 @@ from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.lite_pointer import read_pointer
+from clipsearch.store.milvus_lite import native_library
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.types import Failure
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
@@ -86,6 +88,18 @@ def test_a_switch_can_be_taken_back_and_the_replaced_generation_dropped(store: S
     store.drop("images")
     assert store.backend.collection_names() == ["clipsearch_catalog"]
     assert store.create("images", MODEL).count() == 0
+
+
+@pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
+def test_the_generation_in_use_is_loaded_early(store: Store, path: Path) -> None:
+    assert read_pointer(path, "images") == "images"
+    _build(store)
+    assert read_pointer(path, "images") == "images_g2"
+    assert read_pointer(path, "unknown") == "unknown"
+    assert read_pointer(path.with_name("none.db"), "images") == "images"
+    store.close()
+    with Store.open(path, preload="images") as again:
+        assert again.collection("images").count() == 40
 
 
 def test_an_unfinished_generation_is_continued_or_canceled(store: Store) -> None:
