@@ -12,7 +12,7 @@ BLOCK_ROWS, LATER_ROWS = 512, 1_024
 """Rows of the two sides of a matrix product. If all are alike, its pairs take 20 MB."""
 
 TOLERANCE = 1e-5  # float32 rows of equal direction have cosines a little below 1
-ROUNDING = 1e-5  # of a bound
+ROUNDING = 1.1e-3  # of a bound: coordinates in float16 are off by up to 2^-11 of themselves
 
 WIDTHS = (32, 64, 128, 256)
 SAMPLE_ROWS = 2_048
@@ -42,7 +42,7 @@ class CloseVectors:
     def __init__(self, vectors: VectorSource, limit: float) -> None:
         """Measure on a sample how short a form suffices for cosines of at least `limit`."""
         self._vectors = vectors
-        self._short: Vectors | None = None
+        self._short: NDArray[np.float16] | None = None
         if len(vectors) > SAMPLE_ROWS:
             random = np.random.default_rng(0)
             rows = np.sort(random.choice(len(vectors), SAMPLE_ROWS, replace=False))
@@ -51,7 +51,7 @@ class CloseVectors:
             _, axes = np.linalg.eigh(fitted.T.astype(np.float64) @ fitted)
             self._axes = axes[:, ::-1].astype(np.float32)  # the longest first
             if width := self._choose_width(tried, limit):
-                self._short = np.empty((len(vectors), width + 1), dtype=np.float32)
+                self._short = np.empty((len(vectors), width + 1), dtype=np.float16)
                 for block in blocks(len(vectors), LATER_ROWS):
                     self._short[block] = self._shorten(vectors.read(block), width)
 
@@ -73,7 +73,8 @@ class CloseVectors:
         if self._short is None:
             scores = self._vectors.read(rows) @ self._vectors.read(others).T
             return _select(scores, limit, rows, others, matters)
-        bounds = self._short[rows] @ self._short[others].T
+        short, others_short = (self._short[some].astype(np.float32) for some in (rows, others))
+        bounds = short @ others_short.T
         first, second = _where(bounds >= limit - ROUNDING, rows, others, matters)
         if len(first) * DENSE > bounds.size:
             scores = self._vectors.read(rows) @ self._vectors.read(others).T
