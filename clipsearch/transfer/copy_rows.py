@@ -68,7 +68,7 @@ def copy_rows(
     for number in range(MAX_PASSES):
         rows = source.count()
         share = 1.0 if compare_all else min(1.0, SAMPLE_ROWS / max(1, rows))
-        done = _Pass(source, target, delete=delete, share=share if number else 0.0)
+        done = _Pass(source, target, delete=delete, share=share)
         with open_progress("verify" if number else "copy", rows) as progress:
             for low, high in id_ranges(rows):
                 copied = done.copy_range(low, high)
@@ -76,10 +76,9 @@ def copy_rows(
                     progress.update(copied)
         sent += done.sent
         deleted += done.deleted
-        if done.sent or done.deleted:
-            target.finish_writes()
-        elif number:
+        if not (done.sent or done.deleted):
             break
+        target.finish_writes()
     is_complete = not (done.sent or done.deleted)
     return CopiedRows(done.rows, sent, done.extra, deleted, done.damaged, done.refused, is_complete)
 
