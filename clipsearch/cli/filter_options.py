@@ -1,12 +1,16 @@
 """Options that choose images of a collection by their metadata."""
 
+from pathlib import Path
+
 import click
 
-from clipsearch.cli.options import PATH, add_options
-from clipsearch.cli.param_types import byte_size, moment, near
+from clipsearch.cli.options import add_options
+from clipsearch.cli.param_types import Location, byte_size, moment, near
 
 filters = add_options(
-    click.option("--under", type=PATH, metavar="DIR", help="Only images in this folder."),
+    click.option(
+        "--under", type=Location(path_type=Path), metavar="DIR", help="Only images in this folder."
+    ),
     click.option(
         "--glob",
         metavar="PATTERN",

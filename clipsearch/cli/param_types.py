@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -10,6 +10,7 @@ from clipsearch.config import parse_size
 from clipsearch.errors import UsageError, shorten
 from clipsearch.query.moment import parse_moment
 from clipsearch.query.place import Near, parse_near
+from clipsearch.remote_path import RemotePath, locate
 
 MAX_BYTES = 2**63
 """The store holds sizes as signed integers of 64 bits."""
@@ -53,3 +54,12 @@ def near(text: str) -> Near:
         return parse_near(text)
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
+
+
+class Location(click.Path):
+    """A path, or the URI of an object store, in which "//" stays."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a Path, or a RemotePath."""
+        location = locate(value)
+        return location if isinstance(location, RemotePath) else super().convert(value, param, ctx)

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from clipsearch.cli.param_types import Location
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.stored_file import open_stored_file
 from clipsearch.images.decode import decode
 from clipsearch.locations import object_store
+from clipsearch.query.condition import select_rows
+from clipsearch.query.filters import Filters
 from clipsearch.remote_path import RemotePath, locate
 from clipsearch.store import Collection
 from ingest.options import IngestOptions
@@ -144,3 +147,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _fail(*_: Any, **__: Any) -> None:
     raise ConnectionError("unreachable")
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_prefix_is_a_filter(collection: Collection, encoder: ColorEncoder) -> None:
+    run(collection, encoder, PREFIX)
+    under = Location(path_type=Path).convert(PREFIX, None, None)
+    assert len(list(select_rows(collection, Filters(under=under)))) == 3
+    assert len(list(select_rows(collection, Filters(under=locate(f"{PREFIX}/none"))))) == 0
+    assert len(list(select_rows(collection, Filters(glob="*red*")))) == 1
