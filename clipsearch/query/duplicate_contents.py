@@ -29,15 +29,16 @@ Quality = tuple[int, bool, int, str]
 class Contents:
     """The n different contents, as they were read; 0.5 kB each.
 
-    `paths` and `sides` (width, height) are those of the best file of each content. `copies` has the
-    content's number and the id of every file. `failures` are the files that do not have the stored
-    content any more.
+    `paths` and `sides` (width, height) are those of the best file of each content. `ids` and
+    `numbers` are the id of every file and the number of its content. `failures` are the
+    files that do not have the stored content any more.
     """
 
     paths: list[str] = field(default_factory=list)
     sides: "array[int]" = field(default_factory=lambda: array("q"))
     qualities: list[Quality] = field(default_factory=list)
-    copies: list[tuple[int, str]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    numbers: "array[int]" = field(default_factory=lambda: array("q"))
     failures: list[Failure] = field(default_factory=list)
 
     def order(self) -> Rows:
@@ -53,7 +54,8 @@ class Contents:
 
     def add(self, record: ImageRecord, number: int) -> None:
         """Note a file of a content, which is new if its number is the next."""
-        self.copies.append((number, record.id))
+        self.ids.append(record.id)
+        self.numbers.append(number)
         best = quality(record)
         if number == len(self.paths):
             self.paths.append(str(record.path))

@@ -105,10 +105,12 @@ def _groups(
     sizes = np.bincount(leaders, minlength=len(order))
     leader_of = np.empty(len(order), dtype=np.intp)  # by the number of the content
     leader_of[order] = leaders
+    leader_of_file = leader_of[np.array(contents.numbers, dtype=np.intp)]
+    is_grouped = np.bincount(leader_of_file, minlength=len(order))[leader_of_file] > 1
     ids: defaultdict[int, list[str]] = defaultdict(list)
-    for number, image_id in contents.copies:
-        ids[int(leader_of[number])].append(image_id)
-    groups_of_ids = {leader: found for leader, found in sorted(ids.items()) if len(found) > 1}
+    for file in map(int, np.flatnonzero(is_grouped)):
+        ids[int(leader_of_file[file])].append(contents.ids[file])
+    groups_of_ids = dict(sorted(ids.items()))
     by_leader = np.argsort(leaders, kind="stable")
     starts = np.cumsum(sizes) - sizes
     records = _records(
