@@ -14,7 +14,9 @@ CHECKS = (
     ["ruff", "format", "--check"],
     ["mypy"],
     ["sphinx", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "build/docs"],
-    ["pytest", *sys.argv[1:]],  # last, so that its summary is the last line
+    # Many tests wait for another process. Modules stay together, and with them what they share.
+    # Last, so that its summary is the last line.
+    ["pytest", "-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup", *sys.argv[1:]],
 )
 
 

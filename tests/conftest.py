@@ -35,6 +35,17 @@ def pytest_terminal_summary(
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that one process runs when several share the work.
+
+    Those of a module share its fixtures; those that need a Milvus server share that.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = "milvus_server" if "milvus_server" in fixtures else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real photographs beside the project; tests that need it skip without it."""
