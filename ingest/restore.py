@@ -36,9 +36,9 @@ def restore(collection: Collection, damaged: Sequence[DamagedRow], load: Load) -
     outcomes = _embed(collection, {path for path in files if path is not None}, load)
     written = {image_id(path) for path, outcome in outcomes.items() if outcome == RESTORED}
     keys = {key for row in damaged for key in row.keys} - written
+    collection.archives.clear()  # first, so that the next ingestion adds what is removed here
     # What is no id at all cannot be in a filter.
     collection.delete([key for key in keys if len(key) == ID_LENGTH and key.isalnum()])
-    collection.archives.remove(collection.archives.read())  # rows of them may be lost
     collection.finish_writes()
     return [LOST_PATH if path is None else outcomes[path] for path in files]
 

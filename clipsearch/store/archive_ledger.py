@@ -52,3 +52,7 @@ class ArchiveLedger:
     def remove(self, paths: Iterable[Path]) -> None:
         """Forget archives, so that they are read again; unknown ones are not an error."""
         self._values.delete([self._prefix + image_id(path) for path in paths])
+
+    def clear(self) -> None:
+        """Forget all archives, as rows of them may be lost."""
+        self._values.delete(list(self._values.read(self._prefix)))

@@ -215,7 +215,7 @@ class Store:
         stored = name if info is None else info.milvus_name
         exists = stored in self.backend.collection_names()
         self.backend.begin_writes()
-        self._catalog.set_rows(stored, self.backend.count(stored) if exists else 0)
+        self._catalog.accept_loss(stored, self.backend.count(stored) if exists else 0)
         self.backend.end_writes()
 
     def disk_bytes(self) -> int | None:

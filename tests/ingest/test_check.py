@@ -16,6 +16,7 @@ import pytest
 
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.files.discover import FileSource
+from clipsearch.images.hashing import image_id
 from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
 from clipsearch.store.milvus_lite import native_library
@@ -24,6 +25,8 @@ from clipsearch.types import ImageRow
 from ingest.check import CheckReport, check
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
+from ingest.sources.source import open_source
+from tests.helpers.archives import sample, write_tar
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import old_schema
@@ -162,6 +165,28 @@ def test_lost_rows_are_counted_and_ingested_again(path: Path, folder: Path) -> N
     with Store.open(path) as store:
         fill(store.collection("images"), folder)
     assert [report.is_clean for report in run_check(path)] == [True]
+    assert same(read(path), sound)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_lost_members_of_archives_are_ingested_again(
+    path: Path, folder: Path, tmp_path: Path, lost: int
+) -> None:
+    shard = write_tar(tmp_path / "1.tar", [*sample("a", "red"), *sample("b", "blue")])
+    other = write_tar(tmp_path / "2.tar", sample("c", "lime"))
+
+    def ingest_all(store: Store) -> None:
+        source = open_source([folder, shard, other])
+        ingest(source, store.collection("images"), ColorEncoder(), IngestOptions())
+
+    with Store.open(path) as store:
+        ingest_all(store)
+    sound = read(path)
+    with Store.open(path) as store:
+        store.backend.delete("images", [image_id(shard / n) for n in ("a.png", "b.png")[:lost]])
+    assert [report.lost for report in run_check(path, repair=True)] == [lost]
+    with Store.open(path) as store:
+        ingest_all(store)
     assert same(read(path), sound)
 
 
