@@ -1,5 +1,6 @@
 """Archives and prefixes in an ingestion: which are unchanged, and what is gone from them."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,12 +12,15 @@ from clipsearch.locations.archive_names import find_archive
 from clipsearch.locations.object_store import find_object, list_objects
 from clipsearch.remote_path import RemotePath
 from clipsearch.store import Collection, filters
-from clipsearch.store.schema import decode_path
+from clipsearch.store.schema import METADATA, decode_path, record_fields
 from clipsearch.types import Failure
 from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
 from ingest.prune import SUSPICIOUS, MissingFiles
+from ingest.report import Tally
 from ingest.sources.source import Source, Sources
+
+log = logging.getLogger("clipsearch")
 
 
 def recall_archives(
@@ -57,6 +61,24 @@ def record_archives(
             for path, state in states.items()
         }
     )
+
+
+def note_metadata(source: Source, collection: Collection | None, tally: Tally) -> None:
+    """Count metadata that was cut, and warn if a collection of an older version stores none."""
+    if not isinstance(source, Sources):
+        return
+    found = source.metadata
+    tally.metadata_cut, tally.first_cut = found.cut, found.first_cut
+    if collection is None or METADATA in record_fields(collection.info.schema_version):
+        return
+    if found.images:
+        log.warning(
+            "the metadata of %s images is not stored, as the collection %r was made by an older "
+            "version: `clipsearch reindex` adds the field, and then `clipsearch ingest --rehash` "
+            "the metadata",
+            f"{found.images:,}",
+            collection.info.name,
+        )
 
 
 def find_missing_members(collection: Collection, source: Source, *, force: bool) -> MissingFiles:

@@ -26,6 +26,11 @@ class StoredCopies:
     def __bool__(self) -> bool:
         return bool(self._records)
 
+    def has_metadata_of(self, file: HashedFile) -> bool:
+        """Whether the row of a file has what its source says about it, if that says anything."""
+        given = file.file.metadata
+        return not given or any(r.id == file.id and r.metadata == given for r in self._records)
+
     @property
     def any_id(self) -> str:
         """The id of one of them."""

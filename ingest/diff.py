@@ -14,6 +14,7 @@ from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.images.hashing import image_id
 from clipsearch.locations.content import IN_MEMORY, Held
 from clipsearch.store import Collection
+from clipsearch.store.schema import METADATA, record_fields
 from clipsearch.types import Failure
 from ingest.copies import StoredCopies
 from ingest.known_failures import KnownFailures
@@ -58,6 +59,9 @@ class Changes:
         self._progress = progress
         self._max_pixels = options.max_pixels
         self._rehash = options.rehash
+        self._has_metadata = collection is None or (
+            METADATA in record_fields(collection.info.schema_version)
+        )
         self._moved_from: set[str] = set()
         self.failures = failures or KnownFailures(
             collection.failures() if collection else [], limits=(options.max_pixels,)
@@ -96,6 +100,15 @@ class Changes:
                 self._moved_from.add(old.id)
                 return "moved", old.id
         return "copied", None
+
+    def is_unchanged(self, file: HashedFile, copies: StoredCopies) -> bool:
+        """Tell whether the row of a file with known content need not be written again."""
+        return (
+            file.id in copies
+            and file.id in self.current
+            and not file.file.recheck
+            and (not self._has_metadata or copies.has_metadata_of(file))
+        )
 
     def fail(self, failure: Failure) -> None:
         """Count a file that cannot be stored."""

@@ -8,7 +8,7 @@ from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from clipsearch.types import Failure
-from ingest.archives import find_missing_members, recall_archives
+from ingest.archives import find_missing_members, note_metadata, recall_archives
 from ingest.diff import LOOKUP, Changes
 from ingest.options import IngestOptions
 from ingest.prune import find_missing
@@ -45,6 +45,7 @@ def preview(
         members = find_missing_members(collection, source, force=options.force)
         tally.removed = len({*missing.ids, *members.ids})
         tally.refused = [*missing.refusals, *members.refusals]
+    note_metadata(source, collection, tally)
     return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=True)
 
 

@@ -176,12 +176,11 @@ class Ingestion:
 
     def _reuse(self, file: HashedFile, source: ImageRow, copies: StoredCopies) -> None:
         """Give a file the vector of another one with the same content."""
-        outcome, old_id = self._changes.classify(file, copies)
-        is_current = file.id in self._changes.current and not file.file.recheck
-        if outcome == "unchanged" and is_current:
-            self._tally.outcomes[outcome] += 1
+        if self._changes.is_unchanged(file, copies):
+            self._tally.outcomes["unchanged"] += 1
             self._changes.advance()
             return
+        outcome, old_id = self._changes.classify(file, copies)
         self._writer.add(row_of_copy(source, file), outcome, replaces=old_id)
         self._changes.advance()
 

@@ -46,6 +46,7 @@ class IngestReport:
     without `prune`. `refused`: why rows of missing files were kept with it. `skipped`: files in
     folders that are not images of a known format. `seconds`: wall-clock time. `truncated`: stored
     files that lack some of their pixels. `stages`: the work of each stage, if workers did it.
+    `metadata_cut`: images of which a source says more than is stored; the first is `first_cut`.
     """
 
     stored: int
@@ -61,6 +62,8 @@ class IngestReport:
     dry_run: bool
     truncated: tuple[Path, ...] = ()
     stages: Mapping[str, StageTime] = field(default_factory=dict)
+    metadata_cut: int = 0
+    first_cut: Path | None = None
 
     @property
     def found(self) -> int:
@@ -77,6 +80,7 @@ class IngestReport:
         return asdict(self) | {
             "failed": failed,
             "truncated": [str(path) for path in self.truncated],
+            "first_cut": str(self.first_cut) if self.first_cut else None,
             "found": self.found,
             "skipped": self.skipped.suffixes,
             "raw_pairs": self.skipped.raw_pairs,
@@ -112,6 +116,9 @@ class IngestReport:
             yield f"stored, truncated: {escape_control(str(path))}"
         if (more := len(self.truncated) - SHOWN_TRUNCATED) > 0:
             yield f"… and {more:,} more that are truncated"
+        if self.metadata_cut:
+            first = escape_control(str(self.first_cut))
+            yield f"metadata is cut, as it is too long: {self.metadata_cut:,} images, first {first}"
         if self.gone:
             yield f"{self.gone:,} gone: their files no longer exist; --prune removes them"
         yield from self.refused
@@ -128,6 +135,8 @@ class Tally:
     refused: list[str] = field(default_factory=list)
     truncated: list[Path] = field(default_factory=list)
     stages: dict[str, StageTime] = field(default_factory=dict)
+    metadata_cut: int = 0
+    first_cut: Path | None = None
 
     def note(self, outcomes: Mapping[Outcome, int], stages: Mapping[str, StageTime]) -> None:
         """Add what workers counted, and their time."""
@@ -157,4 +166,6 @@ class Tally:
             dry_run=dry_run,
             truncated=tuple(self.truncated),
             stages=dict(self.stages),
+            metadata_cut=self.metadata_cut,
+            first_cut=self.first_cut,
         )

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from clipsearch.files.disks import mounted_disks
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
-from ingest.archives import find_missing_members, recall_archives, record_archives
+from ingest.archives import find_missing_members, note_metadata, recall_archives, record_archives
 from ingest.diff import Changes
 from ingest.options import IngestOptions
 from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
@@ -64,6 +64,7 @@ def ingest_with(
         only_folders = len(source.roots) == len(source.locations)
         existing = tally.outcomes.total() if only_folders else None
         tally.gone = count_gone(collection, source.roots, expected=existing)
+    note_metadata(source, collection, tally)
     return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=False)
 
 

@@ -136,7 +136,7 @@ class ColumnMapping:
                         for name, value in values.items()
                         if name not in self._known and name not in self._checked
                     }
-                ),
+                )[0],
             )
         except (TypeError, ValueError, OverflowError) as error:
             return f"a value does not fit ({error})"

@@ -12,6 +12,7 @@ from clipsearch.files.skipped import SkippedFiles
 from clipsearch.store.archive_ledger import ArchiveState
 from clipsearch.types import Failure, ImageRow
 from ingest.report import Outcome, StageTime, Tally
+from ingest.sources.fields import MetadataReader
 from ingest.sources.source import Source, Sources
 
 COLUMN = "item"
@@ -42,18 +43,25 @@ class Listing:
     """What a source knows after it was read, besides its images."""
 
     skipped: SkippedFiles
-    complete: Mapping[Path, ArchiveState]
+    complete: Mapping[Path, ArchiveState] = field(default_factory=dict)
+    present: Mapping[Path, set[str]] = field(default_factory=dict)
+    metadata: MetadataReader | None = None
 
     @classmethod
     def of(cls, source: Source) -> Self:
         """Return it for a source that was just read."""
-        return cls(source.skipped, source.complete if isinstance(source, Sources) else {})
+        if not isinstance(source, Sources):
+            return cls(source.skipped)
+        return cls(source.skipped, source.complete, source.present, source.metadata)
 
     def add_to(self, source: Source) -> None:
         """Add it to the source of which this was a part."""
         source.skipped.merge(self.skipped)
         if isinstance(source, Sources):
             source.complete.update(self.complete)
+            source.present.update(self.present)
+            if self.metadata is not None:
+                source.metadata.merge(self.metadata)
 
 
 @dataclass(slots=True)

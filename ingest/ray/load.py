@@ -93,11 +93,7 @@ class _Loader:
             if row is None:
                 yield same, None
                 continue
-            changed = [
-                file
-                for file in same
-                if file.id not in found or file.id not in self._changes.current or file.file.recheck
-            ]
+            changed = [file for file in same if not self._changes.is_unchanged(file, found)]
             self._tally.outcomes["unchanged"] += len(same) - len(changed)
             if changed:
                 yield changed, Embedded(without_content(changed), row, is_new=False)

@@ -70,11 +70,10 @@ class Sink:
             files = files[1:]
         source = stored or item.row
         for file in files:
-            outcome, old_id = self._changes.classify(file, found)
-            is_current = file.id in self._changes.current and not file.file.recheck
-            if outcome == "unchanged" and is_current:
-                tally.outcomes[outcome] += 1
+            if self._changes.is_unchanged(file, found):
+                tally.outcomes["unchanged"] += 1
             else:
+                outcome, old_id = self._changes.classify(file, found)
                 writer.add(row_of_copy(source, file), outcome, replaces=old_id)
 
 

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from clipsearch.records import Metadata, MetadataValue
 
@@ -28,14 +29,46 @@ class FieldSelection:
 
     names: tuple[str, ...] | None = None
 
-    def choose(self, values: Mapping[str, Any]) -> Metadata:
-        """Return the values to store; see `simple_values` for their form."""
+    def choose(self, values: Mapping[str, Any]) -> tuple[Metadata, bool]:
+        """Return the values to store, and whether one of them was cut or left out as too long.
+
+        See `simple_values` for their form.
+        """
         if self.names == ():
-            return {}
+            return {}, False
         simple = dict(simple_values(values))
         if self.names is not None:
             simple = {name: simple[name] for name in self.names if name in simple}
-        return _limit(simple)
+        stored = _limit(simple)
+        return stored, stored != simple
+
+
+class MetadataReader:
+    """Chooses the metadata of images, and counts those that have some, and where it was cut."""
+
+    def __init__(self, selection: FieldSelection) -> None:
+        self._selection = selection
+        self.images = 0
+        """The images with metadata."""
+        self.cut = 0
+        """Those whose metadata is not complete."""
+        self.first_cut: Path | None = None
+        """The location of the first of them."""
+
+    def read(self, location: Path, values: Mapping[str, Any]) -> Metadata:
+        """Return what to store of what a source says about the image at a location."""
+        metadata, is_cut = self._selection.choose(values)
+        self.images += bool(metadata)
+        self.cut += is_cut
+        if is_cut and self.first_cut is None:
+            self.first_cut = location
+        return metadata
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another one."""
+        self.images += other.images
+        self.cut += other.cut
+        self.first_cut = self.first_cut or other.first_cut
 
 
 def simple_values(
@@ -47,7 +80,7 @@ def simple_values(
     and anything else is left out.
     """
     for key, value in values.items():
-        name = _cut(f"{prefix}{_valid(str(key))}", NAME_BYTES)
+        name = f"{prefix}{_valid(str(key))}"
         if isinstance(value, Mapping) and prefix.count(".") < MAX_DEPTH:
             yield from simple_values(value, f"{name}.")
         elif (simple := _simple(value)) is not None:
@@ -65,14 +98,16 @@ def _simple(value: Any) -> MetadataValue | None:
         return value.isoformat()
     if isinstance(value, list | tuple):
         items = [str(item) for item in value if isinstance(item, str | int | float)]
-        return _cut(_valid(", ".join(items)), TEXT_BYTES) if items else None
-    return _cut(_valid(value), TEXT_BYTES) if isinstance(value, str) else None
+        return _valid(", ".join(items)) if items else None
+    return _valid(value) if isinstance(value, str) else None
 
 
 def _limit(values: Metadata) -> Metadata:
     kept: dict[str, MetadataValue] = {}
     left = ALL_BYTES
-    for name, value in values.items():
+    for long_name, long_value in values.items():
+        name = _cut(long_name, NAME_BYTES)
+        value = _cut(long_value, TEXT_BYTES) if isinstance(long_value, str) else long_value
         left -= len(json.dumps({name: value}, ensure_ascii=False).encode())
         if left < 0 or len(kept) == MAX_FIELDS:
             break

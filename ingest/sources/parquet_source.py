@@ -20,7 +20,7 @@ from clipsearch.locations.parquet_file import (
 from clipsearch.records import Metadata
 from clipsearch.remote_path import RemotePath, locate
 from clipsearch.types import Failure
-from ingest.sources.fields import FieldSelection
+from ingest.sources.fields import MetadataReader
 from ingest.sources.object_source import RemoteObject
 
 
@@ -32,7 +32,7 @@ class ParquetOptions:
 
 
 def parquet_images(
-    file: Path, mtime_ns: int, fields: FieldSelection, options: ParquetOptions
+    file: Path, mtime_ns: int, reader: MetadataReader, options: ParquetOptions
 ) -> Iterator[ImageFile | Failure]:
     """Yield the images of a Parquet file, row by row.
 
@@ -45,7 +45,7 @@ def parquet_images(
             has_bytes = is_binary(parquet.schema_arrow.field(column).type)
         for number, row in read_rows(file):
             location = file / column / str(number)
-            metadata = fields.choose(row)
+            metadata = reader.read(location, row)
             if has_bytes and (data := cell_bytes(row[column])) is not None:
                 content = Content.of_bytes(data)
                 yield ImageFile(location, content.size, mtime_ns, Held(content), metadata)

@@ -19,7 +19,7 @@ from clipsearch.locations.object_store import find_object
 from clipsearch.remote_path import RemotePath
 from clipsearch.store.archive_ledger import ArchiveState
 from ingest.sources.archive_state import Item, UnchangedArchive
-from ingest.sources.fields import FieldSelection
+from ingest.sources.fields import FieldSelection, MetadataReader
 from ingest.sources.object_source import object_images
 from ingest.sources.parquet_source import ParquetOptions, parquet_images
 from ingest.sources.patterns import expand
@@ -124,6 +124,8 @@ class Sources:
         """The states of the archives that the last iteration read to their end."""
         self.present: dict[Path, set[str]] = {}
         """The ids of the images of those of them that have changed."""
+        self.metadata = MetadataReader(options.fields)
+        """What the last iteration found of metadata."""
 
     @property
     def locations(self) -> list[Path]:
@@ -132,6 +134,7 @@ class Sources:
 
     def __iter__(self) -> Iterator[Item]:
         self.skipped, self.complete, self.present = SkippedFiles(), {}, {}
+        self.metadata = MetadataReader(self._options.fields)
         yield from self.files
         self.skipped.merge(self.files.skipped)
         for prefix in self.prefixes:
@@ -170,11 +173,10 @@ class Sources:
             self.complete[archive] = known
             yield UnchangedArchive(archive, known.images)
             return
-        fields = self._options.fields
         if is_tar(archive):
-            images = tar_images(archive, mtime_ns, fields, self.skipped)
+            images = tar_images(archive, mtime_ns, self.metadata, self.skipped)
         else:
-            images = parquet_images(archive, mtime_ns, fields, self._options.parquet)
+            images = parquet_images(archive, mtime_ns, self.metadata, self._options.parquet)
         count, is_whole = 0, True
         present: set[str] = set()
         for item in images:

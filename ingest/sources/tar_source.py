@@ -14,7 +14,7 @@ from clipsearch.images.optional import missing_decoders
 from clipsearch.locations.content import Origin
 from clipsearch.locations.tar_archive import Member, read_members
 from clipsearch.types import Failure
-from ingest.sources.fields import FieldSelection
+from ingest.sources.fields import MetadataReader
 
 SIDECARS = {".json": "", ".txt": "caption", ".cls": "cls"}
 """Files that describe the images of their sample, and the name of their only field."""
@@ -44,7 +44,7 @@ class _Sample:
 
 
 def tar_images(
-    archive: Path, mtime_ns: int, fields: FieldSelection, skipped: SkippedFiles
+    archive: Path, mtime_ns: int, reader: MetadataReader, skipped: SkippedFiles
 ) -> Iterator[ImageFile | Failure]:
     """Yield the images of a tar archive in order, in one pass; count other files in `skipped`.
 
@@ -53,8 +53,10 @@ def tar_images(
     try:
         for sample in _samples(archive, skipped):
             for member, origin in sample.images:
-                metadata = fields.choose(sample.describe(member.name)) if sample.sidecars else {}
-                yield ImageFile(archive / member.name, member.size, mtime_ns, origin, metadata)
+                path = archive / member.name
+                values = sample.describe(member.name)
+                metadata = reader.read(path, values) if values else {}
+                yield ImageFile(path, member.size, mtime_ns, origin, metadata)
     except OSError as error:
         yield os_failure(archive, error)
 

@@ -129,6 +129,18 @@ def test_tar_archives_are_read(images: Path, tmp_path: Path) -> None:
         assert report.found == expected.found > 43
         assert set(report.failed) == set(expected.failed)
         assert rows(index) == rows(local)
+        archives = index.collection.archives
+        assert archives.read() == local.collection.archives.read()
+        assert len(archives.read()) == 3  # not the damaged one
+
+        with tarfile.open(tmp_path / "0.tar", "w") as tar:
+            for path in sorted(images.iterdir())[3::3]:  # without the first one
+                tar.add(path, path.name)
+        options = IngestOptions(prune=True)
+        again = index.ingest(*shards[:2], engine=ENGINE, options=options)
+        assert again.removed == 1
+        left = rows(local).keys() - {image_id(tmp_path / "0.tar" / "00.png")}
+        assert rows(index).keys() == left
 
 
 class BrokenEncoder(ColorEncoder):

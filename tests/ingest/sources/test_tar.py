@@ -2,6 +2,7 @@ import gzip
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -9,18 +10,26 @@ from hypothesis import strategies as st
 
 from clipsearch.files.discover import ImageFile
 from clipsearch.locations.open_location import open_location
-from clipsearch.store import Collection
+from clipsearch.store import Collection, Store
 from clipsearch.types import Failure
 from ingest.dry_run import preview
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
+from ingest.reindex.run import ReindexOptions, reindex
 from ingest.removal import remove_images
 from ingest.report import IngestReport
-from ingest.sources.fields import FieldSelection
+from ingest.sources.fields import (
+    MAX_FIELDS,
+    NAME_BYTES,
+    TEXT_BYTES,
+    FieldSelection,
+    MetadataReader,
+)
 from ingest.sources.source import SourceOptions, open_source
 from tests.helpers.archives import Mode, image_bytes, sample, write_tar
 from tests.helpers.fakes import ColorEncoder
 from tests.helpers.ingestion import counts, embedding
+from tests.helpers.records import old_schema
 
 SAMPLES = [
     *sample("000001", "red", license="cc0"),
@@ -194,7 +203,9 @@ def test_descriptions_become_metadata(
             *sample("c", "green", long="x" * 9_000, number=2**80, nan=float("nan")),
         ],
     )
-    run(collection, encoder, shard)
+    report = run(collection, encoder, shard)
+    assert (report.metadata_cut, report.first_cut) == (1, shard / "c.png")
+    assert any(str(shard / "c.png") in line for line in report.lines())
     metadata = {record.path.stem: record.metadata for record in collection.scan()}
     assert metadata["a"] == {
         "license": "cc0",
@@ -208,8 +219,58 @@ def test_descriptions_become_metadata(
     assert str(metadata["c"]["long"]).endswith("x…")
     assert "nan" not in metadata["c"]
     chosen = SourceOptions(FieldSelection(("license",)))
-    ingest(open_source([shard], options=chosen), collection, encoder, IngestOptions())
+    again = ingest(open_source([shard], options=chosen), collection, encoder, IngestOptions())
+    assert again.metadata_cut == 0
     assert {str(record.metadata) for record in collection.scan()} == {"{'license': 'cc0'}", "{}"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"a": "x" * (TEXT_BYTES + 1)},
+        {"x" * (NAME_BYTES + 1): 1},
+        {f"{number}": number for number in range(MAX_FIELDS + 1)},
+        {f"{number}": "x" * 2_000 for number in range(9)},
+        {"a": {"b": ["x" * 1_500, "y" * 1_500]}},
+    ],
+    ids=["text", "name", "fields", "all", "list"],
+)
+def test_cut_metadata_is_counted_where_it_is_chosen(fields: dict[str, Any]) -> None:
+    reader = MetadataReader(FieldSelection())
+    assert reader.read(Path("/whole"), {"a": "x" * TEXT_BYTES, "null": None})
+    assert reader.cut == 0
+    for name in ("/first", "/second"):
+        assert reader.read(Path(name), fields | {"short": 1})
+    assert (reader.images, reader.cut, reader.first_cut) == (3, 2, Path("/first"))
+    chosen, is_cut = FieldSelection(("short",)).choose(fields | {"short": 1})
+    assert (chosen, is_cut) == ({"short": 1}, False)
+
+
+def test_an_older_collection_warns_once_and_gets_the_metadata_after_a_reindex(
+    tmp_path: Path, encoder: ColorEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    shard = write_tar(tmp_path / "s.tar", SAMPLES)
+    with Store.open(tmp_path / "old.db") as store:
+        with old_schema(version=4):
+            old = store.create("images", encoder.identity)
+        options = IngestOptions(rehash=True)
+        for count, given in (({"stored": 3}, IngestOptions()), ({"unchanged": 3}, options)):
+            caplog.clear()
+            assert counts(ingest(open_source([shard]), old, encoder, given)) == count
+            [message] = [text for text in caplog.messages if "metadata" in text]
+            assert "2 images" in message
+            assert "clipsearch reindex" in message
+        caplog.clear()
+        assert counts(run(old, encoder, shard)) == {"unchanged": 3}
+        assert not caplog.messages
+        reindex(store, "images", None, lambda _: encoder, ReindexOptions())
+        new = store.collection("images")
+        images = encoder.embedded_images
+        assert counts(ingest(open_source([shard]), new, encoder, options)) == {"unchanged": 3}
+        assert encoder.embedded_images == images
+        found = {record.path.stem: record.metadata for record in new.scan()}
+        assert found["000002"] == {"license": "by", "size": 3}
+        assert found["000003"] == {}
 
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
