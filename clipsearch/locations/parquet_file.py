@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,13 @@ from clipsearch.locations.object_store import open_object
 from clipsearch.locations.tar_archive import DamagedArchiveError
 from clipsearch.remote_path import RemotePath
 
-BATCH_ROWS = 64
+BATCH_ROWS = 16
+"""Rows in memory at once: each may hold an image of some MB."""
+
+BUFFER_BYTES = 1 << 20
+"""Of one column, read at once. By default pyarrow reads a row group as a whole, which may be all of
+a file."""
+
 _NAMES = ("image", "images", "jpg", "png", "bytes", "image_bytes", "content", "img", "photo")
 _PATH_NAMES = ("path", "file", "file_name", "filename", "image_path", "uri", "url", "image", "key")
 
@@ -48,41 +54,49 @@ def is_binary(kind: Any) -> bool:
     if types.is_struct(kind):
         index = kind.get_field_index("bytes")
         return index >= 0 and is_binary(kind.field(index).type)
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    is_bytes = (
+        types.is_binary,
+        types.is_large_binary,
+        types.is_binary_view,
+        types.is_fixed_size_binary,
+    )
+    return any(is_kind(kind) for is_kind in is_bytes)
 
 
-def read_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_rows(
+    file: Path, is_needed: Callable[[str, Any], bool]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the number of each row, from 0, and its values by column.
 
-    Raises DamagedArchiveError where the file is damaged, and UsageError without pyarrow.
+    `is_needed` tells from the name and the type of pyarrow which columns to read. Raises
+    DamagedArchiveError where the file is damaged, and UsageError without pyarrow.
     """
     number = 0
     with open_parquet(file) as parquet:
-        try:
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                for row in batch.to_pylist():
-                    yield number, row
-                    number += 1
-        except GeneratorExit:
-            raise
-        except Exception as error:  # pyarrow raises its own classes, ValueError and OSError
-            raise DamagedArchiveError(None, f"it is damaged ({describe_error(error)})") from error
+        schema = parquet.schema_arrow
+        columns = [column.name for column in schema if is_needed(column.name, column.type)]
+        for batch in _batches(parquet, columns):
+            for row in batch.to_pylist():
+                yield number, row
+                number += 1
 
 
 def read_row(file: Path, number: int, column: str) -> bytes:
     """Return the image in a row; raises OSError if there is none."""
     with open_parquet(file) as parquet:
         name = image_column(parquet.schema_arrow, column)
-        first = 0
         for group in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(group).num_rows
-            if number < first + rows:
-                values = _column(parquet, group, name)
-                data = cell_bytes(values[number - first].as_py())
-                if data is not None:
-                    return data
-                break
-            first += rows
+            if number >= rows:
+                number -= rows
+                continue
+            for batch in _batches(parquet, [name], [group]):
+                if number < batch.num_rows:
+                    if (data := cell_bytes(batch.column(0)[number].as_py())) is not None:
+                        return data
+                    break
+                number -= batch.num_rows
+            break
     raise FileNotFoundError(None, "the Parquet file has no image in this row")
 
 
@@ -104,17 +118,25 @@ def open_parquet(file: Path) -> Iterator[Any]:
         ) from error
     with open_object(file) if isinstance(file, RemotePath) else file.open("rb") as stream:
         try:
-            opened = parquet.ParquetFile(stream)
+            opened = parquet.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
         except Exception as error:
             raise DamagedArchiveError(None, f"not a Parquet file ({error})") from error
         yield opened
 
 
-def _column(parquet: Any, group: int, name: str) -> Any:
-    try:
-        return parquet.read_row_group(group, columns=[name], use_threads=False).column(name)
-    except Exception as error:  # pyarrow raises its own classes, ValueError and OSError
-        raise DamagedArchiveError(None, f"it is damaged ({describe_error(error)})") from error
+def _batches(parquet: Any, columns: list[str], groups: list[int] | None = None) -> Iterator[Any]:
+    """Yield some columns of all row groups, or of some, as batches of few rows."""
+    batches = parquet.iter_batches(
+        BATCH_ROWS, row_groups=groups, columns=columns, use_threads=False
+    )
+    while True:
+        try:
+            batch = next(batches, None)
+        except Exception as error:  # pyarrow raises its own classes, ValueError and OSError
+            raise DamagedArchiveError(None, f"it is damaged ({describe_error(error)})") from error
+        if batch is None:
+            return
+        yield batch
 
 
 def _is_text(kind: Any) -> bool:
@@ -122,7 +144,7 @@ def _is_text(kind: Any) -> bool:
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _choose(names: list[str], usual: tuple[str, ...], *, alone: bool) -> str | None:

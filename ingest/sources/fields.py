@@ -4,7 +4,8 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,9 @@ NAME_BYTES = 128
 MAX_DEPTH = 8
 TEXT_BYTES = 2_048
 """A longer text is cut, and then ends in "…"."""
+
+MAX_NUMBERS = 32
+"""A longer list of numbers is an embedding, or something else that nobody searches as text."""
 
 ALL_BYTES = 16_384
 """Of all names and values of one image as JSON; fields beyond that are left out."""
@@ -28,6 +32,12 @@ class FieldSelection:
     """Which fields of a source are stored: those in `names`, all for None, none for ()."""
 
     names: tuple[str, ...] | None = None
+
+    def may_choose(self, column: str) -> bool:
+        """Whether a column, or something within it, may be stored."""
+        if self.names is None:
+            return True
+        return any(name == column or name.startswith(f"{column}.") for name in self.names)
 
     def choose(self, values: Mapping[str, Any]) -> tuple[Metadata, bool]:
         """Return the values to store, and whether one of them was cut or left out as too long.
@@ -47,7 +57,7 @@ class MetadataReader:
     """Chooses the metadata of images, and counts those that have some, and where it was cut."""
 
     def __init__(self, selection: FieldSelection) -> None:
-        self._selection = selection
+        self.selection = selection
         self.images = 0
         """The images with metadata."""
         self.cut = 0
@@ -57,7 +67,7 @@ class MetadataReader:
 
     def read(self, location: Path, values: Mapping[str, Any]) -> Metadata:
         """Return what to store of what a source says about the image at a location."""
-        metadata, is_cut = self._selection.choose(values)
+        metadata, is_cut = self.selection.choose(values)
         self.images += bool(metadata)
         self.cut += is_cut
         if is_cut and self.first_cut is None:
@@ -76,8 +86,8 @@ def simple_values(
 ) -> Iterator[tuple[str, MetadataValue]]:
     """Yield strings, finite numbers, truth values and times of a JSON object or a Parquet row.
 
-    The names within an inner object are joined with ".", and the items of a list with ", ". Null
-    and anything else is left out.
+    The names within an inner object are joined with ".", and the items of a list with ", ". Null,
+    long lists of numbers and anything else is left out.
     """
     for key, value in values.items():
         name = f"{prefix}{_valid(str(key))}"
@@ -94,9 +104,13 @@ def _simple(value: Any) -> MetadataValue | None:
         return value if -EXACT <= value <= EXACT else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, datetime | date):
+    if isinstance(value, Decimal):
+        return _simple(int(value) if value == value.to_integral_value() else float(value))
+    if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, list | tuple):
+        if len(value) > MAX_NUMBERS and all(isinstance(item, int | float) for item in value):
+            return None
         items = [str(item) for item in value if isinstance(item, str | int | float)]
         return _valid(", ".join(items)) if items else None
     return _valid(value) if isinstance(value, str) else None

@@ -43,7 +43,11 @@ def parquet_images(
         with open_parquet(file) as parquet:
             column = image_column(parquet.schema_arrow, options.image_column)
             has_bytes = is_binary(parquet.schema_arrow.field(column).type)
-        for number, row in read_rows(file):
+
+        def is_needed(name: str, kind: object) -> bool:
+            return name == column or (reader.selection.may_choose(name) and not is_binary(kind))
+
+        for number, row in read_rows(file, is_needed):
             location = file / column / str(number)
             metadata = reader.read(location, row)
             if has_bytes and (data := cell_bytes(row[column])) is not None:
