@@ -34,7 +34,7 @@ class Background:
 
 def score_backgrounds(collection: Collection, queries: Vectors) -> Sequence[Background | None]:
     """One Background per row of (n, d) queries; None if the collection is too small."""
-    rows = collection.count()
+    rows = collection.recent_count()
     if rows < MIN_SCORES:
         return [None] * len(queries)
     # Ids are hashes, so a range of ids is a random sample that needs no storage and stays current.

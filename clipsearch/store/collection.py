@@ -63,6 +63,10 @@ class Collection:
         """Count the rows that match a filter."""
         return self._backend.count(self.info.milvus_name, condition)
 
+    def recent_count(self) -> int:
+        """Count all rows, or return what was counted a moment ago, as `VectorCache.count` does."""
+        return self._vector_cache.count()
+
     def estimate_count(self) -> int:
         """Count all rows, or return a lower bound if a server would have to load them first."""
         is_ready = self._backend.path is not None or self._backend.is_loaded(self.info.milvus_name)
@@ -76,10 +80,7 @@ class Collection:
         }
 
     def get(self, ids: Sequence[str]) -> dict[str, ImageRow]:
-        """Return the rows with these ids, with their embeddings.
-
-        Unknown ids are absent, and damaged rows, which are logged.
-        """
+        """Return the rows with these ids; unknown ones are absent, damaged ones also logged."""
         entities = self._scanner.by_ids(ids, self._all_fields, vectors=True)
         return {row.record.id: row for row in self._sound_rows.read(entities)}
 
@@ -195,12 +196,9 @@ class Collection:
 
         Much faster than `search` for many images; raises as `search` does.
         """
-        vectors = self._vector_cache.get(
-            condition, queries=len(np.atleast_2d(queries)), limit=limit
-        )
-        if vectors is not None:
-            cosines = check_queries(queries, self.info.model.dim) @ vectors.T
-            return [np.sort(row)[::-1][:limit] for row in cosines]
+        checked = check_queries(queries, self.info.model.dim)
+        if (cached := self._vector_cache.scores(condition, checked, limit=limit)) is not None:
+            return cached
         found = search_entities(self._backend, self.info, queries, limit, 0, condition, ["id"])
         return [np.array([score for score, _ in hits], dtype=np.float32) for hits in found]
 

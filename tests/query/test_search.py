@@ -17,6 +17,7 @@ from clipsearch.query import Filters, Query, StoredImage, Term
 from clipsearch.query.search import search
 from clipsearch.records import Hit
 from clipsearch.store import Collection
+from clipsearch.store.milvus import MilvusBackend
 from clipsearch.vectors import normalize
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
@@ -254,3 +255,27 @@ def test_z_is_measured_on_a_sample_of_a_large_collection(
     below, median = np.percentile(scores, (15.87, 50))
     expected = (hits[0].score - median) / (median - below)
     assert hits[0].z == pytest.approx(expected, rel=0.15)
+
+
+def test_a_repeated_search_makes_one_call(
+    collection: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection.upsert(many(3_000))
+    for color in ("red", "green"):  # the second one reads the vectors of the z-score
+        find(collection, encoder, Term(color))
+    calls = []
+
+    def record(name: str) -> None:
+        method = getattr(MilvusBackend, name)
+
+        def call(self: MilvusBackend, *arguments: Any, **options: Any) -> Any:
+            calls.append(name)
+            return method(self, *arguments, **options)
+
+        monkeypatch.setattr(MilvusBackend, name, call)
+
+    for name in ("search", "query", "count", "capabilities", "is_loaded", "fields"):
+        record(name)
+    hits = find(collection, encoder, Term("blue"))
+    assert calls == ["search"]
+    assert all(hit.z is not None for hit in hits)

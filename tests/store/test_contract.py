@@ -119,6 +119,14 @@ def test_scores_include_new_rows(images: Collection) -> None:
             assert len(scores) == number
 
 
+def test_a_recent_count_includes_our_own_writes(images: Collection) -> None:
+    for number in (1, 2, 3):
+        images.upsert([row(f"/a/{number}.jpg", (1, number, 0, 0))])
+        assert images.recent_count() == number
+    images.delete([image_id(Path("/a/1.jpg"))])
+    assert images.recent_count() == 2
+
+
 def test_a_row_comes_back_as_it_went_in(images: Collection) -> None:
     rows = [
         row("/a/dated.jpg", (1, 2, 3, 4), taken_at=datetime(2023, 5, 6, 7, 8, 9)),

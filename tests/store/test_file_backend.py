@@ -226,7 +226,7 @@ def test_a_damaged_entry_of_the_catalog_is_reported(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "s.db")) as database, database:
         database.text_factory = bytes
         for number, data in database.execute("SELECT id, data FROM clipsearch_catalog").fetchall():
-            changed = data.replace(b'{"model"', b'?"model"')
+            changed = data.replace(b'"model"', b'?model"')
             database.execute(
                 "UPDATE clipsearch_catalog SET data = ? WHERE id = ?", (changed, number)
             )
