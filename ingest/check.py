@@ -11,7 +11,7 @@ from clipsearch.store.file_backend import FileBackend
 from clipsearch.store.lite_check import FileDamage
 from clipsearch.store.row_check import DamagedRow
 from clipsearch.store.schema import CATALOG, CHECKSUM, stored_fields
-from ingest.restore import Load, restore
+from ingest.restore import Load, is_restored, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class CheckReport:
     """What a check of one collection found.
 
     `lost` rows are missing of those that the catalog knows of. `damaged` holds each wrong row with
-    what `repair` did: "embedded again", "removed: …" with the reason, or "" without a repair.
+    what `repair` did: "embedded again …", "removed: …" with the reason, or "" without a repair.
     """
 
     collection: str
@@ -36,7 +36,7 @@ class CheckReport:
     @property
     def restored(self) -> int:
         """The number of rows that were embedded again."""
-        return sum(outcome == "embedded again" for _, outcome in self.damaged)
+        return sum(is_restored(outcome) for _, outcome in self.damaged)
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it for JSON."""

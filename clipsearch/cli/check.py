@@ -31,7 +31,7 @@ def check(*, repair: bool, as_json: bool, uri: str, token: str | None, runtime: 
     of its vector, and the number of rows with the catalog. Of a local store that no daemon uses,
     every page and what Milvus Lite cannot load are checked, too. --repair takes the content from
     the image files: a row is embedded again by the model of its collection, or removed if its file
-    is missing or unusable. Its tags are lost.
+    is missing or unusable. Its tags are lost. Metadata is read from its archive again.
 
     The exit code is 1 if something is wrong and was not repaired, and 3 if --repair removed rows.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from clipsearch.errors import DamagedStoreError, describe_error, shorten
 from clipsearch.store.lite_row import decode_row, row_structure
 from clipsearch.store.local_store import LITE_TABLES
-from clipsearch.store.row_check import DamagedRow, find_problem
+from clipsearch.store.row_check import DamagedRow, find_problem, stored_metadata
 from clipsearch.store.schema import EMBEDDING, Entity, decode_path
 
 INT64_MAX = 2**63 - 1
@@ -76,7 +76,8 @@ class LiteCheck:
                 elif dim is not None:
                     entity = decode_row(row)
                     if reason := find_problem(entity, dim):
-                        wrong.append(DamagedRow((entity["id"],), _path(entity), reason))
+                        keys, said = (entity["id"],), stored_metadata(entity)
+                        wrong.append(DamagedRow(keys, _path(entity), reason, said))
             return FileDamage(rows, unusable, row_ids, wrong)
 
     def delete_rows(self, collection: str, row_ids: Sequence[int]) -> None:
@@ -130,12 +131,13 @@ def _unusable(key: bytes, row: bytes, usual: tuple[object, ...]) -> DamagedRow |
         is_usual = row_structure(row) == usual
     except (ValueError, KeyError, IndexError):
         return DamagedRow((stored_key,), None, "it cannot be read")
-    path = _path(entity)
+    path, said = _path(entity), stored_metadata(entity)
     if not is_usual or not all(_fits(value) for value in entity.values()):
-        return DamagedRow((stored_key,), path, "it cannot be read")
+        return DamagedRow((stored_key,), path, "it cannot be read", said)
     own_key = str(next(iter(entity.values())))
     if own_key != stored_key:
-        return DamagedRow((stored_key, own_key), path, "it is stored under the id of another row")
+        reason = "it is stored under the id of another row"
+        return DamagedRow((stored_key, own_key), path, reason, said)
     return None
 
 

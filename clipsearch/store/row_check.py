@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from clipsearch.images.hashing import image_id
+from clipsearch.records import Metadata
 from clipsearch.store.checksum import row_checksum
-from clipsearch.store.schema import CHECKSUM, EMBEDDING, Entity, decode_path, to_image_row
+from clipsearch.store.schema import CHECKSUM, EMBEDDING, METADATA, Entity, decode_path, to_image_row
 from clipsearch.types import ImageRow
 
 log = logging.getLogger("clipsearch")
@@ -26,12 +27,14 @@ LENGTH_ERROR = 2e-3
 class DamagedRow:
     """A row that is wrong.
 
-    `keys` are the ids under which it is stored; `path` is None if it cannot be read.
+    `keys` are the ids under which it is stored; `path` and `metadata` are None if they cannot be
+    read, and what they say may be wrong.
     """
 
     keys: tuple[str, ...]
     path: Path | None
     reason: str
+    metadata: Metadata | None = field(default=None, hash=False)
 
 
 def find_problem(entity: Entity, dim: int) -> str | None:
@@ -56,7 +59,14 @@ def find_damaged(entities: Iterable[Entity], dim: int) -> Iterator[DamagedRow]:
     """Yield those of some rows with all their fields that are wrong."""
     for entity in entities:
         if reason := find_problem(entity, dim):
-            yield DamagedRow((str(entity["id"]),), decode_path(entity["path"]), reason)
+            path = decode_path(entity["path"])
+            yield DamagedRow((str(entity["id"]),), path, reason, stored_metadata(entity))
+
+
+def stored_metadata(entity: Entity) -> Metadata | None:
+    """Return the metadata in a damaged row; None if it cannot be read."""
+    values = entity.get(METADATA)
+    return values if isinstance(values, dict) else None
 
 
 class SoundRows:

@@ -25,8 +25,10 @@ from clipsearch.types import ImageRow
 from ingest.check import CheckReport, check
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
-from ingest.sources.source import open_source
-from tests.helpers.archives import sample, write_tar
+from ingest.restore import WITHOUT_METADATA
+from ingest.sources.fields import FieldSelection
+from ingest.sources.source import SourceOptions, open_source
+from tests.helpers.archives import image_bytes, sample, write_tar
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.records import old_schema
@@ -187,6 +189,64 @@ def test_lost_members_of_archives_are_ingested_again(
     assert [report.lost for report in run_check(path, repair=True)] == [lost]
     with Store.open(path) as store:
         ingest_all(store)
+    assert same(read(path), sound)
+
+
+@pytest.fixture
+def described(path: Path, folder: Path, tmp_path: Path) -> dict[str, Path]:
+    """Images with metadata: in a tar of which one field is chosen, in Parquet, and a file."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    shard = write_tar(tmp_path / "1.tar", sample("a", "red", license="cc0", views=3))
+    rows = tmp_path / "rows.parquet"
+    columns = {"image": [image_bytes("lime"), image_bytes("blue")], "caption": ["lime", "blue"]}
+    parquet.write_table(pa.table(columns), rows)
+    names = tmp_path / "names.parquet"
+    columns = {"path": [str(folder / "0.png")], "caption": ["a file"]}
+    parquet.write_table(pa.table(columns), names)
+    (folder / "0.png").touch()  # so that it is read again
+    chosen = SourceOptions(FieldSelection(("license",)))
+    with Store.open(path) as store:
+        images = store.collection("images")
+        for source in (open_source([shard], options=chosen), open_source([rows, names])):
+            ingest(source, images, ColorEncoder(), IngestOptions())
+    return {"tar": shard / "a.png", "row": rows / "image" / "1", "file": folder / "0.png"}
+
+
+@pytest.mark.parametrize("field", ["width", "metadata"])
+@pytest.mark.parametrize("place", ["tar", "row", "file"])
+def test_a_repaired_row_keeps_its_metadata(
+    path: Path, described: dict[str, Path], place: str, field: str
+) -> None:
+    sound = read(path)
+    tamper(path, described[place], **{field: 77 if field == "width" else {"licence": "cc1"}})
+    [report] = run_check(path, repair=True)
+    assert [outcome for _, outcome in report.damaged] == ["embedded again"]
+    repaired = read(path)
+    if field == "width":
+        assert same(repaired, sound)
+    else:  # only an archive tells it again
+        metadata = repaired[described[place]].record.metadata
+        assert metadata["license" if place == "tar" else "caption"] if place != "file" else metadata
+
+
+@NATIVE
+def test_metadata_that_is_lost_is_named_and_returns_with_rehash(
+    path: Path, described: dict[str, Path]
+) -> None:
+    sound = read(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE images SET data = x'0aff' WHERE milvus_id = ?",
+            (image_id(described["file"]),),
+        )
+    [report] = run_check(path, repair=True)
+    assert report.restored == 1
+    assert [outcome for _, outcome in report.damaged] == [WITHOUT_METADATA]
+    with Store.open(path) as store:
+        source = open_source([path.parent / "names.parquet"])
+        options = IngestOptions(rehash=True)
+        ingest(source, store.collection("images"), ColorEncoder(), options)
     assert same(read(path), sound)
 
 
