@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,18 @@ SCHEMAS = {
     ".github/ISSUE_TEMPLATE/bug.yml": "github-issue-forms",
     ".github/ISSUE_TEMPLATE/feature.yml": "github-issue-forms",
 }
+CHART_VERSION = "5.0.22"
+COMPONENTS = ("proxy", "queryNode", "dataNode", "mixCoordinator", "streamingNode")
 CHART_KEYS = frozenset(
     [
-        *("cluster", "image", "metrics", "service", "ingress", "extraConfigFiles", "attu"),
-        *("proxy", "queryNode", "indexNode", "dataNode", "mixCoordinator", "streamingNode"),
-        *("streaming", "standalone", "minio", "etcd", "pulsar", "pulsarv3", "kafka", "woodpecker"),
-        *("externalS3", "externalEtcd", "externalPulsar", "externalKafka"),
+        *("cluster.enabled", "image.all.tag", "extraConfigFiles.user.yaml", "indexNode.enabled"),
+        *("pulsarv3.enabled", "woodpecker.enabled", "streaming.enabled"),
+        *("streaming.woodpecker.embedded", "metrics.enabled", "metrics.serviceMonitor.enabled"),
+        *("etcd.replicaCount", "minio.mode", "minio.region", "minio.persistence.size"),
+        *(f"{component}.{key}" for component in COMPONENTS for key in ("replicas", "resources")),
     ]
 )
-"""The top-level keys of the values of the chart zilliztech/milvus."""
+"""The keys of the chart zilliztech/milvus that we set, each looked up in its values.yaml."""
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -86,14 +90,34 @@ def test_git_ignores_the_secrets() -> None:
 
 
 def test_the_values_of_the_cluster_have_keys_of_the_chart() -> None:
-    values = yaml.safe_load((ROOT / "deploy" / "milvus-values.yaml").read_text(encoding="utf-8"))
-    assert values.keys() <= CHART_KEYS
+    text = (ROOT / "deploy" / "milvus-values.yaml").read_text(encoding="utf-8")
+    assert f"zilliztech/milvus {CHART_VERSION} " in text.splitlines()[0]
+    values = yaml.safe_load(text)
+    assert set(key_paths(values)) == CHART_KEYS
     assert values["image"]["all"]["tag"] == IMAGE.partition(":")[2]
-    for component in ("proxy", "queryNode", "dataNode", "mixCoordinator"):
-        assert values[component].keys() <= {"replicas", "resources"}
-        assert "memory" in values[component]["resources"]["limits"]
+    for component in COMPONENTS:
+        resources = values[component]["resources"]
+        assert resources.keys() == {"requests", "limits"}
+        assert resources["requests"].keys() == {"cpu", "memory"}
+        assert re.fullmatch(r"\d+Gi", resources["limits"]["memory"])
     settings = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])
-    assert settings["common"]["security"]["authorizationEnabled"] is True
+    assert settings == {"common": {"security": {"authorizationEnabled": True}}}
+
+
+def test_the_commands_of_the_cluster_name_the_version_of_the_chart() -> None:
+    guide = (ROOT / "docs" / "guides" / "cluster.md").read_text(encoding="utf-8")
+    commands = re.findall(r"helm (?:template|install|upgrade) milvus zilliztech/milvus.*", guide)
+    assert len(commands) == 3
+    assert all(f" --version {CHART_VERSION} " in command for command in commands)
+
+
+def key_paths(values: dict[str, Any]) -> Iterator[str]:
+    """The paths of the keys; `resources` has keys of Kubernetes, not of the chart."""
+    for key, value in values.items():
+        if key != "resources" and isinstance(value, dict):
+            yield from (f"{key}.{path}" for path in key_paths(value))
+        else:
+            yield key
 
 
 def run(package: str, *arguments: str) -> None:
