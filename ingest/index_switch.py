@@ -121,7 +121,7 @@ def _require_no_other(store: Store, name: str, kind: str) -> None:
     generations = store.generations(name)
     info = generations.info
     if info.next is not None and (
-        info.next.model != info.model or generations.open_next().info.index.kind != kind
+        info.next.model != info.model or generations.open_next(info.next).info.index.kind != kind
     ):
         raise StoreError(
             f"another reindex of {name!r} is unfinished: `clipsearch reindex` continues it, and "

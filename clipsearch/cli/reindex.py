@@ -113,7 +113,7 @@ def reindex(
 
 def _is_up_to_date(uri: str, token: str | None, collection: str) -> bool:
     with open_store(uri, token=token, create=False) as store:
-        return run.is_up_to_date(store.collection(collection).info)
+        return store.collection(collection).info.is_up_to_date
 
 
 def _open_progress(stage: str, total: float | None) -> AbstractContextManager[Progress | None]:

@@ -87,5 +87,7 @@ def _describe_generation(generation: Mapping[str, Any]) -> str:
     rows = f"{generation['images']:,} images by {generation['model']}"
     if generation["kind"] == "next":
         return f"reindex   unfinished: {rows}; `clipsearch reindex` continues it"
+    if generation["kind"] == "catching up":
+        return f"reindex   unfinished: late writes to {rows}; `clipsearch reindex` takes them over"
     size = f"about {generation['bytes'] / 1e6:,.1f} MB"
     return f"old rows  {rows}, {size}: `clipsearch reindex --drop-old` deletes them"

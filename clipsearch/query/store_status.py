@@ -35,6 +35,7 @@ def _status(store: Store, name: str) -> dict[str, Any]:
 def _collection_status(name: str, collection: Collection, store: Store) -> dict[str, Any]:
     info = collection.info
     coverage = store.backend.index_coverage(info.milvus_name)
+    previous = "catching up" if info.is_catching_up else "previous"
     record = registry.measured_precision(info.model.name)
     return {
         "name": name,
@@ -53,7 +54,7 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
         "created_at": info.created_at,
         "generations": [
             _generation(store, collection, kind, generation)
-            for kind, generation in (("previous", info.previous), ("next", info.next))
+            for kind, generation in ((previous, info.previous), ("next", info.next))
             if generation is not None
         ],
         "roots": [str(root) for root in info.roots],

@@ -82,6 +82,12 @@ class Catalog:
         entry = self._values.get([key := f"collection/{name}"]).get(key)
         return None if entry is None else catalog_entry.stored_name(name, entry)
 
+    def next_name(self, name: str) -> str | None:
+        """Return the collection in Milvus of the next generation, or None: one short read."""
+        entry = self._values.get([key := f"collection/{name}"]).get(key) or {}
+        following = entry.get("next")
+        return following["milvus_name"] if following else None
+
     def infos(self) -> list[CollectionInfo]:
         """Return all entries by name, without those of a newer version."""
         entries = sorted(self._values.read("collection/").items())
@@ -131,10 +137,13 @@ class Catalog:
         *,
         previous: Generation | None,
         next: Generation | None,  # noqa: A002 - as in CollectionInfo
+        is_catching_up: bool = False,
     ) -> None:
         """Replace an entry in one step: all readers find the generations before, or these."""
         others = {"previous": previous, "next": next}
         entry = current.to_json() | {key: g.to_json() for key, g in others.items() if g}
+        if is_catching_up:
+            entry[catalog_entry.CATCHING_UP] = True
         self._values.write({f"collection/{name}": entry})
 
     def has_rows(self, milvus_name: str) -> bool:

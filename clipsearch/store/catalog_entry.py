@@ -16,6 +16,7 @@ from clipsearch.store.schema import SCHEMA_VERSION, decode_path, encode_path
 from clipsearch.types import FailedState, Failure
 
 REASON_LENGTH = 1_000
+CATCHING_UP = "catching_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class CollectionInfo:
     `milvus_name` is the collection in Milvus that holds the rows: all calls of a backend take it.
     `name` is what the user calls it. `previous` is the generation that a reindex replaced and that
     was not dropped yet, `next` is the one that a reindex builds. `index` is the ANN index, whose
-    parameters searches take.
+    parameters searches take. `is_catching_up` says that this generation may lack rows which others
+    wrote to `previous` during the switch.
     """
 
     name: str
@@ -56,11 +58,18 @@ class CollectionInfo:
     index: IndexSettings
     previous: Generation | None = None
     next: Generation | None = None
+    is_catching_up: bool = False
 
     @property
     def generation(self) -> Generation:
         """The generation that this describes."""
         return Generation(self.milvus_name, self.model, self.schema_version, self.created_at)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether it has the present schema, and no reindex of it is unfinished."""
+        is_complete = self.next is None and not self.is_catching_up
+        return self.schema_version == SCHEMA_VERSION and is_complete
 
 
 def stored_name(name: str, entry: Mapping[str, Any]) -> str:
@@ -118,6 +127,7 @@ def to_info(
             index=index,
             previous=_to_generation(entry.get("previous")),
             next=_to_generation(entry.get("next")),
+            is_catching_up=bool(entry.get(CATCHING_UP)),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedStoreError(

@@ -7,6 +7,8 @@ may be repeated after a kill.
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +26,10 @@ from clipsearch.store.turns import wait_for_turn
 
 NAME_LENGTH = 240
 """Of the user's name, so much begins the names of its generations: Milvus allows 255."""
+
+SETTLE_SECONDS = 1.0
+"""Of two processes that begin on a server at the same moment, both have written the entry after
+this: the later one is in it, and the other one stops."""
 
 
 class Generations:
@@ -47,15 +53,17 @@ class Generations:
         """Open the next generation to continue it, or create an empty one for a model.
 
         Its index is of the kind of the present one, or as given. Raises StoreError if the next
-        generation is one of another model or schema.
+        generation is one of another model or schema, ReindexedError if another process begins one
+        at the same moment.
         """
         info = self.info
         following = info.next
         if following is None:
             following = self._new(model)
-            self._catalog.set_generations(
-                self._name, info.generation, previous=info.previous, next=following
-            )
+            self._replace_next(None, following)
+            if self._backend.path is None:
+                time.sleep(SETTLE_SECONDS)
+            self._require_next(following)
         elif (following.model, following.schema_version) != (model, SCHEMA_VERSION):
             raise StoreError(
                 f"a reindex of {self._name!r} by {following.model.name} is unfinished: `clipsearch "
@@ -64,41 +72,51 @@ class Generations:
             )
         exists = following.milvus_name in self._backend.collection_names()
         if not exists or not self._catalog.has_rows(following.milvus_name):  # killed within this
-            self._drop(following.milvus_name)
+            if self._backend.path is not None:  # on a server, another process may be just here
+                self._drop(following.milvus_name)
             settings = index or replace(info.index, tuning=None)
             self._backend.create(following.milvus_name, image_schema(model.dim), settings.kind)
             self._catalog.set_index(following.milvus_name, settings)
             self._catalog.set_rows(following.milvus_name, 0)
-        return self.open_next(patient=True)
+        return self.open_next(following, patient=True)
 
-    def open_next(self, *, patient: bool = False) -> Collection:
+    def open_next(self, following: Generation, *, patient: bool = False) -> Collection:
         """Open the next generation; if `patient`, each write is a turn of its own.
 
-        Raises ReindexedError if there is none any more.
+        Raises ReindexedError if it is not the next one any more.
         """
-        following = self.info.next
-        info = None
-        if following is not None:
-            info = self._catalog.info(self._name, following.milvus_name)
+        self._require_next(following)
+        info = self._catalog.info(self._name, following.milvus_name)
         if info is None:
-            raise ReindexedError(
-                f"the reindex of {self._name!r} was completed or canceled by another process"
-            )
+            raise self._lost()
         return Collection(self._backend, self._catalog, info, patient=patient)
 
     def switch(self, following: Collection) -> None:
         """Make the next generation the one in use, in one step; the present one is kept.
 
-        An older one is dropped. Raises ReindexedError if another process canceled the reindex.
+        An older one is dropped. On a server the new one is catching up until `settle`. Raises
+        ReindexedError if another process canceled the reindex, or changes the entry just now.
         """
-        info = self.info
-        if info.milvus_name == following.info.milvus_name:
+        info, generation = self.info, following.info.generation
+        if info.milvus_name == generation.milvus_name:
             return
-        if info.next != following.info.generation:
-            raise ReindexedError(f"the reindex of {self._name!r} was canceled by another process")
         if info.previous is not None:
             self.drop_previous()
-        self._catalog.set_generations(self._name, info.next, previous=info.generation, next=None)
+        info = self._require_next(generation)
+        is_server = self._backend.path is None
+        self._catalog.set_generations(
+            self._name, generation, previous=info.generation, next=None, is_catching_up=is_server
+        )
+        if is_server and self.info.milvus_name != generation.milvus_name:
+            raise self._lost()
+
+    def settle(self, current: Generation) -> None:
+        """Note that a generation has what others wrote to the previous one until they noticed."""
+        info = self.info
+        if info.is_catching_up and info.generation == current:
+            self._catalog.set_generations(
+                self._name, current, previous=info.previous, next=info.next
+            )
 
     def roll_back(self) -> CollectionInfo:
         """Exchange the generation in use and the previous one; raise StoreError without one."""
@@ -125,23 +143,30 @@ class Generations:
 
     def drop_previous(self) -> bool:
         """Delete the previous generation with its vectors; tell whether there was one."""
-        info = self.info
-        if info.previous is None:
+        dropped = self.info.previous
+        if dropped is None:
             return False
-        self._drop(info.previous.milvus_name)
-        self._catalog.set_generations(self._name, info.generation, previous=None, next=info.next)
+        self._drop(dropped.milvus_name)
+        info = self.info  # read anew: dropping takes seconds on a server
+        if info.previous == dropped:
+            self._catalog.set_generations(
+                self._name, info.generation, previous=None, next=info.next
+            )
         return True
 
     def drop_next(self) -> bool:
         """Delete the next generation, which is unfinished; tell whether there was one."""
-        info = self.info
-        if info.next is None:
+        dropped = self.info.next
+        if dropped is None:
             return False
-        self._drop(info.next.milvus_name)
-        self._catalog.set_generations(
-            self._name, info.generation, previous=info.previous, next=None
-        )
+        self._drop(dropped.milvus_name)
+        self._replace_next(dropped, None)
         return True
+
+    def drop_lost(self, generation: Generation) -> None:
+        """Delete a generation that this process began, if another one took its place."""
+        if generation.milvus_name not in self._catalog.generation_names(self._name):
+            self._drop(generation.milvus_name)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -155,10 +180,36 @@ class Generations:
     def _new(self, model: ModelIdentity) -> Generation:
         taken = {name.lower() for name in self._used_names()}
         number = 2
-        while (name := f"{self._name[:NAME_LENGTH]}_g{number}").lower() in taken:
+        # Two processes that begin at once must never write to one collection of a server.
+        own = f"_{secrets.token_hex(3)}" if self._backend.path is None else ""
+        while (name := f"{self._name[:NAME_LENGTH]}_g{number}{own}").lower() in taken:
             number += 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Generation(name, model, SCHEMA_VERSION, now)
+
+    def _replace_next(self, present: Generation | None, following: Generation | None) -> None:
+        """Replace the next generation, if it is still the one that the caller knows."""
+        info = self.info
+        if info.next == present:
+            self._catalog.set_generations(
+                self._name,
+                info.generation,
+                previous=info.previous,
+                next=following,
+                is_catching_up=info.is_catching_up,
+            )
+
+    def _require_next(self, following: Generation) -> CollectionInfo:
+        info = self.info
+        if info.next != following:
+            raise self._lost()
+        return info
+
+    def _lost(self) -> ReindexedError:
+        return ReindexedError(
+            f"another process began, completed or canceled a reindex of {self._name!r} meanwhile: "
+            "`clipsearch status` shows what is in use"
+        )
 
     def _used_names(self) -> Sequence[str]:
         """Return names that no generation may have, as SQLite ignores their case."""

@@ -2,21 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from clipsearch import arguments
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, ReindexedError
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models import equivalence
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection, CollectionInfo, Store
 from clipsearch.store.ann_index import IndexSettings
+from clipsearch.store.catalog_entry import Generation
 from clipsearch.store.generations import Generations
 from clipsearch.store.index_choice import choose_kind
 from clipsearch.store.index_wait import wait_for_index
-from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.textness import Textness
 from clipsearch.types import Failure
 from ingest.reindex.copied_rows import CopiedRows
@@ -72,8 +72,8 @@ def reindex(
     answers until the new one is complete and verified. `approve` gets the new one before the
     switch, with its index built, and prevents it by an error.
     """
-    generations = store.generations(name)
-    info = generations.info
+    completed = _complete_switch(store, name, model, load, options)
+    info = store.generations(name).info
     if model is None and info.next is not None:
         model = info.next.model.name if info.next.model != info.model else None
     encoder = load(model) if isinstance(model, str) else model
@@ -82,15 +82,29 @@ def reindex(
     index = replace(info.index, tuning=None)
     if options.index is not None:
         index = _choose_index(store, info, options.index)
-    is_current = is_up_to_date(info) and index.kind == info.index.kind
-    if encoder is None and is_current and not options.force:
-        return None
+    is_current = info.is_up_to_date and index.kind == info.index.kind
+    if encoder is None and is_current and (completed or not options.force):
+        return completed
     return _Reindex(store, name, encoder, index, options, approve).run(open_progress)
 
 
-def is_up_to_date(info: CollectionInfo) -> bool:
-    """Tell whether a collection has the present schema, and no reindex of it is unfinished."""
-    return info.schema_version == SCHEMA_VERSION and info.next is None
+def _complete_switch(
+    store: Store,
+    name: str,
+    model: str | Encoder | None,
+    load: Callable[[str], Encoder],
+    options: ReindexOptions,
+) -> ReindexReport | None:
+    """Do the rest of a reindex that was killed after its switch; None if there was none."""
+    info = store.generations(name).info
+    if not info.is_catching_up:
+        return None
+    encoder = None if isinstance(model, str) else model
+    if info.previous is None or info.previous.model == info.model:
+        encoder = None  # rows are copied
+    elif encoder is None or encoder.identity != info.model:
+        encoder = load(info.model.name)
+    return _Reindex(store, name, encoder, info.index, options, None).complete(info.generation)
 
 
 def _choose_index(store: Store, info: CollectionInfo, kind: str) -> IndexSettings:
@@ -111,6 +125,7 @@ class _Reindex:
         options: ReindexOptions,
         approve: Callable[[Collection], None] | None,
     ) -> None:
+        self._started = time.monotonic()
         self._index = index
         self._approve = approve
         self._store = store
@@ -125,17 +140,42 @@ class _Reindex:
         )
 
     def run(self, open_progress: OpenProgress) -> ReindexReport:
-        started = time.monotonic()
         old = self._store.collection(self._name)
-        self._build(old, open_progress)
+        model = old.info.model if self._encoder is None else self._encoder.identity
         with self._generations.writing():
-            new, lost = self._catch_up()
-            switched = not lost or self._options.allow_missing
-            if switched:
+            new = self._generations.begin(model, self._index)
+        generation = new.info.generation
+        try:
+            self._build(old, new, open_progress)
+            with self._generations.writing():
+                new, lost = self._catch_up(generation)
+                if lost and not self._options.allow_missing:
+                    return self._report(new, lost)
                 self._generations.switch(new)
-        if switched:
-            new = self._complete()
-        outcomes = self._rows.outcomes
+        except ReindexedError:
+            self._generations.drop_lost(generation)
+            raise
+        return self.complete(generation, lost)
+
+    def complete(self, generation: Generation, lost: Sequence[Failure] = ()) -> ReindexReport:
+        """Finish the writes of the generation that is in use now."""
+        new = self._store.collection(self._name)
+        if new.info.generation != generation:
+            raise ReindexedError(f"another process reindexed {self._name!r} meanwhile")
+        if new.info.is_catching_up:  # a server does not keep others from writing to the old rows
+            if (old := self._generations.open_previous()) is not None:
+                self._rows.fill(old, new)
+            self._generations.settle(generation)
+        new.finish_writes()
+        encoder = self._encoder
+        if encoder is not None and Textness(new, lambda: encoder).find() is None:
+            log.info("the textness probe of %s is fitted at its first use", new.info.model.name)
+        if self._options.drop_old:
+            drop_old(self._store, self._name)
+        return self._report(new, lost)
+
+    def _report(self, new: Collection, lost: Sequence[Failure]) -> ReindexReport:
+        outcomes, info = self._rows.outcomes, self._generations.info
         return ReindexReport(
             collection=self._name,
             model=new.info.model.name,
@@ -143,16 +183,13 @@ class _Reindex:
             embedded=outcomes["stored"],
             copied=outcomes["copied"] + outcomes["moved"],
             lost=tuple(lost),
-            switched=switched,
-            previous=None if self._generations.info.previous is None else old.info.model.name,
-            seconds=time.monotonic() - started,
+            switched=info.milvus_name == new.info.milvus_name,
+            previous=None if info.previous is None else info.previous.model.name,
+            seconds=time.monotonic() - self._started,
         )
 
-    def _build(self, old: Collection, open_progress: OpenProgress) -> None:
+    def _build(self, old: Collection, new: Collection, open_progress: OpenProgress) -> None:
         """Write most rows, while others may write to the old generation."""
-        model = old.info.model if self._encoder is None else self._encoder.identity
-        with self._generations.writing():
-            new = self._generations.begin(model, self._index)
         copy_roots(old, new)
         stage = "copy" if self._encoder is None else "embed"
         try:
@@ -173,10 +210,10 @@ class _Reindex:
         if self._approve is not None:
             self._approve(new)
 
-    def _catch_up(self) -> tuple[Collection, list[Failure]]:
+    def _catch_up(self, generation: Generation) -> tuple[Collection, list[Failure]]:
         """Write what has changed meanwhile, and verify; return the new rows and what they lack."""
         old = self._store.collection(self._name)
-        new = self._generations.open_next()
+        new = self._generations.open_next(generation, patient=not self._store.is_local)
         copy_roots(old, new)
         self._rows.fill(old, new)
         result = reconcile(old, new)
@@ -184,25 +221,6 @@ class _Reindex:
         reasons = self._rows.reasons
         lost = [Failure(path, reasons.get(path, NO_ROW)) for path in result.lacking]
         return new, lost
-
-    def _complete(self) -> Collection:
-        """Finish the writes of the generation that is in use now."""
-        new = self._store.collection(self._name)
-        if not self._store.is_local and (old := self._generations.open_previous()) is not None:
-            # A server cannot keep others from writing: until they notice the switch, they wrote to
-            # the old rows.
-            self._rows.fill(old, new)
-        new.finish_writes()
-        encoder = self._encoder
-        if encoder is not None and Textness(new, lambda: encoder).find() is None:
-            log.info(
-                "the textness probe of %s is fitted when it is first used, or by `clipsearch "
-                "textness fit`",
-                new.info.model.name,
-            )
-        if self._options.drop_old:
-            drop_old(self._store, self._name)
-        return new
 
 
 def drop_old(store: Store, name: str) -> bool:

@@ -159,6 +159,29 @@ def test_nothing_is_written_to_a_generation_that_was_replaced(store: Store) -> N
     assert old.count() == 40
 
 
+def test_a_reindex_stops_writing_once_another_one_uses_its_generation(store: Store) -> None:
+    """Two that continue one generation at once: the slower one must not delete new rows."""
+    slow = store.generations("images").begin(NEW)
+    slow.upsert(NEW_ROWS)
+    fast = store.generations("images").begin(NEW)
+    fast.finish_writes()
+    store.generations("images").switch(fast)
+    images = store.collection("images")
+    late = NEW_ROWS[0].record.id
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: slow.upsert(NEW_ROWS[:1]),
+        lambda: slow.delete([late]),
+        lambda: slow.add_roots([Path("/late")]),
+        slow.finish_writes,
+    )
+    for write in writes:
+        with pytest.raises(ReindexedError, match="run the command again"):
+            write()
+    with pytest.raises(ReindexedError, match="meanwhile"):
+        store.generations("images").open_next(slow.info.generation)
+    assert (images.count(), images.info.roots) == (40, ())
+
+
 @pytest.mark.skipif(SCHEMA_VERSION < 5, reason="the version with generations is not out yet")
 def test_a_reindexed_collection_is_refused_by_versions_without_generations(store: Store) -> None:
     """They have schema version 4, and would read the rows of the old generation."""
