@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,7 @@ MAX_TAGS = 64
 EMBEDDING = "embedding"
 
 _NUMBERS = ("size", "mtime_ns", "width", "height", "taken_at", "latitude", "longitude")
+_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _URI_SCHEME = "file://"
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
@@ -162,7 +164,7 @@ def decode_path(text: str) -> Path:
 
 def needs_uri(text: str) -> bool:
     """Tell whether a path holds bytes that are not UTF-8, or control characters."""
-    return any(ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in text)
+    return _NOT_PLAIN.search(text) is not None
 
 
 def as_uri(text: str) -> str:

@@ -1,10 +1,11 @@
-"""Scans that read the tags of large local collections apart from the other fields."""
+"""Scans of large local collections: in pages of ids, or with the tags apart."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from clipsearch.daemon.endpoint import is_supported
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, filters, paging
 from clipsearch.store.milvus_lite import native_library
-from clipsearch.store.schema import MAX_TAGS, Entity
+from clipsearch.store.schema import MAX_TAGS, Entity, to_image_row
 from clipsearch.types import ImageRow
 from tests.helpers.daemons import serving
 from tests.helpers.full_rows import full_rows
@@ -40,6 +41,7 @@ def images(
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "UNTAGGED_ROWS", 16)
     monkeypatch.setattr(paging, "LOCAL_TAGGED_ROWS", 5)
+    monkeypatch.setattr(paging, "LOCAL_TAGGED_KEYS", 5)
 
 
 def write(images: Collection, rows: list[ImageRow]) -> None:
@@ -69,8 +71,16 @@ def test_a_scan_equals_one_that_reads_all_fields_at_once(
     ]
     write(images, rows)
     for condition in CONDITIONS:
-        expected = [row.record for row in images.scan_rows(condition)]  # with the vectors
-        assert sorted(images.scan(condition), key=str) == sorted(expected, key=str)
+        entities = images._scanner.read_range(condition, images._all_fields, vectors=True)
+        expected = {entity["id"]: to_image_row(entity) for entity in entities}
+        found = list(images.scan(condition))
+        assert len(found) == len(expected)
+        assert {r.id: r for r in found} == {i: row.record for i, row in expected.items()}
+        found_rows = list(images.scan_rows(condition))
+        assert len(found_rows) == len(expected)
+        for row in found_rows:
+            assert row.record == expected[row.record.id].record
+            assert np.array_equal(row.embedding, expected[row.record.id].embedding)
     assert sorted(map(list, images.scan_field("tags"))) == sorted(tags)
 
 
