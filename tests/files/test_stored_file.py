@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -100,17 +102,20 @@ def test_a_folder_swapped_meanwhile_never_leads_outside(place: Path) -> None:
 
     thread = threading.Thread(target=swap)
     thread.start()
-    contents = set()
+    contents = Counter[bytes | None]()
+    give_up = time.monotonic() + 60
     try:
-        for _ in range(3_000):
+        # While the machine is busy, the other thread may rest in one state for long.
+        while contents.total() < 3_000 or min(contents[b"image"], contents[None]) < 20:
             try:
-                contents.add(read(folder / "a.jpg", place / "root"))
+                contents[read(folder / "a.jpg", place / "root")] += 1
             except ImageError:
-                continue
+                contents[None] += 1
+            assert time.monotonic() < give_up, contents
     finally:
         done.set()
         thread.join()
-    assert contents == {b"image"}
+    assert contents.keys() == {b"image", None}
 
 
 def test_no_descriptor_is_left_open(place: Path) -> None:
