@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Self
 
 from clipsearch.errors import UsageError
 from clipsearch.locations.content import Content, FileRange, Held, Origin, ShortError
@@ -27,6 +27,24 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, LZMAError, ValueError, Overfl
 
 class DamagedArchiveError(OSError):
     """An archive cannot be read further; the members before this place are fine."""
+
+
+class _Header(tarfile.TarInfo):
+    """A header that must be whole: `tarfile` takes a damaged or missing one for the end.
+
+    A valid archive ends with blocks of zeros, which all common writers add.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        if len(buf) < tarfile.BLOCKSIZE:
+            raise DamagedArchiveError(None, "it has no end mark, so it may be cut")
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.TarError as error:
+            if any(buf):
+                raise DamagedArchiveError(None, f"it is damaged ({error})") from error
+            raise  # the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +135,10 @@ def _open(archive: Path) -> Iterator[tuple[tarfile.TarFile, tuple[int, int] | No
         if head.startswith(ZSTD_MAGIC):
             stream = opened.enter_context(_decompress(stream))
         try:
-            tar = opened.enter_context(tarfile.open(fileobj=stream, mode="r:" if stamp else "r|*"))
-        except _DAMAGE as error:
+            tar = opened.enter_context(
+                tarfile.open(fileobj=stream, mode="r:" if stamp else "r|*", tarinfo=_Header)
+            )
+        except (DamagedArchiveError, *_DAMAGE) as error:
             raise DamagedArchiveError(None, f"it is not a tar archive ({error})") from error
         yield tar, stamp
 
@@ -137,6 +157,8 @@ def _decompress(stream: BinaryIO | IO[bytes]) -> IO[bytes]:
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     try:
         info = tar.next()
+    except DamagedArchiveError:
+        raise
     except OSError as error:
         raise DamagedArchiveError(None, f"it is damaged ({error})") from error
     except _DAMAGE as error:

@@ -1,5 +1,7 @@
 import gzip
 import os
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,60 @@ def test_a_cut_archive_gives_what_precedes_the_damage(
     assert counts(report) == {"stored": 1, "failed": 1}
     assert report.failed[0].path == shard
     assert report.failed[0].reason.startswith("it ends within")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("damage", ["end", "one block", "header", "no header"])
+def test_a_header_that_is_missing_or_damaged_does_not_count_as_the_end(
+    tmp_path: Path, collection: Collection, encoder: ColorEncoder, mode: Mode, damage: str
+) -> None:
+    members = [(f"{name}.png", image_bytes(name)) for name in ("red", "lime", "blue")]
+    data = write_tar(tmp_path / "s.tar", members).read_bytes()
+    size = len(data.rstrip(b"\0")) // 512 * 512 + 512  # of all members
+    header = size // 3 * 2  # of the last one
+    damaged, stored = {
+        "end": (data[:size], 3),
+        "one block": (data[: size + 512], 3),
+        "header": (data[:header] + b"?" * 512 + data[header + 512 :], 2),
+        "no header": (data[: header + 100], 2),
+    }[damage]
+    shard = tmp_path / "damaged.tar"
+    shard.write_bytes(gzip.compress(damaged) if mode == "w:gz" else damaged)
+    for outcome in ("stored", "unchanged"):
+        report = run(collection, encoder, shard)
+        if damage == "one block":  # GNU tar warns of it, and takes it for the end
+            assert counts(report) == {outcome: stored}
+        else:
+            assert counts(report) == {outcome: stored, "failed": 1}
+            assert report.failed[0].path == shard
+            assert "damaged" in report.failed[0].reason or "cut" in report.failed[0].reason
+    assert list(collection.archives.read()) == ([shard] if damage == "one block" else [])
+    write_tar(shard, members[:1])
+    shard.write_bytes(shard.read_bytes()[:1024])
+    os.utime(shard, ns=(1, 1))
+    ingest(open_source([shard]), collection, encoder, IngestOptions(prune=True))
+    assert collection.count() == stored
+
+
+def test_archives_of_common_writers_have_an_end(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image_bytes("red"))
+    with (tmp_path / "stream.tar").open("wb") as file, tarfile.open(fileobj=file, mode="w|") as tar:
+        tar.add(tmp_path / "a.png", "a.png")
+    with tarfile.open(tmp_path / "more.tar", "w") as tar:
+        tar.add(tmp_path / "a.png", "long/" * 40 + "a.png")  # has headers before its header
+    with tarfile.open(tmp_path / "more.tar", "a") as tar:
+        tar.add(tmp_path / "a.png", "b.png")
+    tarfile.open(tmp_path / "empty.tar", "w").close()
+    shards = [tmp_path / name for name in ("stream.tar", "more.tar", "empty.tar")]
+    if shutil.which("tar"):
+        packed = subprocess.run(
+            ["tar", "-C", tmp_path, "-cf", "-", "a.png"], stdout=subprocess.PIPE, check=True
+        )
+        (tmp_path / "program.tar").write_bytes(packed.stdout)
+        shards.append(tmp_path / "program.tar")
+    for shard in shards:
+        count = {"more.tar": 2, "empty.tar": 0}.get(shard.name, 1)
+        assert [type(item) for item in open_source([shard])] == [ImageFile] * count
 
 
 def test_what_is_no_archive_is_a_failure(
