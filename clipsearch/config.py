@@ -125,6 +125,12 @@ def read_config() -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment for a child process, which needs none of our tokens."""
+    tokens = re.compile(r"CLIPSEARCH_(\w+_)?TOKEN")
+    return {name: value for name, value in os.environ.items() if not tokens.fullmatch(name)}
+
+
 def parse_size(text: str) -> int:
     """Return a number of bytes such as `500kB`, `2MB`, `1.5G` or `1500`; raises ValueError."""
     match = re.fullmatch(r"(\d{1,290}(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())

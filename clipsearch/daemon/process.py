@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from clipsearch.config import child_environment
 from clipsearch.daemon import connection
 from clipsearch.daemon.client import DaemonClient
 from clipsearch.daemon.endpoint import Endpoint, create_endpoint, find_endpoint, is_supported
@@ -217,6 +218,7 @@ def _spawn(options: DaemonOptions, endpoint: Endpoint, *, reports: int) -> subpr
             [sys.executable, "-m", "clipsearch.daemon"],
             # The folder of our packages, also for a checkout that is not installed.
             cwd=Path(__file__).parents[2],
+            env=child_environment(),  # the options hold the token
             stdin=subprocess.PIPE,
             stdout=reports,
             stderr=log_fd,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch import cpu, errors
+from clipsearch.config import child_environment
 from clipsearch.errors import DecoderProcessError, ImageError, MemoryLimitError, of_process
 from clipsearch.images.decoded_image import DecodedImage
 from clipsearch.images.decoder_channel import Channel
@@ -50,6 +51,7 @@ class _Decoder:
             self._process = subprocess.Popen(
                 COMMAND,
                 cwd=Path(__file__).parents[2],  # also for a checkout that is not installed
+                env=child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

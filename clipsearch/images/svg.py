@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from PIL.PngImagePlugin import PngImageFile
 
+from clipsearch.config import child_environment
 from clipsearch.errors import ImageError
 from clipsearch.images.optional import require_decoder
 from clipsearch.images.reader import Limits, ReadImage
@@ -38,6 +39,7 @@ def read_svg(stream: BinaryIO, limits: Limits) -> ReadImage:
         done = subprocess.run(
             [sys.executable, "-I", "-S", _WORKER, folder, str(side)],
             input=stream.read(),
+            env=child_environment(),
             capture_output=True,
             timeout=TIMEOUT,
             check=False,

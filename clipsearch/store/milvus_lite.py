@@ -23,6 +23,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from clipsearch.config import child_environment
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
 from clipsearch.store.lite_folder import lite_folder
 from clipsearch.store.lock import lock_store
@@ -156,7 +157,7 @@ class NativeServer:
         process = subprocess.Popen(
             # It ends by itself once nobody holds the lock, so that a kill leaves no orphan.
             [self._library / "milvus", self.path, f"unix:{self._socket}", "ERROR", self._lock.path],
-            env={**os.environ, **variables},
+            env={**child_environment(), **variables},
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +49,8 @@ def export_collection(
 
     A `path` that ends in .parquet is one file; any other is a new folder, with files of at most
     about `file_rows` rows each. Both appear when they are complete. Rows are in the order of their
-    ids. Damaged rows are left out and counted. Raises UsageError without pyarrow, or if the folder
+    ids. Damaged rows are left out and counted. Only the user can read them, as with a local store:
+    they hold paths and places. Raises UsageError without pyarrow, or if the folder
     exists and is not empty; OutputError if the disk is full.
     """
     require_pyarrow()
@@ -81,16 +81,9 @@ def _new_folder(path: Path) -> Iterator[Path]:
     work = TemporaryFolder(path.parent, NEW)
     try:
         yield work.path
-        work.path.chmod(0o777 & ~_umask())
         work.path.replace(path)  # an empty folder is replaced
     finally:
         work.remove()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 class _Writer:
@@ -129,6 +122,8 @@ class _Writer:
         self._facts = replace(self._facts, failures=(), textness=None)
         written = 0
         with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            if path.is_file():  # not a pipe
+                path.chmod(0o600)
             while self._ranges and (file_rows is None or written < file_rows):
                 rows = self._read(*self._ranges.popleft())
                 if rows:

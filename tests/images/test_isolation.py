@@ -42,6 +42,8 @@ def misbehave(stream: BinaryIO) -> ImageFile:
             os._exit(3)
         case "memory":
             bytearray(64 << 30)
+        case "variables":
+            raise ValueError(" ".join(name for name in os.environ if name.startswith("CLIP")))
         case "print":
             os.write(1, b"a library prints this")
             return OPENERS["png"](open(os.environ["STUB_IMAGE"], "rb"))
@@ -90,6 +92,17 @@ def test_one_image_fails_and_the_next_one_is_decoded(
     assert type(raised.value) is error
     assert np.array_equal(pixels(decode(STUBBED + b"print").image), pixels(scene()))
     assert PIXELS._used == 0
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_decoder_gets_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPSEARCH_URI", "http://127.0.0.1:1")
+    for name in ("CLIPSEARCH_TOKEN", "CLIPSEARCH_SERVE_TOKEN", "CLIPSEARCH_TO_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    with pytest.raises(ImageError) as raised:
+        decode(STUBBED + b"variables")
+    assert "CLIPSEARCH_URI" in str(raised.value)
+    assert "TOKEN" not in str(raised.value)
 
 
 @pytest.mark.usefixtures("stub")

@@ -1,6 +1,7 @@
 """Exports to Parquet and imports of them: the same rows and facts, bit for bit."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def test_an_export_is_restored_bit_for_bit(
     report = export_collection(source, tmp_path / target, file_rows=100)
     assert (report.rows, report.damaged) == (300, 0)
     assert (len(report.files) == 1) == (target == "all.parquet")
+    if os.name == "posix":
+        assert {path.stat().st_mode & 0o077 for path in (*report.files, tmp_path / target)} == {0}
     assert restore(target_store, tmp_path / target) == ImportReport(stored=300)
     restored = target_store.collection("images")
     assert contents(restored) == contents(source)
