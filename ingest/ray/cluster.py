@@ -3,10 +3,12 @@
 import importlib.util
 import logging
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ingest.ray.options import EXTRA
 SHORT_FOLDER = Path("/tmp")
 PREFIX = "clipsearch-ray-"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TOKEN_SETTINGS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 class RayError(ClipsearchError):
@@ -42,8 +45,8 @@ def cluster(address: str | None) -> Iterator[Any]:
     # Ray reads these as it is imported or as it starts. A cluster that others started has its own.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # a busy machine is slow
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # a busy machine is slow
     import ray.data  # imports `ray`
 
     for name in ("ray.data", "ray._private", "ray.train"):
@@ -57,18 +60,13 @@ def cluster(address: str | None) -> Iterator[Any]:
     folder = None
     try:
         try:
-            if address is not None:
-                ray.init(address=address, **quiet)
-            else:
-                folder = TemporaryFolder(SHORT_FOLDER if SHORT_FOLDER.is_dir() else None, PREFIX)
-                ray.init(
-                    address="local",
-                    num_cpus=max(2, cpu.available()),
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(folder.path),
-                    **quiet,
-                )
+            with _without_stderr():
+                if address is not None:
+                    ray.init(address=address, **quiet)
+                else:
+                    parent = SHORT_FOLDER if SHORT_FOLDER.is_dir() else None
+                    folder = TemporaryFolder(parent, PREFIX)
+                    _start(ray, folder.path, quiet)
         except Exception as error:
             where = (
                 f"the Ray cluster {address} cannot be joined" if address else "Ray did not start"
@@ -80,6 +78,56 @@ def cluster(address: str | None) -> Iterator[Any]:
         ray.shutdown()  # of a cluster, ends our job only
         if folder is not None:
             folder.remove()
+
+
+def _start(ray: Any, folder: Path, options: Mapping[str, Any]) -> None:
+    """Start Ray with its files in a private folder, and let it ask for a token of ours.
+
+    Without one, any user of this machine could run code as this one. Ray would leave its own in
+    the home folder, readable by all. What the user has set holds.
+    """
+    is_ours = not os.environ.keys() & _TOKEN_SETTINGS
+    if is_ours:
+        file = folder / "auth_token"
+        file.touch(mode=0o600)
+        file.write_text(_token())
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(file)
+    try:
+        ray.init(
+            address="local",
+            num_cpus=max(2, cpu.available()),
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder / "r"),  # which Ray lets all users write to
+            **options,
+        )
+    finally:
+        if is_ours:
+            del os.environ["RAY_AUTH_TOKEN_PATH"]
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drop what the C++ part of Ray prints as it starts: which log level it uses."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)
+        os.close(nothing)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@cache
+def _token() -> str:
+    """Return a secret of this process: Ray reads one only once."""
+    return secrets.token_hex(32)
 
 
 def _restore(handlers: Mapping[signal.Signals, Any]) -> None:

@@ -1,22 +1,23 @@
 """Ingestion on a real Ray with two workers, compared with that of one process."""
 
-import gzip
 import os
 import shutil
-import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from clipsearch import Index
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import Encoder
+from clipsearch.temporary_folder import TemporaryFolder
 from ingest.options import IngestOptions
+from ingest.ray.cluster import cluster
 from ingest.ray.options import RayEngine
+from tests.helpers.archives import Mode, sample, write_tar
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.ingestion import counts
 from tests.ingest.ray_cases import MortalEncoder
@@ -26,37 +27,54 @@ ENGINE = RayEngine(encoders=1, batch=8)
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[Path]:
-    """One Ray for all tests: starting it takes seconds."""
-    ray = pytest.importorskip("ray")
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a socket's path must be short
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_gcs_server_port_wait_time_s", "120")
-        patch.setenv("RAY_AUTH_MODE", "disabled")  # writes no token into the home folder
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=150 << 20,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
-        )
-        yield Path(folder)
-        ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
+    """One Ray for all tests, as starting it takes seconds; returns the folder with its files."""
+    pytest.importorskip("ray")
+    # The path of a socket must be short.
+    with pytest.MonkeyPatch.context() as patch, TemporaryFolder(Path("/tmp"), "ray-") as folder:
+        patch.setattr("ingest.ray.cluster.SHORT_FOLDER", folder)
+        patch.setattr("ingest.ray.cluster.PREFIX", "c-")
+        patch.setattr("clipsearch.cpu.available", lambda: 2)
+        patch.setenv("HOME", str(folder / "home"))
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+            patch.setenv(name, "")
+            patch.delenv(name)
+        with cluster(None):
+            yield folder
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Forty images, one of them twice, a file that is broken, and one that is black."""
+    """Sixteen JPEGs as of a camera, one of them twice, a broken file, and one that is black."""
     folder = tmp_path / "images"
-    for number in range(40):
-        draw(folder / f"{number:02}.png", (number * 6, 255 - number, 7))
-    shutil.copy(folder / "00.png", folder / "twin.png")
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    for number in range(16):
+        draw_jpeg(folder / f"{number:02}.jpg", number)
+    shutil.copy(folder / "00.jpg", folder / "twin.jpg")
+    (folder / "broken.jpg").write_bytes((folder / "01.jpg").read_bytes()[:200])
     draw(folder / "black.png", "black")
     return folder
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    """Three archives, the last of them damaged."""
+    folder = tmp_path / "shards"
+    modes: tuple[Mode, ...] = ("w", "w:gz", "w")
+    for number, mode in enumerate(modes):
+        members = [m for n in range(6) for m in sample(f"{n}", (n * 40, number, 9), number=n)]
+        write_tar(folder / f"{number}.tar", members, mode)
+    damaged = folder / "2.tar"
+    damaged.write_bytes(damaged.read_bytes()[:6_000])
+    return sorted(folder.iterdir())
+
+
+def draw_jpeg(path: Path, seed: int) -> None:
+    """Draw noise in color, as large as is decoded at a smaller scale, turned by EXIF."""
+    noise = np.random.default_rng(seed).integers(0, 256, (5, 8, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 1 + seed % 8
+    exif[ExifTags.Base.DateTime] = f"2024:01:{1 + seed % 28:02} 12:00:00"
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(noise).resize((1_100, 750)).save(path, exif=exif)
 
 
 def rows(index: Index) -> dict[str, object]:
@@ -70,77 +88,53 @@ def vectors(index: Index) -> np.ndarray:
     )
 
 
-def test_rows_and_report_are_those_of_one_process(images: Path, tmp_path: Path) -> None:
-    with Index.open(tmp_path / "local.db", model=ColorEncoder(name="color")) as local:
-        expected = local.ingest(images)
-        with Index.open(tmp_path / "ray.db", model=ColorEncoder(name="color")) as index:
-            report = index.ingest(images, engine=ENGINE)
-            assert counts(report) == counts(expected)
-            assert {f.path.name for f in report.failed} == {"broken.jpg", "black.png"}
-            assert rows(index) == rows(local)
-            np.testing.assert_allclose(vectors(index), vectors(local), atol=1e-3)
-            assert index.collection.failures() == local.collection.failures()
-            assert index.collection.info.roots == local.collection.info.roots
-            assert set(report.stages) == {"load", "encode", "write"}
+def test_the_token_of_ray_is_private(local_ray: Path) -> None:
+    [token] = local_ray.rglob("auth_token")
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert token.parent.stat().st_mode & 0o777 == 0o700
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert "RAY_AUTH_TOKEN_PATH" not in os.environ
 
 
-def test_a_second_run_finds_what_changed(images: Path, tmp_path: Path) -> None:
-    with Index.open(tmp_path / "a.db", model=ColorEncoder(name="color")) as index:
-        index.ingest(images, engine=ENGINE)
-        (images / "01.png").rename(images / "moved.png")
-        draw(images / "02.png", (1, 2, 3))
-        shutil.copy(images / "03.png", images / "copy.png")
-        (images / "04.png").write_bytes(b"\x89PNG\r\n\x1a\n, then nothing")
-        (images / "05.png").unlink()
-        report = index.ingest(images, engine=ENGINE, options=IngestOptions(prune=True))
-        assert counts(report) == {
-            "stored": 1, "copied": 1, "moved": 1, "unchanged": 37, "removed": 1, "failed": 3
-        }  # fmt: skip
-        names = {record.path.name for record in index.collection.scan()}
-        assert {"moved.png", "copy.png"} <= names
-        assert names.isdisjoint({"01.png", "04.png", "05.png"})
+def same_rows(one: Index, other: Index) -> None:
+    """Check that two collections have the same rows and know the same of their sources."""
+    assert rows(one) == rows(other)
+    np.testing.assert_allclose(vectors(one), vectors(other), atol=1e-3)
+    assert one.collection.failures() == other.collection.failures()
+    assert one.collection.info.roots == other.collection.info.roots
+    assert one.collection.archives.read() == other.collection.archives.read()
 
 
-@pytest.mark.parametrize("stage", ["load", "encode"])
-def test_a_killed_worker_is_replaced(images: Path, tmp_path: Path, stage: str) -> None:
-    encoder = MortalEncoder(tmp_path, stage)
-    with Index.open(tmp_path / "a.db", model=encoder) as index:
-        report = index.ingest(images, engine=ENGINE)
-        assert encoder.died(stage)
-        assert counts(report) == {"stored": 40, "copied": 1, "failed": 2}
-        assert len(index) == len(rows(index)) == 41
-
-
-def test_tar_archives_are_read(images: Path, tmp_path: Path) -> None:
-    for number in range(3):
-        with tarfile.open(tmp_path / f"{number}.tar", "w") as tar:
-            for path in sorted(images.iterdir())[number::3]:
-                tar.add(path, path.name)
-    with gzip.open(tmp_path / "2.tar.gz", "wb") as packed:
-        packed.write((tmp_path / "2.tar").read_bytes())
-    (tmp_path / "damaged.tar").write_bytes((tmp_path / "0.tar").read_bytes()[:6_000])
-    shards = [tmp_path / "{0..1}.tar", tmp_path / "2.tar.gz", tmp_path / "damaged.tar"]
+def test_rows_and_report_are_those_of_one_process(
+    images: Path, shards: list[Path], tmp_path: Path
+) -> None:
+    encoder = MortalEncoder(tmp_path, "load", "encode")
+    options = IngestOptions(prune=True)
     with (
-        Index.open(tmp_path / "local.db", model=ColorEncoder(name="color")) as local,
-        Index.open(tmp_path / "ray.db", model=ColorEncoder(name="color")) as index,
+        Index.open(tmp_path / "local.db", model=ColorEncoder(name="mortal")) as local,
+        Index.open(tmp_path / "ray.db", model=encoder) as index,
     ):
-        expected = local.ingest(*shards)
-        report = index.ingest(*shards, engine=ENGINE)
-        assert report.found == expected.found > 43
+        expected = local.ingest(images, *shards)
+        report = index.ingest(images, *shards, engine=ENGINE)
+        assert encoder.died("load")
+        assert encoder.died("encode")
+        assert counts(report) == counts(expected)
         assert set(report.failed) == set(expected.failed)
-        assert rows(index) == rows(local)
-        archives = index.collection.archives
-        assert archives.read() == local.collection.archives.read()
-        assert len(archives.read()) == 3  # not the damaged one
+        assert {f.path.name for f in report.failed} == {"broken.jpg", "black.png", "2.tar"}
+        assert set(report.stages) == {"load", "encode", "write"}
+        same_rows(index, local)
 
-        with tarfile.open(tmp_path / "0.tar", "w") as tar:
-            for path in sorted(images.iterdir())[3::3]:  # without the first one
-                tar.add(path, path.name)
-        options = IngestOptions(prune=True)
-        again = index.ingest(*shards[:2], engine=ENGINE, options=options)
-        assert again.removed == 1
-        left = rows(local).keys() - {image_id(tmp_path / "0.tar" / "00.png")}
-        assert rows(index).keys() == left
+        (images / "01.jpg").rename(images / "moved.jpg")
+        draw_jpeg(images / "02.jpg", 99)
+        shutil.copy(images / "03.jpg", images / "copy.jpg")
+        (images / "04.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+        (images / "05.jpg").unlink()
+        write_tar(shards[1], [*sample("0", (0, 1, 9), number=7), *sample("9", "red")])
+        expected = local.ingest(images, *shards, options=options)
+        report = index.ingest(images, *shards, engine=ENGINE, options=options)
+        assert counts(report) == counts(expected)
+        assert (report.moved, report.copied, report.removed) == (1, 1, 6)
+        same_rows(index, local)
 
 
 class BrokenEncoder(ColorEncoder):
@@ -177,12 +171,12 @@ def test_workers_write_to_a_server(
         local.ingest(images)
         report = index.ingest(images, engine=ENGINE)
         assert encoder.died("encode")
-        assert counts(report) == {"stored": 40, "copied": 1, "failed": 2}
+        assert counts(report) == {"stored": 16, "copied": 1, "failed": 2}
         assert rows(index) == rows(local)
-        (images / "07.png").rename(images / "moved.png")
+        (images / "07.jpg").rename(images / "moved.jpg")
         again = index.ingest(images, engine=ENGINE)
-        assert counts(again) == {"unchanged": 40, "moved": 1, "failed": 2}
-        assert image_id(images / "07.png") not in rows(index)
+        assert counts(again) == {"unchanged": 16, "moved": 1, "failed": 2}
+        assert image_id(images / "07.jpg") not in rows(index)
         index.store.drop(name)
     logs = [path for path in local_ray.rglob("*") if path.is_file()]
     assert len(logs) > 10
@@ -201,8 +195,8 @@ def test_a_server_imports_the_files_of_workers(
     ):
         local.ingest(images)
         report = index.ingest(images, engine=engine)
-        assert counts(report) == {"stored": 40, "copied": 1, "failed": 2}
-        assert len(index) == 41  # in another generation
+        assert counts(report) == {"stored": 16, "copied": 1, "failed": 2}
+        assert len(index) == 17  # in another generation
         assert rows(index) == rows(local)
         np.testing.assert_allclose(vectors(index), vectors(local), atol=1e-3)
         assert index.collection.failures() == local.collection.failures()
@@ -212,8 +206,8 @@ def test_a_server_imports_the_files_of_workers(
             index.ingest(images, engine=engine)
         index.store.drop(name)
         index = open_on(milvus_server, name, encoder)
-        draw(images / "00.png", (9, 9, 9))  # with the files of before
-        assert counts(index.ingest(images, engine=engine))["unchanged"] == 40
-        assert len(index) == 41
+        draw_jpeg(images / "00.jpg", 98)  # with the files of before
+        assert counts(index.ingest(images, engine=engine))["unchanged"] == 16
+        assert len(index) == 17
         index.store.drop(name)
         index.close()
