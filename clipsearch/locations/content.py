@@ -96,6 +96,17 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Bytes that were left where they are, for a reason."""
+
+    reason: str
+
+    def read(self) -> Content:
+        """Raise OSError with the reason."""
+        raise OSError(None, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class FileRange:
     """Bytes within a local file that has this size and mtime."""
 

@@ -14,13 +14,29 @@ from pathlib import Path
 from typing import IO, BinaryIO, Self
 
 from clipsearch.errors import UsageError
-from clipsearch.locations.content import Content, FileRange, Held, Origin, ShortError
+from clipsearch.locations.content import Content, FileRange, Held, Origin, ShortError, Unread
 from clipsearch.locations.object_store import open_object
 from clipsearch.remote_path import RemotePath
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", ZSTD_MAGIC)
 _MAGIC_SIZE = 6
+HELD_BYTES = 2 << 30
+"""Of one member that is read while its archive is listed: a few MB can hold any number of zeros."""
+
+SKIPPED_BYTES = 1 << 36
+"""Of one member that is passed over: `tarfile` takes long to skip even what is not there."""
+
+HEADER_BYTES = 1 << 20
+"""Of a long name or other additional header: `tarfile` takes the memory that it claims."""
+
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, LZMAError, ValueError, OverflowError)
 """What `tarfile` and its decompressors raise on a damaged archive, besides OSError."""
 
@@ -40,11 +56,14 @@ class _Header(tarfile.TarInfo):
         if len(buf) < tarfile.BLOCKSIZE:
             raise DamagedArchiveError(None, "it has no end mark, so it may be cut")
         try:
-            return super().frombuf(buf, encoding, errors)
+            info = super().frombuf(buf, encoding, errors)
         except tarfile.TarError as error:
             if any(buf):
                 raise DamagedArchiveError(None, f"it is damaged ({error})") from error
             raise  # the end
+        if info.type in _HEADERS and info.size > HEADER_BYTES:
+            raise DamagedArchiveError(None, f"it is damaged (a header of {info.size:,} bytes)")
+        return info
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,8 @@ def read_members(archive: Path) -> Iterator[Member]:
     seen: set[int] = set()
     with _open(archive) as (tar, stamp):
         while (info := _next(tar)) is not None:
+            if stamp is None and info.size > SKIPPED_BYTES:
+                raise DamagedArchiveError(None, f"{info.name} seems to have {info.size:,} bytes")
             name = _clean(info.name)
             if name is None or not info.isfile() or info.issparse() or hash(name) in seen:
                 continue
@@ -167,7 +188,9 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     return info
 
 
-def _hold(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Held:
+def _hold(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Held | Unread:
+    if info.size > HELD_BYTES:
+        return Unread("too large for an image in a compressed archive")
     stream = tar.extractfile(info)
     assert stream is not None
     try:

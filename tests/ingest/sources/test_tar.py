@@ -153,6 +153,19 @@ def test_archives_of_common_writers_have_an_end(tmp_path: Path) -> None:
         assert [type(item) for item in open_source([shard])] == [ImageFile] * count
 
 
+def test_sizes_that_an_archive_claims_take_no_memory(tmp_path: Path) -> None:
+    name, image = tarfile.TarInfo("x"), tarfile.TarInfo("a.png")
+    name.type, name.size, image.size = tarfile.GNUTYPE_LONGNAME, 1 << 40, 1 << 40
+    for number, info in enumerate((name, image)):
+        for mode in ("w", "w:gz"):
+            shard = tmp_path / f"{number}-{mode[2:]}.tar"
+            data = info.tobuf(tarfile.GNU_FORMAT) + b"x" * 5_000
+            shard.write_bytes(data if mode == "w" else gzip.compress(data))
+            *_, failure = open_source([shard])
+            assert isinstance(failure, Failure)
+            assert failure.path == shard
+
+
 def test_what_is_no_archive_is_a_failure(
     tmp_path: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
