@@ -103,7 +103,8 @@ def texts(name: str, value: Any) -> tuple[str, ...]:
 def paths(name: str, value: Any) -> list[Path]:
     """Return paths, or a single one, as a list; raise UsageError on anything else."""
     kind = (str, os.PathLike)
-    return [locate(os.fsdecode(path)) for path in sequence(name, value, kind, "paths")]
+    given = sequence(name, value, kind, "paths")
+    return [path if isinstance(path, Path) else locate(os.fsdecode(path)) for path in given]
 
 
 def flat_paths(name: str, values: tuple[Any, ...]) -> list[Path]:

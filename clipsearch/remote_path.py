@@ -23,9 +23,9 @@ else:
 class RemotePath(_LocalPath):
     """The URI of an object or prefix, such as s3://bucket/folder/a.jpg.
 
-    It is a Path, so that a record has one kind of location. `str` and `os.fspath` return the URI,
-    in which "//" and ".." have no meaning. Names, parents and comparisons work; whatever would
-    reach the local file system raises OSError, or tells that there is no such file.
+    It is a Path, so that a record has one kind of location. `str` returns the URI, in which "//"
+    and ".." have no meaning. Names, parents and comparisons work; whatever would reach the local
+    file system, `os.fspath` too, raises OSError, or tells that there is no such file.
     """
 
     __slots__ = ("_uri",)
@@ -45,8 +45,8 @@ class RemotePath(_LocalPath):
     def __str__(self) -> str:
         return self._uri
 
-    def __fspath__(self) -> str:
-        return self._uri
+    def __fspath__(self) -> NoReturn:
+        self.stat()  # or `open` and the functions of `os` would take it for a relative path
 
     def __repr__(self) -> str:
         return f"RemotePath({self._uri!r})"
@@ -58,6 +58,10 @@ class RemotePath(_LocalPath):
         return hash(self._uri)
 
     def as_posix(self) -> str:
+        """Return the URI."""
+        return self._uri
+
+    def as_uri(self) -> str:
         """Return the URI."""
         return self._uri
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from clipsearch.files.paths import canonical, expand_user, is_file, is_folder, is_missing
 from clipsearch.images.hashing import image_id
@@ -21,7 +22,7 @@ utf8_uris = uris.filter(lambda uri: not any("\ud800" <= ch <= "\udfff" for ch in
 def test_a_uri_survives_as_it_is(uri: str) -> None:
     path = locate(uri)
     assert isinstance(path, RemotePath)
-    assert str(path) == os.fspath(path) == path.as_posix() == uri
+    assert str(path) == path.as_posix() == path.as_uri() == uri
     assert pickle.loads(pickle.dumps(path)) == copy.deepcopy(path) == path
     assert hash(pickle.loads(pickle.dumps(path))) == hash(path)
     assert canonical(path) is path
@@ -66,6 +67,12 @@ def test_the_file_system_is_not_reached(tmp_path: Path, monkeypatch: pytest.Monk
         path.open("rb")
     with pytest.raises(OSError, match="object store"):
         path.read_bytes()
+    for reach in (open, os.stat, os.listdir, os.path.realpath, os.unlink, Image.open, bytes):
+        with pytest.raises(OSError, match="object store"):
+            reach(path)
+    assert not is_file(path)
+    assert not is_folder(path.parent)
+    assert not os.path.lexists(path)
 
 
 def test_other_uris_and_paths_stay_paths() -> None:

@@ -119,5 +119,5 @@ def _write_paths(groups: Sequence[DuplicateGroup], *, end: bytes, first: int) ->
     """Write the exact bytes of the paths, from the record number `first` of each group."""
     for group in groups:
         for record in group.records[first:]:
-            sys.stdout.buffer.write(os.fsencode(record.path) + end)
+            sys.stdout.buffer.write(os.fsencode(str(record.path)) + end)
     sys.stdout.buffer.flush()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from clipsearch import config
 from clipsearch.doctor.finding import Finding
 from clipsearch.errors import BusyStoreError, ClipsearchError, UsageError
+from clipsearch.remote_path import RemotePath
 from clipsearch.uri import parse_uri
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
     message = f"{name}: {collection.estimate_count():,} images by {info.model.name}{failed}"
     yield Finding("store", "ok", message)
     for root in info.roots:
-        if not root.exists():
+        if not isinstance(root, RemotePath) and not root.exists():
             advice = "mount its disk; if it is gone for good: `clipsearch remove` and that folder"
             yield Finding("store", "warning", f"{name}: the folder {root} is missing", advice)
     if record := registry.measured_precision(info.model.name):

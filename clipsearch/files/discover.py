@@ -226,4 +226,4 @@ def _similar_name(path: Path) -> str:
 def _location(item: _Item) -> str:
     if isinstance(item, tuple):
         return item[0]
-    return os.fspath(item.path) if isinstance(item, Failure) else item
+    return str(item.path) if isinstance(item, Failure) else item

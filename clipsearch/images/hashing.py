@@ -12,7 +12,7 @@ def image_id(path: Path) -> str:
 
     Paths are bytes to the operating system and need not be valid Unicode.
     """
-    return hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
+    return hashlib.blake2b(os.fsencode(str(path)), digest_size=16).hexdigest()
 
 
 def content_hash(data: bytes) -> str:

@@ -24,6 +24,7 @@ from clipsearch.images.comparison import (
 )
 from clipsearch.query.duplicate_candidates import Candidates, Mask
 from clipsearch.query.vector_file import Rows
+from clipsearch.remote_path import locate
 from clipsearch.types import Failure
 
 COMPARISONS = 8
@@ -104,20 +105,20 @@ class PixelGroups:
 
     def _grid(self, row: int) -> Pixels | None:
         try:
-            return read_grid(Path(self._paths[row]))
+            return read_grid(locate(self._paths[row]))
         except ImageError as error:
             self._fail(row, error)
             return None
 
     def _gray(self, row: int, side: int = MAX_SIDE) -> Image | None:
         try:
-            return read_gray(Path(self._paths[row]), side)
+            return read_gray(locate(self._paths[row]), side)
         except ImageError as error:
             self._fail(row, error)
             return None
 
     def _fail(self, row: int, error: ImageError) -> None:
-        path = Path(self._paths[row])
+        path = locate(self._paths[row])
         self.failures[path] = Failure(path, str(error))
 
 

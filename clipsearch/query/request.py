@@ -7,7 +7,6 @@ Left out fields and null mean the default.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
@@ -82,7 +81,7 @@ def _term_json(term: Term) -> dict[str, Any]:
 
 def _absolute(path: Path) -> str:
     """Another process may have another working directory and another user's home."""
-    return os.fspath(expand_user(path).absolute())
+    return str(expand_user(path).absolute())
 
 
 def _read_object(name: str, value: object, readers: Mapping[str, Reader]) -> dict[str, Any]:

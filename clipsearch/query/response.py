@@ -1,6 +1,5 @@
 """The response to a query, and its JSON for the daemon and for HTTP; without numpy."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -56,7 +55,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     return {
         "id": record.id,
         # Bytes that are not UTF-8 become \udcXX, as in the output of `clipsearch query --json`.
-        "path": os.fspath(record.path),
+        "path": str(record.path),
         "score": float(hit.score),
         "z": None if hit.z is None else float(hit.z),
         "textness": None if hit.textness is None else float(hit.textness),

@@ -66,7 +66,7 @@ def hits_csv(hits: Sequence[Hit]) -> str:
 
 def hit_paths(hits: Sequence[Hit], end: Literal["\n", "\0"] = "\n") -> bytes:
     """The paths as the bytes of the file system, each followed by `end`."""
-    return b"".join(os.fsencode(hit.path) + end.encode() for hit in hits)
+    return b"".join(os.fsencode(str(hit.path)) + end.encode() for hit in hits)
 
 
 def classification_json(classification: Classification) -> str:

@@ -1,8 +1,8 @@
 """`/v1/status`, `/v1/failures`, `/v1/facets` and `/v1/duplicates`."""
 
 import asyncio
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from clipsearch import __version__
 from clipsearch.index import Index
+from clipsearch.remote_path import RemotePath
 from clipsearch.web.collection_schemas import Computing, Duplicates, Facets, Failures, Status
 from clipsearch.web.dependencies import (
     ComputationsOf,
@@ -110,17 +111,21 @@ def status_json(index: Index) -> dict[str, Any]:
             "precision": model.precision,
         },
         "created_at": None if collection is None else collection.info.created_at,
-        "roots": [{"path": os.fspath(root), "missing": not root.is_dir()} for root in roots],
+        "roots": [{"path": str(root), "missing": _is_missing(root)} for root in roots],
         "failures": 0 if collection is None else len(collection.failures()),
         "disk_bytes": index.store.disk_bytes(),
     }
+
+
+def _is_missing(root: Path) -> bool:
+    return not isinstance(root, RemotePath) and not root.is_dir()
 
 
 def failures_json(index: Index) -> list[dict[str, str]]:
     """Return the files that could not be ingested, see `FailureResult`."""
     collection = index.find_collection()
     failures = () if collection is None else collection.failures()
-    return [{"path": os.fspath(f.path), "reason": f.reason} for f in failures]
+    return [{"path": str(f.path), "reason": f.reason} for f in failures]
 
 
 def _page(name: str, url: str, items: list[Any], limit: int, offset: int) -> dict[str, Any]:

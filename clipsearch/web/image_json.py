@@ -1,7 +1,6 @@
 """Images and hits as JSON."""
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ def image_json(record: ImageRecord) -> dict[str, Any]:
     """Return an image as JSON, see `ImageResult`; it looks whether the file is there."""
     return {
         "id": record.id,
-        "path": os.fspath(record.path),
+        "path": str(record.path),
         "width": record.width,
         "height": record.height,
         "taken_at": None if record.taken_at is None else record.taken_at.isoformat(),

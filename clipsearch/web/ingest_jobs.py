@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import secrets
 import threading
 import time
@@ -110,7 +109,7 @@ class IngestJob:
         return {
             "id": self.id,
             "state": self.state,
-            "paths": [os.fspath(path) for path in self.paths],
+            "paths": [str(path) for path in self.paths],
             "prune": self.options.prune,
             "created_at": self._created.isoformat(),
             "seconds": time.monotonic() - self._started if seconds is None else seconds,
@@ -186,7 +185,7 @@ class IngestJobs:
 def _report_json(report: IngestReport) -> dict[str, Any]:
     values = report.as_json()
     failed = [
-        {"path": os.fspath(failure.path), "reason": failure.reason}
+        {"path": str(failure.path), "reason": failure.reason}
         for failure in report.failed[:SHOWN_FAILURES]
     ]
     kept = ("removed", "gone", "refused", "skipped")

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
 
 from clipsearch.escape import escape_control
+from clipsearch.remote_path import locate
 from clipsearch.web.path_text import to_path_text
 
 SHORTCUTS = (
@@ -41,7 +41,7 @@ def tile_values(hit: Mapping[str, Any]) -> dict[str, Any]:
     strength = f"z {z:.1f}" if z is not None else f"{score:.2f}" if score is not None else ""
     return {
         "id": hit["id"],
-        "name": escape_control(PurePath(hit["path"]).name),
+        "name": escape_control(locate(hit["path"]).name),
         "width": hit["width"],
         "height": hit["height"],
         "date": "" if hit["taken_at"] is None else short_date(hit["taken_at"]),
@@ -51,7 +51,7 @@ def tile_values(hit: Mapping[str, Any]) -> dict[str, Any]:
 
 def image_values(image: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page of an image shows beside `image_facts`."""
-    path = PurePath(image["path"])
+    path = locate(image["path"])
     return tile_values(image) | {
         "path": escape_control(str(path)),
         "folder": escape_control(str(path.parent)),

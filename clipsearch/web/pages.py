@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clipsearch.errors import ClipsearchError, shorten
+from clipsearch.remote_path import locate
 from clipsearch.web.computations import Computations
 from clipsearch.web.dependencies import DuplicateComputationsOf, EngineOf
 from clipsearch.web.engine import Engine
@@ -106,7 +106,7 @@ async def show_image(
             "query": f"?{request.url.query}" if request.url.query else "",
             "image": image_values(image),
             "facts": image_facts(image),
-            "folder_link": folder_link(str(PurePath(image["path"]).parent)),
+            "folder_link": folder_link(str(locate(image["path"]).parent)),
             "similar": await _similar(record.id, engine, duplicates),
         },
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from clipsearch.arguments import paths
 from clipsearch.cli.param_types import Location
 from clipsearch.errors import ImageError, UsageError
 from clipsearch.files.stored_file import open_stored_file
@@ -11,7 +12,11 @@ from clipsearch.images.decode import decode
 from clipsearch.locations import object_store
 from clipsearch.query.condition import select_rows
 from clipsearch.query.filters import Filters
+from clipsearch.query.near_duplicates import find_near_duplicates
+from clipsearch.query.response import _hit_json, parse_hit
+from clipsearch.records import Hit
 from clipsearch.remote_path import RemotePath, locate
+from clipsearch.render.json_csv import hit_paths
 from clipsearch.store import Collection
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
@@ -156,3 +161,24 @@ def test_a_prefix_is_a_filter(collection: Collection, encoder: ColorEncoder) -> 
     assert len(list(select_rows(collection, Filters(under=under)))) == 3
     assert len(list(select_rows(collection, Filters(under=locate(f"{PREFIX}/none"))))) == 0
     assert len(list(select_rows(collection, Filters(glob="*red*")))) == 1
+
+
+def test_objects_are_compared_with_others_and_opened_where_they_are(
+    bucket: Any,
+    tmp_path: Path,
+    collection: Collection,
+    encoder: ColorEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    decoy = tmp_path / "memory:" / "bucket" / "photos"
+    decoy.mkdir(parents=True)
+    (decoy / "red.png").write_bytes(image_bytes("blue"))
+    bucket.pipe_file("/bucket/photos/red.bmp", image_bytes("red", format_="BMP"))
+    run(collection, encoder, *map(str, paths("paths", [locate(PREFIX)])))
+    [group] = find_near_duplicates(collection, 0.99)
+    assert {str(r.path) for r in group.records} == {f"{PREFIX}/red.png", f"{PREFIX}/red.bmp"}
+    hits = [Hit(record, 1.0) for record in group.records]
+    for hit in hits:
+        assert parse_hit(_hit_json(hit)) == hit
+    assert hit_paths(hits).decode().split() == [str(hit.path) for hit in hits]
