@@ -1,6 +1,5 @@
 """The Python API: one collection of images, and the model that made it."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from clipsearch.classify.predictions import Classification, check_top_and_thresh
 from clipsearch.classify.tags import DEFAULT_THRESHOLD, TagReport, clear_tags, tag_images
 from clipsearch.classify.templates import DEFAULT_TEMPLATES
 from clipsearch.errors import UsageError
-from clipsearch.files.progress import Progress
+from clipsearch.files.progress import OpenProgress, Progress, no_progress, show_covered_rows
 from clipsearch.files.walk import FileSelection
 from clipsearch.models.embedding import embed_images, embed_texts
 from clipsearch.models.text_loss import log_text_losses
@@ -36,8 +35,6 @@ from ingest.ray.options import RayEngine
 from ingest.removal import remove_images
 from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source, open_source, plain_files
-
-log = logging.getLogger("clipsearch")
 
 
 class Index(SearchAPI, ReindexingSession, ParquetSession):
@@ -98,18 +95,8 @@ class Index(SearchAPI, ReindexingSession, ParquetSession):
 
         Until then searches may miss images. Ctrl-C stops the waiting, not the server.
         """
-        shown = -1  # before the first look
-
-        def show(covered: int, total: int) -> None:
-            nonlocal shown
-            if progress is not None:
-                progress.total = total
-                progress.update(covered - max(0, shown))
-            elif shown < 0 and covered < total:
-                log.info("building the index: %s of %s rows", f"{covered:,}", f"{total:,}")
-            shown = covered
-
-        return wait_for_index(self.store.backend, self.collection.info.milvus_name, show)
+        name = self.collection.info.milvus_name
+        return wait_for_index(self.store.backend, name, show_covered_rows(progress))
 
     def remove(self, *paths: str | Path) -> int:
         """Remove the images at some paths or under folders, stored or failed; return how many.
@@ -203,12 +190,19 @@ class Index(SearchAPI, ReindexingSession, ParquetSession):
         return dict(self.read(Collection.tags).most_common())
 
     def duplicates(
-        self, *, threshold: float | None = None, compare_pixels: bool = True
+        self,
+        *,
+        threshold: float | None = None,
+        compare_pixels: bool = True,
+        progress: OpenProgress = no_progress,
     ) -> list[DuplicateGroup]:
-        """Group images that look the same; see `find_near_duplicates`."""
+        """Group images that look the same; see `find_near_duplicates`.
+
+        `progress` opens a bar for each stage: "read", then "compare".
+        """
         return self.read(
             lambda collection: find_near_duplicates(
-                collection, threshold, compare_pixels=compare_pixels
+                collection, threshold, compare_pixels=compare_pixels, progress=progress
             )
         )
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,17 @@ def test_similar_leaves_out_the_image_itself(index: Index, image_folder: Path) -
     with index:
         names = {hit.path.name for hit in index.similar(image_folder / "red.png")}
         assert names == {"green.png", "blue.png"}
+
+
+def test_duplicates_show_their_stages(index: Index) -> None:
+    stages = []
+
+    def open_bar(name: str, total: float | None) -> AbstractContextManager[None]:
+        stages.append((name, total))
+        return nullcontext()
+
+    assert index.duplicates(threshold=1, progress=open_bar) == []
+    assert stages == [("read", None), ("compare", len(index))]
 
 
 def test_length_model_and_embeddings(index: Index, image_folder: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +16,6 @@ from clipsearch.query.near_duplicates import (
     EMBEDDINGS_THRESHOLD,
     PIXELS_THRESHOLD,
     DuplicateGroup,
-    find_near_duplicates,
 )
 from clipsearch.render import duplicate_groups
 from clipsearch.render.contact_sheet import write_sheet
@@ -86,13 +84,8 @@ def duplicates(
     if sheet:
         require_suffix(sheet)  # check before the search
     with Index.open(uri, collection=collection, token=token, create=False) as index:
-        groups = index.read(
-            partial(
-                find_near_duplicates,
-                threshold=threshold,
-                compare_pixels=not embeddings_only,
-                progress=progress_bar,
-            )
+        groups = index.duplicates(
+            threshold=threshold, compare_pixels=not embeddings_only, progress=progress_bar
         )
     if sheet:
         write_sheet(sheet, duplicate_groups.group_sections(groups))

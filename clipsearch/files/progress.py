@@ -1,8 +1,11 @@
 """The interface of progress bars, which tqdm implements."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeAlias
+
+log = logging.getLogger("clipsearch")
 
 
 class Progress(Protocol):
@@ -21,3 +24,19 @@ OpenProgress: TypeAlias = Callable[[str, float | None], AbstractContextManager[P
 def no_progress(_name: str, _total: float | None) -> Iterator[None]:
     """Show no progress bars."""
     yield None
+
+
+def show_covered_rows(progress: Progress | None) -> Callable[[int, int], None]:
+    """Return a function that shows how many of all rows an index covers; it logs without a bar."""
+    shown = -1  # before the first look
+
+    def show(covered: int, total: int) -> None:
+        nonlocal shown
+        if progress is not None:
+            progress.total = total
+            progress.update(covered - max(0, shown))
+        elif shown < 0 and covered < total:
+            log.info("building the index: %s of %s rows", f"{covered:,}", f"{total:,}")
+        shown = covered
+
+    return show
