@@ -4,10 +4,8 @@ from clipsearch import interrupt
 from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.index import Index
+from clipsearch.store.ann_index import wanted_recall
 from clipsearch.store.index_choice import index_advice
-
-WANTED_RECALL = 0.95
-"""An estimate below it is worth a warning."""
 
 
 def wait_for_index(index: Index, *, quiet: bool) -> None:
@@ -21,7 +19,7 @@ def wait_for_index(index: Index, *, quiet: bool) -> None:
     try:
         with progress_bar("building the index", unit=" rows", quiet=quiet) as bar:
             pending = index.wait_for_index(bar)
-        recall = None if pending else _estimate_recall(index)
+        problem = "" if pending else _describe_low_recall(index)
     except KeyboardInterrupt:
         interrupt.clear()
         say(
@@ -31,17 +29,22 @@ def wait_for_index(index: Index, *, quiet: bool) -> None:
         return
     if pending:
         say(f"index being built: {pending:,} rows pending; `clipsearch status` shows how many")
-    elif recall is not None and recall < WANTED_RECALL:
-        say(
-            f"the index finds about {recall:.0%} of the nearest images: `clipsearch tune` searches "
-            "more thoroughly"
-        )
+    elif problem:
+        say(problem)
     info = index.collection.info
     if advice := index_advice(info.index, index.store.backend.capabilities(), info.rows):
         say(advice)
 
 
-def _estimate_recall(index: Index) -> float | None:
-    from clipsearch.evaluation.recall_sample import estimate_recall  # late: rarely needed
+def _describe_low_recall(index: Index) -> str:
+    """Say if the index surely finds fewer of the nearest images than is wanted, and what to do."""
+    from clipsearch.evaluation.recall_sample import ERROR, estimate_recall  # late: rarely needed
 
-    return estimate_recall(index.collection)
+    recall = estimate_recall(index.collection)
+    wanted = wanted_recall(index.collection.info.index)
+    if recall is None or recall >= wanted - ERROR:
+        return ""
+    return (
+        f"the index finds about {recall:.0%} of the nearest images, not {wanted:.0%}: "
+        "`clipsearch tune` searches more thoroughly"
+    )

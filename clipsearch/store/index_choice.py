@@ -14,7 +14,7 @@ CHOICES = (AUTO, *(name for name in INDEX_KINDS if name != MANAGED))
 """The kinds that a user may name."""
 
 EXACT_ROWS = 100_000
-"""Below this an exact scan takes some 20 ms, and needs no building."""
+"""Up to here an exact scan takes some 20 ms, and needs no building."""
 
 WHOLE_ROWS = 10_000_000
 """Up to here a graph over whole vectors fits one machine: 2.2 GB a million at 512 dimensions."""
@@ -116,16 +116,16 @@ _SCALE = (
 
 def _preferred(rows: int | None, recall: float) -> Iterator[str]:
     """Yield kinds for so many rows, the best first, the last ones on every server."""
-    if rows is not None and rows < EXACT_ROWS:
+    if rows is not None and rows <= EXACT_ROWS:
         yield "flat"
-    elif rows is None or rows < WHOLE_ROWS:
+    elif rows is None or rows <= WHOLE_ROWS:
         yield "hnsw"
-    elif rows < SMALL_ROWS:
+    elif rows <= SMALL_ROWS:
         if recall <= SQ8_RECALL:
             yield from ("hnsw_sq8", "ivf_sq8")
         yield "hnsw"
     else:
-        if rows >= DISK_ROWS:
+        if rows > DISK_ROWS:
             yield "aisaq"
         if recall <= RABITQ_RECALL:
             yield "ivf_rabitq"

@@ -32,8 +32,9 @@ kinds = st.sampled_from(sorted(INDEX_KINDS))
     [
         (None, NEW, None, "hnsw"),
         (20_000, NEW, None, "flat"),
-        (100_000, NEW, None, "hnsw"),
-        (9_000_000, NEW, None, "hnsw"),
+        (100_000, NEW, None, "flat"),
+        (100_001, NEW, None, "hnsw"),
+        (10_000_000, NEW, None, "hnsw"),
         (20_000_000, NEW, None, "hnsw_sq8"),
         (20_000_000, OLD, None, "ivf_sq8"),
         (20_000_000, NEW, 0.995, "hnsw"),
