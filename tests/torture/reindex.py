@@ -43,6 +43,14 @@ EVENTS = 40
 
 DELAY = 0.05
 
+REFUSALS = (
+    "no earlier generation",
+    "ReindexedError",
+    "is unfinished",
+    "was dropped by another process",
+)
+"""Errors that tell a process that it, or another one, came too late."""
+
 
 class TurnedEncoder(ColorEncoder):
     """A model with a number: the colors of its vectors are turned by so many places."""
@@ -144,7 +152,7 @@ class ReindexTorture:
         status, errors = victim.wait()
         self.tally.counts["kills"] += victim.was_killed
         self.tally.counts[f"{operation} killed"] += victim.was_killed
-        if status and not victim.was_killed and "no earlier generation" not in errors:
+        if status and not victim.was_killed and not any(text in errors for text in REFUSALS):
             self.tally.note("failed", f"{operation}: {errors[-300:]}")
 
     def _check(self, store: Store, operation: str) -> int:
