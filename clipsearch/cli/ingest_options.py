@@ -11,7 +11,7 @@ from clipsearch.errors import UsageError
 from clipsearch.files.walk import FileSelection
 from clipsearch.store.index_choice import AUTO, CHOICES
 from ingest.options import IngestOptions
-from ingest.ray.options import RayEngine
+from ingest.ray.options import RayEngine, require_ray
 from ingest.sources.fields import FieldSelection
 from ingest.sources.parquet_source import ParquetOptions
 from ingest.sources.source import SourceOptions
@@ -140,6 +140,8 @@ def ray_engine(command: F) -> F:
     ) -> Any:
         if bulk is not None and engine != "ray":
             raise UsageError("--bulk needs --engine ray")
+        if engine == "ray":
+            require_ray()  # before a store is created
         chosen = RayEngine(ray_address, ray_encoders, ray_gpus, ray_batch, bulk)
         return command(*args, engine=chosen if engine == "ray" else None, **options)
 

@@ -38,6 +38,11 @@ class StoredObject:
     mtime_ns: int
 
 
+def require_package(path: RemotePath) -> None:
+    """Raise UsageError if the package for an object store is missing."""
+    _file_system(path.scheme)
+
+
 def list_objects(prefix: RemotePath) -> Iterator[StoredObject]:
     """Yield the objects at or below a prefix, by name, without reading them; raises OSError."""
     system = _file_system(prefix.scheme)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,15 +108,18 @@ def cell_bytes(value: Any) -> bytes | None:
     return value if isinstance(value, bytes) and value else None
 
 
+def require_pyarrow() -> None:
+    """Raise UsageError if the package that reads Parquet is missing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs another package: pip install 'clipsearch[scale]'")
+
+
 @contextmanager
 def open_parquet(file: Path) -> Iterator[Any]:
     """Open a Parquet file with pyarrow; raises DamagedArchiveError, and UsageError without it."""
-    try:
-        import pyarrow.parquet as parquet  # late: an extra
-    except ImportError as error:
-        raise UsageError(
-            "Parquet needs another package: pip install 'clipsearch[scale]'"
-        ) from error
+    require_pyarrow()
+    import pyarrow.parquet as parquet  # late: an extra
+
     with open_object(file) if isinstance(file, RemotePath) else file.open("rb") as stream:
         try:
             opened = parquet.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)

@@ -1,6 +1,5 @@
 """Start Ray on this machine, or join a cluster, for the time of one ingestion."""
 
-import importlib.util
 import logging
 import os
 import secrets
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch import cpu
-from clipsearch.errors import ClipsearchError, UsageError, describe_error
+from clipsearch.errors import ClipsearchError, describe_error
 from clipsearch.temporary_folder import TemporaryFolder
-from ingest.ray.options import EXTRA
+from ingest.ray.options import require_ray
 
 SHORT_FOLDER = Path("/tmp")
 PREFIX = "clipsearch-ray-"
@@ -25,13 +24,6 @@ _TOKEN_SETTINGS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 class RayError(ClipsearchError):
     """Ray does not start, or the cluster does not answer."""
-
-
-def require_ray() -> None:
-    """Raise UsageError with the command that installs Ray, if it is missing."""
-    for name in ("ray", "pyarrow", "pandas"):
-        if importlib.util.find_spec(name) is None:
-            raise UsageError(f"--engine ray needs the package {name}: {EXTRA}")
 
 
 @contextmanager

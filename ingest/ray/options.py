@@ -1,5 +1,6 @@
 """RayEngine: where and how an ingestion runs on Ray."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,13 @@ from clipsearch.store import Store
 from ingest.report import IngestReport
 
 EXTRA = "pip install 'clipsearch[ray]'"
+
+
+def require_ray() -> None:
+    """Raise UsageError with the command that installs Ray, if it is missing."""
+    for name in ("ray", "pyarrow", "pandas"):
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"--engine ray needs the package {name}: {EXTRA}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,9 @@ class RayEngine:
         """Return a function that is called as `ingest.pipeline.ingest` is; see `ingest_on_ray`.
 
         `model` is what the user named: workers load it by this name, or get the encoder itself.
+        Raises UsageError if Ray is not installed.
         """
+        require_ray()
         from ingest.ray.engine import ingest_on_ray  # late: few ingestions need it
 
         return partial(ingest_on_ray, self, store, model, runtime)

@@ -14,8 +14,9 @@ from clipsearch.files.paths import canonical, is_file, modified_ns
 from clipsearch.files.skipped import SkippedFiles
 from clipsearch.files.walk import FileSelection, os_failure
 from clipsearch.images.hashing import content_hash, image_id
-from clipsearch.locations.archive_names import is_archive, is_tar
-from clipsearch.locations.object_store import find_object
+from clipsearch.locations.archive_names import is_archive, is_parquet, is_tar
+from clipsearch.locations.object_store import find_object, require_package
+from clipsearch.locations.parquet_file import require_pyarrow
 from clipsearch.remote_path import RemotePath
 from clipsearch.store.archive_ledger import ArchiveState
 from ingest.sources.archive_state import Item, UnchangedArchive
@@ -104,7 +105,7 @@ class Sources:
         selection: FileSelection,
         options: SourceOptions,
     ) -> None:
-        """Find out which URIs are archives; raises UsageError if one does not exist."""
+        """Find out which URIs are archives; raises UsageError if a package is missing."""
         self.files = files
         self._selection = selection
         self._options = options
@@ -113,6 +114,10 @@ class Sources:
         """The archives, canonical, each once."""
         self.prefixes: list[RemotePath] = []
         for path in dict.fromkeys(map(canonical, others)):
+            if isinstance(path, RemotePath):
+                require_package(path)
+            if is_parquet(path):
+                require_pyarrow()
             if isinstance(path, RemotePath) and not (is_archive(path) and _exists(path)):
                 self.prefixes.append(RemotePath(str(path).rstrip("/")))
             else:

@@ -15,7 +15,7 @@ from clipsearch.query.filters import Filters
 from clipsearch.query.near_duplicates import find_near_duplicates
 from clipsearch.query.response import _hit_json, parse_hit
 from clipsearch.records import Hit
-from clipsearch.remote_path import RemotePath, locate
+from clipsearch.remote_path import locate
 from clipsearch.render.json_csv import hit_paths
 from clipsearch.store import Collection
 from ingest.options import IngestOptions
@@ -146,7 +146,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fsspec, "filesystem", refuse)
     object_store._file_system.cache_clear()
     with pytest.raises(UsageError, match="pip install 'clipsearch\\[scale\\]' s3fs"):
-        object_store.find_object(RemotePath("s3://b/a.png"))
+        open_source(["s3://b/photos"])
     object_store._file_system.cache_clear()
 
 

@@ -140,6 +140,15 @@ def test_rows_with_paths(tmp_path: Path, collection: Collection, encoder: ColorE
     assert locate("memory://none/a.png") in {failure.path for failure in report.failed}
 
 
+def test_a_missing_package_is_an_error_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "x.parquet", {"image": [b"x"]})
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match="pip install 'clipsearch\\[scale\\]'"):
+        open_source([file])
+
+
 def test_a_wrong_column_or_file_is_a_failure(
     tmp_path: Path, collection: Collection, encoder: ColorEncoder
 ) -> None:
