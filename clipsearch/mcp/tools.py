@@ -222,7 +222,7 @@ class Tools:
 
     def _search(self, query: Query) -> SearchResult:
         with self._index.use() as index:
-            response = respond(query, self._index.load, index.collection)
+            response = index.read(lambda images: respond(query, self._index.load, images))
         return SearchResult(
             [found_image(hit) for hit in response.hits],
             list(response.warnings),
