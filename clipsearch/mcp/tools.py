@@ -231,8 +231,8 @@ class Tools:
 
     def _browse(self, filters: Filters, page: slice) -> SearchResult:
         with self._index.use() as index:
-            ids = ids_by_date(index.collection, filters)
-            rows = index.collection.get(ids[page])
+            ids = index.read(lambda images: ids_by_date(images, filters))
+            rows = index.read(lambda images: images.get(ids[page]))
         images = [listed_image(rows[id_].record) for id_ in ids[page] if id_ in rows]
         reasons = [] if images else [f"images that pass the filters: {len(ids):,}"]
         return SearchResult(images, [], reasons)
