@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def export_collection(
 ) -> ExportReport:
     """Write the rows that pass some filters, and the catalog's facts, to a file or a folder.
 
-    A `path` that ends in .parquet is one file; any other is a new folder, with files of at most
+    A `path` that ends in .parquet is one file; any other is a new folder, with files of
     about `file_rows` rows each. Both appear when they are complete. Rows are in the order of their
     ids. Damaged rows are left out and counted. Only the user can read them, as with a local store:
     they hold paths and places. Raises UsageError without pyarrow, or if the folder
@@ -55,16 +56,18 @@ def export_collection(
     """
     require_pyarrow()
     path = expand_user(path).absolute()
-    writer = _Writer(collection, select(choice, collection), progress)
+    is_file = path.suffix.lower() == SUFFIX
+    file_rows = sys.maxsize if is_file else file_rows
+    writer = _Writer(collection, select(choice, collection), file_rows, progress)
     try:
-        if path.suffix.lower() == SUFFIX:
+        if is_file:
             with atomic_write(path) as temporary:
                 writer.write_file(temporary)
             return writer.report([path])
         with _new_folder(path) as folder:
             while writer.is_incomplete:
                 name = f"part-{len(writer.names):05d}{SUFFIX}"
-                writer.write_file(folder / name, file_rows)
+                writer.write_file(folder / name)
                 writer.names.append(name)
         return writer.report([path / name for name in writer.names])
     except OSError as error:
@@ -90,7 +93,11 @@ class _Writer:
     """Writes ranges of ids, one after the other, to one file or several."""
 
     def __init__(
-        self, collection: Collection, selection: Selection, progress: Progress | None
+        self,
+        collection: Collection,
+        selection: Selection,
+        file_rows: int,
+        progress: Progress | None,
     ) -> None:
         self.names: list[str] = []
         self._collection = collection
@@ -102,7 +109,9 @@ class _Writer:
         if progress is not None:
             progress.total = rows
         group_rows = max(1, GROUP_BYTES // (4 * collection.info.model.dim))
-        self._ranges = deque(id_ranges(rows, group_rows))
+        self._ranges = deque(id_ranges(rows, min(group_rows, file_rows)))
+        # A range belongs to the file that then has the nearest number of rows.
+        self._full_rows = file_rows - rows / len(self._ranges) / 2
 
     @property
     def is_incomplete(self) -> bool:
@@ -113,8 +122,8 @@ class _Writer:
         """Return the report of all that was written."""
         return ExportReport(self._rows, tuple(files), self._damaged)
 
-    def write_file(self, path: Path, file_rows: int | None = None) -> None:
-        """Write a file of at least `file_rows` rows, or of all that remain."""
+    def write_file(self, path: Path) -> None:
+        """Write a file of about `file_rows` rows, or of all that remain."""
         import pyarrow.parquet as pq
 
         schema = arrow_schema(self._facts.model.dim, {KEY: self._facts.encode()})
@@ -124,7 +133,7 @@ class _Writer:
         with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
             if path.is_file():  # not a pipe
                 path.chmod(0o600)
-            while self._ranges and (file_rows is None or written < file_rows):
+            while self._ranges and (not written or written < self._full_rows):
                 rows = self._read(*self._ranges.popleft())
                 if rows:
                     writer.write_table(self._table(rows, schema))

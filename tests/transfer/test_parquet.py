@@ -42,6 +42,17 @@ def restore(store: Store, *paths: Path, name: str = "images") -> ImportReport:
     return import_exported(files, found, store, name)
 
 
+@pytest.mark.parametrize("file_rows", [10, 100, 299, 300, 1_000])
+def test_files_have_about_as_many_rows_as_wanted(
+    source: Collection, tmp_path: Path, file_rows: int
+) -> None:
+    report = export_collection(source, tmp_path / "folder", file_rows=file_rows)
+    sizes = [pq.ParquetFile(path).metadata.num_rows for path in report.files]
+    assert sum(sizes) == 300
+    assert len(sizes) == pytest.approx(300 / file_rows, rel=0.35, abs=1)
+    assert max(sizes) <= 2 * file_rows  # chance decides where ids lie
+
+
 @pytest.mark.parametrize("target", ["all.parquet", "folder"])
 def test_an_export_is_restored_bit_for_bit(
     source: Collection, target_store: Store, tmp_path: Path, target: str
