@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clipsearch.records import MAX_RESULTS
 from clipsearch.store.index_kinds import INDEX_KINDS, Effort, IndexKind, Params
 
 RECALL = 0.98
@@ -56,6 +57,11 @@ class IndexSettings:
     def is_approximate(self) -> bool:
         """Whether searches may miss neighbors, and take a parameter."""
         return self.spec is not None and self.spec.effort is not None
+
+    @property
+    def most_results(self) -> int:
+        """The number of results after which every search ends."""
+        return self.spec.most_results if self.spec else MAX_RESULTS
 
     def search_params(self, results: int) -> Params:
         """Return the parameters of a search for this many results (limit + offset)."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from clipsearch.records import MAX_RESULTS
+
 Params: TypeAlias = dict[str, int | float | str | bool]
 
 METRIC = "IP"
@@ -41,7 +43,7 @@ class IndexKind:
 
     `since` is the first version of a server that has it, None for none, and `lite` the major
     versions of Milvus Lite. An index without `effort` is exact. `extra` are search parameters that
-    stay as they are.
+    stay as they are. `most_results` is the highest limit + offset of a search.
     """
 
     name: str
@@ -53,11 +55,12 @@ class IndexKind:
     disk_per_dim: float = 0.0
     disk_per_row: float = 0.0
     lite: frozenset[int] = frozenset()
-    build: Mapping[str, int | str | bool] = field(default_factory=lambda: MappingProxyType({}))
+    build: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     effort: Effort | None = None
     extra: Mapping[str, int | float | str | bool] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    most_results: int = MAX_RESULTS
 
     def ram_bytes(self, dim: int) -> int:
         """Return the bytes of memory that a loaded vector of `dim` float32 takes."""
@@ -133,7 +136,8 @@ _KINDS = (
         since=(2, 6, 0),
         ram_per_dim=1.125,
         ram_per_row=58,
-        build={"nlist": LISTS, "refine": True, "refine_type": "SQ8"},
+        # pymilvus would send True as "True", which the parsers of Milvus need not know.
+        build={"nlist": LISTS, "refine": "true", "refine_type": "SQ8"},
         effort=_PROBES,
         extra={"refine_k": 4.0},  # candidates for each result; 1 leaves nothing to refine
     ),
@@ -166,6 +170,7 @@ _KINDS = (
         ram_per_row=256,
         build={"intermediate_graph_degree": 64, "graph_degree": 32},
         effort=Effort("itopk_size", least=128, most=1_024, lowest=32),
+        most_results=1_024,
     ),
     IndexKind(
         MANAGED,

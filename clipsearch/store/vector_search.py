@@ -42,7 +42,8 @@ def search_entities(
     """Yield cosines and fields of the nearest rows for each of (n, d) or (d,) queries.
 
     With `pages`, those of one search neither repeat nor miss a hit, whatever their limits and
-    offsets, unless rows change between them; that takes up to five calls. `params` are those of the
+    offsets, unless rows change between them; that takes up to five calls. Some kinds of index have
+    no results beyond a rank, see `IndexKind.most_results`: there the lists end. `params` are those of the
     index; None takes what the collection was tuned to, or a safe default.
     Raises as `Collection.search` does.
     """
@@ -53,6 +54,10 @@ def search_entities(
             "--after, reach the images beyond"
         )
     vectors = check_queries(queries, info.model.dim)
+    limit = min(limit, info.index.most_results - offset)
+    if limit < 1:
+        yield from ([] for _ in vectors)
+        return
     is_local = backend.path is not None
     is_exact = is_local or not info.index.is_approximate
     search = _Search(backend, info, condition, tuple(fields))

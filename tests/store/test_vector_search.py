@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -49,11 +50,14 @@ class Graph:
     path: Path | None = None
     sizes: list[int] = field(default_factory=list)
     """Entities of each answer."""
+    ends: list[int] = field(default_factory=list)
+    """Limit + offset of each search."""
 
     def search(
         self, name: str, queries: Vectors, *, limit: int, offset: int, **options: Any
     ) -> list[list[tuple[float, Entity]]]:
-        fields, breadth = options["fields"], options["params"]["ef"]
+        fields, [breadth] = options["fields"], options["params"].values()
+        self.ends.append(limit + offset)
         chance = np.random.default_rng(breadth).random(self.rows)
         found = np.flatnonzero(chance > (2 / breadth**0.5 if self.rows == ROWS else 0))
         hits = found[offset : offset + limit].tolist()
@@ -95,6 +99,24 @@ def test_pages_neither_repeat_nor_miss_a_hit(limits: list[int]) -> None:
     assert len(set(found)) == len(found)
     [long] = page(graph, len(found))
     assert set(long) == set(found)
+
+
+def test_lists_end_where_the_index_has_no_more_results() -> None:
+    graph = Graph(rows=5_000)
+    index = IndexSettings("gpu_cagra")
+    info = cast("CollectionInfo", SimpleNamespace(milvus_name="images", model=MODEL, index=index))
+
+    def count(limit: int, offset: int, *, pages: bool) -> int:
+        [hits] = search_entities(
+            cast("Backend", graph), info, QUERY, limit, offset, "", ["id"], pages=pages
+        )
+        return len(hits)
+
+    for pages in (False, True):
+        assert count(5_000, 0, pages=pages) == 1_024
+        assert count(100, 1_000, pages=pages) == 24
+        assert count(10, 1_024, pages=pages) == count(10, 9_000, pages=pages) == 0
+    assert max(graph.ends) == 1_024
 
 
 def test_short_pages_need_one_call() -> None:
