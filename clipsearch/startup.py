@@ -64,9 +64,11 @@ def ignore_milvus_uri() -> None:
 
 
 def import_pymilvus() -> Any:
-    """Import pymilvus without pandas, requests and scipy, and silence its log of tracebacks."""
+    """Import pymilvus without pandas, requests and scipy, and silence its log and gRPC's."""
     if "pymilvus" not in sys.modules:
         ignore_milvus_uri()
+        # gRPC logs each handshake that fails; the error of the call says so, too.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         with _stand_ins():
             import pymilvus
         # It checks each query for a sparse matrix, and imports scipy for that. Ours are dense.

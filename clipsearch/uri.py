@@ -76,6 +76,9 @@ def parse_uri(uri: str | Path) -> StoreURI:
     """Parse the location of a store; raise UsageError unless it ends in .db or is a server's."""
     text = str(uri)
     if text.startswith(SCHEMES):
+        if not without_credentials(text).partition("://")[2].partition("/")[0]:
+            scheme = text.partition("://")[0]
+            raise UsageError(f"{scheme}:// names no server: write {scheme}://HOST:PORT")
         if "/" in without_credentials(text).rstrip("/").partition("://")[2]:
             return _with_valid_database(StoreURI(text, None))
         setting = config.find_setting("database")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import StoreError, UsageError
 from clipsearch.store import Store
 from clipsearch.uri import parse_uri
 
@@ -40,3 +40,10 @@ def test_the_access_key_depends_on_password_and_token() -> None:
     assert one.key == other.key
     keys = {one.access_key(None), one.access_key("t"), other.access_key(None)}
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("text", ["http://", "https:///photos", "http://root:secret@"])
+def test_a_uri_without_a_host_is_an_error(text: str) -> None:
+    with pytest.raises(UsageError, match=r"names no server: write https?://HOST:PORT") as raised:
+        parse_uri(text)
+    assert "secret" not in str(raised.value)

@@ -54,7 +54,7 @@ from clipsearch.uri import parse_uri
     "--to-token",
     envvar="CLIPSEARCH_TO_TOKEN",
     help="user:password or API key of the target. [env: CLIPSEARCH_TO_TOKEN; CLIPSEARCH_TOKEN "
-    "sets the token of the only server, if one of the stores is a file]",
+    "sets the token of the only server, if one of the stores is a file or both are on it]",
 )
 @options.as_json
 def copy(
@@ -86,7 +86,9 @@ def copy(
     from_uri, to_uri = parse_uri(source), parse_uri(target)
     require_other(from_uri, to_uri, collection, to_collection or collection or "")
     setting = config.find_setting("token")
-    is_clear = (from_uri.path is None) != (to_uri.path is None)  # no server gets another's token
+    is_one_server = from_uri.path is None and from_uri.address == to_uri.address
+    # No server gets another's token.
+    is_clear = is_one_server or (from_uri.path is None) != (to_uri.path is None)
     shared = setting.value if setting and is_clear else None
     exit_codes = []
     with (

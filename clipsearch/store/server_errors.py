@@ -54,7 +54,10 @@ def connecting(error: Exception, uri: str) -> StoreError:
         if error_code(reason) in (NO_DATABASE, *NO_ACCESS) or _says(reason, DENIED):
             return translate(reason, uri, "")
         reason = reason.__context__
-    return StoreError(f"no Milvus answers at {uri}: {describe_error(error)}")
+    return StoreError(
+        f"no Milvus answers at {uri}: check that the server runs, the host and port, and whether it "
+        f"is http or https ({describe_error(error)})"
+    )
 
 
 def translate(error: Exception, uri: str, collection: str) -> StoreError:
@@ -70,11 +73,13 @@ def translate(error: Exception, uri: str, collection: str) -> StoreError:
         )
     if code == NO_DATABASE:
         return StoreError(
-            f"{uri} has no such database: name another with --database, or create it first"
+            f"{uri} has no such database: name another one (--database, or the end of the URI), or "
+            "create it first"
         )
     if code in NO_ACCESS or _says(error, DENIED):
         return StoreError(
-            f"Milvus at {uri} refuses access: set CLIPSEARCH_TOKEN to user:password or an API key "
+            f"Milvus at {uri} refuses access: set CLIPSEARCH_TOKEN (for `copy` from server to "
+            "server, CLIPSEARCH_FROM_TOKEN and CLIPSEARCH_TO_TOKEN) to user:password or an API key "
             f"that has the rights ({_details(error)})"
         )
     return StoreError(f"Milvus at {uri} failed: {_reason(error)}")

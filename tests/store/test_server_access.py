@@ -165,6 +165,16 @@ def test_databases_are_apart(server: str, settings: None) -> None:
     assert "another database" in run("status", "--uri", f"{server}/a", "--database", "b")
 
 
+def test_a_copy_between_databases_needs_the_token_of_one_server(
+    server: str, settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIPSEARCH_TOKEN", f"root:{SECRET}")
+    with Store.open(f"{server}/photos", token=f"root:{SECRET}") as photos:
+        photos.create("few", MODEL).upsert(many(5))
+    copied = run("copy", "--from", f"{server}/photos", "--to", server, "--collection", "few")
+    assert copied.startswith("few: 5 images, 5 sent, verified")
+
+
 def test_doctor_names_the_version_and_says_who_is_refused(server: str, settings: None) -> None:
     shown = run("doctor", "--uri", server, "--token", f"root:{SECRET}")
     assert "2.3.5" in shown
