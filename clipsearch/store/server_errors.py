@@ -55,8 +55,8 @@ def connecting(error: Exception, uri: str) -> StoreError:
             return translate(reason, uri, "")
         reason = reason.__context__
     return StoreError(
-        f"no Milvus answers at {uri}: check that the server runs, the host and port, and whether it "
-        f"is http or https ({describe_error(error)})"
+        f"no Milvus answers at {uri}: check that the server runs, the host and port, and whether "
+        f"it is http or https ({describe_error(error)})"
     )
 
 

@@ -43,8 +43,8 @@ def search_entities(
 
     With `pages`, those of one search neither repeat nor miss a hit, whatever their limits and
     offsets, unless rows change between them; that takes up to five calls. Some kinds of index have
-    no results beyond a rank, see `IndexKind.most_results`: there the lists end. `params` are those of the
-    index; None takes what the collection was tuned to, or a safe default.
+    no results beyond a rank, see `IndexKind.most_results`: there the lists end. `params` are those
+    of the index; None takes what the collection was tuned to, or a safe default.
     Raises as `Collection.search` does.
     """
     if limit < 1 or offset < 0 or offset + limit > MAX_RESULTS:
