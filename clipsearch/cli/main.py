@@ -47,7 +47,7 @@ COMMANDS = {
     "models": "List recommended models, and which need no download.",
     "status": "Show the collections of a store: models, images, folders, failures and disk use.",
     "index": "Show the vector index of a collection, or replace it.",
-    "tune": "Measure how thoroughly an index must search, and let searches use that.",
+    "tune": "Measure how thoroughly a collection's index must search, and let searches use that.",
     "doctor": "Check the installation, the machine and the store; say what to do.",
     "check": "Check every row of the store for damage, and repair it from the image files.",
     "copy": "Copy collections to another store, such as from a file to a Milvus server.",

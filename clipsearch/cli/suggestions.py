@@ -11,7 +11,7 @@ from clipsearch.files.paths import expand_user, is_folder
 
 COMMAND_SYNONYMS = {
     "query": "search find look ask q s",
-    "ingest": "add index scan load update sync embed build create init insert",
+    "ingest": "add scan load update sync embed build create init insert",
     "status": "list ls info show stats collections count config cache folders uninstall where",
     "doctor": "health diagnose debug",
     "check": "verify repair fix fsck",
@@ -99,6 +99,8 @@ def _hints(
         yield from _command_hints(error, context, context.command, arguments)
     elif isinstance(error, click.NoSuchOption):
         yield from _option_hints(error, context)
+    if context.info_name == "index" and "unexpected extra argument" in error.message:
+        yield "to add images to a collection, write clipsearch ingest PATH"
     if context.info_name == "query" and _is_text_like_option(error, arguments):
         yield 'write -- before a text that begins with a hyphen: clipsearch query -- "-5 degrees"'
 
@@ -130,7 +132,7 @@ def _command_hints(
 
 def _near_commands(word: str, names: Sequence[str], synonyms: dict[str, str]) -> list[str]:
     """At most two commands whose name resembles a word; one if a synonym resembles it more."""
-    near = get_close_matches(word, names, 2)
+    near = get_close_matches(word, names, 2, 0.65)  # `red` is not `reindex`
     # `serch` resembles `serve`, but means `search`.
     [best] = get_close_matches(word, [*near[:1], *synonyms], 1, 0.8) or [""]
     return [synonyms[best]] if best in synonyms else near

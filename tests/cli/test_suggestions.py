@@ -35,6 +35,7 @@ from tests.helpers.fakes import draw
         (["probe", "fitt"], "did you mean `clipsearch probe fit`?"),
         (["probe", "xyz"], "the commands are"),
         (["query", "dog", "--model", "clip"], "the collection knows its model"),
+        (["index", "photos"], "clipsearch ingest PATH"),
         (["query", "dog", "--top", "3"], "did you mean --limit?"),
         (["query", "dog", "--limt", "3"], "did you mean --limit?"),
         (["query", "-5 degrees"], "write -- before a text"),

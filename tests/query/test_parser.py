@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clipsearch.errors import UsageError
 from clipsearch.query import StoredImage, Term, parse
 from clipsearch.query.parser import RemoteImage, split_weight
+from clipsearch.remote_path import RemotePath
 from tests.helpers.fakes import draw
 
 
@@ -104,13 +105,17 @@ def test_an_existing_file_name_is_not_split_into_weight_and_name(
 
 @pytest.mark.parametrize(
     "word",
-    ["ftp://x.org/a.jpg", "s3://a/b", "http:/x.org/a", "HTTPS:/x", "data:image/png;base64,iVBO"],
+    ["ftp://x.org/a.jpg", "s4://a/b", "http:/x.org/a", "HTTPS:/x", "data:image/png;base64,iVBO"],
 )
 def test_other_urls_are_refused(word: str) -> None:
     with pytest.raises(UsageError, match="https://"):
         parse([word])
     with pytest.raises(UsageError, match="https://"):
         parse(["dog", "-", f"2:{word}"])
+
+
+def test_an_object_in_a_bucket_is_an_image() -> None:
+    assert parse(["s3://a/b"]) == (Term(RemotePath("s3://a/b")),)
 
 
 @given(
