@@ -36,6 +36,8 @@ def measure(uri: str, rows: int, folder: Path) -> dict[str, str | float]:
         dim = registry.load(MODEL).identity.dim
         result["write s"] = _seconds(lambda: _fill(store, rows, folder))
         result["disk MB"] = round((store.disk_bytes() or 0) / 1e6, 1)
+    with Index.open(uri, collection=NAME, daemon=False) as index:
+        result["index s"] = _seconds(index.wait_for_index)
     result["cold command s"] = _seconds(lambda: _command(uri))
     with Index.open(uri, collection=NAME, daemon=False) as index:
         collection = index.collection
