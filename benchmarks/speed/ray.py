@@ -36,7 +36,7 @@ def main() -> None:
     """Print the seconds of each command, and the best of each kind."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help="of each engine (default: 3)")
     options = parse_options(parser)
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     rates: dict[str, float] = {}

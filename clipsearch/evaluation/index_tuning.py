@@ -30,6 +30,7 @@ A stored vector itself is its own nearest neighbor, and a graph leads straight t
 """
 
 TIMED_QUERIES = 20
+BUILD_SECONDS = 60.0
 GAIN = 0.001
 """An index that gains less recall by twice the effort has reached what it can."""
 
@@ -119,14 +120,20 @@ class RecallMeter:
         return Trial(effort or 0, recalls, float(np.median(seconds)) * 1_000)
 
 
+def _pending(index: CollectionIndex) -> int:
+    coverage = index.coverage()
+    return coverage.pending(coverage.rows)
+
+
 def tune_index(
     index: CollectionIndex, meter: RecallMeter, *, recall: float | None = None
 ) -> TuningReport:
     """Measure the smallest search parameter that reaches a recall; store nothing.
 
     The lower recall of image and text queries counts. None is the recall that the collection was
-    made with, else 0.98. Raises UsageError on one out of range, and StoreError if a part of the
-    index is not built yet.
+    made with, else 0.98. Waits up to BUILD_SECONDS for an index that is being built: a compaction
+    starts by itself. Raises UsageError on a recall out of range, and StoreError if a part of the
+    index is not built by then.
     """
     wanted = wanted_recall(index.settings) if recall is None else recall
     if not 0 < wanted <= 1:
@@ -134,8 +141,10 @@ def tune_index(
     spec = index.settings.spec
     if spec is None or spec.effort is None:
         return TuningReport(index.settings.kind, None, meter.rows, (), None)
-    coverage = index.coverage()
-    if pending := coverage.pending(coverage.rows):
+    deadline = time.monotonic() + BUILD_SECONDS
+    while (pending := _pending(index)) and time.monotonic() < deadline:
+        time.sleep(1)
+    if pending:
         raise StoreError(
             f"the index is being built, {pending:,} rows are left: try again when `clipsearch "
             "index` shows none"
