@@ -23,7 +23,7 @@ class ReindexingSession(Session):
         options: ReindexOptions | None = None,
         open_progress: OpenProgress = no_progress,
     ) -> ReindexReport | None:
-        """Rebuild the collection by another model, or in the present schema; see `ReindexReport`.
+        """Rebuild the collection with another model, or in the present schema; see `ReindexReport`.
 
         Returns None if it is up to date. The old rows are used, here and by other processes, until
         the new ones are complete and verified. A reindex that was interrupted continues with the

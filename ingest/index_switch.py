@@ -117,7 +117,7 @@ def _choose(store: Store, name: str, kind: str | None) -> IndexKind:
 
 
 def _require_no_other(store: Store, name: str, kind: str) -> None:
-    """Raise StoreError if a reindex by another model or with another index is unfinished."""
+    """Raise StoreError if a reindex with another model or with another index is unfinished."""
     generations = store.generations(name)
     info = generations.info
     if info.next is not None and (

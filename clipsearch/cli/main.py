@@ -51,7 +51,7 @@ COMMANDS = {
     "doctor": "Check the installation, the machine and the store; say what to do.",
     "check": "Check every row of the store for damage, and repair it from the image files.",
     "copy": "Copy collections to another store, such as from a file to a Milvus server.",
-    "reindex": "Rebuild a collection: by another model, or with the fields of this version.",
+    "reindex": "Rebuild a collection: with another model, or with the fields of this version.",
     "export": "Write a collection to Parquet files.",
     "import": "Read a collection, or embeddings made elsewhere, from Parquet files.",
     "remove": "Remove images or folders from a collection; image files stay.",

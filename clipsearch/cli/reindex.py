@@ -63,7 +63,7 @@ def reindex(
     max_pixels: int,
     as_json: bool,
 ) -> int:
-    """Rebuild a collection: by another model, or with the fields of this version.
+    """Rebuild a collection: with another model, or with the fields of this version.
 
     With --model, the image files of the collection are embedded again. Without it, rows keep their
     vectors, and get the fields that collections of older versions lack: tags, place, camera,

@@ -12,7 +12,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.store import Store
 from ingest.report import IngestReport
 
-EXTRA = "pip install 'clipsearch[ray]'"
+EXTRA = "pip install 'clipsearch[ray]' (Python 3.11 to 3.13)"
 
 
 def require_ray() -> None:

@@ -1,1 +1,1 @@
-"""Building the next generation of a collection: by another model, or in another schema."""
+"""Building the next generation of a collection: with another model, or in another schema."""

@@ -1,4 +1,4 @@
-"""Filling the next generation by another model: the images of the old one are embedded again."""
+"""Filling the next generation with another model: the images of the old one are embedded again."""
 
 from collections import Counter
 from dataclasses import dataclass, field
