@@ -164,6 +164,13 @@ def test_missing_weights_are_an_error(
     assert errors(run("doctor", "--json")) == {"models"}
 
 
+def test_the_imports_send_no_usage_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(packages, "IMPORTED", ("openvino",))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [finding.level for finding in packages.check_imports()] == ["ok"]
+    assert not list(tmp_path.iterdir())  # where OpenVINO's telemetry keeps the id of its user
+
+
 @pytest.mark.parametrize("code", ["raise ImportError('no such symbol')", "import os; os.abort()"])
 def test_a_package_that_does_not_load_is_named(
     code: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
