@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from clipsearch.locations.archive_names import find_archive
-from clipsearch.remote_path import RemotePath
+from clipsearch.remote_path import SCHEMES, RemotePath
 
 _WILDCARD = re.compile(r"[*?\[]")
 _CUT_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/([^/].*)", re.DOTALL)
@@ -52,9 +52,16 @@ def describe_missing(path: Path) -> str:
     url = _CUT_URL.fullmatch(str(path))
     if url is None:
         return str(path)
-    if url[1].lower() == "file":
+    scheme = url[1].lower()
+    if scheme == "file":
         return f"file:///{url[2]}: give its path, /{url[2]}"
-    return f"{url[1]}://{url[2]}: only query and similar take a URL, so download it first"
+    if scheme in ("http", "https"):
+        advice = "only query and similar take a URL, so download it first"
+    elif scheme in SCHEMES:
+        advice = "only ingest reads object stores, so download it first"
+    else:
+        advice = "the URI of an object store starts with s3, gs, az, abfs or hf"
+    return f"{url[1]}://{url[2]}: {advice}"
 
 
 def expand_user(path: Path) -> Path:

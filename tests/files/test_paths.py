@@ -90,7 +90,8 @@ def test_an_absolute_glob_is_split_at_its_first_wildcard(
     ("given", "shown"),
     [
         ("https://x.org/a.jpg", "https://x.org/a.jpg: only query and similar take a URL"),
-        ("S3://bucket/a", "S3://bucket/a: only query"),
+        ("S3://bucket/a", "S3://bucket/a: only ingest reads object stores"),
+        ("gcs://bucket/a", "gcs://bucket/a: the URI of an object store starts with s3"),
         ("file:///tmp/a b.jpg", "give its path, /tmp/a b.jpg"),
         ("/tmp/http://x", "/tmp/http:/x"),
         ("C:/x.jpg", "C:/x.jpg"),
@@ -100,4 +101,4 @@ def test_an_absolute_glob_is_split_at_its_first_wildcard(
 def test_a_url_is_shown_as_it_was_given(given: str, shown: str) -> None:
     described = describe_missing(Path(given))
     assert shown in described
-    assert ("URL" in described) == (given.split(":")[0].lower() in ("https", "s3"))
+    assert ("URL" in described) == (given.split(":")[0] == "https")
