@@ -25,7 +25,7 @@ from clipsearch.reindexing import ReindexingSession
 from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
 from clipsearch.store import Collection
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.wait import wait_for_index
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview

@@ -27,9 +27,9 @@ from clipsearch.open_collection import OpenCollection
 from clipsearch.startup import ignore_milvus_uri
 from clipsearch.store import Collection, Store
 from clipsearch.store.backend import Backend
-from clipsearch.store.file_backend import FileBackend
-from clipsearch.store.index_choice import AUTO, check_index
+from clipsearch.store.index.choice import AUTO, check_index
 from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.milvus_lite.file_backend import FileBackend
 from clipsearch.uri import parse_uri
 
 if TYPE_CHECKING:

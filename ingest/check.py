@@ -7,8 +7,8 @@ from typing import Any
 from clipsearch.errors import DamagedStoreError
 from clipsearch.store import Store
 from clipsearch.store.catalog_entry import CollectionInfo
-from clipsearch.store.file_backend import FileBackend
-from clipsearch.store.lite_check import FileDamage
+from clipsearch.store.milvus_lite.check import FileDamage
+from clipsearch.store.milvus_lite.file_backend import FileBackend
 from clipsearch.store.row_check import DamagedRow
 from clipsearch.store.schema import CATALOG, CHECKSUM, stored_fields
 from ingest.restore import Load, is_restored, restore

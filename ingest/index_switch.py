@@ -8,9 +8,9 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.files.progress import OpenProgress, no_progress
 from clipsearch.store import Collection, Store
-from clipsearch.store.index_choice import choose_kind
-from clipsearch.store.index_kinds import INDEX_KINDS, IndexKind
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.choice import choose_kind
+from clipsearch.store.index.kinds import INDEX_KINDS, IndexKind
+from clipsearch.store.index.wait import wait_for_index
 from ingest.reindex.run import ReindexOptions, cancel, reindex
 
 LOST_RECALL = 0.01

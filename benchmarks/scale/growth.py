@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from clipsearch.store.capabilities import server_capabilities
-from clipsearch.store.index_choice import choose_kind
+from clipsearch.store.index.choice import choose_kind
 
 PROJECTED = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 SERVER = "3.0.1"

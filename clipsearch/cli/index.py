@@ -13,8 +13,8 @@ from clipsearch.errors import UsageError
 from clipsearch.render.index_table import index_lines
 from clipsearch.session import open_store
 from clipsearch.store import Store
-from clipsearch.store.index_choice import CHOICES
-from clipsearch.store.index_report import report_index
+from clipsearch.store.index.choice import CHOICES
+from clipsearch.store.index.report import report_index
 from ingest.index_switch import SwitchReport, replace_by_copy, replace_in_place
 
 SWITCH = click.Choice(["on", "off"])

@@ -4,8 +4,8 @@ from clipsearch import interrupt
 from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.index import Index
-from clipsearch.store.ann_index import wanted_recall
-from clipsearch.store.index_choice import index_advice
+from clipsearch.store.index.choice import index_advice
+from clipsearch.store.index.settings import wanted_recall
 
 
 def wait_for_index(index: Index, *, quiet: bool) -> None:

@@ -9,7 +9,7 @@ import click
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.errors import UsageError
 from clipsearch.files.walk import FileSelection
-from clipsearch.store.index_choice import AUTO, CHOICES
+from clipsearch.store.index.choice import AUTO, CHOICES
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine, require_ray
 from ingest.sources.fields import FieldSelection

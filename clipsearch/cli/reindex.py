@@ -16,7 +16,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import open_store
-from clipsearch.store.index_choice import CHOICES
+from clipsearch.store.index.choice import CHOICES
 from ingest.reindex import run
 from ingest.reindex.report import ReindexReport
 from ingest.reindex.run import ReindexOptions

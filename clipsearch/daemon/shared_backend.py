@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from clipsearch.daemon.remote_backend import READS, WRITES
 from clipsearch.errors import BusyStoreError, StoreError
-from clipsearch.store import local_store
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.uri import StoreURI
 
 log = logging.getLogger("clipsearch.daemon")

@@ -33,8 +33,8 @@ def check_daemon(uri: str) -> Iterator[Finding]:
 def check_store(uri: str, token: str | None) -> Iterator[Finding]:
     """The store opens, its file is sound, and each collection has the rows of the catalog."""
     from clipsearch.session import daemon_of, open_store
-    from clipsearch.store import local_store
-    from clipsearch.store.milvus_lite import native_library
+    from clipsearch.store.milvus_lite import local_store
+    from clipsearch.store.milvus_lite.native_server import native_library
 
     path = parse_uri(uri).path
     if path is not None and not path.exists():

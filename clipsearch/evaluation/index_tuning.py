@@ -14,9 +14,9 @@ from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation.true_neighbors import TrueNeighbors, sample_vectors
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
-from clipsearch.store.ann_index import Tuning, wanted_recall
-from clipsearch.store.collection_index import CollectionIndex
-from clipsearch.store.index_kinds import Effort
+from clipsearch.store.index.collection_index import CollectionIndex
+from clipsearch.store.index.kinds import Effort
+from clipsearch.store.index.settings import Tuning, wanted_recall
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 

@@ -6,7 +6,7 @@ from clipsearch.errors import StoreError
 from clipsearch.models import registry
 from clipsearch.store import Collection, Store
 from clipsearch.store.catalog_entry import Generation
-from clipsearch.store.index_choice import index_advice
+from clipsearch.store.index.choice import index_advice
 
 ROW_BYTES = 1_000
 """Disk space of a row without its vector, about."""

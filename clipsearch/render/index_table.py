@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clipsearch.evaluation.index_tuning import TuningReport
-from clipsearch.store.ann_index import Tuning
-from clipsearch.store.index_kinds import INDEX_KINDS
-from clipsearch.store.index_report import IndexReport
+from clipsearch.store.index.kinds import INDEX_KINDS
+from clipsearch.store.index.report import IndexReport
+from clipsearch.store.index.settings import Tuning
 
 
 def index_lines(report: IndexReport) -> Iterator[str]:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from clipsearch.consistency import Consistency
 from clipsearch.store.capabilities import Capabilities
-from clipsearch.store.index_coverage import IndexCoverage
-from clipsearch.store.index_kinds import Params
-from clipsearch.store.index_operations import IndexState
+from clipsearch.store.index.coverage import IndexCoverage
+from clipsearch.store.index.kinds import Params
+from clipsearch.store.index.operations import IndexState
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.types import Vectors
 

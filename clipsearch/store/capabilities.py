@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from clipsearch.store.index_kinds import INDEX_KINDS, MANAGED
+from clipsearch.store.index.kinds import INDEX_KINDS, MANAGED
 
 Version: TypeAlias = tuple[int, int, int]
 

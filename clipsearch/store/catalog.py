@@ -28,10 +28,10 @@ from clipsearch.consistency import Consistency
 from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import catalog_entry
-from clipsearch.store.ann_index import IndexSettings, read_settings
 from clipsearch.store.archive_ledger import ArchiveLedger
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
+from clipsearch.store.index.settings import IndexSettings, read_settings
 from clipsearch.store.key_values import KeyValues
 from clipsearch.store.schema import SCHEMA_VERSION, encode_path
 from clipsearch.types import Failure

@@ -11,7 +11,7 @@ from typing import Any
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.images.hashing import content_hash
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store.ann_index import IndexSettings
+from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.schema import SCHEMA_VERSION, decode_path, encode_path
 from clipsearch.types import FailedState, Failure
 

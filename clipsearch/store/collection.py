@@ -19,8 +19,8 @@ from clipsearch.store.archive_ledger import ArchiveLedger
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
-from clipsearch.store.collection_index import CollectionIndex
 from clipsearch.store.collection_writer import CollectionWriter
+from clipsearch.store.index.collection_index import CollectionIndex
 from clipsearch.store.paging import KEYS, Scanner
 from clipsearch.store.row_check import DamagedRow, SoundRows, find_damaged
 from clipsearch.store.schema import (

@@ -19,14 +19,15 @@ from clipsearch.errors import (
     shorten,
 )
 from clipsearch.startup import begin_loading, import_pymilvus
-from clipsearch.store import client, local_store, server_errors, server_retry
-from clipsearch.store.lite_pointer import read_pointer
-from clipsearch.store.local_store import LiteServer
+from clipsearch.store import client, server_errors, server_retry
 from clipsearch.store.milvus_errors import explain_lite, foreign_errors, is_too_large
-from clipsearch.store.milvus_lite import PARSER_PREFIX, native_library
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.local_store import LiteServer
+from clipsearch.store.milvus_lite.native_server import PARSER_PREFIX, native_library
+from clipsearch.store.milvus_lite.pointer import read_pointer
+from clipsearch.store.milvus_lite.recovery import lite_write_seconds, write_again
 from clipsearch.store.open_files import require_open_files
 from clipsearch.store.read_level import note_write, reading
-from clipsearch.store.recovery import lite_write_seconds, write_again
 from clipsearch.store.schema import RECORD_FIELDS
 from clipsearch.uri import StoreURI
 

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 
 from clipsearch.errors import StoreError
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
+from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.names import check_available, foreign
 from clipsearch.store.schema import (
     EMBEDDING,

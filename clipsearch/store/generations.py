@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 
 from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
 from clipsearch.store.collection import Collection
+from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.schema import SCHEMA_VERSION, image_schema
 from clipsearch.store.turns import wait_for_turn
 

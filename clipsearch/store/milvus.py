@@ -7,13 +7,13 @@ from pathlib import Path
 
 from clipsearch.consistency import DEFAULT, Consistency
 from clipsearch.startup import import_pymilvus
-from clipsearch.store import index_operations
 from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
 from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
-from clipsearch.store.index_coverage import IndexCoverage, read_coverage
-from clipsearch.store.index_kinds import Params
-from clipsearch.store.index_operations import IndexState
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.index import operations
+from clipsearch.store.index.coverage import IndexCoverage, read_coverage
+from clipsearch.store.index.kinds import Params
+from clipsearch.store.index.operations import IndexState
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.pymilvus_schema import pymilvus_schema
 from clipsearch.store.schema import CollectionSchema, Entity
 from clipsearch.store.writes import Writes
@@ -101,7 +101,7 @@ class MilvusBackend:
                     num_shards=1,
                     timeout=CALL_SECONDS,
                 )
-            index_operations.create_index(client, name, schema.vector, kind)
+            operations.create_index(client, name, schema.vector, kind)
             self._connection.forget(name)  # an earlier one that another process dropped
             self._connection.client_for(name)
 
@@ -110,18 +110,16 @@ class MilvusBackend:
     def describe_index(self, name: str, vector: str) -> IndexState:
         """Describe the index of a vector field."""
         with self._connection.translating():
-            return index_operations.describe_index(self._connection, name, vector)
+            return operations.describe_index(self._connection, name, vector)
 
     def replace_index(self, name: str, vector: str, kind: str) -> None:
         """Drop the index of a vector field, and build another one in the background."""
-        self._writes.run(
-            lambda: index_operations.replace_index(self._connection, name, vector, kind)
-        )
+        self._writes.run(lambda: operations.replace_index(self._connection, name, vector, kind))
 
     def set_index_options(self, name: str, *, mmap: bool | None, warmup: bool | None) -> None:
         """Set `mmap.enabled` and `warmup.vectorIndex` of a collection, unless None; reload it."""
         options = {"mmap": mmap, "warmup": warmup}
-        self._writes.run(lambda: index_operations.set_properties(self._connection, name, **options))
+        self._writes.run(lambda: operations.set_properties(self._connection, name, **options))
 
     def fields(self, name: str) -> dict[str, int | None]:
         """Return the fields of a collection, with the dimension of vector fields."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from clipsearch.errors import UsageError
-from clipsearch.store.local_store import find_table
+from clipsearch.store.milvus_lite.local_store import find_table
 from clipsearch.store.schema import CATALOG
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")

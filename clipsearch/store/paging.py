@@ -10,7 +10,7 @@ from clipsearch.errors import TooLargeError
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.schema import ID_LENGTH, TAGS, Entity
 
 KEYS = 4_000

@@ -14,14 +14,15 @@ from clipsearch.errors import (
     StoreError,
 )
 from clipsearch.models.base import ModelIdentity
-from clipsearch.store import creation, local_store
+from clipsearch.store import creation
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.generations import Generations
-from clipsearch.store.index_choice import AUTO, choose_settings
+from clipsearch.store.index.choice import AUTO, choose_settings
 from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.milvus_lite import local_store
 from clipsearch.store.names import check_name, foreign
 from clipsearch.uri import parse_uri
 

@@ -9,7 +9,7 @@ from clipsearch.errors import TooLargeError, UsageError
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo
-from clipsearch.store.index_kinds import Params
+from clipsearch.store.index.kinds import Params
 from clipsearch.store.paging import Scanner
 from clipsearch.store.schema import EMBEDDING, Entity
 from clipsearch.store.vector_checks import check_queries

@@ -10,9 +10,10 @@ import numpy as np
 
 from clipsearch.batching import batches
 from clipsearch.errors import RefusedRowsError, StoreError
-from clipsearch.store import filters, local_store
+from clipsearch.store import filters
 from clipsearch.store.connection import MilvusConnection
 from clipsearch.store.milvus_errors import refusing_rows
+from clipsearch.store.milvus_lite import local_store
 from clipsearch.store.schema import Entity
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models import equivalence
 from clipsearch.models.base import Encoder
 from clipsearch.store import Collection, CollectionInfo, Store
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.catalog_entry import Generation
 from clipsearch.store.generations import Generations
-from clipsearch.store.index_choice import choose_kind
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.choice import choose_kind
+from clipsearch.store.index.settings import IndexSettings
+from clipsearch.store.index.wait import wait_for_index
 from clipsearch.textness import Textness
 from clipsearch.types import Failure
 from ingest.reindex.copied_rows import CopiedRows

@@ -16,7 +16,7 @@ from clipsearch.doctor import packages, stores, system
 from clipsearch.doctor.finding import Finding, run_checks
 from clipsearch.errors import StoreError
 from clipsearch.models.pocket import encoder
-from clipsearch.store.lock import FileLock
+from clipsearch.store.milvus_lite.lock import FileLock
 from tests.helpers.commands import Done, Run
 
 Findings = list[Finding]
@@ -142,7 +142,7 @@ def test_an_interrupted_write_is_not_touched(ingested: Run) -> None:
 def test_a_store_that_another_process_has_open_is_a_warning(
     ingested: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.lock.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("clipsearch.store.milvus_lite.lock.WAIT_SECONDS", 0.05)
     lock = FileLock(store().with_name(f".{store().name}.lock"), store())
     try:
         done = ingested("doctor", "--json")

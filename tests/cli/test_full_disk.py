@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from tests.helpers.small_disk import run_with_mounts
 
 pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")

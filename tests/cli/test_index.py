@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clipsearch.store import Store
-from clipsearch.store.ann_index import Tuning
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.settings import Tuning
+from clipsearch.store.index.wait import wait_for_index
 from clipsearch.vectors import normalize
 from tests.helpers.commands import Run, one_line
 from tests.helpers.fakes import ColorEncoder

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.cli import index_wait
 from clipsearch.evaluation import recall_sample
-from clipsearch.store.ann_index import IndexSettings
+from clipsearch.store.index.settings import IndexSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from tests.helpers.fakes import draw
 
 resource = pytest.importorskip("resource")

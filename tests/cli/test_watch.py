@@ -163,7 +163,7 @@ def test_a_half_written_file_is_stored_when_it_is_complete(
 def test_a_busy_store_is_waited_for_and_said_once(
     watching: Callable[..., Done], image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.lock.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("clipsearch.store.milvus_lite.lock.WAIT_SECONDS", 0.05)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, os.environ["CLIPSEARCH_URI"]],
         stdin=subprocess.PIPE,

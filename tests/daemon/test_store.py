@@ -19,8 +19,8 @@ from clipsearch.errors import (
     VectorError,
 )
 from clipsearch.session import open_store
-from clipsearch.store import local_store
 from clipsearch.store.backend import Backend
+from clipsearch.store.milvus_lite import local_store
 from clipsearch.types import Failure
 from tests.helpers.daemons import NEEDS_SOCKETS, serving, uses_daemon
 from tests.helpers.records import MODEL, many, row

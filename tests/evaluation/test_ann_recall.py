@@ -8,7 +8,7 @@ from clipsearch.errors import UsageError
 from clipsearch.evaluation import evaluate_ann_recall
 from clipsearch.files.discover import FileSource
 from clipsearch.store import Collection
-from clipsearch.store.collection_index import CollectionIndex
+from clipsearch.store.index.collection_index import CollectionIndex
 from clipsearch.types import Vectors
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest

@@ -19,7 +19,7 @@ from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
 from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.schema import EMBEDDING, Entity
 from clipsearch.types import ImageRow
 from ingest.check import CheckReport, check

@@ -11,7 +11,7 @@ from clipsearch.store.capabilities import (
     parse_version,
     server_capabilities,
 )
-from clipsearch.store.index_kinds import INDEX_KINDS
+from clipsearch.store.index.kinds import INDEX_KINDS
 
 URI = "http://127.0.0.1:19530"
 

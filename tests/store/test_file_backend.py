@@ -14,10 +14,12 @@ import pytest
 
 from clipsearch.errors import DamagedStoreError, StoreError, UsageError
 from clipsearch.session import open_store
-from clipsearch.store import Store, filters, lite_row, local_store
-from clipsearch.store.key_condition import compile_condition
+from clipsearch.store import Store, filters
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.milvus_lite import NativeServer, native_library
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite import row as lite_row
+from clipsearch.store.milvus_lite.key_condition import compile_condition
+from clipsearch.store.milvus_lite.native_server import NativeServer, native_library
 from clipsearch.store.schema import SCHEMA_VERSION, to_entity
 from clipsearch.types import Failure
 from tests.helpers.records import DIM, MODEL, many, row
@@ -179,8 +181,8 @@ def test_an_unknown_format_is_left_to_milvus_lite(
     def fail(*_: object) -> None:
         raise ValueError
 
-    module = "lite_row" if name == "_scan" else "lite_file"
-    monkeypatch.setattr(f"clipsearch.store.{module}.{name}", fail)
+    module = "row" if name == "_scan" else "file"
+    monkeypatch.setattr(f"clipsearch.store.milvus_lite.{module}.{name}", fail)
     with open_store(path, single_query=True) as store:
         assert store.collection("photos").count() == len(ROWS)
         assert is_started(path)

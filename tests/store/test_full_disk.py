@@ -8,8 +8,8 @@ from clipsearch.errors import StoreError
 from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
 from clipsearch.store import Store
-from clipsearch.store.milvus_lite import native_library
-from clipsearch.store.redo_log import RedoLog, redo_path
+from clipsearch.store.milvus_lite.native_server import native_library
+from clipsearch.store.milvus_lite.redo_log import RedoLog, redo_path
 from ingest import pipeline
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
@@ -45,7 +45,7 @@ def test_a_disk_that_becomes_full_at_a_write(
     calls = iter(range(1, 1_000))
     with monkeypatch.context() as patch:
         patch.setattr(
-            "clipsearch.store.local_store.free_bytes",
+            "clipsearch.store.milvus_lite.local_store.free_bytes",
             lambda _: 1 << (20 if next(calls) >= full_at else 40),
         )
         encoder = ColorEncoder()
@@ -77,7 +77,7 @@ def test_a_redo_log_that_does_not_fit_changes_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("clipsearch.store.redo_log.os.fsync", fail)
+        patch.setattr("clipsearch.store.milvus_lite.redo_log.os.fsync", fail)
         with pytest.raises(StoreError, match=r"images\.db-redo cannot be written: No space left"):
             update(path, folder, ColorEncoder())
     assert not redo_path(path).exists()
@@ -89,8 +89,10 @@ FULL_WITHIN_A_WRITE = """
 from dataclasses import replace
 import numpy as np
 from clipsearch.errors import StoreError
-from clipsearch.store import Store, local_store, recovery
-from clipsearch.store.milvus_lite import NativeServer
+from clipsearch.store import Store
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite import recovery
+from clipsearch.store.milvus_lite.native_server import NativeServer
 from tests.helpers.records import MODEL, row
 
 folder = Path(sys.argv[1])

@@ -12,8 +12,8 @@ from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.lite_pointer import read_pointer
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
+from clipsearch.store.milvus_lite.pointer import read_pointer
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.types import Failure
 from tests.helpers.daemons import NEEDS_SOCKETS, serving

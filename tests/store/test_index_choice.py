@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
-from clipsearch.store.ann_index import (
+from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
+from clipsearch.store.index.choice import CHOICES, choose_kind, suggest_kind
+from clipsearch.store.index.kinds import INDEX_KINDS
+from clipsearch.store.index.settings import (
     IndexSettings,
     Tuning,
     default_settings,
     kind_params,
     read_settings,
 )
-from clipsearch.store.capabilities import Capabilities, lite_capabilities, server_capabilities
-from clipsearch.store.index_choice import CHOICES, choose_kind, suggest_kind
-from clipsearch.store.index_kinds import INDEX_KINDS
 
 URI = "http://127.0.0.1:19530"
 OLD, MIDDLE, NEW = (server_capabilities(version, URI) for version in ("2.3.5", "2.5.4", "2.6.22"))

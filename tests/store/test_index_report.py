@@ -5,7 +5,7 @@ import pytest
 from clipsearch.errors import UsageError
 from clipsearch.evaluation import RecallMeter
 from clipsearch.store import Collection, Store
-from clipsearch.store.index_report import report_index
+from clipsearch.store.index.report import report_index
 from ingest.index_switch import replace_in_place
 
 

@@ -9,10 +9,10 @@ from pymilvus.client.prepare import Prepare
 from pymilvus.grpc_gen.common_pb2 import KeyValuePair
 from pymilvus.grpc_gen.milvus_pb2 import AlterCollectionRequest, CreateIndexRequest
 
-from clipsearch.store.ann_index import kind_params
 from clipsearch.store.connection import MilvusConnection
-from clipsearch.store.index_kinds import INDEX_KINDS
-from clipsearch.store.index_operations import create_index, set_properties
+from clipsearch.store.index.kinds import INDEX_KINDS
+from clipsearch.store.index.operations import create_index, set_properties
+from clipsearch.store.index.settings import kind_params
 
 
 class Recorder:

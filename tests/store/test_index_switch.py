@@ -10,8 +10,8 @@ import pytest
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter, tune_index
 from clipsearch.store import Collection, Store
-from clipsearch.store.index_report import report_index
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.report import report_index
+from clipsearch.store.index.wait import wait_for_index
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.schema import EMBEDDING
 from clipsearch.types import Vectors

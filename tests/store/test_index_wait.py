@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch.store import Store, index_wait
+from clipsearch.store import Store
 from clipsearch.store.backend import Backend
-from clipsearch.store.index_coverage import SCANNED_ROWS, IndexCoverage, _coverage
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index import wait as index_wait
+from clipsearch.store.index.coverage import SCANNED_ROWS, IndexCoverage, _coverage
+from clipsearch.store.index.wait import wait_for_index
 from tests.helpers.records import MODEL, many
 
 

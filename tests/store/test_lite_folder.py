@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.store.lite_folder import SOCKET_BYTES, lite_folder
+from clipsearch.store.milvus_lite.folder import SOCKET_BYTES, lite_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Milvus Lite 2.5 has no Windows")
 

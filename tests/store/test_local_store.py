@@ -23,8 +23,9 @@ from clipsearch.errors import (
 )
 from clipsearch.index import Index
 from clipsearch.startup import import_pymilvus
-from clipsearch.store import Store, local_store
-from clipsearch.store.milvus_lite import PAGE_BYTES, NativeServer, native_library
+from clipsearch.store import Store
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.native_server import PAGE_BYTES, NativeServer, native_library
 from clipsearch.store.schema import (
     SCHEMA_VERSION,
     CollectionSchema,
@@ -267,7 +268,7 @@ def test_a_milvus_lite_that_cannot_run_is_named_and_leaves_no_lock(
 ) -> None:
     (tmp_path / "milvus").touch(mode=0o600)
     with monkeypatch.context() as patch:
-        patch.setattr("clipsearch.store.local_store.native_library", lambda: tmp_path)
+        patch.setattr("clipsearch.store.milvus_lite.local_store.native_library", lambda: tmp_path)
         refuses(tmp_path / "photos.db", reason=r"Permission denied.*milvus")
     filled(tmp_path / "photos.db", rows=3)
 
@@ -474,7 +475,9 @@ def test_a_full_disk_is_detected_before_writing(
     with Store.open(tmp_path / "photos.db") as store:
         images = store.create("photos", MODEL)
         with monkeypatch.context() as patch:
-            patch.setattr("clipsearch.store.local_store.free_bytes", lambda path: 1 << 20)
+            patch.setattr(
+                "clipsearch.store.milvus_lite.local_store.free_bytes", lambda path: 1 << 20
+            )
             with pytest.raises(StoreError, match=r"disk of .* is full"):
                 images.upsert(many(3))
         assert images.count() == 0
@@ -516,7 +519,7 @@ print({'pymilvus', 'grpc', 'milvus_lite'} & set(sys.modules))
 def test_a_collection_of_the_older_metric_is_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipsearch.store.index_operations.METRIC", "COSINE")
+    monkeypatch.setattr("clipsearch.store.index.operations.METRIC", "COSINE")
     rows = many(5)
     with Store.open(tmp_path / "old.db") as store:
         store.create("images", MODEL).upsert(rows)

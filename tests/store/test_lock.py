@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import StoreError
-from clipsearch.store.lock import FileLock
+from clipsearch.store.milvus_lite.lock import FileLock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="needs O_NOFOLLOW")
 

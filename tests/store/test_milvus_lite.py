@@ -4,9 +4,9 @@ import importlib.util
 from pathlib import Path
 
 HELP = (
-    "clipsearch.store.python_server.PythonServer starts Milvus Lite 3 as pymilvus does. See how "
-    "pymilvus.client.connection_manager starts it now, do the same there, and raise or lower the "
-    "bound of milvus-lite in pyproject.toml"
+    "clipsearch.store.milvus_lite.python_server.PythonServer starts Milvus Lite 3 as pymilvus "
+    "does. See how pymilvus.client.connection_manager starts it now, do the same there, and raise "
+    "or lower the bound of milvus-lite in pyproject.toml"
 )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clipsearch.daemon.endpoint import is_supported
 from clipsearch.session import daemon_of, open_store
 from clipsearch.store import Collection, filters, paging
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.schema import MAX_TAGS, Entity, to_image_row
 from clipsearch.types import ImageRow
 from tests.helpers.daemons import serving

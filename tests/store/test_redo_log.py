@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from clipsearch.errors import StoreError
 from clipsearch.session import open_store
 from clipsearch.startup import import_pymilvus
-from clipsearch.store import Collection, Store, local_store
-from clipsearch.store.milvus_lite import NativeServer, native_library
-from clipsearch.store.redo_log import RedoLog, redo_path
+from clipsearch.store import Collection, Store
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.native_server import NativeServer, native_library
+from clipsearch.store.milvus_lite.redo_log import RedoLog, redo_path
 from clipsearch.store.schema import SCHEMA_VERSION, to_entity
 from clipsearch.types import ImageRow
 from tests.helpers.records import MODEL, many

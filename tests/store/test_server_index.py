@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsearch.store import Collection, Store
-from clipsearch.store.index_wait import wait_for_index
+from clipsearch.store.index.wait import wait_for_index
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize

@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch.session import open_store
 from clipsearch.store import Store
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from tests.helpers.daemons import NEEDS_SOCKETS, serving
 from tests.helpers.records import MODEL, many
 

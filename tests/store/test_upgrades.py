@@ -15,7 +15,7 @@ from clipsearch.errors import StoreError
 from clipsearch.images.hashing import image_id
 from clipsearch.session import open_store
 from clipsearch.store import Store
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.types import Failure
 from clipsearch.vectors import normalize

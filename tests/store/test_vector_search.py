@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsearch.errors import TooLargeError, UsageError
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo
+from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.paging import Scanner
 from clipsearch.store.schema import Entity
 from clipsearch.store.vector_search import TIERS, search_entities

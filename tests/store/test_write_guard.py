@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import StoreError
-from clipsearch.store import Store, local_store
-from clipsearch.store.milvus_lite import NativeServer, native_library
+from clipsearch.store import Store
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.native_server import NativeServer, native_library
 from tests.helpers.records import MODEL, many
 
 pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")

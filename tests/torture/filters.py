@@ -31,8 +31,9 @@ from clipsearch.query import Filters
 from clipsearch.query.condition import select
 from clipsearch.records import ImageRecord
 from clipsearch.session import open_store
-from clipsearch.store import Collection, Store, local_store
-from clipsearch.store.milvus_lite import NativeServer
+from clipsearch.store import Collection, Store
+from clipsearch.store.milvus_lite import local_store
+from clipsearch.store.milvus_lite.native_server import NativeServer
 from clipsearch.types import ImageRow
 from tests.helpers.records import MODEL, row
 from tests.torture.expressions import Generator, evaluate

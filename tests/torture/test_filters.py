@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from tests.torture.filters import FAULTS, Comparison, torture
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.store.milvus_lite import native_library
+from clipsearch.store.milvus_lite.native_server import native_library
 from tests.helpers.milvus_binary import FORGETS_SOON, BundledServer, UnavailableError
 from tests.torture.kills import FAULTS, WEIGHTS, Torture
 from tests.torture.process import ROOT

@@ -18,10 +18,11 @@ from clipsearch.daemon.remote_backend import RemoteBackend
 from clipsearch.errors import StoreError
 from clipsearch.files.discover import FileSource
 from clipsearch.session import open_store
-from clipsearch.store import Collection, milvus_lite
-from clipsearch.store.lite_check import LiteCheck
-from clipsearch.store.lock import FileLock
+from clipsearch.store import Collection
 from clipsearch.store.milvus import MilvusBackend
+from clipsearch.store.milvus_lite import native_server
+from clipsearch.store.milvus_lite.check import LiteCheck
+from clipsearch.store.milvus_lite.lock import FileLock
 from ingest.check import check
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
@@ -125,7 +126,7 @@ def announce_lite() -> None:
 def announce_writes() -> None:
     """Let everything that writes to a local store announce itself."""
     announce_lite()
-    announce(milvus_lite, "_create_database", lambda _: "create_database")
+    announce(native_server, "_create_database", lambda _: "create_database")
     for owner, methods in WRITES.items():
         for method in methods:
             announce(owner, method, lambda *_, method=method: method)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clipsearch.records import MAX_RESULTS
-from clipsearch.store.index_kinds import INDEX_KINDS, Effort, IndexKind, Params
+from clipsearch.store.index.kinds import INDEX_KINDS, Effort, IndexKind, Params
 
 RECALL = 0.98
 """The recall that is wanted if nobody says another: the share of true neighbors in 10 results."""

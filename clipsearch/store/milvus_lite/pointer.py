@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from clipsearch.store.catalog_entry import stored_name
-from clipsearch.store.lite_row import decode_row
+from clipsearch.store.milvus_lite.row import decode_row
 from clipsearch.store.schema import CATALOG
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.key_condition import compile_condition
-from clipsearch.store.lite_row import VectorLayout, decode_row, vector_layout
+from clipsearch.store.milvus_lite.key_condition import compile_condition
+from clipsearch.store.milvus_lite.row import VectorLayout, decode_row, vector_layout
 from clipsearch.store.row_check import SoundRows, is_sound
 from clipsearch.store.schema import Entity
 from clipsearch.types import Vectors

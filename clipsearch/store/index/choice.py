@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clipsearch.errors import UsageError
-from clipsearch.store.ann_index import RECALL, IndexSettings
 from clipsearch.store.capabilities import Capabilities
-from clipsearch.store.index_kinds import INDEX_KINDS, MANAGED, IndexKind
+from clipsearch.store.index.kinds import INDEX_KINDS, MANAGED, IndexKind
+from clipsearch.store.index.settings import RECALL, IndexSettings
 
 AUTO = "auto"
 CHOICES = (AUTO, *(name for name in INDEX_KINDS if name != MANAGED))

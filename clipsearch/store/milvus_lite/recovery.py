@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsearch.errors import RefusedRowsError, StoreError, describe_error
 from clipsearch.store.milvus_errors import foreign_errors, refusing_rows
-from clipsearch.store.redo_log import RedoLog
+from clipsearch.store.milvus_lite.redo_log import RedoLog
 
 LITE_CALL_SECONDS, LITE_ROW_SECONDS = 20.0, 0.05
 """Limit of a call of Milvus Lite, and what each row adds to a write: ten times what a slow disk

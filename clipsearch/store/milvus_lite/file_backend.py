@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from clipsearch.consistency import DEFAULT, Consistency
-from clipsearch.store.index_kinds import Params
-from clipsearch.store.lite_check import LiteCheck
-from clipsearch.store.lite_file import LiteFile
+from clipsearch.store.index.kinds import Params
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.redo_log import redo_path
+from clipsearch.store.milvus_lite.check import LiteCheck
+from clipsearch.store.milvus_lite.file import LiteFile
+from clipsearch.store.milvus_lite.redo_log import redo_path
 from clipsearch.store.schema import Entity
 from clipsearch.types import Vectors
 from clipsearch.uri import StoreURI

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error
-from clipsearch.store.redo_log import RedoLog
+from clipsearch.store.milvus_lite.redo_log import RedoLog
 
 
 class WriteGuard:

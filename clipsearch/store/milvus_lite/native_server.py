@@ -25,10 +25,10 @@ from typing import IO
 
 from clipsearch.config import child_environment
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
-from clipsearch.store.lite_folder import lite_folder
-from clipsearch.store.lock import lock_store
+from clipsearch.store.milvus_lite.folder import lite_folder
+from clipsearch.store.milvus_lite.lock import lock_store
+from clipsearch.store.milvus_lite.write_guard import WriteGuard
 from clipsearch.store.open_files import require_open_files
-from clipsearch.store.write_guard import WriteGuard
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0

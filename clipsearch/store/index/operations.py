@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clipsearch.store.connection import CALL_SECONDS, MilvusConnection
-from clipsearch.store.index_kinds import INDEX_KINDS, METRIC
+from clipsearch.store.index.kinds import INDEX_KINDS, METRIC
 
 _MMAP = "mmap.enabled"
 _WARMUP = "warmup.vectorIndex"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from clipsearch.errors import DamagedStoreError, StoreError, describe_error, shorten
-from clipsearch.store.milvus_lite import NativeServer, native_library
-from clipsearch.store.python_server import PythonServer
-from clipsearch.store.redo_log import SUFFIX
-from clipsearch.store.write_guard import WriteGuard
+from clipsearch.store.milvus_lite.native_server import NativeServer, native_library
+from clipsearch.store.milvus_lite.python_server import PythonServer
+from clipsearch.store.milvus_lite.redo_log import SUFFIX
+from clipsearch.store.milvus_lite.write_guard import WriteGuard
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 CHECKED_BYTES = 32 << 20

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import StoreError, describe_error
-from clipsearch.store.write_guard import WriteGuard
+from clipsearch.store.milvus_lite.write_guard import WriteGuard
 
 
 class PythonServer:

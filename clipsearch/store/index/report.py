@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clipsearch.store.ann_index import IndexSettings, Tuning
 from clipsearch.store.capabilities import Capabilities
 from clipsearch.store.collection import Collection
-from clipsearch.store.index_choice import AUTO, choose_kind, suggest_kind
-from clipsearch.store.index_kinds import INDEX_KINDS
-from clipsearch.store.index_operations import IndexState
+from clipsearch.store.index.choice import AUTO, choose_kind, suggest_kind
+from clipsearch.store.index.kinds import INDEX_KINDS
+from clipsearch.store.index.operations import IndexState
+from clipsearch.store.index.settings import IndexSettings, Tuning
 
 
 @dataclass(frozen=True, slots=True)

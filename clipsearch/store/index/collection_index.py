@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipsearch.store.ann_index import IndexSettings, Tuning
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection_writer import CollectionWriter
-from clipsearch.store.index_coverage import IndexCoverage
-from clipsearch.store.index_kinds import IndexKind
-from clipsearch.store.index_operations import IndexState
+from clipsearch.store.index.coverage import IndexCoverage
+from clipsearch.store.index.kinds import IndexKind
+from clipsearch.store.index.operations import IndexState
+from clipsearch.store.index.settings import IndexSettings, Tuning
 from clipsearch.store.schema import EMBEDDING
 from clipsearch.store.vector_search import search_entities
 from clipsearch.types import Vectors

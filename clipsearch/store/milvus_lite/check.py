@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from clipsearch.errors import DamagedStoreError, describe_error, shorten
-from clipsearch.store.lite_row import decode_row, row_structure
-from clipsearch.store.local_store import LITE_TABLES
+from clipsearch.store.milvus_lite.local_store import LITE_TABLES
+from clipsearch.store.milvus_lite.row import decode_row, row_structure
 from clipsearch.store.row_check import DamagedRow, find_problem, stored_metadata
 from clipsearch.store.schema import EMBEDDING, Entity, decode_path
 

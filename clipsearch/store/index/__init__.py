@@ -1,0 +1,1 @@
+"""The vector index of a collection: its kind, its settings, and the rows that it covers."""

@@ -1,0 +1,1 @@
+"""Milvus Lite: its process, its lock, its file, and the redo log of its writes."""
