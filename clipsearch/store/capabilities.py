@@ -26,14 +26,11 @@ class Capabilities:
     index_kinds: frozenset[str]
     """Names of `INDEX_KINDS`."""
 
+    is_local: bool = False
+    """Whether this is Milvus Lite."""
+
     partial_upsert: bool = False
     """Whether an upsert may name some fields only, and leave the vector as it is."""
-
-    add_field: bool = False
-    """Whether `add_collection_field` adds a field to a collection with rows."""
-
-    infix_like: bool = False
-    """Whether LIKE takes a pattern with `%` at any place, not only at its end."""
 
     mmap: bool = False
     """Whether the property `mmap.enabled` of a collection moves its data from memory to disk."""
@@ -43,11 +40,6 @@ class Capabilities:
 
     rest_import: bool = False
     """Whether files are imported by HTTP requests; older servers have a call of gRPC."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this is Milvus Lite."""
-        return self.server.startswith("Milvus Lite")
 
 
 def server_capabilities(version: str, uri: str) -> Capabilities:
@@ -64,11 +56,9 @@ def server_capabilities(version: str, uri: str) -> Capabilities:
         server="Zilliz Cloud" if is_cloud else f"Milvus {shown}",
         index_kinds=frozenset({MANAGED} if is_cloud else kinds),
         partial_upsert=numbers >= (2, 6, 2),
-        add_field=numbers >= (2, 6, 0),
-        infix_like=numbers >= (2, 4, 0),
         mmap=numbers >= (2, 4, 0),
-        rest_import=numbers >= (2, 4, 0),
         warmup=numbers >= (2, 6, 4),
+        rest_import=numbers >= (2, 4, 0),
     )
 
 
@@ -79,8 +69,8 @@ def lite_capabilities(*, native: bool) -> Capabilities:
     return Capabilities(
         server="Milvus Lite 2.5" if native else "Milvus Lite 3",
         index_kinds=kinds,
+        is_local=True,
         partial_upsert=not native,
-        infix_like=True,
     )
 
 

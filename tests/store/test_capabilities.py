@@ -40,17 +40,17 @@ def test_a_version_is_read_and_what_it_lacks_counts_as_new(
     ("version", "features"),
     [
         ("v2.3.5", set()),
-        ("v2.4.0", {"infix_like", "mmap"}),
-        ("v2.5.27", {"infix_like", "mmap"}),
-        ("v2.6.1", {"infix_like", "mmap", "add_field"}),
-        ("v2.6.3", {"infix_like", "mmap", "add_field", "partial_upsert"}),
-        ("v2.6.4", {"infix_like", "mmap", "add_field", "partial_upsert", "warmup"}),
-        ("v3.0.1", {"infix_like", "mmap", "add_field", "partial_upsert", "warmup"}),
+        ("v2.4.0", {"rest_import", "mmap"}),
+        ("v2.5.27", {"rest_import", "mmap"}),
+        ("v2.6.1", {"rest_import", "mmap"}),
+        ("v2.6.3", {"rest_import", "mmap", "partial_upsert"}),
+        ("v2.6.4", {"rest_import", "mmap", "partial_upsert", "warmup"}),
+        ("v3.0.1", {"rest_import", "mmap", "partial_upsert", "warmup"}),
     ],
 )
 def test_features_start_with_a_version(version: str, features: set[str]) -> None:
     capabilities = server_capabilities(version, URI)
-    names = ("infix_like", "mmap", "add_field", "partial_upsert", "warmup")
+    names = ("rest_import", "mmap", "partial_upsert", "warmup")
     assert {name for name in names if getattr(capabilities, name)} == features
     assert not capabilities.is_local
 
