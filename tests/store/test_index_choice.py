@@ -133,7 +133,10 @@ def test_a_tuned_value_holds_up_to_the_measured_number_of_results() -> None:
 
 
 def test_what_was_measured_on_another_kind_does_not_count() -> None:
-    settings = IndexSettings("ivf_sq8", None, Tuning("hnsw", 24, 0.9, 0.91, 10, 1, 1, ""))
+    tuning = Tuning("hnsw", 24, 0.9, 0.91, 10, 1, 1, "")
+    replaced = IndexSettings("ivf_sq8").to_json()
+    settings = read_settings(replaced, asdict(tuning), is_local=False)
+    assert settings.tuning is None
     assert settings.search_params(10) == {"nprobe": 64}
 
 

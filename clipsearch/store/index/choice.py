@@ -26,9 +26,24 @@ DISK_ROWS = 200_000_000
 """Beyond this even the codes of DISKANN, 0.26 GB a million, do not fit one machine."""
 
 SQ8_RECALL = 0.99
-"""What vectors of one byte a dimension reach, and of one bit, refined, RABITQ_RECALL."""
+"""The recall that vectors of one byte a dimension reach."""
 
 RABITQ_RECALL = 0.9
+"""The recall that vectors of one bit a dimension, refined, reach."""
+
+_SCALE = (
+    "flat",
+    "ivf_flat",
+    "hnsw",
+    "hnsw_sq8",
+    "ivf_sq8",
+    "ivf_rabitq",
+    "diskann",
+    "aisaq",
+    "gpu_cagra",
+    MANAGED,
+)
+"""The kinds by the number of rows that they are for."""
 
 
 def choose_kind(
@@ -77,7 +92,7 @@ def index_advice(settings: IndexSettings, capabilities: Capabilities, rows: int)
             f"{suggested.name}` replaces it"
         )
     tuning = settings.tuning
-    if tuning is not None and tuning.kind == settings.kind and tuning.is_stale(rows):
+    if tuning is not None and tuning.is_stale(rows):
         return (
             f"the index was tuned at {tuning.rows:,} images, now there are {rows:,}: `clipsearch "
             "tune` measures it again"
@@ -97,21 +112,6 @@ def suggest_kind(
         return None
     best = choose_kind(AUTO, capabilities, rows=rows, recall=recall)
     return best if _SCALE.index(current) < _SCALE.index(best.name) else None
-
-
-_SCALE = (
-    "flat",
-    "ivf_flat",
-    "hnsw",
-    "hnsw_sq8",
-    "ivf_sq8",
-    "ivf_rabitq",
-    "diskann",
-    "aisaq",
-    "gpu_cagra",
-    MANAGED,
-)
-"""The kinds by the number of rows that they are for."""
 
 
 def _preferred(rows: int | None, recall: float) -> Iterator[str]:

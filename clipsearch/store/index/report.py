@@ -35,8 +35,7 @@ class IndexReport:
     @property
     def tuning(self) -> Tuning | None:
         """What was measured on an index of this kind."""
-        tuning = self.settings.tuning
-        return tuning if tuning and tuning.kind == self.settings.kind else None
+        return self.settings.tuning
 
     @property
     def is_stale(self) -> bool:

@@ -42,7 +42,10 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """The index of a collection as the catalog knows it; `recall` is the wanted one, or None."""
+    """The index of a collection as the catalog knows it.
+
+    `recall` is the wanted one, or None. `tuning` is what was measured on an index of this kind.
+    """
 
     kind: str
     recall: float | None = None
@@ -67,8 +70,7 @@ class IndexSettings:
         """Return the parameters of a search for this many results (limit + offset)."""
         if self.spec is None:
             return {}
-        tuning = self.tuning if self.tuning and self.tuning.kind == self.kind else None
-        return kind_params(self.spec, results, tuning)
+        return kind_params(self.spec, results, self.tuning)
 
     def with_effort(self, effort: int, results: int) -> IndexSettings:
         """Return these settings as if tuned to `effort` for this many results."""
@@ -92,14 +94,19 @@ def default_settings(*, is_local: bool) -> IndexSettings:
 def read_settings(
     entry: Mapping[str, Any] | None, tuning: Mapping[str, Any] | None, *, is_local: bool
 ) -> IndexSettings:
-    """Return the settings of two values of the catalog; what is missing or damaged is unset."""
+    """Return the settings of two values of the catalog; what is missing or damaged is unset.
+
+    So is what was measured on an index of another kind, which was replaced since.
+    """
     settings = default_settings(is_local=is_local)
     try:
         if entry:
             settings = IndexSettings(str(entry["kind"]), entry["recall"])
-        return replace(settings, tuning=Tuning(**tuning)) if tuning else settings
+        measured = Tuning(**tuning) if tuning else None
     except (KeyError, TypeError):
         return settings
+    is_of_kind = measured is not None and measured.kind == settings.kind
+    return replace(settings, tuning=measured) if is_of_kind else settings
 
 
 def kind_params(kind: IndexKind, results: int, tuning: Tuning | None = None) -> Params:
