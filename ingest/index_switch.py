@@ -6,7 +6,7 @@ from typing import Never
 
 from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter, tune_index
-from clipsearch.files.progress import OpenProgress, no_progress
+from clipsearch.files.progress import OpenProgress, no_progress, show_covered_rows
 from clipsearch.store import Collection, Store
 from clipsearch.store.index.choice import choose_kind
 from clipsearch.store.index.kinds import INDEX_KINDS, IndexKind
@@ -143,16 +143,8 @@ def _tune(collection: Collection, meter: RecallMeter) -> float:
 
 
 def _wait(store: Store, collection: Collection, open_progress: OpenProgress) -> None:
-    shown = 0
-    with open_progress("build", None) as progress:
-
-        def show(covered: int, total: int) -> None:
-            nonlocal shown
-            if progress is not None:
-                progress.total = total
-                progress.update(covered - shown)
-            shown = covered
-
+    with open_progress("build", None) as bar:
+        show = show_covered_rows(bar)
         pending = wait_for_index(store.backend, collection.info.milvus_name, show)
     if pending:
         raise StoreError(
