@@ -7,7 +7,7 @@ import numpy as np
 
 from clipsearch.evaluation.true_neighbors import SCORE_TOLERANCE
 from clipsearch.store import Collection, filters
-from clipsearch.store.schema import ID_LENGTH
+from clipsearch.store.paging import ID_SPACE
 
 NEIGHBORS = 10
 QUERIES = 256
@@ -22,8 +22,6 @@ MIN_NEIGHBORS = 50
 ERROR = 0.03
 """How far an estimate may be from the recall."""
 
-_ID_SPACE = 16**ID_LENGTH
-
 
 def estimate_recall(collection: Collection) -> float | None:
     """Estimate the recall@10 of the index of a collection, within ERROR.
@@ -37,8 +35,8 @@ def estimate_recall(collection: Collection) -> float | None:
     rows = collection.count()
     if rows < 2 * SAMPLE_ROWS:
         return None
-    width = _ID_SPACE * SAMPLE_ROWS // rows
-    low = random.randrange(_ID_SPACE - 2 * width + 1)
+    width = ID_SPACE * SAMPLE_ROWS // rows
+    low = random.randrange(ID_SPACE - 2 * width + 1)
     sample = list(collection.scan_rows(filters.id_range(low, low + width)))
     # Images outside the range, so that none of them finds itself in it.
     rest = collection.scan_rows(filters.id_range(low + width, low + 2 * width))
