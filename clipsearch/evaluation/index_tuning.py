@@ -120,11 +120,6 @@ class RecallMeter:
         return Trial(effort or 0, recalls, float(np.median(seconds)) * 1_000)
 
 
-def _pending(index: CollectionIndex) -> int:
-    coverage = index.coverage()
-    return coverage.pending(coverage.rows)
-
-
 def tune_index(
     index: CollectionIndex, meter: RecallMeter, *, recall: float | None = None
 ) -> TuningReport:
@@ -142,7 +137,7 @@ def tune_index(
     if spec is None or spec.effort is None:
         return TuningReport(index.settings.kind, None, meter.rows, (), None)
     deadline = time.monotonic() + BUILD_SECONDS
-    while (pending := _pending(index)) and time.monotonic() < deadline:
+    while (pending := index.coverage().pending_rows) and time.monotonic() < deadline:
         time.sleep(1)
     if pending:
         raise StoreError(

@@ -34,7 +34,6 @@ def _status(store: Store, name: str) -> dict[str, Any]:
 
 def _collection_status(name: str, collection: Collection, store: Store) -> dict[str, Any]:
     info = collection.info
-    coverage = store.backend.index_coverage(info.milvus_name)
     previous = "catching up" if info.is_catching_up else "previous"
     record = registry.measured_precision(info.model.name)
     return {
@@ -42,7 +41,7 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
         "images": collection.estimate_count(),
         "index": info.index.kind,
         "index_advice": index_advice(info.index, store.backend.capabilities(), info.rows),
-        "pending_index_rows": coverage.pending(coverage.rows),
+        "pending_index_rows": collection.index.coverage().pending_rows,
         "model": info.model.name,
         "dim": info.model.dim,
         "weights": info.model.weights,

@@ -30,6 +30,11 @@ class IndexCoverage:
         """The number of rows that were written, including replaced ones."""
         return sum(self.rows.values())
 
+    @property
+    def pending_rows(self) -> int:
+        """The number of written rows that are not covered."""
+        return self.pending(self.rows)
+
     def pending(self, segments: dict[int, int]) -> int:
         """Count the rows of these segments that are not covered."""
         return sum(rows for number, rows in segments.items() if number not in self.covered)

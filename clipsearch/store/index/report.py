@@ -65,7 +65,7 @@ class IndexReport:
 def report_index(collection: Collection, capabilities: Capabilities) -> IndexReport:
     """Describe the index of a collection."""
     settings, state = collection.index.settings, collection.index.describe()
-    rows, coverage = collection.count(), collection.index.coverage()
+    rows = collection.count()
     spec = INDEX_KINDS.get(state.kind or "")
     dim = collection.info.model.dim
     suggested = suggest_kind(state.kind or "", capabilities, rows=rows, recall=settings.recall)
@@ -74,7 +74,7 @@ def report_index(collection: Collection, capabilities: Capabilities) -> IndexRep
         rows=rows,
         settings=settings,
         state=state,
-        pending_rows=coverage.pending(coverage.rows),
+        pending_rows=collection.index.coverage().pending_rows,
         ram_bytes=rows * spec.ram_bytes(dim) if spec else None,
         disk_bytes=rows * spec.disk_bytes(dim) if spec else None,
         auto=choose_kind(AUTO, capabilities, rows=rows, recall=settings.recall).name,

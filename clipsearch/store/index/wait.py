@@ -27,7 +27,7 @@ def wait_for_index(
     first = coverage = backend.index_coverage(name)
     while True:
         # Either what was written before, or all that has replaced it.
-        pending = min(coverage.pending(first.rows), coverage.pending(coverage.rows))
+        pending = min(coverage.pending(first.rows), coverage.pending_rows)
         if on_progress is not None:
             on_progress(max(0, first.total - pending), first.total)
         if not pending or time.monotonic() > deadline:
