@@ -23,8 +23,8 @@ MAX_FILES = 1_024
 POLL_SECONDS = 1.0
 DONE, FAILED = "Completed", "Failed"
 
-State: TypeAlias = tuple[str, str, int]
-"""The state of a job: a word, why it failed, and its percentage."""
+State: TypeAlias = tuple[str, str]
+"""The state of a job: a word, and why it failed."""
 
 
 class RestImport:
@@ -44,7 +44,7 @@ class RestImport:
     def state(self, job: str) -> State:
         """Return how far a job is."""
         data = self._post("describe", {"jobId": job, **self._database})
-        return str(data["state"]), str(data.get("reason") or ""), int(data.get("progress") or 0)
+        return str(data["state"]), str(data.get("reason") or "")
 
     def _post(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -79,14 +79,10 @@ class GrpcImport:
     def state(self, job: str) -> State:
         """Return how far a job is."""
         state = self._handler.get_bulk_insert_state(int(job), timeout=SERVER_SECONDS)
-        return str(state.state_name), str(state.failed_reason), int(state.progress)
+        return str(state.state_name), str(state.failed_reason)
 
 
-def run_imports(
-    jobs: RestImport | GrpcImport,
-    name: str,
-    files: Sequence[str],
-) -> None:
+def run_imports(jobs: RestImport | GrpcImport, name: str, files: Sequence[str]) -> None:
     """Import files into a collection in Milvus, and wait for the end.
 
     Raises StoreError if a job fails: rows of other files may then be there.
@@ -95,7 +91,7 @@ def run_imports(
     for batch in batches(files, size):
         job = jobs.start(name, batch)
         while True:
-            word, reason, _ = jobs.state(job)
+            word, reason = jobs.state(job)
             if word == DONE:
                 break
             if word.startswith(FAILED):
