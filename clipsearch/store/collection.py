@@ -40,7 +40,7 @@ from clipsearch.types import Failure, ImageRow, Vectors
 
 
 class Collection:
-    """The images of one model, for one thread; every read includes every write before it."""
+    """The images of one model, for one thread; reads are as current as the store's consistency."""
 
     def __init__(
         self, backend: Backend, catalog: Catalog, info: CollectionInfo, *, patient: bool = False

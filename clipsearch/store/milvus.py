@@ -75,7 +75,7 @@ class MilvusBackend:
         return self._capabilities
 
     def begin_writes(self) -> int:
-        """Do nothing: one process holds a file, and a server's collections have no row counts."""
+        """Do nothing: one process holds a file, and several may write to a server at once."""
         return 0
 
     def end_writes(self) -> None:

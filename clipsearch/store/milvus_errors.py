@@ -18,7 +18,6 @@ from clipsearch.startup import import_pymilvus
 INVALID_ROW = frozenset({1100, 1101, 1102})
 """Codes of a server that refuses a request since a parameter is invalid, missing or too large."""
 
-
 _TOO_LARGE = ("larger than max", "exceed the limit size", "exceeds the max result size")
 """What gRPC, a query node and a proxy say of a message that is too large."""
 

@@ -21,26 +21,29 @@ NOT_READY = frozenset({101, 103, 503, NO_INDEX, 901, 902})
 """
 
 RESTARTING = (
-    *("not loaded", "not fully loaded", "node not match", "node not found"),
-    *(
-        "no available",
-        "empty grpc client",
-        "session not found",
-        "connection is closing",
-        "not healthy",
-        "not ready",
-    ),
+    "connection is closing",
+    "empty grpc client",
+    "no available",
+    "node not found",
+    "node not match",
+    "not fully loaded",
+    "not healthy",
+    "not loaded",
+    "not ready",
+    "session not found",
 )
 """Parts of messages that say so where the code says nothing (65535)."""
 
 NO_DATABASE = 800
+"""The code of a server that does not have the database."""
+
 NO_ACCESS = frozenset({1800, "UNAUTHENTICATED", "PERMISSION_DENIED"})
 """Codes for a wrong password, none, or a user without the rights for this call."""
 
-_STACK_TRACE = re.compile(r"stack trace: (\S+\.go:\d+ \S+ )*\S+\.go:\d+ \S+\s*")
-
 DENIED = ("auth check failure", "unauthenticated", "permission deny", "privilege")
 """Parts of messages that say so."""
+
+_STACK_TRACE = re.compile(r"stack trace: (\S+\.go:\d+ \S+ )*\S+\.go:\d+ \S+\s*")
 
 
 class MissingIndexError(StoreError):

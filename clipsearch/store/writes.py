@@ -84,7 +84,7 @@ class Writes:
         """
         key = next(iter(entities[0])) if entities else ""
         for batch in _split(entities):
-            parts = [{name: entity[name] for name in (key, *changed)} for entity in batch]
+            parts = [{field: entity[field] for field in (key, *changed)} for entity in batch]
             try:
                 self.run(partial(self._send, name, parts, partial_update=True), collection=name)
             except RefusedRowsError:
