@@ -58,15 +58,13 @@ def search_entities(
     if limit < 1:
         yield from ([] for _ in vectors)
         return
-    is_local = backend.path is not None
-    is_exact = is_local or not info.index.is_approximate
     search = _Search(backend, info, condition, tuple(fields))
     if params is None:
         params = info.index.search_params(TIERS[0] if pages else limit + offset)
-    batch_size = max(1, (LOCAL_HITS if is_local else HITS) // limit)
+    batch_size = max(1, (HITS if backend.path is None else LOCAL_HITS) // limit)
     for start in range(0, len(vectors), batch_size):
         batch = vectors[start : start + batch_size]
-        if is_exact or not pages or limit + offset <= TIERS[0]:
+        if not pages or not info.index.is_approximate or limit + offset <= TIERS[0]:
             yield from search.read(batch, limit, offset, params)
         else:
             yield from search.read_ranked(batch, limit, offset)
