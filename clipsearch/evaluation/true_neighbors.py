@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -15,7 +16,7 @@ from clipsearch.store import Collection
 from clipsearch.types import ImageRow, Vectors
 
 ROW_BATCH = 4096
-"""Rows that are compared with the queries at once."""
+"""Rows that are read and compared with queries at once."""
 
 SCORE_TOLERANCE = 1e-5
 """Scores this close are equal: rounding decides which of two such vectors comes first."""
@@ -27,11 +28,11 @@ class TrueNeighbors:
     def __init__(
         self, collection: Collection, queries: Vectors, count: int, progress: Progress | None
     ) -> None:
-        """Read each row once; memory holds a few thousand of them."""
+        """Read each row once; memory holds ROW_BATCH of them."""
         self._collection = collection
         self._queries = queries
         self._scores = _highest_scores(collection.scan_rows(), queries, count, progress)
-        self._vectors: dict[str, Vectors] = {}  # of rows that searches have found
+        self._cosines: dict[tuple[int, str], float] = {}  # by query and id of what was found
 
     def recall(self, found: Sequence[Sequence[str]], k: int) -> NDArray[np.float64]:
         """Return for each query the share of its first k ids that are true neighbors, (n,).
@@ -41,19 +42,27 @@ class TrueNeighbors:
         index of compressed vectors only estimates them.
         """
         first = [ids[:k] for ids in found]
-        self._read(set().union(*first))
-        return np.array([self._share(number, ids, k) for number, ids in enumerate(first)])
+        self._read_cosines(first)
+        least = self._scores[:, k - 1] - SCORE_TOLERANCE
+        # A row that was deleted meanwhile has no cosine.
+        right = [
+            sum(self._cosines.get((number, key), -np.inf) >= least[number] for key in ids)
+            for number, ids in enumerate(first)
+        ]
+        return np.array(right) / k
 
-    def _share(self, number: int, ids: Sequence[str], k: int) -> float:
-        vectors = [self._vectors[key] for key in ids if key in self._vectors]
-        if not vectors:
-            return 0.0
-        cosines = np.stack(vectors) @ self._queries[number]
-        return float((cosines >= self._scores[number, k - 1] - SCORE_TOLERANCE).sum() / k)
-
-    def _read(self, ids: set[str]) -> None:
-        rows = self._collection.get(sorted(ids - self._vectors.keys()))
-        self._vectors.update({key: row.embedding for key, row in rows.items()})
+    def _read_cosines(self, found: Sequence[Sequence[str]]) -> None:
+        """Read the rows whose cosines with the query that found them are not known yet."""
+        queries_of: defaultdict[str, list[int]] = defaultdict(list)
+        for number, ids in enumerate(found):
+            for key in ids:
+                if (number, key) not in self._cosines:
+                    queries_of[key].append(number)
+        for batch in batches(sorted(queries_of), ROW_BATCH):
+            for key, row in self._collection.get(batch).items():
+                cosines = self._queries[queries_of[key]] @ row.embedding
+                for number, cosine in zip(queries_of[key], cosines, strict=True):
+                    self._cosines[number, key] = float(cosine)
 
 
 def sample_vectors(collection: Collection, count: int) -> Vectors:
