@@ -42,12 +42,13 @@ SWITCH = click.Choice(["on", "off"])
 @click.option(
     "--mmap",
     type=SWITCH,
-    help="Map the data from disk instead of holding it in memory. Milvus 2.4 or newer.",
+    help="on: map the data from disk; off: hold it in memory. Milvus 2.4 or newer.",
 )
 @click.option(
     "--warmup",
     type=SWITCH,
-    help="Load the index before the first search, or when it is needed. Milvus 2.6.4 or newer.",
+    help="on: load the index before the first search; off: when a search needs it. Milvus 2.6.4 or "
+    "newer.",
 )
 @options.as_json
 @options.store

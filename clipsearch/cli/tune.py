@@ -17,6 +17,7 @@ from clipsearch.evaluation.query_texts import QUERY_TEXTS
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.render.index_table import describe_tuning, tuning_lines
+from clipsearch.store.index.kinds import MANAGED
 from clipsearch.types import Vectors
 
 
@@ -124,4 +125,12 @@ def _show(report: TuningReport, *, as_json: bool) -> None:
         if report.tuning:
             click.echo(f"stored: {describe_tuning(report.tuning)}")
     if not report.reached:
-        note("the recall was not reached: `clipsearch index --to hnsw` makes a more exact index")
+        note(f"the recall was not reached{_describe_better(report.kind)}")
+
+
+def _describe_better(kind: str) -> str:
+    """Say which index finds more than one of this kind; nothing where none can be chosen."""
+    if kind == MANAGED:
+        return ""
+    better = "flat" if kind == "hnsw" else "hnsw"
+    return f": `clipsearch index --to {better}` makes a more exact index"

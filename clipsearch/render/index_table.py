@@ -28,7 +28,7 @@ def index_lines(report: IndexReport) -> Iterator[str]:
     if report.tuning:
         yield f"  tuned      {describe_tuning(report.tuning)}"
         if report.is_stale:
-            yield "             the collection has doubled since then: `clipsearch tune` again"
+            yield "             the collection has doubled since then: run `clipsearch tune` again"
     elif spec and spec.effort:
         yield f"  tuned      no: `clipsearch tune` measures the smallest {spec.effort.name}"
     if report.suggested:

@@ -8,6 +8,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from clipsearch.cli import tune
+from clipsearch.evaluation.index_tuning import Trial, TuningReport
 from clipsearch.store import Store
 from clipsearch.store.index.settings import Tuning
 from clipsearch.store.index.wait import wait_for_index
@@ -25,6 +27,19 @@ def test_milvus_lite_is_exact(ingested: Run) -> None:
     assert tuned.returncode == 0
     assert "exact: nothing to tune" in tuned.stdout
     assert json.loads(ingested("tune", "--json").stdout)["tuning"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [("ivf_sq8", "--to hnsw`"), ("hnsw", "--to flat`"), ("autoindex", "not reached\n")],
+)
+def test_an_index_that_misses_too_many_gets_advice_that_helps(
+    kind: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuning = Tuning(kind, 10, 0.98, 0.9, 10, 1.0, 1_000, "2026-01-01T00:00:00")
+    trial = Trial(10, {"images": 0.9}, 1.0)
+    tune._show(TuningReport(kind, "effort", 1_000, (trial,), tuning), as_json=False)
+    assert advice in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
