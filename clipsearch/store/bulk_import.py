@@ -13,7 +13,7 @@ from clipsearch.batching import batches
 from clipsearch.errors import StoreError, shorten
 from clipsearch.store.connection import CALL_SECONDS, SERVER_SECONDS, MilvusConnection
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.uri import parse_uri
+from clipsearch.uri import StoreURI, parse_uri
 
 log = logging.getLogger("clipsearch")
 
@@ -30,11 +30,12 @@ State: TypeAlias = tuple[str, str]
 class RestImport:
     """The jobs of a server since 2.4, by HTTP: `/v2/vectordb/jobs/import`."""
 
-    def __init__(self, uri: str, token: str | None, database: str = "") -> None:
-        """Use the server at a URI without credentials."""
-        self._uri = uri.rstrip("/")
-        self._token = token
-        self._database = {"dbName": database} if database else {}
+    def __init__(self, uri: StoreURI, token: str | None) -> None:
+        """Use the database of a server; without a `token`, with the credentials in its URI."""
+        self._uri = uri.display
+        self._jobs = f"{uri.address.replace('tcp://', 'http://')}/v2/vectordb/jobs/import"
+        self._token = token or uri.credentials
+        self._database = {"dbName": uri.database} if uri.database else {}
 
     def start(self, name: str, files: Sequence[str]) -> str:
         """Begin to import files into a collection; return the id of the job."""
@@ -51,7 +52,7 @@ class RestImport:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(
-            f"{self._uri}/v2/vectordb/jobs/import/{action}", json.dumps(body).encode(), headers
+            f"{self._jobs}/{action}", json.dumps(body).encode(), headers
         )
         try:
             with urllib.request.urlopen(request, timeout=SERVER_SECONDS) as response:
@@ -116,8 +117,7 @@ def import_files(backend: MilvusBackend, name: str, files: Sequence[str]) -> Non
         with connection.translating():
             client = connection.client()
             if backend.capabilities().rest_import:
-                rest = RestImport(location.display, token or location.credentials)
-                run_imports(rest, name, files)
+                run_imports(RestImport(location, token), name, files)
             else:
                 run_imports(GrpcImport(client), name, files)
             client.refresh_load(name, timeout=CALL_SECONDS)

@@ -14,6 +14,7 @@ import pytest
 from clipsearch.errors import StoreError
 from clipsearch.store import bulk_import
 from clipsearch.store.bulk_import import RestImport, run_imports
+from clipsearch.uri import StoreURI
 
 
 class ImportServer(HTTPServer):
@@ -26,8 +27,11 @@ class ImportServer(HTTPServer):
         self.code = 0
 
     @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    def uri(self) -> StoreURI:
+        return self.uri_of("")
+
+    def uri_of(self, database: str, *, scheme: str = "http", user: str = "") -> StoreURI:
+        return StoreURI(f"{scheme}://{user}127.0.0.1:{self.server_port}{database}", None)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,12 +88,21 @@ def test_a_job_is_made_and_watched_to_its_end(server: ImportServer) -> None:
 def test_a_request_names_1024_files_at_most(server: ImportServer) -> None:
     server.states = ["Completed"]
     files = [f"{number}.parquet" for number in range(2_500)]
-    run_imports(RestImport(server.uri, None, "photos"), "images", files)
+    run_imports(RestImport(server.uri_of("/photos"), None), "images", files)
     created = [body for path, body, _ in server.requests if path.endswith("/create")]
     assert [len(body["files"]) for body in created] == [1_024, 1_024, 452]
     assert [name for body in created for [name] in body["files"]] == files
     assert {body["dbName"] for _, body, _ in server.requests} == {"photos"}
     assert {token for *_, token in server.requests} == {None}
+
+
+def test_a_uri_may_have_credentials_and_the_scheme_of_grpc(server: ImportServer) -> None:
+    server.states = ["Completed"]
+    uri = server.uri_of("/photos/", scheme="tcp", user="root:p@ss@")
+    run_imports(RestImport(uri, None), "images", ["1.parquet"])
+    path, body, token = server.requests[0]
+    assert (path, token) == ("/v2/vectordb/jobs/import/create", "Bearer root:p@ss")
+    assert body["dbName"] == "photos"
 
 
 def test_a_failed_job_is_an_error_with_its_reason(server: ImportServer) -> None:
@@ -107,4 +120,4 @@ def test_a_refused_request_is_an_error_without_the_token(server: ImportServer) -
 
 def test_a_server_that_does_not_answer_is_an_error() -> None:
     with pytest.raises(StoreError, match=r"http://127\.0\.0\.1:1 does not import"):
-        run_imports(RestImport("http://127.0.0.1:1", None), "images", ["1.parquet"])
+        run_imports(RestImport(StoreURI("http://127.0.0.1:1", None), None), "images", ["1.parquet"])
