@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias
 
 from clipsearch.batching import batches
 from clipsearch.errors import StoreError, shorten
+from clipsearch.store.client import tls_options
 from clipsearch.store.connection import CALL_SECONDS, SERVER_SECONDS, MilvusConnection
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.uri import StoreURI, parse_uri
@@ -36,6 +38,7 @@ class RestImport:
         self._jobs = f"{uri.address.replace('tcp://', 'http://')}/v2/vectordb/jobs/import"
         self._token = token or uri.credentials
         self._database = {"dbName": uri.database} if uri.database else {}
+        self._tls = _tls_context(uri)
 
     def start(self, name: str, files: Sequence[str]) -> str:
         """Begin to import files into a collection; return the id of the job."""
@@ -55,7 +58,9 @@ class RestImport:
             f"{self._jobs}/{action}", json.dumps(body).encode(), headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=SERVER_SECONDS) as response:
+            with urllib.request.urlopen(
+                request, timeout=SERVER_SECONDS, context=self._tls
+            ) as response:
                 answer = json.loads(response.read())
         except (OSError, ValueError) as error:
             raise StoreError(f"{self._uri} does not import: {shorten(str(error))}") from error
@@ -63,6 +68,18 @@ class RestImport:
             raise StoreError(f"{self._uri} does not import: {shorten(str(answer.get('message')))}")
         data: dict[str, Any] = answer.get("data") or {}
         return data
+
+
+def _tls_context(uri: StoreURI) -> ssl.SSLContext | None:
+    """Return the TLS of requests to a server, with the user's certificates; None without TLS."""
+    options = tls_options(uri)
+    if not options:
+        return None
+    authority = options.get("ca_pem_path") or options.get("server_pem_path")
+    context = ssl.create_default_context(cafile=authority)
+    if "client_pem_path" in options:
+        context.load_cert_chain(options["client_pem_path"], options["client_key_path"])
+    return context
 
 
 class GrpcImport:

@@ -27,7 +27,7 @@ def connect(uri: StoreURI, lite: str | None, token: str | None) -> Any:
         # Lite disconnects clients that send a keepalive every ten seconds.
         options["grpc_options"] = {"grpc.keepalive_time_ms": 2**31 - 1}
     else:
-        options |= {"db_name": uri.database, **_tls_options(uri)}
+        options |= {"db_name": uri.database, **tls_options(uri)}
     try:
         return import_pymilvus().MilvusClient(
             lite or uri.address, timeout=CONNECT_SECONDS, dedicated=True, **options
@@ -40,8 +40,11 @@ def connect(uri: StoreURI, lite: str | None, token: str | None) -> Any:
         raise server_errors.connecting(error, uri.display) from error
 
 
-def _tls_options(uri: StoreURI) -> dict[str, Any]:
-    """Return the options of pymilvus for the settings `config.TLS_SETTINGS`."""
+def tls_options(uri: StoreURI) -> dict[str, Any]:
+    """Return the options of pymilvus for the settings `config.TLS_SETTINGS`; {} without TLS.
+
+    Raises UsageError if a certificate cannot be read.
+    """
     found = {name: config.find_setting(name) for name in config.TLS_SETTINGS}
     settings = {name: setting.value for name, setting in found.items() if setting}
     is_secure = uri.text.startswith("https://")

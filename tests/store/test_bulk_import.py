@@ -4,9 +4,11 @@ Sources: milvus.io/api-reference/restful (v2, Import): create and describe.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +105,23 @@ def test_a_uri_may_have_credentials_and_the_scheme_of_grpc(server: ImportServer)
     path, body, token = server.requests[0]
     assert (path, token) == ("/v2/vectordb/jobs/import/create", "Bearer root:p@ss")
     assert body["dbName"] == "photos"
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_server_with_tls_is_asked_with_the_certificates_of_the_settings(
+    server: ImportServer, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates / "ca.pem")
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    uri = server.uri_of("", scheme="https")
+    run_imports(RestImport(uri, None), "images", ["1.parquet"])
+    assert len(server.requests) == 1 + len(server.states)
+    for name in ("CA_CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
+        monkeypatch.delenv(f"CLIPSEARCH_{name}")
+    with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
+        run_imports(RestImport(uri, None), "images", ["1.parquet"])
 
 
 def test_a_failed_job_is_an_error_with_its_reason(server: ImportServer) -> None:

@@ -1,6 +1,5 @@
 """A server with TLS, passwords and databases: who gets in, and what the errors say."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,34 +8,13 @@ import pytest
 from pymilvus import MilvusClient, MilvusException
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.store import Store, client
+from clipsearch.store import Store
 from tests.helpers.commands import command
 from tests.helpers.milvus_binary import BundledServer, UnavailableError
 from tests.helpers.records import MODEL, many
 
 SECRET = "pass-word/with@signs"
 READY_SECONDS = 120.0
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ca.pem, and with server and client .pem and .key that it signed."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    subject = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-    try:
-        openssl("req", "-x509", "-days", "2", *subject, "-keyout", "ca.key", "-out", "ca.pem")
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
-    for name in ("server", "client"):
-        openssl("req", *subject, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
-        openssl("x509", "-req", "-days", "2", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +66,6 @@ def first_client(uri: str, certificates: Path, server: BundledServer) -> MilvusC
             assert server.death() is None
             assert time.monotonic() < end
             time.sleep(0.5)
-
-
-@pytest.fixture
-def settings(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 3.0)
-    for name, file in (
-        ("CA_CERTIFICATE", "ca.pem"),
-        ("CLIENT_CERTIFICATE", "client.pem"),
-        ("CLIENT_KEY", "client.key"),
-    ):
-        monkeypatch.setenv(f"CLIPSEARCH_{name}", str(certificates / file))
 
 
 def error_of(uri: str, token: str | None) -> str:
