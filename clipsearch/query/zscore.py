@@ -17,7 +17,6 @@ from clipsearch.types import Vectors
 SAMPLE_ROWS = 1000  # the deviation of 1,000 scores is accurate to 2 %
 MIN_SCORES = 20  # a deviation of fewer scores is meaningless
 LOWER_SIGMA = 15.87  # percentile that lies one standard deviation below the median of a normal
-ID_SPACE = 16**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,9 @@ def score_backgrounds(collection: Collection, queries: Vectors) -> Sequence[Back
     rows = collection.recent_count()
     if rows < MIN_SCORES:
         return [None] * len(queries)
-    # Ids are hashes, so a range of ids is a random sample that needs no storage and stays current.
     sample = ""
     if rows > 2 * SAMPLE_ROWS:
-        sample = filters.id_below(f"{int(ID_SPACE * SAMPLE_ROWS / rows):08x}")
+        sample = filters.random_share(SAMPLE_ROWS / rows)
     return [
         _background(scores)
         for scores in collection.scores(queries, limit=3 * SAMPLE_ROWS, condition=sample)

@@ -103,12 +103,12 @@ def id_not(image_id: str) -> str:
     return f"id != {quote(image_id)}"
 
 
-def id_below(bound: str) -> str:
-    """Match images whose id is less than these hex digits.
+def random_share(share: float) -> str:
+    """Match about this share of all images, above 0 and below 1, always the same ones.
 
-    Ids are hashes, so this is a random sample.
+    Ids are hashes, so those below a bound are a random sample that needs no storage.
     """
-    return f"id < {quote(bound)}"
+    return f"id < {quote(f'{int(16**8 * share):08x}')}"
 
 
 def content_in(hashes: Collection[str]) -> str:

@@ -48,8 +48,6 @@ IMAGES_PER_CLASS = 200
 OVERSAMPLING = 20
 """How many times more rows than needed are sampled, in case files are missing."""
 
-ID_SPACE = 16**8
-
 
 @dataclass(frozen=True, slots=True)
 class FitSample:
@@ -203,9 +201,9 @@ def _random_embeddings(collection: Collection, needed: int) -> Vectors:
 
 
 def _random_filter(collection: Collection, needed: int) -> str:
-    """A filter for about `needed` random rows: ids are hashes, so a range of them is a sample."""
+    """A filter for about `needed` random rows."""
     rows = collection.count()
-    return filters.id_below(f"{int(ID_SPACE * needed / rows):08x}") if rows > needed else ""
+    return filters.random_share(needed / rows) if rows > needed else ""
 
 
 def _load_or_none(path: Path, side: int) -> Image | None:
