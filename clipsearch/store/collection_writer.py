@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Never
@@ -55,6 +56,16 @@ class CollectionWriter:
             self._turn, self._is_writing = turn, True
         if self._patient:
             self._require_next()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Be the only writer for one change that writes no rows, of the present entry."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self._backend.end_writes()
+            self._is_writing = False
 
     def upsert(self, entities: Sequence[Entity], changed: Sequence[str]) -> None:
         """Write entities with different ids, of which only the `changed` fields did, if any."""

@@ -2,10 +2,11 @@
 
 import pytest
 
-from clipsearch.errors import UsageError
+from clipsearch.errors import StoreError, UsageError
 from clipsearch.evaluation import RecallMeter
 from clipsearch.store import Collection, Store
 from clipsearch.store.index.report import report_index
+from clipsearch.store.index.settings import Tuning
 from ingest.index_switch import replace_in_place
 
 
@@ -20,6 +21,15 @@ def test_an_exact_index_has_nothing_to_tune(store: Store, collection: Collection
     assert report.as_json()["kind"] == "flat"
     with pytest.raises(UsageError, match="is empty"):
         RecallMeter(collection)
+
+
+def test_what_was_measured_on_a_replaced_index_is_refused(
+    store: Store, collection: Collection
+) -> None:
+    tuning = Tuning("hnsw", 10, 0.98, 0.99, 10, 1.0, 1_000, "2026-01-01T00:00:00")
+    with pytest.raises(StoreError, match="replaced by flat while hnsw was measured"):
+        collection.index.set_tuning(tuning)
+    assert store.collection(collection.info.name).index.settings.tuning is None
 
 
 def test_a_local_store_refuses_an_index_of_servers(store: Store, collection: Collection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from clipsearch.errors import StoreError
 from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection_writer import CollectionWriter
@@ -54,27 +55,34 @@ class CollectionIndex:
         return [[str(entity["id"]) for _, entity in hits] for hits in results]
 
     def set_tuning(self, tuning: Tuning) -> None:
-        """Let searches use what was measured; the recall is wanted from now on."""
-        self._set(replace(self.settings, recall=tuning.wanted, tuning=tuning))
+        """Let searches use what was measured; the recall is wanted from now on.
+
+        Raises StoreError if another process replaced the index by one of another kind meanwhile.
+        """
+        with self._writer.change():
+            if tuning.kind != self.settings.kind:
+                raise StoreError(
+                    f"the index of {self._writer.info.name!r} was replaced by {self.settings.kind} "
+                    f"while {tuning.kind} was measured: run `clipsearch tune` again"
+                )
+            self._set(replace(self.settings, recall=tuning.wanted, tuning=tuning))
 
     def replace(self, kind: IndexKind) -> None:
         """Build an index of this kind in the place of the present one, in the background.
 
-        The collection answers no search until it is loaded again. What was measured is forgotten.
+        The collection answers no search until it is loaded again. What was measured on another kind
+        is forgotten.
         """
-        self._writer.begin()
-        self._backend.replace_index(self._writer.info.milvus_name, EMBEDDING, kind.name)
-        self._set(IndexSettings(kind.name, self.settings.recall))
+        with self._writer.change():
+            self._backend.replace_index(self._writer.info.milvus_name, EMBEDDING, kind.name)
+            self._set(IndexSettings(kind.name, self.settings.recall))
 
     def set_options(self, *, mmap: bool | None, warmup: bool | None) -> None:
         """Set where data lies and what is loaded first, unless None; the collection is reloaded."""
-        name = self._writer.info.milvus_name
-        self._writer.begin()
-        self._backend.set_index_options(name, mmap=mmap, warmup=warmup)
-        self._backend.end_writes()
+        with self._writer.change():
+            name = self._writer.info.milvus_name
+            self._backend.set_index_options(name, mmap=mmap, warmup=warmup)
 
     def _set(self, settings: IndexSettings) -> None:
-        self._writer.begin()
         self._catalog.set_index(self._writer.info.milvus_name, settings)
         self._writer.info = replace(self._writer.info, index=settings)
-        self._backend.end_writes()
