@@ -10,9 +10,7 @@
 Nothing else reaches Milvus, which some malformed expressions end or block.
 """
 
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NoReturn, TypeVar, cast
 
@@ -33,21 +31,14 @@ from clipsearch.query.expression import (
     join,
     negate,
 )
+from clipsearch.query.expression_literal import LITERALS, to_value, unquote
 from clipsearch.query.expression_tokens import Token, refuse, tokenize
-from clipsearch.query.moment import parse_moment
 
 T = TypeVar("T")
 
 MAX_CHARACTERS = 100_000
 MAX_DEPTH = 50
 """Parentheses and negations within each other; Python's own stack has room for more."""
-
-_BOOLEANS = {"true": True, "false": False}
-_EPOCH = datetime(1970, 1, 1)
-_YEARS = range(1800, 2200)
-"""Numbers that mean a year: as seconds, each is within an hour of the start of 1970."""
-
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def parse_expression(text: str) -> Node | None:
@@ -145,21 +136,20 @@ class _Parser:
         if right.kind != "name":
             if right.kind == "boolean" and operator not in ("==", "!="):
                 self._fail("true and false are compared with == or !=", at=right.position)
-            return Comparison(left.text, operator, self._convert(right, left.text))
+            return Comparison(left.text, operator, to_value(self._text, right, left.text))
         places = {"latitude", "longitude"}
         if not {left.text, right.text} <= set(NUMBER_FIELDS) or (left.text in places) != (
             right.text in places
         ):
-            self._fail(f"{left.text} cannot be compared with {right.text}")
+            fault = f"{left.text} cannot be compared with {right.text}"
+            self._fail(fault, at=right.position)
         return Comparison(left.text, operator, other=right.text)
 
     def _operand(self) -> Token:
         token = self._advance()
         if token.kind == "name":
-            if token.text in _BOOLEANS:
-                return token._replace(kind="boolean")
             if token.text == METADATA:
-                self._fail('name the field: metadata.NAME, or metadata["NAME"]')
+                return self._metadata(token)
             if token.text not in FIELDS and not is_metadata(token.text):
                 self._fail(
                     f"{shorten(token.text)!r} is not a field; the fields are {', '.join(FIELDS)}, "
@@ -167,42 +157,23 @@ class _Parser:
                 )
             if token.text == TAGS:
                 self._fail("use array_contains(tags, LABEL)")
-        elif token.kind not in ("string", "number"):
+        elif token.kind not in LITERALS:
             self._fail("expected a field, a number or a string")
         return token
 
+    def _metadata(self, token: Token) -> Token:
+        """Return metadata["NAME"] as one name, as metadata.NAME is."""
+        if not self._take("["):
+            self._fail('name the field: metadata.NAME, or metadata["NAME"]')
+        name = self._string()
+        self._expect("]")
+        return token._replace(text=f"{METADATA}.{name}")
+
     def _value(self, field: str) -> str | Fraction | bool:
         token = self._advance()
-        if token.kind == "name" and token.text in _BOOLEANS:
-            token = token._replace(kind="boolean")
-        if token.kind not in ("string", "number", "boolean"):
+        if token.kind not in LITERALS:
             self._fail("expected a string or a number")
-        return self._convert(token, field)
-
-    def _convert(self, token: Token, field: str) -> str | Fraction | bool:
-        if is_metadata(field):
-            if token.kind == "boolean":
-                return _BOOLEANS[token.text]
-            return self._unquote(token) if token.kind == "string" else Fraction(token.text)
-        if field == "taken_at":
-            return self._convert_time(token)
-        needed = "string" if field in TEXT_FIELDS else "number"
-        if token.kind != needed:
-            self._fail(f"{field} is compared with a {needed}", at=token.position)
-        return self._unquote(token) if needed == "string" else Fraction(token.text)
-
-    def _convert_time(self, token: Token) -> Fraction:
-        """Return seconds since 1970 by the camera's clock, as they are stored."""
-        if token.kind == "string":
-            try:
-                moment = parse_moment(self._unquote(token))
-            except UsageError as error:
-                self._fail(str(error), at=token.position)
-            return Fraction((moment - _EPOCH) // timedelta(seconds=1))
-        if token.kind == "number" and token.text.isdecimal() and int(token.text) in _YEARS:
-            fault = f'taken_at counts seconds since 1970: write a date in quotes, "{token.text}"'
-            self._fail(fault, at=token.position)
-        return Fraction(token.text)
+        return to_value(self._text, token, field)
 
     def _list(self, read: Callable[[], T]) -> list[T]:
         self._expect("[")
@@ -216,14 +187,7 @@ class _Parser:
         token = self._advance()
         if token.kind != "string":
             self._fail("expected a string in quotes")
-        return self._unquote(token)
-
-    def _unquote(self, token: Token) -> str:
-        for match in _ESCAPE.finditer(token.text, 1, len(token.text) - 1):
-            if match[1] not in "\\\"'":
-                fault = "a backslash stands before a quote or a backslash only: write it as \\\\"
-                self._fail(fault, at=token.position + match.start())
-        return _ESCAPE.sub(r"\1", token.text[1:-1])
+        return unquote(self._text, token)
 
     @property
     def _token(self) -> Token:

@@ -10,8 +10,8 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     | (?P<number>[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3}(?!\d))?(?![\w.]))
-    | (?P<metadata>metadata(?:(?:\.[\w-]+)+|\s*\[\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*\]))
-    | (?P<name>[^\W\d]\w*)
+    | (?P<boolean>(?:true|false)(?![\w.]))
+    | (?P<name>metadata(?:\.[\w-]+)+|[^\W\d]\w*)
     | (?P<operator><=|>=|==|!=|<|>)
     | (?P<mark>&&|\|\||[()\[\],!])
     )""",
@@ -45,21 +45,11 @@ def tokenize(text: str) -> Iterator[Token]:
             refuse(text, position, fault)
         kind = match.lastgroup or ""
         token = Token(kind, match[kind], match.start(kind))
-        if kind == "metadata":
-            token = Token("name", _metadata_field(match[kind]), match.start(kind))
         if kind == "number" and len(token.text) > _MAX_DIGITS:
             refuse(text, token.position, f"a number has at most {_MAX_DIGITS} characters")
         yield token
         position = match.end()
     yield Token("end", "", end)
-
-
-def _metadata_field(text: str) -> str:
-    """Return metadata.NAME for that, and for metadata["NAME"]."""
-    _, bracket, literal = text.partition("[")
-    if not bracket:
-        return text
-    return "metadata." + re.sub(r"\\(.)", r"\1", literal.rstrip("] \t\r\n").lstrip()[1:-1])
 
 
 def refuse(text: str, position: int, fault: str) -> NoReturn:

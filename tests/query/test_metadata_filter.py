@@ -65,6 +65,7 @@ def matching(collection: Collection, expression: str) -> list[int]:
         ("metadata.license == 1", [4]),
         ('metadata["aspect ratio"] == "wide"', [2]),
         ('metadata["ä"] == "umlaut"', [7]),
+        ("metadata [ 'ä' ] == \"umlaut\"", [7]),
         ("metadata.exif.iso == 100", [6]),
         ('metadata.license == "by" and width == 640', [2]),
         ('metadata.license in ["cc0", 1]', [1, 4]),
@@ -117,7 +118,16 @@ def test_the_store_selects_what_the_records_say(
 
 @pytest.mark.parametrize(
     "expression",
-    ["metadata == 1", "metadata. == 1", "metadata.a < true", "metadata.a > metadata.b"],
+    [
+        "metadata == 1",
+        "metadata. == 1",
+        "metadata[1] == 1",
+        'metadata["a\\n"] == 1',
+        "metadata.a < true",
+        "metadata.a > metadata.b",
+        "taken_at == true",
+        "path in [true]",
+    ],
 )
 def test_what_cannot_be_compared_is_refused(expression: str) -> None:
     with pytest.raises(UsageError):
