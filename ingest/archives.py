@@ -33,9 +33,8 @@ def recall_archives(
     if not isinstance(source, Sources) or collection is None or options.rehash:
         return
     for path, state in collection.archives.read().items():
-        settings, _, conditions = state.settings.partition("\0")
-        if conditions in ("", failures.conditions):
-            source.known[path] = replace(state, settings=settings)
+        if state.conditions in ("", failures.conditions):
+            source.known[path] = state
 
 
 def record_archives(
@@ -55,9 +54,7 @@ def record_archives(
     collection.archives.remove([path for path in source.archives if path not in states])
     collection.archives.write(
         {
-            path: replace(state, settings=f"{state.settings}\0{failures.conditions}")
-            if path in lasting
-            else state
+            path: replace(state, conditions=failures.conditions if path in lasting else "")
             for path, state in states.items()
         }
     )

@@ -15,13 +15,15 @@ from clipsearch.store.schema import decode_path, encode_path
 class ArchiveState:
     """Size (bytes) and mtime of an archive that was read to its end, and its images.
 
-    `settings` is a hash of what the rows depend on besides.
+    `settings` is a hash of what the rows depend on besides. `conditions` are those under which some
+    of its images failed, as in a FailedState; "" if none did.
     """
 
     size: int
     mtime_ns: int
     images: int
     settings: str
+    conditions: str = ""
 
 
 class ArchiveLedger:
