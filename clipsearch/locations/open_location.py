@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from clipsearch.locations.archive_names import find_archive, is_tar, member_name
-from clipsearch.locations.content import Content, temporary_file
+from clipsearch.locations.content import temporary_file
 from clipsearch.locations.object_store import find_object, read_object
 from clipsearch.locations.parquet_file import read_row
 from clipsearch.locations.tar_archive import read_member
@@ -18,18 +17,6 @@ from clipsearch.remote_path import RemotePath
 def is_plain_file(path: Path) -> bool:
     """Whether a location is, or was, a local file of its own."""
     return not isinstance(path, RemotePath) and find_archive(path) is None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """The bytes of an image that an archive or object store held when it was ingested."""
-
-    path: Path
-
-    def read(self) -> Content:
-        """Read them again; raises OSError."""
-        with open_location(self.path) as file:
-            return Content.of_bytes(file.read())
 
 
 def has_changed(path: Path, mtime_ns: int) -> bool:
@@ -56,17 +43,17 @@ def open_location(path: Path) -> BinaryIO:
     stored = find_object(path) if isinstance(path, RemotePath) else None
     if stored is not None:
         assert isinstance(path, RemotePath)
-        return _temporary(Content.of_bytes(read_object(path)), stored.mtime_ns)
+        return _temporary(read_object(path), stored.mtime_ns)
     if archive is None:
         raise FileNotFoundError(None, "no such object")
     mtime_ns = _mtime(archive)
     name = member_name(path, archive)
     if is_tar(archive):
-        return _temporary(read_member(archive, name), mtime_ns)
+        return _temporary(read_member(archive, name).read(), mtime_ns)
     column, _, number = name.rpartition("/")
     if not column or not (number.isascii() and number.isdigit()):
         raise FileNotFoundError(None, "not a row of the Parquet file")
-    return _temporary(Content.of_bytes(read_row(archive, int(number), column)), mtime_ns)
+    return _temporary(read_row(archive, int(number), column), mtime_ns)
 
 
 def _mtime(archive: Path) -> int:
@@ -78,9 +65,9 @@ def _mtime(archive: Path) -> int:
     return stored.mtime_ns
 
 
-def _temporary(content: Content, mtime_ns: int) -> BinaryIO:
+def _temporary(data: bytes, mtime_ns: int) -> BinaryIO:
     file = temporary_file()
-    file.write(content.read())
+    file.write(data)
     file.flush()
     os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
     file.seek(0)
