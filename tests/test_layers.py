@@ -72,7 +72,7 @@ OWNERS = {
     },
     "openvino": {"clipsearch.models.openvino_runtime"},
     "pymilvus": {"clipsearch.startup"},
-    "ray": {"ingest.ray.cluster", "ingest.ray.job"},
+    "ray": {"ingest.ray.cluster", "ingest.ray.worker"},
     "scipy": {
         "clipsearch.classify.learning_curve",
         "clipsearch.evaluation.metrics",

@@ -9,7 +9,8 @@ from clipsearch.store.bulk_import import import_files
 from clipsearch.store.milvus import MilvusBackend
 from ingest.diff import Changes
 from ingest.options import IngestOptions
-from ingest.ray.bulk_files import BulkFolder, remove_duplicates
+from ingest.ray.bulk_duplicates import remove_duplicates
+from ingest.ray.bulk_files import BulkFolder
 from ingest.ray.job import BulkTarget, Job, ModelChoice
 from ingest.ray.options import RayEngine
 from ingest.ray.run_job import run_job

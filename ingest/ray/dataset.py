@@ -8,9 +8,10 @@ from clipsearch.batching import batches
 from ingest.ray.bulk_files import rows_per_file
 from ingest.ray.encode import encode_images
 from ingest.ray.items import Item, Note, pack, unpack
-from ingest.ray.job import Job, worker_of
+from ingest.ray.job import Job
 from ingest.ray.load import list_files, load_files
 from ingest.ray.options import RayEngine
+from ingest.ray.worker import worker_of
 from ingest.ray.write import Sink, write_file
 from ingest.report import Tally
 

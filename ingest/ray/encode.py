@@ -9,7 +9,7 @@ from clipsearch.models.embedding import encode_pixels
 from clipsearch.types import Failure, ImageRow
 from clipsearch.vectors import normalize
 from ingest.ray.items import Embedded, Item, Loaded, Note
-from ingest.ray.job import Worker
+from ingest.ray.worker import Worker
 from ingest.report import StageTime
 
 

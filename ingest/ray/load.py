@@ -11,7 +11,8 @@ from clipsearch.files.pool import Pool, ordered
 from clipsearch.models.embedding import BATCH
 from clipsearch.types import Failure
 from ingest.ray.items import Embedded, Item, Listing, Loaded, Note, without_content
-from ingest.ray.job import Job, Worker
+from ingest.ray.job import Job
+from ingest.ray.worker import Worker
 from ingest.report import StageTime, Tally
 from ingest.sources.archive_state import Item as Listed
 

@@ -1,6 +1,7 @@
 """Run a job on Ray, and count what its workers have done."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import ClipsearchError, describe_error
@@ -9,7 +10,7 @@ from clipsearch.types import Failure
 from ingest.ray.cluster import RayError, cluster
 from ingest.ray.dataset import build_dataset
 from ingest.ray.items import Embedded, Item, Note, unpack
-from ingest.ray.job import Job, roots_of
+from ingest.ray.job import Job
 from ingest.ray.options import RayEngine
 from ingest.report import Tally
 from ingest.sources.source import Source
@@ -23,11 +24,18 @@ def run_job(
     What workers have written is counted in `tally`, all that is done in `progress`.
     """
     with cluster(engine.address) as ray:
-        dataset = build_dataset(ray, job, engine, roots_of(source))
+        dataset = build_dataset(ray, job, engine, _places(source))
         yield from _count(_items(ray, dataset), source, tally, progress)
 
 
-def _items(ray: Any, dataset: Any) -> Iterator[Any]:
+def _places(source: Source) -> list[Path]:
+    """The locations that tasks list, without those inside others."""
+    places = list(dict.fromkeys(source.locations))
+    given = set(places)
+    return [place for place in places if given.isdisjoint(place.parents)]
+
+
+def _items(ray: Any, dataset: Any) -> Iterator[Item]:
     """Run the job; yield its items. Translates errors of workers."""
     try:
         for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
@@ -42,8 +50,8 @@ def _items(ray: Any, dataset: Any) -> Iterator[Any]:
 
 
 def _count(
-    items: Iterator[Any], source: Source, tally: Tally, progress: Progress | None
-) -> Iterator[Any]:
+    items: Iterator[Item], source: Source, tally: Tally, progress: Progress | None
+) -> Iterator[Item]:
     """Pass items on; count what was done elsewhere, and advance the progress bar."""
     for item in items:
         done = 0

@@ -16,7 +16,8 @@ from clipsearch.transfer.column_mapping import ColumnChoice
 from clipsearch.transfer.import_files import import_embeddings
 from clipsearch.transfer.table_files import find_files
 from clipsearch.types import ImageRow
-from ingest.ray.bulk_files import BulkFolder, remove_duplicates, to_bulk_table
+from ingest.ray.bulk_duplicates import remove_duplicates
+from ingest.ray.bulk_files import BulkFolder, to_bulk_table
 from tests.helpers.full_rows import contents, full_rows
 
 pytest.importorskip("pyarrow")
