@@ -20,7 +20,7 @@ from ingest.copies import StoredCopies
 from ingest.known_failures import KnownFailures
 from ingest.options import IngestOptions
 from ingest.report import Outcome, Tally
-from ingest.sources.archive_state import Item, UnchangedArchive
+from ingest.sources.item import Item, UnchangedArchive
 from ingest.sources.source import Images
 from ingest.stat_lookup import StatLookup
 

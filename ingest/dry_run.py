@@ -8,10 +8,10 @@ from clipsearch.files.pool import Pool
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
 from clipsearch.types import Failure
-from ingest.archives import find_missing_members, note_metadata, recall_archives
+from ingest.archives import note_metadata, recall_archives
 from ingest.diff import LOOKUP, Changes
+from ingest.missing_images import find_missing_images
 from ingest.options import IngestOptions
-from ingest.prune import find_missing
 from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source
 
@@ -41,10 +41,8 @@ def preview(
                     files.append(item)
             moved |= _count(files, changes, tally, seen)
     if options.prune and collection is not None:
-        missing = find_missing(collection, source.roots, without=moved, force=options.force)
-        members = find_missing_members(collection, source, force=options.force)
-        tally.removed = len({*missing.ids, *members.ids})
-        tally.refused = [*missing.refusals, *members.refusals]
+        missing = find_missing_images(collection, source, without=moved, force=options.force)
+        tally.removed, tally.refused = len(missing.ids), missing.refusals
     note_metadata(source, collection, tally)
     return tally.report(skipped=source.skipped, seconds=time.monotonic() - started, dry_run=True)
 

@@ -65,6 +65,11 @@ def find_missing(
     return MissingFiles([id_ for id_ in missing if id_ not in doubtful], refusals)
 
 
+def is_suspicious(missing: int, known: int) -> bool:
+    """Whether more than half of the known files are missing, and more than a few."""
+    return 2 * missing > known and missing >= min(SUSPICIOUS, known)
+
+
 def absent_disks(collection: Collection, roots: Sequence[Path]) -> list[Path]:
     """Return the mount points of disks at, below or above the roots that are not mounted now."""
     return [
@@ -134,8 +139,7 @@ def _doubtful_folders(
 
 def _emptied_folders(root: Path, known: int, missing: dict[str, Path]) -> dict[Path, set[str]]:
     """The ids of missing files by the folder that looks like an unmounted disk."""
-    few = len(missing) < min(SUSPICIOUS, known)
-    if 2 * len(missing) > known and not few:
+    if is_suspicious(len(missing), known):
         return {root: set(missing)}
     folders: defaultdict[Path, set[str]] = defaultdict(set)
     for id_, path in missing.items():

@@ -9,10 +9,11 @@ from typing import TypeAlias
 from clipsearch.files.disks import mounted_disks
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection
-from ingest.archives import find_missing_members, note_metadata, recall_archives, record_archives
+from ingest.archives import note_metadata, recall_archives, record_archives
 from ingest.diff import Changes
+from ingest.missing_images import find_missing_images
 from ingest.options import IngestOptions
-from ingest.prune import absent_disks, count_gone, find_missing, forget_failures
+from ingest.prune import absent_disks, count_gone, forget_failures
 from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source
 
@@ -53,12 +54,10 @@ def ingest_with(
     _finish(collection, changes, tally)
     record_archives(source, collection, changes.failures, tally.failed)
     if options.prune:
-        missing = find_missing(collection, source.roots, force=options.force)
-        members = find_missing_members(collection, source, force=options.force)
-        ids = {*missing.ids, *members.ids}
-        collection.delete(list(ids))
-        collection.archives.remove(members.archives)
-        tally.removed, tally.refused = len(ids), [*missing.refusals, *members.refusals]
+        missing = find_missing_images(collection, source, force=options.force)
+        collection.delete(missing.ids)
+        collection.archives.remove(missing.archives)
+        tally.removed, tally.refused = len(missing.ids), missing.refusals
         collection.finish_writes()
     else:
         only_folders = len(source.roots) == len(source.locations)

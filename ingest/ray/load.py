@@ -14,7 +14,7 @@ from ingest.ray.items import Embedded, Item, Listing, Loaded, Note, without_cont
 from ingest.ray.job import Job
 from ingest.ray.worker import Worker
 from ingest.report import StageTime, Tally
-from ingest.sources.archive_state import Item as Listed
+from ingest.sources.item import Item as Listed
 
 
 def list_files(job: Job, places: Sequence[Path]) -> Iterator[Listed | Note]:

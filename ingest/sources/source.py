@@ -19,8 +19,8 @@ from clipsearch.locations.object_store import find_object, require_package
 from clipsearch.locations.parquet_file import require_pyarrow
 from clipsearch.remote_path import RemotePath
 from clipsearch.store.archive_ledger import ArchiveState
-from ingest.sources.archive_state import Item, UnchangedArchive
 from ingest.sources.fields import FieldSelection, MetadataReader
+from ingest.sources.item import Item, UnchangedArchive
 from ingest.sources.object_source import object_images
 from ingest.sources.parquet_source import ParquetOptions, parquet_images
 from ingest.sources.patterns import expand

@@ -1,4 +1,4 @@
-"""What an ingestion remembers of an archive, to skip it while it stays the same."""
+"""Item: what a source yields."""
 
 from dataclasses import dataclass
 from pathlib import Path
