@@ -1,10 +1,11 @@
-"""The options that `ingest` and `watch` share."""
+"""The options of `ingest`, some of which `watch` shares."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.errors import UsageError
@@ -111,7 +112,7 @@ def ray_engine(command: F) -> F:
         "--ray-gpus",
         type=click.FloatRange(min=0),
         metavar="N",
-        help="GPUs of each of them.  [default: 1 if the cluster has any]",
+        help="GPUs for each of these processes.  [default: 1 if the cluster has any]",
     )
     @click.option(
         "--ray-batch",
@@ -119,7 +120,7 @@ def ray_engine(command: F) -> F:
         metavar="N",
         default=RayEngine().batch,
         show_default=True,
-        help="Images that one of them encodes at once.",
+        help="Images that one process encodes at once.",
     )
     @click.option(
         "--bulk",
@@ -138,28 +139,38 @@ def ray_engine(command: F) -> F:
         bulk: str | None,
         **options: Any,
     ) -> Any:
-        if bulk is not None and engine != "ray":
-            raise UsageError("--bulk needs --engine ray")
         if engine == "ray":
             require_ray()  # before a store is created
+        else:
+            _refuse_ray_options()
         chosen = RayEngine(ray_address, ray_encoders, ray_gpus, ray_batch, bulk)
         return command(*args, engine=chosen if engine == "ray" else None, **options)
 
     return cast("F", with_engine)
 
 
+def _refuse_ray_options() -> None:
+    """Raise UsageError if an option that only Ray uses is on the command line."""
+    context = click.get_current_context()
+    for name in ("ray_address", "ray_encoders", "ray_gpus", "ray_batch", "bulk"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} needs --engine ray")
+
+
 def sources(command: F) -> F:
     """Add options that are passed to the command as one `SourceOptions`."""
 
     @click.option(
-        "--image-column", metavar="NAME", help="Of Parquet files.  [default: the usual ones]"
+        "--image-column",
+        metavar="NAME",
+        help="Column of Parquet files that holds the images.  [default: one with a usual name]",
     )
     @click.option(
         "--metadata-columns",
         metavar="NAMES",
         help="Store only these columns of Parquet files, or fields of the JSON in archives: a,b.",
     )
-    @click.option("--no-metadata", is_flag=True, help="Store none of them.")
+    @click.option("--no-metadata", is_flag=True, help="Store no such columns and fields.")
     @wraps(command)
     def with_sources(
         *args: Any,
