@@ -9,10 +9,10 @@ from clipsearch.files.discover import ImageFile
 from clipsearch.files.walk import os_failure
 from clipsearch.locations.archive_names import find_archive, is_parquet, member_name
 from clipsearch.locations.object_store import find_object
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.records import Metadata
 from clipsearch.remote_path import RemotePath
 from clipsearch.types import Failure
-from ingest.sources.fields import FieldSelection
 from ingest.sources.object_source import RemoteObject
 from ingest.sources.parquet_source import ParquetOptions
 from ingest.sources.source import SourceOptions, open_source

@@ -32,7 +32,7 @@ TIERS = (
     "clipsearch.models clipsearch.store",
     "clipsearch.files",
     "clipsearch.textness",
-    "clipsearch.query ingest.sources.fields",
+    "clipsearch.query",
     "clipsearch.transfer",
     "clipsearch.classify",
     "clipsearch.evaluation",

@@ -10,10 +10,10 @@ from click.core import ParameterSource
 from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.errors import UsageError
 from clipsearch.files.walk import FileSelection
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.store.index.choice import AUTO, CHOICES
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine, require_ray
-from ingest.sources.fields import FieldSelection
 from ingest.sources.parquet_source import ParquetOptions
 from ingest.sources.source import SourceOptions
 

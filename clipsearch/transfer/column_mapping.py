@@ -13,12 +13,12 @@ from typing import Any
 from clipsearch.errors import UsageError
 from clipsearch.files.paths import canonical
 from clipsearch.images.hashing import image_id
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.records import ImageRecord
 from clipsearch.remote_path import RemotePath
 from clipsearch.store.schema import CHECKSUM, LIST_TEXT_BYTES, MAX_TAGS, decode_path
 from clipsearch.transfer.vector_column import find_vector_column, read_vectors
 from clipsearch.types import ImageRow
-from ingest.sources.fields import FieldSelection
 
 PATH_COLUMNS = ("path", "image_path", "filepath", "file_path", "file_name", "filename")
 INTEGERS = ("size", "mtime_ns", "width", "height")

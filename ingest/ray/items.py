@@ -12,7 +12,7 @@ from clipsearch.files.skipped import SkippedFiles
 from clipsearch.store.archive_ledger import ArchiveState
 from clipsearch.types import Failure, ImageRow
 from ingest.report import Outcome, StageTime, Tally
-from ingest.sources.fields import MetadataReader
+from ingest.sources.metadata_reader import MetadataReader
 from ingest.sources.source import Source, Sources
 
 COLUMN = "item"

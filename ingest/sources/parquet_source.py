@@ -20,7 +20,7 @@ from clipsearch.locations.parquet_file import (
 from clipsearch.records import Metadata
 from clipsearch.remote_path import RemotePath, locate
 from clipsearch.types import Failure
-from ingest.sources.fields import MetadataReader
+from ingest.sources.metadata_reader import MetadataReader
 from ingest.sources.object_source import RemoteObject
 
 

@@ -17,10 +17,11 @@ from clipsearch.images.hashing import content_hash, image_id
 from clipsearch.locations.archive_names import is_archive, is_parquet, is_tar
 from clipsearch.locations.object_store import find_object, require_package
 from clipsearch.locations.parquet_file import require_pyarrow
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.remote_path import RemotePath
 from clipsearch.store.archive_ledger import ArchiveState
-from ingest.sources.fields import FieldSelection, MetadataReader
 from ingest.sources.item import Item, UnchangedArchive
+from ingest.sources.metadata_reader import MetadataReader
 from ingest.sources.object_source import object_images
 from ingest.sources.parquet_source import ParquetOptions, parquet_images
 from ingest.sources.patterns import expand

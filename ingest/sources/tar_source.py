@@ -14,7 +14,7 @@ from clipsearch.images.optional import missing_decoders
 from clipsearch.locations.content import Origin
 from clipsearch.locations.tar_archive import Member, read_members
 from clipsearch.types import Failure
-from ingest.sources.fields import MetadataReader
+from ingest.sources.metadata_reader import MetadataReader
 
 SIDECARS = {".json": "", ".txt": "caption", ".cls": "cls"}
 """Files that describe the images of their sample, and the name of their only field."""

@@ -17,6 +17,7 @@ import pytest
 from clipsearch.errors import DamagedStoreError, StoreError
 from clipsearch.files.discover import FileSource
 from clipsearch.images.hashing import image_id
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
 from clipsearch.store.milvus_lite.native_server import native_library
@@ -26,7 +27,6 @@ from ingest.check import CheckReport, check
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.restore import WITHOUT_METADATA
-from ingest.sources.fields import FieldSelection
 from ingest.sources.source import SourceOptions, open_source
 from tests.helpers.archives import image_bytes, sample, write_tar
 from tests.helpers.daemons import NEEDS_SOCKETS, serving

@@ -8,11 +8,11 @@ import pytest
 from clipsearch.errors import UsageError
 from clipsearch.files.discover import ImageFile
 from clipsearch.locations.open_location import open_location
+from clipsearch.locations.source_fields import FieldSelection
 from clipsearch.remote_path import locate
 from clipsearch.store import Collection
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
-from ingest.sources.fields import FieldSelection
 from ingest.sources.parquet_source import ParquetOptions
 from ingest.sources.source import SourceOptions, open_source
 from tests.helpers.archives import image_bytes

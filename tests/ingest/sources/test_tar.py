@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 
 from clipsearch.files.discover import ImageFile
 from clipsearch.locations.open_location import open_location
+from clipsearch.locations.source_fields import (
+    MAX_FIELDS,
+    NAME_BYTES,
+    TEXT_BYTES,
+    FieldSelection,
+)
 from clipsearch.store import Collection, Store
 from clipsearch.types import Failure
 from ingest.dry_run import preview
@@ -20,13 +26,7 @@ from ingest.pipeline import ingest
 from ingest.reindex.run import ReindexOptions, reindex
 from ingest.removal import remove_images
 from ingest.report import IngestReport
-from ingest.sources.fields import (
-    MAX_FIELDS,
-    NAME_BYTES,
-    TEXT_BYTES,
-    FieldSelection,
-    MetadataReader,
-)
+from ingest.sources.metadata_reader import MetadataReader
 from ingest.sources.source import SourceOptions, open_source
 from tests.helpers.archives import Mode, image_bytes, sample, write_tar
 from tests.helpers.fakes import ColorEncoder
