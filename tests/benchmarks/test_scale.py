@@ -54,10 +54,6 @@ def test_a_small_store_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("benchmarks.scale.measure.SEARCHES", 4)
     result = measure(str(tmp_path / "scale.db"), 300, tmp_path)
     assert (result["store"], result["rows"], result["recall@10"]) == ("lite", 300, 1)
-<<<<<<< HEAD
     seconds = [float(value) for name, value in result.items() if name.endswith(" s")]
-=======
-    seconds = [value for name, value in result.items() if name.endswith(" s")]
->>>>>>> 935dd78 (tests: split an assertion)
     assert len(seconds) == 7
     assert min(seconds) >= 0
