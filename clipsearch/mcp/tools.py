@@ -11,10 +11,9 @@ from pydantic import Field
 
 from clipsearch.classify.classifier import to_classifier
 from clipsearch.classify.predictions import Classification, classify_rows
-from clipsearch.errors import ImageError, StoreError, UsageError
+from clipsearch.errors import ImageError, MissingFieldError, UsageError
 from clipsearch.escape import escape_control
 from clipsearch.files.stored_file import stored_thumbnail
-from clipsearch.index import Index
 from clipsearch.mcp.arguments import (
     NO_FILTERS,
     ImageFilters,
@@ -44,6 +43,7 @@ from clipsearch.query.date_order import ids_by_date
 from clipsearch.query.embed import stored_row
 from clipsearch.query.parser import StoredImage
 from clipsearch.query.search import respond
+from clipsearch.store import Collection
 from clipsearch.types import ImageRow
 
 MAX_SHOWN = 8
@@ -129,11 +129,11 @@ class Tools:
     ) -> Annotated[CallToolResult, ShowResult]:
         """Look at up to 8 stored images, as small JPEGs. Each costs hundreds of tokens."""
         with self._index.use() as index:
-            records = [row.record for row in _stored_rows(image_ids, index)]
+            rows = index.read(lambda images: _stored_rows(image_ids, images))
             roots = index.store.collection(index.name).info.roots  # others may ingest meanwhile
         content: list[TextContent | ImageContent] = []
         result = ShowResult([], [])
-        for record in records:
+        for record in (row.record for row in rows):
             path = shown_path(record)
             try:
                 pixels = stored_thumbnail(record.path, roots, (size, size))
@@ -169,17 +169,15 @@ class Tools:
         """
         if image_ids and filters != NO_FILTERS:
             raise UsageError("give image_ids or filters, not both")
-        with self._index.use() as index:
-            collection = index.collection
-            classifier = to_classifier(
-                labels, model=collection.info.model, encoder=self._index.load
-            )
+
+        def classify(images: Collection) -> ClassifyResult:
+            classifier = to_classifier(labels, model=images.info.model, encoder=self._index.load)
             rows = (
-                _stored_rows(image_ids, index)
+                _stored_rows(image_ids, images)
                 if image_ids
-                else select_rows(collection, filters.to_filters())
+                else select_rows(images, filters.to_filters())
             )
-            counts = dict.fromkeys(classifier.labels, 0)
+            counts = Counter(dict.fromkeys(classifier.labels, 0))
 
             def counted() -> Iterator[Classification]:
                 for result in classify_rows(rows, classifier, top=top):
@@ -189,20 +187,20 @@ class Tools:
             best = heapq.nlargest(
                 limit or 1, counted(), key=lambda result: result.predictions[0].probability
             )
-        total = sum(counts.values())
-        by_count = dict(Counter(counts).most_common())
-        return ClassifyResult(
-            total, by_count, [classified_image(result) for result in best[:limit]]
-        )
+            shown = [classified_image(result) for result in best[:limit]]
+            return ClassifyResult(counts.total(), dict(counts.most_common()), shown)
+
+        with self._index.use() as index:
+            return index.read(classify)
 
     def collection_status(self) -> StatusResult:
         """Describe the collection: how many images of which folders, their tags, what failed."""
-        with self._index.use() as index:
-            collection = index.store.collection(index.name)
+
+        def describe(collection: Collection) -> StatusResult:
             info, failures = collection.info, collection.failures()
             try:
                 tags = collection.tags().most_common(SHOWN_TAGS)
-            except StoreError:  # of a collection of an older version, which has none
+            except MissingFieldError:  # a collection of an older version has none
                 tags = []
             return StatusResult(
                 collection=index.name,
@@ -219,6 +217,9 @@ class Tools:
                     other.name for other in index.store.collections() if other.name != index.name
                 ],
             )
+
+        with self._index.use() as index:
+            return index.store.read(index.name, describe)  # others may ingest meanwhile
 
     def _search(self, query: Query) -> SearchResult:
         with self._index.use() as index:
@@ -238,11 +239,11 @@ class Tools:
         return SearchResult(images, [], reasons)
 
 
-def _stored_rows(image_ids: Sequence[str], index: Index) -> list[ImageRow]:
+def _stored_rows(image_ids: Sequence[str], images: Collection) -> list[ImageRow]:
     """Return the rows of some ids or their beginnings, in order, each once."""
     rows = {}
     for image_id in image_ids:
-        row = stored_row(StoredImage(image_id), index.collection)
+        row = stored_row(StoredImage(image_id), images)
         assert row is not None  # an id without a row is a UsageError
         rows[row.record.id] = row
     return list(rows.values())

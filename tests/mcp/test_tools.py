@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 from mcp.types import ImageContent, TextContent
@@ -12,7 +12,9 @@ from PIL import Image
 
 from clipsearch import Index
 from clipsearch.mcp.idle_index import IdleIndex
-from tests.helpers.fakes import draw
+from clipsearch.store import Collection
+from ingest.reindex.run import ReindexOptions, reindex
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.mcp.conftest import Assistant
 
 TOOLS = {
@@ -240,6 +242,40 @@ def test_status_describes_the_collection(assistant: Assistant) -> None:
     assert status["folders"] == [str(assistant.folder)]
     assert status["failed_files"] == 1
     assert status["failures"][0].startswith(str(assistant.folder / "damaged.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("show_images", "scan_rows"), ("classify_images", "scan_rows"), ("collection_status", "tags")],
+)
+def test_a_reindex_that_drops_the_old_rows_does_not_fail_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str
+) -> None:
+    """The rows go between the moment at which a tool opens them and its first read."""
+    draw(tmp_path / "red.png", "red")
+    index = Index.open(tmp_path / "a.db", model=ColorEncoder(name="colors"), daemon=False)
+    index.ingest(tmp_path)
+    assistant = Assistant(IdleIndex(lambda _: index), tmp_path)
+    read = getattr(Collection, method)
+
+    def drop_first(collection: Collection, *given: Any) -> Any:
+        monkeypatch.setattr(Collection, method, read)
+        reindex(index.store, index.name, None, _load_nothing, options)
+        return read(collection, *given)
+
+    options = ReindexOptions(force=True, drop_old=True)
+    monkeypatch.setattr(Collection, method, drop_first)
+    arguments = {
+        "show_images": {"image_ids": [assistant.id_of("red")]},
+        "classify_images": {"labels": ["red", "green"]},
+    }
+    assistant.result(name, **arguments.get(name, {}))
+    assert index.store.collection(index.name).info.milvus_name == f"{index.name}_g2"
+    assistant.index.close()
+
+
+def _load_nothing(name: str) -> Never:
+    raise AssertionError(name)
 
 
 @pytest.mark.parametrize(
