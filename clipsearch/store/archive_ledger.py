@@ -55,6 +55,10 @@ class ArchiveLedger:
         """Forget archives, so that they are read again; unknown ones are not an error."""
         self._values.delete([self._prefix + image_id(path) for path in paths])
 
+    def retain(self, states: Mapping[Path, ArchiveState]) -> None:
+        """Forget all archives that are not among these, or are in another state."""
+        self.remove([path for path, state in self.read().items() if states.get(path) != state])
+
     def clear(self) -> None:
         """Forget all archives, as rows of them may be lost."""
         self._values.delete(list(self._values.read(self._prefix)))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
 from clipsearch.files.progress import OpenProgress, no_progress
-from clipsearch.images.hashing import image_id
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection, Store
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.schema import SCHEMA_VERSION
+from clipsearch.transfer.catalog_facts import copy_failures, copy_roots
 from clipsearch.transfer.copy_rows import CopiedRows, copy_rows
-from clipsearch.types import Failure
 from clipsearch.uri import StoreURI
 
 
@@ -91,16 +90,20 @@ def copy_collection(
     compare_all: bool = False,
     open_progress: OpenProgress = no_progress,
 ) -> CopiedRows:
-    """Copy rows, folders, failures and the textness probe to a collection of the same model."""
+    """Copy rows and what the catalog knows to a collection of the same model."""
+    archives = source.archives.read()
+    if delete:  # before the rows in them
+        target.archives.retain(archives)
     rows = copy_rows(
         source, target, delete=delete, compare_all=compare_all, open_progress=open_progress
     )
-    if delete:
-        target.remove_roots(sorted(set(target.info.roots) - set(source.info.roots)))
-        target.remove_roots(sorted(set(target.info.mounts) - set(source.info.mounts)))
-    target.add_roots(source.info.roots, source.info.mounts)
-    add_failures(target, source.failures())
-    _remove_old_failures(source, target, delete=delete)
+    copy_roots(source, target, delete=delete)
+    copy_failures(source, target, delete=delete)
+    if rows.is_complete and not (rows.damaged or rows.refused):
+        present = source.archives.read()
+        target.archives.write(
+            {path: archives[path] for path in archives if archives[path] == present.get(path)}
+        )
     probe = source.textness()
     if probe is not None and probe != target.textness():
         target.set_textness(probe)
@@ -156,18 +159,3 @@ def _difference(one: ModelIdentity, other: ModelIdentity) -> str:
     if one.dim != other.dim:
         return " (another dimension)"
     return f" ({'other weights' if one.weights != other.weights else 'other preprocessing'})"
-
-
-def add_failures(collection: Collection, failures: Sequence[Failure]) -> None:
-    """Remember failures; those that are known are not written again."""
-    known = set(collection.failures())
-    collection.add_failures([failure for failure in failures if failure not in known])
-
-
-def _remove_old_failures(source: Collection, target: Collection, *, delete: bool) -> None:
-    paths = {failure.path for failure in source.failures()}
-    old = {one.path: image_id(one.path) for one in target.failures() if one.path not in paths}
-    if old and not delete:  # those that are images by now
-        stored = target.file_states(list(old.values()))
-        old = {path: id_ for path, id_ in old.items() if id_ in stored}
-    target.remove_failures(list(old))

@@ -10,8 +10,9 @@ from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.files.progress import Progress
 from clipsearch.store import Collection, Store
 from clipsearch.transfer.bulk_layout import is_bulk_layout, read_bulk_rows
+from clipsearch.transfer.catalog_facts import add_failures
 from clipsearch.transfer.column_mapping import ColumnChoice, ColumnMapping
-from clipsearch.transfer.copy_collection import add_failures, open_target
+from clipsearch.transfer.copy_collection import open_target
 from clipsearch.transfer.export_facts import ExportFacts
 from clipsearch.transfer.parquet_rows import arrow_schema, require_pyarrow, to_rows
 from clipsearch.transfer.row_import import ImportReport, NumberedRow, RowImport

@@ -14,6 +14,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.images.decoder_pool import stop_decoders
 from clipsearch.store import Collection, filters
 from clipsearch.store.schema import record_fields
+from clipsearch.transfer.catalog_facts import copy_failures
 from clipsearch.transfer.copy_rows import id_ranges
 from clipsearch.types import Failure, ImageRow
 from ingest.pipeline import WRITE
@@ -58,11 +59,7 @@ class CopiedRows:
                         self.outcomes["copied"] += len(batch)
             finally:
                 stop_decoders()
-        failures = old.failures()
-        known = new.failures()
-        new.add_failures([failure for failure in failures if failure not in known])
-        paths = {failure.path for failure in failures}
-        new.remove_failures([f.path for f in known if f.path not in paths])
+        copy_failures(old, new, delete=True)
 
     def _changed(
         self, old: Collection, new: Collection, condition: str, progress: Progress | None

@@ -48,13 +48,14 @@ def reconcile(old: Collection, new: Collection) -> Reconciled:
     return Reconciled(rows, sorted(lacking))
 
 
-def copy_roots(old: Collection, new: Collection) -> None:
-    """Give the new generation the folders and disks of the old one."""
-    known = {*new.info.roots, *new.info.mounts}
-    wanted = {*old.info.roots, *old.info.mounts}
-    new.remove_roots(sorted(known - wanted))
-    if wanted - known:
-        new.add_roots(old.info.roots, old.info.mounts)
+def copy_archives(old: Collection, new: Collection, lacking: Sequence[Path]) -> None:
+    """Let the next ingestion skip the archives whose images `new` has, or fail as in `old`."""
+    failed = {failure.path for failure in old.failures()}
+    different = {*lacking, *failed.symmetric_difference(f.path for f in new.failures())}
+    incomplete = {place for path in different for place in path.parents}
+    archives = {p: state for p, state in old.archives.read().items() if p not in incomplete}
+    new.archives.retain(archives)
+    new.archives.write(archives)
 
 
 def _tags(collection: Collection, condition: str, *, has_tags: bool) -> dict[str, tuple[str, ...]]:

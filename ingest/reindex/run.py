@@ -18,10 +18,11 @@ from clipsearch.store.index.choice import choose_kind
 from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.index.wait import wait_for_index
 from clipsearch.textness import Textness
+from clipsearch.transfer.catalog_facts import copy_roots
 from clipsearch.types import Failure
 from ingest.reindex.copied_rows import CopiedRows
 from ingest.reindex.embedded_rows import EmbeddedRows
-from ingest.reindex.reconcile import copy_roots, reconcile
+from ingest.reindex.reconcile import copy_archives, reconcile
 from ingest.reindex.report import ReindexReport
 from ingest.reindex.verify import verify
 
@@ -190,7 +191,7 @@ class _Reindex:
 
     def _build(self, old: Collection, new: Collection, open_progress: OpenProgress) -> None:
         """Write most rows, while others may write to the old generation."""
-        copy_roots(old, new)
+        copy_roots(old, new, delete=True)
         stage = "copy" if self._encoder is None else "embed"
         try:
             with open_progress(stage, old.count()) as progress:
@@ -214,9 +215,10 @@ class _Reindex:
         """Write what has changed meanwhile, and verify; return the new rows and what they lack."""
         old = self._store.collection(self._name)
         new = self._generations.open_next(generation, patient=not self._store.is_local)
-        copy_roots(old, new)
+        copy_roots(old, new, delete=True)
         self._rows.fill(old, new)
         result = reconcile(old, new)
+        copy_archives(old, new, result.lacking)
         verify(new, result.rows)
         reasons = self._rows.reasons
         lost = [Failure(path, reasons.get(path, NO_ROW)) for path in result.lacking]

@@ -7,7 +7,9 @@ import pytest
 from clipsearch.errors import MissingCollectionError, ModelMismatchError, StoreError, UsageError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection, Store
+from clipsearch.store.archive_ledger import ArchiveState
 from clipsearch.store.schema import SCHEMA_VERSION
+from clipsearch.transfer import copy_rows
 from clipsearch.transfer.copy_collection import copy_collections, require_other
 from clipsearch.types import FailedState, Failure
 from clipsearch.uri import parse_uri
@@ -19,6 +21,7 @@ FAILURES = [
     Failure(Path("/a/broken\nname.jpg"), "truncated", "invalid", FailedState(7, 8, "hash")),
     Failure(Path("/a/private.jpg"), "permission denied"),
 ]
+ARCHIVES = {Path("/a/1.tar"): ArchiveState(9, 8, 7, "hash")}
 PROBE = {"weights": [0.25, 1e-9], "name": "ü"}
 
 
@@ -28,12 +31,13 @@ def fill(store: Store, name: str = "images") -> Collection:
     collection.add_roots([Path("/a"), Path("/many")], [Path("/mnt/disk \udcff")])
     collection.add_failures(FAILURES)
     collection.set_textness(PROBE)
+    collection.archives.write(ARCHIVES)
     collection.finish_writes()
     return collection
 
 
 def facts(collection: Collection) -> tuple[object, ...]:
-    """All that the catalog knows of a collection but its name and date."""
+    """What the catalog knows of a collection, and copies and exports keep."""
     info = collection.info
     return (
         info.model,
@@ -59,6 +63,7 @@ def test_all_collections_are_copied_with_all_that_the_catalog_knows(
         source, target = source_store.collection(name), target_store.collection(name)
         assert contents(target) == contents(source)
         assert facts(target) == facts(source)
+        assert target.archives.read() == source.archives.read() == ARCHIVES
 
 
 def test_one_collection_is_copied_to_another_name_in_the_same_store(source_store: Store) -> None:
@@ -85,6 +90,7 @@ def test_delete_removes_folders_and_failures_that_only_the_target_has(
     target = target_store.create("images", MODEL)
     target.add_roots([Path("/old")], [Path("/mnt/old")])
     target.add_failures([Failure(Path("/old/x.jpg"), "truncated")])
+    target.archives.write({Path("/old/1.tar"): ArchiveState(9, 8, 7, "hash")})
     target.upsert(full_rows(30)[20:])
     target.finish_writes()
     list(copy_collections(source_store, target_store))
@@ -94,6 +100,17 @@ def test_delete_removes_folders_and_failures_that_only_the_target_has(
     target = target_store.collection("images")
     assert contents(target) == contents(source)
     assert facts(target) == facts(source)
+    assert target.archives.read() == ARCHIVES
+
+
+def test_archives_are_unknown_to_a_copy_that_lacks_rows(
+    source_store: Store, target_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(source_store)
+    monkeypatch.setattr(copy_rows, "write_rows", lambda _, rows: {rows[0].record.id: "refused"})
+    [copied] = copy_collections(source_store, target_store)
+    assert copied.rows.refused
+    assert target_store.collection("images").archives.read() == {}
 
 
 @pytest.mark.parametrize(

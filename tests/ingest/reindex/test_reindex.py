@@ -237,16 +237,45 @@ def test_the_present_schema_is_reached_without_embedding(
     assert list(new.scan_damaged()) == []
 
 
-def test_members_of_archives_are_embedded_again(store: Store, tmp_path: Path) -> None:
-    file = draw(tmp_path / "red.png", "red")
-    archive = tmp_path / "images.tar"
+def _pack(archive: Path, *files: Path) -> Path:
     with tarfile.open(archive, "w") as tar:
-        tar.add(file, "a/red.png")
+        for file in files:
+            tar.add(file, f"a/{file.name}")
+    return archive
+
+
+def test_members_of_archives_are_embedded_again(store: Store, tmp_path: Path) -> None:
+    archive = _pack(tmp_path / "images.tar", draw(tmp_path / "red.png", "red"))
     images = _ingest(store, archive)
     assert images.count() == 1
     report = _reindex(store, SwappedEncoder())
     assert report.switched
     assert embedding(store.collection("images"), archive / "a/red.png") == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("model", [None, SwappedEncoder()])
+def test_archives_whose_images_are_all_in_the_new_rows_are_skipped_then(
+    store: Store, tmp_path: Path, model: Encoder | None
+) -> None:
+    (bad := tmp_path / "bad.png").write_text("no image")
+    red, blue = draw(tmp_path / "red.png", "red"), draw(tmp_path / "blue.png", "blue")
+    whole = _pack(tmp_path / "whole.tar", red, bad)
+    gone = _pack(tmp_path / "gone.tar", blue)
+    known = _ingest(store, whole, gone).archives.read()
+    assert known.keys() == {whole, gone}
+    if model is not None:
+        gone.rename(tmp_path / "elsewhere.tar")
+    _reindex(store, model, ReindexOptions(allow_missing=True, force=True))
+    new = store.collection("images")
+    assert new.archives.read() == {
+        archive: state for archive, state in known.items() if model is None or archive == whole
+    }
+    assert [failure.path for failure in new.failures()] == [whole / "a/bad.png"]
+    if model is not None:
+        (tmp_path / "elsewhere.tar").rename(gone)
+        ingest(open_source([whole, gone]), new, model, IngestOptions())
+    assert new.count() == 2
+    assert new.archives.read() == known
 
 
 def test_a_generation_that_fails_its_checks_is_not_used(
