@@ -1,4 +1,4 @@
-"""The images of damaged rows, and what their sources say about them."""
+"""The images of stored rows, such as damaged ones, and what their sources say about them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import numpy as np
 import pytest
@@ -238,7 +238,7 @@ def test_the_present_schema_is_reached_without_embedding(
 
 
 def _pack(archive: Path, *files: Path) -> Path:
-    with tarfile.open(archive, "w") as tar:
+    with tarfile.open(archive, "w:gz" if archive.suffix == ".gz" else "w") as tar:
         for file in files:
             tar.add(file, f"a/{file.name}")
     return archive
@@ -251,6 +251,29 @@ def test_members_of_archives_are_embedded_again(store: Store, tmp_path: Path) ->
     report = _reindex(store, SwappedEncoder())
     assert report.switched
     assert embedding(store.collection("images"), archive / "a/red.png") == [0, 1, 0, 0]
+
+
+def test_archives_are_read_once_and_not_for_each_image(
+    store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = _pack(tmp_path / "images.tar.gz", *folder.iterdir())
+    (damaged := tmp_path / "damaged.tar").write_bytes(b"no archive")
+    images = _ingest(store, archive, damaged)
+    assert images.count() == len(COLORS)
+    opened: list[object] = []
+    original = tarfile.open
+
+    def count(*args: Any, **options: Any) -> tarfile.TarFile:
+        opened.append(options)
+        return original(*args, **options)
+
+    monkeypatch.setattr("clipsearch.locations.tar_archive.tarfile.open", count)
+    expected, failures = _swapped(images), images.failures()
+    assert _reindex(store, SwappedEncoder()).switched
+    new = store.collection("images")
+    assert _vectors(new) == expected
+    assert new.failures() == failures
+    assert len(opened) <= 2  # to embed, and to find what has changed meanwhile
 
 
 @pytest.mark.parametrize("model", [None, SwappedEncoder()])
