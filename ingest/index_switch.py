@@ -48,33 +48,34 @@ def replace_by_copy(
 ) -> SwitchReport:
     """Copy the rows into a collection with another index, and switch; None is the present kind.
 
-    The old index answers until the new one is complete, tuned, and compared. Raises StoreError if
-    it finds fewer of the nearest images, unless `accept_worse`, and keeps the old one; UsageError
-    as `replace_in_place` does.
+    The old index answers until the new one is complete, tuned, and compared. Raises StoreError, and
+    keeps the old one, if rows are damaged, or if the new one finds fewer of the nearest images,
+    unless `accept_worse`; UsageError as `replace_in_place` does.
     """
     chosen = _choose(store, name, kind)
     old = store.collection(name)
     _require_no_other(store, name, chosen.name)
     meter = _meter(old, open_progress)
-    before, after = meter.measure(old.index).recall, 0.0
+    before = after = meter.measure(old.index).recall
     started = time.monotonic()
 
     def approve(new: Collection) -> None:
         nonlocal after
         after = _tune(new, meter)
         if after < before - LOST_RECALL and not accept_worse:
+            cancel(store, name)
             raise StoreError(
                 f"the index {old.index.settings.kind} stays: {chosen.name} finds {after:.3f} of "
                 f"the nearest images, less than {before:.3f}; --accept-worse uses it nevertheless"
             )
 
     options = ReindexOptions(index=chosen.name, drop_old=True, force=True)
-    try:
-        reindex(store, name, None, _load_nothing, options, open_progress, approve=approve)
-    except StoreError:
-        if after:  # it was complete, and refused
-            cancel(store, name)
-        raise
+    done = reindex(store, name, None, _load_nothing, options, open_progress, approve=approve)
+    if done is not None and not done.switched:
+        raise StoreError(
+            f"the index {old.index.settings.kind} stays: damaged rows ({len(done.lost):,}) cannot "
+            "be copied; `clipsearch check --repair` restores them, then run the same command again"
+        )
     seconds = time.monotonic() - started
     return SwitchReport(old.index.settings.kind, chosen.name, before, after, seconds, 0.0)
 

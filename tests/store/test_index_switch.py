@@ -13,7 +13,7 @@ from clipsearch.store import Collection, Store
 from clipsearch.store.index.report import report_index
 from clipsearch.store.index.wait import wait_for_index
 from clipsearch.store.milvus import MilvusBackend
-from clipsearch.store.schema import EMBEDDING
+from clipsearch.store.schema import EMBEDDING, to_entity
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from ingest.index_switch import replace_by_copy, replace_in_place
@@ -107,6 +107,13 @@ def test_an_index_is_replaced_beside_the_old_one(
     assert store.collection(name).info.milvus_name == old
     assert store.generations(name).info.next is None
 
+    damaged = to_entity(many(50)[3], few.info.schema_version)
+    damaged[EMBEDDING] = np.array([0, 1, 0, 0], dtype=np.float32)
+    store.backend.upsert(old, [damaged])
+    with pytest.raises(StoreError, match=r"the index hnsw stays: damaged rows \(1\) cannot"):
+        replace_by_copy(store, name, "ivf_sq8")
+    few.upsert([many(50)[3]])
+    few.finish_writes()
     report = replace_by_copy(store, name, "ivf_sq8")
     assert (report.before, report.after, report.offline_seconds) == ("hnsw", "ivf_sq8", 0)
     again = store.collection(name)
