@@ -5,7 +5,7 @@ from pathlib import Path
 from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.files.progress import Progress
-from clipsearch.query.filters import NO_FILTERS, Filters
+from clipsearch.query.filters import Filters
 from clipsearch.session import Session
 from clipsearch.transfer.column_mapping import ColumnChoice
 from clipsearch.transfer.export import FILE_ROWS, ExportReport, export_collection
@@ -28,12 +28,12 @@ class ParquetSession(Session):
 
         See `export_collection`.
         """
-        return export_collection(
-            self.collection,
-            Path(path),
-            choice=filters or NO_FILTERS,
-            file_rows=max(1, arguments.integer("file_rows", file_rows)),
-            progress=progress,
+        rows = max(1, arguments.integer("file_rows", file_rows))
+        choice = arguments.instance("filters", filters, Filters)
+        return self.read(
+            lambda collection: export_collection(
+                collection, Path(path), choice=choice, file_rows=rows, progress=progress
+            )
         )
 
     def import_embeddings(
@@ -50,6 +50,7 @@ class ParquetSession(Session):
         files, exported = find_exported(arguments.flat_paths("paths", paths))
         if exported:
             raise UsageError("clipsearch exported these files: `clipsearch import` restores them")
+        self.refresh(now=True)
         is_new = self.find_collection() is None
         try:
             return import_embeddings(

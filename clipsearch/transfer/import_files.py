@@ -89,12 +89,13 @@ def import_embeddings(
     dim = collection.info.model.dim
     readers: list[Read] = []
     for file in files:
-        mapping = ColumnMapping(file.schema(), choice, dim)
-        if is_bulk_layout(file.schema()):
+        schema = file.schema()
+        mapping = ColumnMapping(schema, choice, dim)  # also tells whether the vectors fit
+        if is_bulk_layout(schema):
             readers.append(read_bulk_rows)
         else:
             readers.append(mapping.read)
-            report.unused |= set(mapping.unused(file.schema()))
+            report.unused |= set(mapping.unused(schema))
     _import(files, iter(readers), collection, report, progress)
     collection.finish_writes()
     return report

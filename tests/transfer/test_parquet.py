@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clipsearch import Index
 from clipsearch.errors import ModelMismatchError, StoreError, UsageError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.query import Filters
@@ -18,6 +19,8 @@ from clipsearch.transfer.export import export_collection
 from clipsearch.transfer.export_facts import KEY
 from clipsearch.transfer.import_files import find_exported, import_exported
 from clipsearch.transfer.row_import import ImportReport
+from ingest.reindex.run import ReindexOptions, reindex
+from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.full_rows import contents, full_rows
 from tests.helpers.records import MODEL
 from tests.transfer.test_copy_collection import facts, fill
@@ -212,3 +215,19 @@ def test_what_is_verified_in_the_end_must_be_there(
     monkeypatch.setattr(Collection, "upsert", lambda *_: None)
     with pytest.raises(StoreError, match="300 of 300 imported rows"):
         restore(target_store, tmp_path / "a.parquet")
+
+
+def test_an_open_index_exports_and_imports_the_rows_in_use(tmp_path: Path) -> None:
+    """Another program has reindexed the collection and dropped the old rows, before each call."""
+    draw(tmp_path / "images" / "red.png", "red")
+    encoder, options = ColorEncoder(name="colors"), ReindexOptions(force=True, drop_old=True)
+    with Index.open(tmp_path / "a.db", model=encoder, daemon=False) as index:
+        index.ingest(tmp_path / "images")
+        reindex(index.store, index.name, encoder, lambda _: encoder, options)
+        assert index.export(tmp_path / "a.parquet").rows == 1
+        table = pq.read_table(tmp_path / "a.parquet").select(["path", EMBEDDING])
+        table = table.set_column(0, "path", pa.array(["/other.png"])).replace_schema_metadata()
+        pq.write_table(table, tmp_path / "b.parquet")
+        reindex(index.store, index.name, encoder, lambda _: encoder, options)
+        assert index.import_embeddings(tmp_path / "b.parquet").stored == 1
+        assert index.store.collection(index.name).count() == 2
