@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import UsageError
 from clipsearch.models.base import ModelIdentity
 from clipsearch.store import Collection
+from clipsearch.store.catalog_entry import failure_json, to_failure
 from clipsearch.store.schema import SCHEMA_VERSION, decode_path, encode_path
-from clipsearch.types import FailedState, Failure
+from clipsearch.types import Failure
 
 KEY = b"clipsearch"
 """The key of these facts, as JSON, in the key-value metadata of a file."""
@@ -59,14 +60,7 @@ class ExportFacts:
             "model": asdict(self.model),
             "roots": list(map(encode_path, self.roots)),
             "mounts": list(map(encode_path, self.mounts)),
-            "failures": [
-                {
-                    "path": encode_path(failure.path),
-                    "reason": failure.reason,
-                    "state": astuple(failure.state) if failure.state else None,
-                }
-                for failure in self.failures
-            ],
+            "failures": list(map(failure_json, self.failures)),
             "textness": self.textness,
         }
         return json.dumps(facts).encode()
@@ -89,17 +83,10 @@ class ExportFacts:
                 model=ModelIdentity(**facts["model"]),
                 roots=tuple(map(decode_path, facts["roots"])),
                 mounts=tuple(map(decode_path, facts["mounts"])),
-                failures=tuple(map(_to_failure, facts["failures"])),
+                failures=tuple(map(to_failure, facts["failures"])),
                 textness=facts["textness"],
             )
         except UsageError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{file}: what it says about its collection is damaged") from error
-
-
-def _to_failure(value: Mapping[str, Any]) -> Failure:
-    path, reason = decode_path(value["path"]), str(value["reason"])
-    if value["state"] is None:
-        return Failure(path, reason)
-    return Failure(path, reason, "invalid", FailedState(*value["state"]))
