@@ -12,7 +12,7 @@ from clipsearch.store import Collection, Store
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.transfer.catalog_facts import copy_failures, copy_roots
-from clipsearch.transfer.copy_rows import CopiedRows, copy_rows
+from clipsearch.transfer.copy_rows import CopyReport, copy_rows
 from clipsearch.uri import StoreURI
 
 
@@ -22,7 +22,7 @@ class CopiedCollection:
 
     name: str
     target_name: str
-    rows: CopiedRows
+    rows: CopyReport
 
 
 def require_other(source: StoreURI, target: StoreURI, name: str | None, new_name: str) -> None:
@@ -89,7 +89,7 @@ def copy_collection(
     delete: bool = False,
     compare_all: bool = False,
     open_progress: OpenProgress = no_progress,
-) -> CopiedRows:
+) -> CopyReport:
     """Copy rows and what the catalog knows to a collection of the same model."""
     archives = source.archives.read()
     if delete:  # before the rows in them

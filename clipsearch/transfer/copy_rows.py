@@ -31,7 +31,7 @@ MAX_PASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedRows:
+class CopyReport:
     """The result: `is_complete` says that the last comparison found every row in the target.
 
     `rows` is the number in the source, `sent` how often a row was written to the target. `extra`
@@ -55,7 +55,7 @@ def copy_rows(
     delete: bool = False,
     compare_all: bool = False,
     open_progress: OpenProgress = no_progress,
-) -> CopiedRows:
+) -> CopyReport:
     """Make the target hold every row of the source, both of one model.
 
     Rows that the target has with the same content are not sent again, so a copy that was
@@ -80,7 +80,7 @@ def copy_rows(
             break
         target.finish_writes()
     is_complete = not (done.sent or done.deleted)
-    return CopiedRows(done.rows, sent, done.extra, deleted, done.damaged, done.refused, is_complete)
+    return CopyReport(done.rows, sent, done.extra, deleted, done.damaged, done.refused, is_complete)
 
 
 def id_ranges(rows: int, size: int = RANGE_ROWS) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ from clipsearch.errors import RefusedRowsError
 from clipsearch.store import Collection, Store
 from clipsearch.store.schema import EMBEDDING, to_entity
 from clipsearch.transfer import copy_rows as copying
-from clipsearch.transfer.copy_rows import CopiedRows, copy_rows, id_ranges
+from clipsearch.transfer.copy_rows import CopyReport, copy_rows, id_ranges
 from clipsearch.types import ImageRow
 from tests.helpers.full_rows import contents, full_rows
 from tests.helpers.records import MODEL, old_schema
@@ -43,7 +43,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_ranges")
 def test_a_copy_has_the_same_rows_bit_for_bit(source: Collection, target: Collection) -> None:
     copied = copy_rows(source, target)
-    assert copied == CopiedRows(
+    assert copied == CopyReport(
         600, sent=600, extra=0, deleted=0, damaged=0, refused=0, is_complete=True
     )
     assert contents(target) == contents(source)

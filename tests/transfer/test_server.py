@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.store import Store
 from clipsearch.transfer.copy_collection import copy_collections
-from clipsearch.transfer.copy_rows import CopiedRows
+from clipsearch.transfer.copy_rows import CopyReport
 from clipsearch.transfer.export import export_collection
 from clipsearch.transfer.import_files import find_exported, import_exported
 from tests.helpers.full_rows import contents
@@ -23,12 +23,12 @@ def test_every_step_keeps_rows_and_facts_bit_for_bit(
     name = f"test_{uuid4().hex[:12]}"
     with Store.open(milvus_server) as server:
         [sent] = copy_collections(source_store, server, "images", name)
-        assert sent.rows == CopiedRows(20, 20, 0, 0, 0, 0, is_complete=True)
+        assert sent.rows == CopyReport(20, 20, 0, 0, 0, 0, is_complete=True)
         on_server = server.collection(name)
         assert contents(on_server) == contents(source)
         assert facts(on_server) == facts(source)
         [again] = copy_collections(source_store, server, "images", name, compare_all=True)
-        assert again.rows == CopiedRows(20, 0, 0, 0, 0, 0, is_complete=True)
+        assert again.rows == CopyReport(20, 0, 0, 0, 0, 0, is_complete=True)
         export_collection(on_server, tmp_path / "a.parquet")
         [back] = copy_collections(server, target_store, name, "copied")
         assert back.rows.is_complete
