@@ -12,11 +12,11 @@ from clipsearch.store import Collection, Store
 from clipsearch.transfer.bulk_layout import is_bulk_layout, read_bulk_rows
 from clipsearch.transfer.catalog_facts import add_failures
 from clipsearch.transfer.column_mapping import ColumnChoice, ColumnMapping
-from clipsearch.transfer.copy_collection import open_target
 from clipsearch.transfer.export_facts import ExportFacts
 from clipsearch.transfer.parquet_rows import arrow_schema, require_pyarrow, to_rows
 from clipsearch.transfer.row_import import ImportReport, NumberedRow, RowImport
 from clipsearch.transfer.table_files import TableFile, find_files
+from clipsearch.transfer.target import open_target
 from clipsearch.types import ImageRow
 
 Read = Callable[[Any], tuple[list[ImageRow | str], int]]
