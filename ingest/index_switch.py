@@ -54,7 +54,7 @@ def replace_by_copy(
     """
     chosen = _choose(store, name, kind)
     old = store.collection(name)
-    _require_no_other(store, name, chosen.name)
+    store.generations(name).check_next(old.info.model, chosen.name)
     meter = _meter(old, open_progress)
     before = after = meter.measure(old.index).recall
     started = time.monotonic()
@@ -115,19 +115,6 @@ def _choose(store: Store, name: str, kind: str | None) -> IndexKind:
     settings = collection.index.settings
     named = settings.kind if kind is None else kind
     return choose_kind(named, capabilities, rows=collection.count(), recall=settings.recall)
-
-
-def _require_no_other(store: Store, name: str, kind: str) -> None:
-    """Raise StoreError if a reindex with another model or with another index is unfinished."""
-    generations = store.generations(name)
-    info = generations.info
-    if info.next is not None and (
-        info.next.model != info.model or generations.open_next(info.next).info.index.kind != kind
-    ):
-        raise StoreError(
-            f"another reindex of {name!r} is unfinished: `clipsearch reindex` continues it, and "
-            "`clipsearch reindex --cancel` deletes it"
-        )
 
 
 def _meter(collection: Collection, open_progress: OpenProgress) -> RecallMeter:

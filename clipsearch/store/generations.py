@@ -52,11 +52,10 @@ class Generations:
     def begin(self, model: ModelIdentity, index: IndexSettings | None = None) -> Collection:
         """Open the next generation to continue it, or create an empty one for a model.
 
-        Its index is of the kind of the present one, or as given. Raises StoreError if the next
-        generation is one of another model or schema, ReindexedError if another process begins one
-        at the same moment.
+        A new one has the given index, by default of the kind of the present one. Raises StoreError
+        as `check_next` does, ReindexedError if another process begins one at the same moment.
         """
-        info = self.info
+        info = self.check_next(model, index.kind if index else None)
         following = info.next
         if following is None:
             following = self._new(model)
@@ -64,12 +63,6 @@ class Generations:
             if self._backend.path is None:
                 time.sleep(SETTLE_SECONDS)
             self._require_next(following)
-        elif (following.model, following.schema_version) != (model, SCHEMA_VERSION):
-            raise StoreError(
-                f"a reindex of {self._name!r} by {following.model.name} is unfinished: `clipsearch "
-                f"reindex --model {following.model.name}` continues it, and `clipsearch reindex "
-                "--cancel` deletes it"
-            )
         exists = following.milvus_name in self._backend.collection_names()
         if not exists or not self._catalog.has_rows(following.milvus_name):  # killed within this
             if self._backend.path is not None:  # on a server, another process may be just here
@@ -79,6 +72,28 @@ class Generations:
             self._catalog.set_index(following.milvus_name, settings)
             self._catalog.set_rows(following.milvus_name, 0)
         return self.open_next(following, patient=True)
+
+    def check_next(self, model: ModelIdentity, kind: str | None) -> CollectionInfo:
+        """Return the entry; raise StoreError if the next generation is another one.
+
+        It is if its model, its schema or the kind of its index differs; None is any kind.
+        """
+        info = self.info
+        following = info.next
+        if following is None:
+            return info
+        which, action = "", ""
+        if (following.model, following.schema_version) != (model, SCHEMA_VERSION):
+            which, action = f" by {following.model.name}", f" --model {following.model.name}"
+        elif kind is not None and self._catalog.has_rows(following.milvus_name):
+            index = self._catalog.generation_info(self._name, following).index
+            which = f" with the index {index.kind}" if index.kind != kind else ""
+        if which:
+            raise StoreError(
+                f"a reindex of {self._name!r}{which} is unfinished: `clipsearch reindex{action}` "
+                "continues it, and `clipsearch reindex --cancel` deletes it"
+            )
+        return info
 
     def open_next(self, following: Generation, *, patient: bool = False) -> Collection:
         """Open the next generation; if `patient`, each write is a turn of its own.

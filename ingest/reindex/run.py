@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clipsearch import arguments
 from clipsearch.errors import ClipsearchError, ReindexedError
@@ -80,10 +80,8 @@ def reindex(
     encoder = load(model) if isinstance(model, str) else model
     if encoder is not None and not equivalence.difference(encoder, info.model):
         encoder = None
-    index = replace(info.index, tuning=None)
-    if options.index is not None:
-        index = _choose_index(store, info, options.index)
-    is_current = info.is_up_to_date and index.kind == info.index.kind
+    index = None if options.index is None else _choose_index(store, info, options.index)
+    is_current = info.is_up_to_date and (index is None or index.kind == info.index.kind)
     if encoder is None and is_current and (completed or not options.force):
         return completed
     return _Reindex(store, name, encoder, index, options, approve).run(open_progress)
@@ -105,7 +103,7 @@ def _complete_switch(
         encoder = None  # rows are copied
     elif encoder is None or encoder.identity != info.model:
         encoder = load(info.model.name)
-    return _Reindex(store, name, encoder, info.index, options, None).complete(info.generation)
+    return _Reindex(store, name, encoder, None, options, None).complete(info.generation)
 
 
 def _choose_index(store: Store, info: CollectionInfo, kind: str) -> IndexSettings:
@@ -122,7 +120,7 @@ class _Reindex:
         store: Store,
         name: str,
         encoder: Encoder | None,
-        index: IndexSettings,
+        index: IndexSettings | None,
         options: ReindexOptions,
         approve: Callable[[Collection], None] | None,
     ) -> None:

@@ -11,6 +11,7 @@ from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
+from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.milvus_lite.pointer import read_pointer
@@ -107,6 +108,8 @@ def test_an_unfinished_generation_is_continued_or_canceled(store: Store) -> None
     assert store.generations("images").begin(NEW).count() == 7
     with pytest.raises(StoreError, match="reindex of 'images' by other is unfinished"):
         store.generations("images").begin(MODEL)
+    with pytest.raises(StoreError, match="reindex of 'images' with the index flat is unfinished"):
+        store.generations("images").begin(NEW, IndexSettings("hnsw", 0.9))
     assert store.generations("images").drop_next()
     assert not store.generations("images").drop_next()
     assert store.generations("images").begin(MODEL).count() == 0
