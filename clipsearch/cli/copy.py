@@ -1,8 +1,6 @@
 """`clipsearch copy`."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
@@ -13,7 +11,6 @@ from clipsearch.cli.exit_codes import EXIT_ERROR, EXIT_SOME_FAILED
 from clipsearch.cli.index_wait import wait_for_index
 from clipsearch.cli.messages import is_quiet, note
 from clipsearch.cli.progress import progress_bar
-from clipsearch.files.progress import Progress
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store.schema import MAX_TAGS
@@ -104,18 +101,12 @@ def copy(
             to_collection,
             delete=delete,
             compare_all=compare_all,
-            open_progress=_open_progress,
+            open_progress=progress_bar,
         ):
             wait_for_index(Index(to_store, copied.target_name), quiet=is_quiet())
             exit_codes.append(_exit_code(copied))
             click.echo(json.dumps(_as_json(copied))) if as_json else _show(copied)
     return EXIT_ERROR if EXIT_ERROR in exit_codes else max(exit_codes)
-
-
-@contextmanager
-def _open_progress(stage: str, total: float | None) -> Iterator[Progress | None]:
-    with progress_bar(stage, total) as bar:
-        yield bar
 
 
 def _exit_code(copied: CopiedCollection) -> int:

@@ -1,7 +1,6 @@
 """`clipsearch reindex`."""
 
 import json
-from contextlib import AbstractContextManager
 
 import click
 
@@ -12,7 +11,6 @@ from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_for_others
 from clipsearch.errors import UsageError
-from clipsearch.files.progress import Progress
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import open_store
@@ -100,7 +98,7 @@ def reindex(
             deleted = run.cancel(index.store, collection)
             note("the unfinished reindex is deleted" if deleted else "no reindex is unfinished")
             return 0
-        report = index.reindex(model, options=choices, open_progress=_open_progress)
+        report = index.reindex(model, options=choices, open_progress=progress_bar)
         if report is not None:
             return _show(report, as_json=as_json)
         if drop_old and run.drop_old(index.store, collection):
@@ -114,10 +112,6 @@ def reindex(
 def _is_up_to_date(uri: str, token: str | None, collection: str) -> bool:
     with open_store(uri, token=token, create=False) as store:
         return store.collection(collection).info.is_up_to_date
-
-
-def _open_progress(stage: str, total: float | None) -> AbstractContextManager[Progress | None]:
-    return progress_bar(stage, total)
 
 
 def _show(report: ReindexReport, *, as_json: bool) -> int:

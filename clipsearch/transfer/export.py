@@ -21,9 +21,9 @@ from clipsearch.temporary_folder import NEW, TemporaryFolder
 from clipsearch.transfer.copy_rows import id_ranges
 from clipsearch.transfer.export_facts import KEY, ExportFacts
 from clipsearch.transfer.parquet_rows import arrow_schema, require_pyarrow, to_table
+from clipsearch.transfer.table_files import SUFFIX
 from clipsearch.types import ImageRow
 
-SUFFIX = ".parquet"
 FILE_ROWS = 1_000_000
 GROUP_BYTES = 16 << 20
 """Vectors of a row group, which is read and written at once."""
