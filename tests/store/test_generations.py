@@ -11,8 +11,8 @@ from clipsearch.errors import MissingCollectionError, ReindexedError, StoreError
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
-from clipsearch.store.ann_index import IndexSettings
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.milvus_lite.native_server import native_library
 from clipsearch.store.milvus_lite.pointer import read_pointer
 from clipsearch.store.schema import SCHEMA_VERSION
