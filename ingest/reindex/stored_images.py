@@ -2,17 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.walk import os_failure
 from clipsearch.locations.archive_names import find_archive, is_archive
-from clipsearch.locations.open_location import StoredImage, is_plain_file
+from clipsearch.locations.content import Content
+from clipsearch.locations.open_location import is_plain_file, open_location
 from clipsearch.records import ImageRecord, Metadata
 from clipsearch.store import Collection, filters
 from clipsearch.types import Failure
 from ingest.damaged_images import find_images
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLocation:
+    """The bytes of an image in an archive or an object store."""
+
+    path: Path
+
+    def read(self) -> Content:
+        """Read them; raises OSError."""
+        with open_location(self.path) as stream:
+            return Content.of_bytes(stream.read())
 
 
 class StoredImages:
@@ -60,7 +73,7 @@ class StoredImages:
 def find_image(record: ImageRecord) -> ImageFile | Failure:
     """Return the file of a record as it is now, with what its source said about it."""
     if not is_plain_file(record.path):
-        origin = StoredImage(record.path)
+        origin = StoredLocation(record.path)
         return ImageFile(record.path, record.size, record.mtime_ns, origin, record.metadata)
     found = _look_at(record.path)
     if isinstance(found, Failure):
@@ -70,7 +83,7 @@ def find_image(record: ImageRecord) -> ImageFile | Failure:
 
 def _look_at(path: Path) -> ImageFile | Failure:
     if not is_plain_file(path):
-        return ImageFile(path, 0, 0, StoredImage(path))
+        return ImageFile(path, 0, 0, StoredLocation(path))
     try:
         return ImageFile.of(path, path.stat())
     except (OSError, ValueError) as error:
