@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = (
     "clipsearch.errors clipsearch.records clipsearch.remote_path clipsearch.batching"
     " clipsearch.cpu clipsearch.escape clipsearch.interrupt clipsearch.startup"
-    " clipsearch.text_encoding clipsearch.abandoned",
+    " clipsearch.text_encoding clipsearch.abandoned clipsearch.ocr.image_text"
+    " clipsearch.ocr.search_form",
     "clipsearch.address_space clipsearch.arguments clipsearch.types clipsearch.consistency",
     "clipsearch.config",
     "clipsearch.uri",
@@ -29,7 +30,7 @@ TIERS = (
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",
-    "clipsearch.models clipsearch.store",
+    "clipsearch.models clipsearch.ocr clipsearch.store",
     "clipsearch.files",
     "clipsearch.textness",
     "clipsearch.query",

@@ -1,0 +1,1 @@
+"""Text that is written in images: recognizing it, and its form for searching."""
