@@ -30,8 +30,8 @@ TIERS = (
     "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
     " clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",
-    "clipsearch.models clipsearch.ocr clipsearch.store",
-    "clipsearch.files",
+    "clipsearch.models clipsearch.store",
+    "clipsearch.files clipsearch.ocr",
     "clipsearch.textness",
     "clipsearch.query",
     "clipsearch.transfer",
