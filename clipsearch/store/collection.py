@@ -53,6 +53,7 @@ class Collection:
         self._vector_cache = VectorCache(backend, info.milvus_name, info.model.dim)
         self._sound_rows = SoundRows(backend.uri, info.name)
         self.index = CollectionIndex(backend, catalog, self._writer)
+        self.texts = self._writer.texts
 
     @property
     def info(self) -> CollectionInfo:
@@ -168,7 +169,7 @@ class Collection:
         self._writer.upsert(entities, changed)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete the images with these ids; unknown ids are not an error."""
+        """Delete the images with these ids, and their texts; unknown ids are not an error."""
         self._vector_cache.clear()
         self._writer.delete(list(dict.fromkeys(ids)))
 

@@ -13,6 +13,7 @@ from clipsearch.store.backend import Backend
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_entry import CollectionInfo
 from clipsearch.store.schema import CHECKSUM, Entity
+from clipsearch.store.texts.rows import TextRows
 from clipsearch.store.turns import wait_for_turn
 
 COUNT_ROWS = 10_000
@@ -36,6 +37,7 @@ class CollectionWriter:
         BusyStoreError while another process does.
         """
         self.info = info
+        self.texts = TextRows(backend, info.name)
         self._patient = patient
         self._is_writing = False
         self._backend = backend
@@ -80,9 +82,11 @@ class CollectionWriter:
         self._pause()
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete the entities with these different ids."""
+        """Delete the entities with these different ids, and their texts."""
         if ids:
             self.begin()
+            if not self._patient:  # the next generation shares the texts of the present one
+                self.texts.delete(ids)  # first: a kill leaves no text of a deleted image
             self._set_lower_bound(max(0, self.info.rows - len(ids)))
             self._backend.delete(self.info.milvus_name, ids)
             self._pause()

@@ -24,6 +24,7 @@ from clipsearch.store.index.choice import AUTO, choose_settings
 from clipsearch.store.milvus import MilvusBackend
 from clipsearch.store.milvus_lite import local_store
 from clipsearch.store.names import check_name, foreign
+from clipsearch.store.texts.rows import TextRows
 from clipsearch.uri import parse_uri
 
 T = TypeVar("T")
@@ -126,8 +127,7 @@ class Store:
         with rows has vanished, or a local one lost rows.
         """
         check_name(name)
-        collection = self._find(name, ATTEMPTS)
-        if collection is not None and self._samples:
+        if (collection := self._find(name, ATTEMPTS)) is not None and self._samples:
             collection.sample()
         return collection
 
@@ -151,7 +151,7 @@ class Store:
         raise MissingCollectionError(f"no collection {name!r} in {self.uri}; {existing}")
 
     def drop(self, name: str) -> None:
-        """Delete a collection with its vectors and catalog entries; image files stay."""
+        """Delete a collection with its texts, vectors and catalog entries; image files stay."""
         check_name(name)
         existing = self.backend.collection_names()
         is_ours = name in self._catalog.names()
@@ -163,6 +163,7 @@ class Store:
             raise StoreError(foreign(name))
         if name not in existing and not is_ours:
             self.collection(name)  # raises with the names of those that exist
+        TextRows(self.backend, name).drop()
         # The generation in use last: a kill before leaves a collection that is complete.
         for stored in reversed(self._catalog.generation_names(name)):
             # With its row count: or a kill after the next line would look like damage.
@@ -194,8 +195,7 @@ class Store:
 
     def count_lost(self, name: str) -> int:
         """Count how many rows a local collection lacks of those that its catalog knows of."""
-        info = self._catalog.info(name)
-        if info is None or not self.is_local:
+        if (info := self._catalog.info(name)) is None or not self.is_local:
             return 0
         exists = info.milvus_name in self.backend.collection_names()
         return max(0, info.rows - (self.backend.count(info.milvus_name) if exists else 0))
