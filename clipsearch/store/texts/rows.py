@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from clipsearch.batching import batches
 from clipsearch.records import MAX_RESULTS
@@ -29,6 +30,9 @@ WRITE_ROWS = 256
 PAGE_DIM = 1_024
 """Texts take about as much as vectors of so many dimensions, for the size of pages."""
 
+WORDS_DIM = 32
+"""The same without lines: Milvus Lite reads 100,000 in 1.6 s in pages of 4,000, in 9 of 500."""
+
 log = logging.getLogger("clipsearch")
 
 
@@ -44,6 +48,7 @@ class TextRows:
         self.milvus_name = texts_name(collection)
         self._backend = backend
         self._scanner = Scanner(backend, self.milvus_name, PAGE_DIM)
+        self._words_scanner = Scanner(backend, self.milvus_name, WORDS_DIM)
         self._is_known_to_exist = False
 
     def exist(self) -> bool:
@@ -97,10 +102,10 @@ class TextRows:
         if self.exist():
             yield from map(to_state, self._scanner.scan("", STATE_FIELDS, vectors=False))
 
-    def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[str, ...]]:
-        """Yield the values of these fields, one of them "id", of every matching text."""
+    def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield the values of these fields, not the lines, of every matching text."""
         if self.exist():
-            for entity in self._scanner.scan(condition, names, vectors=True):
+            for entity in self._words_scanner.scan(condition, names, vectors=True):
                 yield tuple(entity[name] for name in names)
 
     def upsert(self, rows: Sequence[TextRow]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from clipsearch.images.hashing import content_hash
 from clipsearch.ocr.image_text import ImageText
-from clipsearch.ocr.search_form import search_form, without_accents
+from clipsearch.ocr.search_form import search_form
 from clipsearch.store.schema import ID_LENGTH, CollectionSchema, Entity
 from clipsearch.store.texts.lines import decode_lines, encode_lines
 
@@ -20,7 +21,10 @@ TEXT_BYTES = 65_535
 
 READER_BYTES = 512
 
-TEXT, PLAIN, LINES, READER = "text", "plain", "lines", "reader"
+TEXT, LINES, READER = "text", "lines", "reader"
+WRITTEN_AT = "written_at"
+"""When the row was written, in ns, by which readers of all texts find the new ones."""
+
 STATE_FIELDS = ("id", "content_hash", READER)
 ROW_FIELDS = (*STATE_FIELDS, LINES)
 """The fields of a TextRow: the others are for searching."""
@@ -31,10 +35,9 @@ SCHEMA = CollectionSchema(
         "content_hash": 128,
         READER: READER_BYTES,
         TEXT: TEXT_BYTES,
-        PLAIN: TEXT_BYTES,
         LINES: TEXT_BYTES,
     },
-    integers=(),
+    integers=(WRITTEN_AT,),
     vector="nothing",
     dim=2,
 )
@@ -93,9 +96,9 @@ def to_entity(row: TextRow) -> Entity:
         "id": row.id,
         "content_hash": row.content_hash,
         READER: text.reader,
-        TEXT: (form := _form(text)),
-        PLAIN: without_accents(form),
+        TEXT: _form(text),
         LINES: encode_lines(text.lines),
+        WRITTEN_AT: time.time_ns(),
         SCHEMA.vector: _PLACEHOLDER,
     }
 
@@ -116,6 +119,5 @@ def _form(text: ImageText) -> str:
 
 
 def _fits(text: ImageText) -> bool:
-    form = _form(text)
-    longest = max(len(form.encode()), len(without_accents(form).encode()))
-    return longest <= TEXT_BYTES and len(encode_lines(text.lines)) <= TEXT_BYTES
+    longest = max(len(_form(text).encode()), len(encode_lines(text.lines)))
+    return longest <= TEXT_BYTES

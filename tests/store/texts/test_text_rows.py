@@ -11,7 +11,7 @@ from clipsearch.images.hashing import image_id
 from clipsearch.session import open_store
 from clipsearch.store import Collection, Store
 from clipsearch.store.texts import TextRow
-from clipsearch.store.texts.schema import PLAIN, texts_name
+from clipsearch.store.texts.schema import TEXT, texts_name
 from tests.helpers.daemons import serving
 from tests.helpers.records import MODEL, row
 from tests.helpers.texts import image_text, text_row
@@ -76,7 +76,7 @@ def test_texts_come_back(images: Collection) -> None:
         f"{n}" for n in range(700)
     }
     assert images.texts.find_by_content(["3", "none"]) == {"3": rows[3]}
-    assert images.texts.candidates(f'{PLAIN} == "line 5"') == [rows[5]]
+    assert images.texts.candidates(f'{TEXT} == "line 5"') == [rows[5]]
 
 
 def test_a_text_is_replaced(images: Collection) -> None:

@@ -11,9 +11,9 @@ from clipsearch.store.names import check_name
 from clipsearch.store.texts.lines import decode_lines, encode_lines
 from clipsearch.store.texts.schema import (
     LINES,
-    PLAIN,
     TEXT,
     TEXT_BYTES,
+    WRITTEN_AT,
     cut,
     texts_name,
     to_entity,
@@ -44,10 +44,10 @@ def test_damaged_lines_are_refused(damaged: str) -> None:
         decode_lines(damaged)
 
 
-def test_the_text_for_searching_has_no_case_accents_and_line_breaks() -> None:
+def test_the_text_for_searching_has_no_case_and_line_breaks() -> None:
     entity = to_entity(text_row("/a.png", ["Café\x00 Ｎº", "STRASSE"]))
     assert entity[TEXT] == "café no strasse"
-    assert entity[PLAIN] == "cafe no strasse"
+    assert entity[WRITTEN_AT] <= to_entity(text_row("/a.png"))[WRITTEN_AT]
     assert [line.text for line in to_row(entity).text.lines] == ["Café\x00 Ｎº", "STRASSE"]
 
 
@@ -59,7 +59,7 @@ def test_the_last_lines_of_a_long_text_are_cut(number: int, words: str) -> None:
     assert kept.lines == text.lines[: len(kept.lines)]
     assert (len(kept.lines) == number) or len(kept.lines) > 100
     entity = to_entity(replace(text_row("/a.png"), text=text))
-    assert all(len(entity[name].encode()) <= TEXT_BYTES for name in (TEXT, PLAIN, LINES))
+    assert all(len(entity[name].encode()) <= TEXT_BYTES for name in (TEXT, LINES))
     assert len(to_row(entity).text.lines) == len(kept.lines)
 
 
