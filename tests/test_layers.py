@@ -58,6 +58,14 @@ ENTRY_POINTS = {"clipsearch", "clipsearch.__main__"}
 
 # Packages that take a second or more to load, and the only modules that import them.
 OWNERS = {
+    "cv2": {
+        "clipsearch.ocr.detection",
+        "clipsearch.ocr.line_finder",
+        "clipsearch.ocr.probability_map",
+        "clipsearch.ocr.quads",
+        "clipsearch.ocr.rapid_reader",
+        "clipsearch.ocr.recognition",
+    },
     "jinja2": {"clipsearch.render.html_template", "clipsearch.web.page_templates"},
     "huggingface_hub": {
         "clipsearch.models.hub",
@@ -122,6 +130,14 @@ HEAVY_MODULES = {
     "clipsearch.models.open_clip_text_tower",
     "clipsearch.models.patch_tokens",
     "clipsearch.models.torch_runtime",
+    "clipsearch.ocr.detection",
+    "clipsearch.ocr.line_finder",
+    "clipsearch.ocr.line_reader",
+    "clipsearch.ocr.probability_map",
+    "clipsearch.ocr.quads",
+    "clipsearch.ocr.rapid_reader",
+    "clipsearch.ocr.reading_order",
+    "clipsearch.ocr.recognition",
 }
 
 

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from PIL import Image
 
-from clipsearch.errors import UsageError
 from clipsearch.ocr.image_text import ImageText
+from clipsearch.ocr.model_files import find_model_files
 
 
 class TextReader(Protocol):
@@ -34,5 +34,7 @@ def load_reader(model: str | None = None) -> TextReader:
     is the one in the wheel of rapidocr. Nothing is downloaded. Raises UsageError if the extra is
     not installed or if there is no such model; the message says what to do.
     """
-    del model
-    raise UsageError("reading text needs another package: pip install 'clipsearch[ocr]'")
+    files = find_model_files(model)
+    from clipsearch.ocr.rapid_reader import RapidReader  # late: it imports OpenCV
+
+    return RapidReader(files)

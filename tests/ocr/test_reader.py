@@ -1,0 +1,115 @@
+"""The reader of the extra `[ocr]`, on images that are drawn here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from clipsearch.errors import UsageError
+from clipsearch.fonts import PLAIN_FONTS, load_font
+from clipsearch.ocr import model_files, rapid_reader
+from clipsearch.ocr.reader import TextReader, load_reader
+
+
+@pytest.fixture(scope="module")
+def reader() -> TextReader:
+    return load_reader()
+
+
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    for name in PLAIN_FONTS:
+        try:
+            return load_font(name, size)
+        except OSError:
+            continue
+    raise AssertionError("Pillow has a font of its own")
+
+
+def draw(
+    *lines: str, size: int = 24, width: int = 480, height: int = 240, mode: str = "RGB"
+) -> Image.Image:
+    image = Image.new("RGB", (width, height), "white")
+    for row, line in enumerate(lines):
+        ImageDraw.Draw(image).text((16, 16 + row * 2 * size), line, "black", font(size))
+    return image.convert(mode)
+
+
+def test_words_are_read_in_their_order(reader: TextReader) -> None:
+    text = reader.read(draw("Invoice 20417", "Total 12.95"))
+    assert [line.text for line in text.lines] == ["Invoice 20417", "Total 12.95"]
+    assert text.reader == reader.name
+    assert all(line.confidence > 0.9 for line in text.lines)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_boxes_start_where_the_text_starts(reader: TextReader, degrees: int) -> None:
+    turns = {
+        90: Image.Transpose.ROTATE_270,
+        180: Image.Transpose.ROTATE_180,
+        270: Image.Transpose.ROTATE_90,
+    }
+    image = draw("Kitchen window", "Apple pie")
+    text = reader.read(image.transpose(turns[degrees]) if degrees else image)
+    assert [line.text for line in text.lines] == ["Kitchen window", "Apple pie"]
+    x, y = text.lines[0].box[:2]
+    start = {0: (0.03, 0.1), 90: (0.9, 0.03), 180: (0.97, 0.9), 270: (0.1, 0.97)}[degrees]
+    assert np.hypot(x - start[0], y - start[1]) < 0.1
+
+
+def test_equal_pixels_give_equal_texts(reader: TextReader) -> None:
+    image = draw("Exhibition", "RE16 TGK")
+    assert reader.read(image) == reader.read(image.copy())
+
+
+def test_a_line_at_the_seam_of_two_blocks_is_whole_and_read_once(reader: TextReader) -> None:
+    image = draw(width=2600, height=1500)
+    pen = ImageDraw.Draw(image)
+    for y in (500, 1012, 1018, 1300):
+        if y != 1012:
+            pen.text((900, y), "strawberry pharmacy delivery", "black", font(18))
+    lines = [line.text for line in reader.read(image).lines]
+    assert lines == ["strawberry pharmacy delivery"] * 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (31, 33), (4000, 20), (20, 4000)])
+def test_images_of_any_size_are_read(reader: TextReader, size: tuple[int, int]) -> None:
+    assert reader.read(Image.new("RGB", size, "gray")).lines == ()
+
+
+def test_large_images_are_scaled_down(reader: TextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rapid_reader, "MAX_PIXELS", 100_000)
+    image = draw("Pharmacy", size=64, width=1600, height=900)
+    assert rapid_reader.to_pixels(image).size <= 3 * 100_000
+    assert [line.text for line in reader.read(image).lines] == ["Pharmacy"]
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "CMYK", "I;16"])
+def test_images_of_any_mode_are_read(reader: TextReader, mode: str) -> None:
+    image = draw("Pharmacy", size=32)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
+    else:
+        image = image.convert(mode)
+    assert [line.text for line in reader.read(image).lines] == ["Pharmacy"]
+
+
+def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"^.*pip install 'clipsearch\[ocr\]'$"):
+        load_reader()
+
+
+def test_a_model_that_is_missing_is_an_error_and_not_a_download(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing is downloaded"):
+        load_reader("klingon")
+    with pytest.raises(UsageError, match=r"no \*rec\*\.onnx"):
+        load_reader(str(tmp_path))
+
+
+def test_a_folder_of_models_is_used(tmp_path: Path, reader: TextReader) -> None:
+    files = model_files.find_model_files()
+    (tmp_path / "rec.onnx").symlink_to(files.recognition)
+    own = load_reader(str(tmp_path))
+    assert own.name != reader.name
+    assert own.read(draw("Pharmacy", size=32)).lines == reader.read(draw("Pharmacy", size=32)).lines
