@@ -76,7 +76,7 @@ class Ingestion:
         self._tally = tally
         self._encoder = encoder
         self._max_pixels = max_pixels
-        self._writer = Writer(collection, tally, WRITE)
+        self._writer = Writer(collection, tally, WRITE, changes.outdated)
         # Content that is being embedded → other files with it, which wait for the vector.
         self._twins: dict[str, list[HashedFile]] = {}
         self._has_room = False

@@ -1,6 +1,6 @@
 """Write rows to the store, a batch at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from clipsearch.errors import RefusedRowsError
@@ -27,11 +27,24 @@ class Writer:
     A row that replaces another one (of a moved file) is written before the old row is deleted: in
     between both exist, never neither. An outcome counts once its row is written. A row that the
     store refuses counts as failed, and never stops the others.
+
+    The text that was read in an image follows its content before the rows are written: a kill
+    leaves at most a text that no row matches.
     """
 
-    def __init__(self, collection: Collection, tally: Tally, size: int) -> None:
-        """Write to `collection` whenever `size` rows are buffered, and count them in `tally`."""
+    def __init__(
+        self,
+        collection: Collection,
+        tally: Tally,
+        size: int,
+        outdated: Set[str] = frozenset(),
+    ) -> None:
+        """Write to `collection` whenever `size` rows are buffered, and count them in `tally`.
+
+        `outdated` are the ids of rows that may describe earlier content of their file.
+        """
         self._collection = collection
+        self._outdated = outdated
         self._tally = tally
         self._size = size
         self._writes: list[_Write] = []
@@ -61,6 +74,8 @@ class Writer:
     def flush(self) -> None:
         """Write and delete what is buffered."""
         if self._writes:
+            if contents := self._known_contents():
+                self._collection.texts.follow(contents)
             refused: list[tuple[_Write, RefusedRowsError]] = []
             accepted = 0
             for writes, error in self._upsert(tuple(self._writes)):
@@ -78,6 +93,15 @@ class Writer:
         if self._deletions:
             self._collection.delete(self._deletions)
             self._deletions = []
+
+    def _known_contents(self) -> dict[str, str]:
+        """Return the content hashes, by id, of images that may have a text, or take one over."""
+        records = (
+            write.row.record
+            for write in self._writes
+            if write.outcome != "stored" or write.row.record.id in self._outdated
+        )
+        return {record.id: record.content_hash for record in records}
 
     def _upsert(
         self, writes: Sequence[_Write]

@@ -3,9 +3,19 @@
 import unicodedata
 from pathlib import Path
 
-from clipsearch.files.paths import compose
+from clipsearch.files.paths import canonical, compose
 from clipsearch.store import Collection, filters
 from clipsearch.store.schema import decode_path
+
+
+def images_at(collection: Collection, path: Path) -> str:
+    """Return the condition of the images at a path or below it, in any spelling of its name."""
+    return filters.any_of(
+        *(
+            filters.any_of(filters.path_equals(place), filters.in_folder(place))
+            for place in stored_spellings(collection, canonical(path))
+        )
+    )
 
 
 def stored_spellings(collection: Collection, path: Path) -> list[Path]:

@@ -199,7 +199,7 @@ class Catalog:
         self._values.write({f"failure/{name}/{image_id(f.path)}": to_json(f) for f in failures})
 
     def remove_failures(self, name: str, paths: Sequence[Path]) -> None:
-        """Delete the failures of these files."""
+        """Delete the failures of these files; others are not an error."""
         self._values.delete([f"failure/{name}/{image_id(path)}" for path in paths])
 
     def failures(self, name: str) -> list[Failure]:

@@ -111,7 +111,7 @@ class Collection:
 
     def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the values of these stored fields, one of them "id", of every matching image."""
-        for entity in self._scanner.scan(condition, names, vectors=False):
+        for entity in self._scanner.scan(condition, names, vectors=EMBEDDING in names):
             yield tuple(entity[name] for name in names)
 
     def scan_rows(self, condition: str = "") -> Iterator[ImageRow]:

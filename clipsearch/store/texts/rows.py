@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from clipsearch.batching import batches
+from clipsearch.images.hashing import image_id
 from clipsearch.records import MAX_RESULTS
 from clipsearch.store import filters
 from clipsearch.store.backend import Backend
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.paging import KEYS, Scanner
 from clipsearch.store.schema import Entity
 from clipsearch.store.texts.schema import (
+    READER,
     ROW_FIELDS,
     SCHEMA,
     STATE_FIELDS,
@@ -23,6 +28,8 @@ from clipsearch.store.texts.schema import (
     to_row,
     to_state,
 )
+from clipsearch.store.turns import wait_for_turn
+from clipsearch.types import Failure
 
 WRITE_ROWS = 256
 """Rows of one write: a row may have 190 KB."""
@@ -47,6 +54,7 @@ class TextRows:
         """Make no call. `collection` is the name that users know."""
         self.milvus_name = texts_name(collection)
         self._backend = backend
+        self._catalog = Catalog(backend)
         self._scanner = Scanner(backend, self.milvus_name, PAGE_DIM)
         self._words_scanner = Scanner(backend, self.milvus_name, WORDS_DIM)
         self._is_known_to_exist = False
@@ -75,13 +83,18 @@ class TextRows:
         found = self._scanner.by_ids(ids, STATE_FIELDS, vectors=False)
         return {entity["id"]: to_state(entity) for entity in found}
 
-    def find_by_content(self, hashes: Iterable[str]) -> dict[str, TextRow]:
-        """Return one text of each content hash; contents that were not read are absent."""
+    def find_by_content(self, hashes: Iterable[str], reader: str = "") -> dict[str, TextRow]:
+        """Return one text of each content hash, by this reader if one is given.
+
+        Contents that were not read are absent.
+        """
         if not self.exist():
             return {}
         rows: dict[str, TextRow] = {}
+        by_reader = filters.text_in(READER, [reader]) if reader else ""
         for batch in batches(dict.fromkeys(hashes), KEYS // 4):
-            found = self._scanner.read_range(filters.content_in(batch), ROW_FIELDS, vectors=True)
+            condition = filters.all_of(filters.content_in(batch), by_reader)
+            found = self._scanner.read_range(condition, ROW_FIELDS, vectors=True)
             rows |= {row.content_hash: row for row in _sound_rows(found)}
         return rows
 
@@ -97,10 +110,10 @@ class TextRows:
         if self.exist():
             yield from _sound_rows(self._scanner.scan(condition, ROW_FIELDS, vectors=True))
 
-    def scan_states(self) -> Iterator[TextState]:
-        """Yield the state of every text, in no defined order."""
+    def scan_states(self, condition: str = "") -> Iterator[TextState]:
+        """Yield the state of every matching text, in no defined order."""
         if self.exist():
-            yield from map(to_state, self._scanner.scan("", STATE_FIELDS, vectors=False))
+            yield from map(to_state, self._scanner.scan(condition, STATE_FIELDS, vectors=False))
 
     def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the values of these fields, not the lines, of every matching text."""
@@ -108,20 +121,51 @@ class TextRows:
             for entity in self._words_scanner.scan(condition, names, vectors=True):
                 yield tuple(entity[name] for name in names)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other process writes, and keep others from it meanwhile."""
+        wait_for_turn(self._backend)
+        try:
+            yield
+        finally:
+            self._backend.end_writes()
+
+    def create(self) -> None:
+        """Create the collection, unless it exists."""
+        if not self.exist():
+            self._backend.create(self.milvus_name, SCHEMA, "flat")
+
     def upsert(self, rows: Sequence[TextRow]) -> None:
         """Write texts, replacing those of the same images; too long ones are cut."""
         if not rows:
             return
-        if not self.exist():
-            self._backend.create(self.milvus_name, SCHEMA, "flat")
+        self.create()
         entities = list({row.id: to_entity(row) for row in rows}.values())
         for batch in batches(entities, WRITE_ROWS):
             self._backend.upsert(self.milvus_name, batch)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete the texts of these images; unknown ids are not an error."""
+        """Delete the texts of these images, and their failures; unknown ids are not an error."""
         if ids and self.exist():
             self._backend.delete(self.milvus_name, list(dict.fromkeys(ids)))
+            deleted = set(ids)
+            paths = [failure.path for failure in self.failures()]
+            self.remove_failures([path for path in paths if image_id(path) in deleted])
+
+    def failures(self) -> list[Failure]:
+        """Return the images that could not be read, by path."""
+        return self._catalog.failures(self.milvus_name) if self.exist() else []
+
+    def add_failures(self, failures: Sequence[Failure]) -> None:
+        """Remember images that could not be read, each with its last reason only."""
+        if failures:
+            self.create()
+            self._catalog.add_failures(self.milvus_name, failures)
+
+    def remove_failures(self, paths: Sequence[Path]) -> None:
+        """Forget images that were read or removed; others are not an error."""
+        if paths:
+            self._catalog.remove_failures(self.milvus_name, paths)
 
     def flush(self) -> None:
         """Make a server seal what was written."""
@@ -129,8 +173,9 @@ class TextRows:
             self._backend.flush(self.milvus_name)
 
     def drop(self) -> None:
-        """Delete all texts."""
+        """Delete all texts and failures."""
         if self.exist():
+            self._catalog.remove_generation(self.milvus_name)
             self._backend.drop(self.milvus_name)
             self._is_known_to_exist = False
 

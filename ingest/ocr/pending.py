@@ -1,0 +1,125 @@
+"""Which images of a collection to read, and in which order."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.batching import batches
+from clipsearch.store import Collection, filters
+from clipsearch.store.schema import EMBEDDING
+from clipsearch.store.texts import TextState
+from clipsearch.textness.probe import TextnessProbe
+from clipsearch.transfer.copy_rows import id_ranges
+from ingest.ocr.options import ReadOptions
+from ingest.ocr.report import ReadTally
+
+KEYS = 256
+"""Ids in a condition for vectors: their rows are about one page of every Milvus."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """The ids of images to read, and their textness; memory is about 36 bytes for each.
+
+    `outdated` are ids of texts that are not of the present content of an image.
+    """
+
+    ids: list[NDArray[np.bytes_]] = field(default_factory=list)
+    textness: list[NDArray[np.float32]] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
+
+    def in_order(self) -> NDArray[np.bytes_]:
+        """Return the ids, those with the most textness first."""
+        if not self.ids:
+            return np.array([], dtype="S32")
+        order = np.argsort(-np.concatenate(self.textness), kind="stable")
+        return np.concatenate(self.ids)[order]
+
+
+def find_pending(
+    collection: Collection,
+    conditions: Sequence[str],
+    reader: str,
+    options: ReadOptions,
+    tally: ReadTally,
+    probe: TextnessProbe | None,
+) -> Pending:
+    """Find the images that match a condition, or all without any, and have no current text.
+
+    Without a probe all are read, in the order of their ids. Counts the others.
+    """
+    pending = Pending()
+    condition = filters.any_of(*conditions) if conditions else ""
+    for low, high in id_ranges(collection.count()):
+        in_range = filters.id_range(low, high)
+        within = filters.all_of(condition, in_range)
+        contents = dict(collection.scan_values(["id", "content_hash"], within))
+        states = {state.id: state for state in collection.texts.scan_states(in_range)}
+        if not conditions:
+            pending.outdated += _outdated(contents, states.values())
+        ids = [id_ for id_ in contents if _is_pending(id_, contents, states, reader, options)]
+        tally.unchanged += len(contents) - len(ids)
+        if not options.again:
+            read = (states[id_] for id_ in contents.keys() - set(ids))
+            tally.other_reader += sum(state.reader != reader for state in read)
+        _add(pending, collection, ids, len(contents), within, probe, options, tally)
+    return pending
+
+
+def _is_pending(
+    id_: str,
+    contents: Mapping[str, str],
+    states: Mapping[str, TextState],
+    reader: str,
+    options: ReadOptions,
+) -> bool:
+    state = states.get(id_)
+    if state is None or state.content_hash != contents[id_]:
+        return True
+    return options.again and state.reader != reader
+
+
+def _outdated(contents: Mapping[str, str], states: Iterable[TextState]) -> list[str]:
+    return [state.id for state in states if contents.get(state.id) != state.content_hash]
+
+
+def _add(
+    pending: Pending,
+    collection: Collection,
+    ids: list[str],
+    rows: int,
+    condition: str,
+    probe: TextnessProbe | None,
+    options: ReadOptions,
+    tally: ReadTally,
+) -> None:
+    """Add ids that are not skipped."""
+    if not ids:
+        return
+    scores = np.zeros(len(ids), dtype=np.float32)
+    if probe is not None:
+        found = dict(_score(collection, ids, rows, condition, probe))
+        ids = [id_ for id_ in ids if id_ in found]  # the others were deleted meanwhile
+        scores = np.array([found[id_] for id_ in ids], dtype=np.float32)
+        enough = scores >= options.min_textness
+        tally.skipped += int((~enough).sum())
+        ids = [id_ for id_, is_enough in zip(ids, enough, strict=True) if is_enough]
+        scores = scores[enough]
+    pending.ids.append(np.array(ids, dtype="S32"))
+    pending.textness.append(scores)
+
+
+def _score(
+    collection: Collection, ids: list[str], rows: int, condition: str, probe: TextnessProbe
+) -> Iterator[tuple[str, float]]:
+    """Yield the textness of images by their ids; others that match the condition may be there."""
+    if 2 * len(ids) > rows:
+        conditions = [condition]
+    else:
+        conditions = [filters.id_in(batch) for batch in batches(ids, KEYS)]
+    for part in conditions:
+        for page in batches(collection.scan_values(["id", EMBEDDING], part), KEYS):
+            vectors = np.array([vector for _, vector in page], dtype=np.float32)
+            yield from zip((id_ for id_, _ in page), map(float, probe.score(vectors)), strict=True)
