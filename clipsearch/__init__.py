@@ -18,6 +18,8 @@ that work on image files without an index:
     DuplicateGroup              images that are identical or nearly so
     FileSource, FileSelection   the image files in some paths, and which of a folder are taken
     IngestOptions, IngestReport the options and the outcome of an ingestion
+    ReadOptions, ReadReport     the options and the outcome of `Index.read_text`
+    ImageText                   the lines of text that were read in an image
     Failure                     a file that could not be used, and the reason
     classify_images             assign labels to image files; returns a ClassifyReport
     ClassifyReport, Classification, Prediction
@@ -55,12 +57,15 @@ if TYPE_CHECKING:
     from clipsearch.models.base import Encoder, ModelIdentity
     from clipsearch.models.crop import CenterCrop
     from clipsearch.models.runtime import Runtime
+    from clipsearch.ocr.image_text import ImageText
     from clipsearch.query import Filters, Near, Query, StoredImage, Term
     from clipsearch.query.near_duplicates import DuplicateGroup
     from clipsearch.records import Hit, ImageRecord
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Failure
+    from ingest.ocr.options import ReadOptions
+    from ingest.ocr.report import ReadReport
     from ingest.options import IngestOptions
     from ingest.report import IngestReport
 
@@ -82,6 +87,7 @@ __all__ = [
     "Hit",
     "Hits",
     "ImageRecord",
+    "ImageText",
     "Index",
     "IngestOptions",
     "IngestReport",
@@ -90,6 +96,8 @@ __all__ = [
     "Near",
     "Prediction",
     "Query",
+    "ReadOptions",
+    "ReadReport",
     "Runtime",
     "StoredImage",
     "TagReport",
@@ -122,6 +130,7 @@ _MODULES = {
     "Hit": "clipsearch.records",
     "Hits": "clipsearch.render.notebook",
     "ImageRecord": "clipsearch.records",
+    "ImageText": "clipsearch.ocr.image_text",
     "Index": "clipsearch.index",
     "IngestOptions": "ingest.options",
     "IngestReport": "ingest.report",
@@ -130,6 +139,8 @@ _MODULES = {
     "Near": "clipsearch.query",
     "Prediction": "clipsearch.classify.predictions",
     "Query": "clipsearch.query",
+    "ReadOptions": "ingest.ocr.options",
+    "ReadReport": "ingest.ocr.report",
     "Runtime": "clipsearch.models.runtime",
     "StoredImage": "clipsearch.query",
     "TagReport": "clipsearch.classify.tags",

@@ -26,6 +26,7 @@ from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
 from clipsearch.store import Collection
 from clipsearch.store.index.wait import wait_for_index
+from clipsearch.text_session import TextSession
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
 from ingest.dry_run import preview
@@ -37,7 +38,7 @@ from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source, open_source, plain_files
 
 
-class Index(SearchAPI, ReindexingSession, ParquetSession):
+class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession):
     """A searchable collection of images in a Milvus store.
 
     Use it from one thread at a time, and close it, best with `with`.

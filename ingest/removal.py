@@ -5,8 +5,8 @@ from pathlib import Path
 
 from clipsearch.files.paths import canonical, compose
 from clipsearch.images.hashing import image_id
-from clipsearch.query.spelling import stored_spellings
-from clipsearch.store import Collection, filters
+from clipsearch.query.spelling import images_at, stored_spellings
+from clipsearch.store import Collection
 from ingest.archives import forget_archives
 
 
@@ -19,9 +19,7 @@ def remove_images(collection: Collection, paths: Sequence[Path]) -> int:
     locations = [
         spelling for path in canonical_paths for spelling in stored_spellings(collection, path)
     ]
-    conditions = [
-        filters.any_of(filters.path_equals(path), filters.in_folder(path)) for path in locations
-    ]
+    conditions = [images_at(collection, path) for path in canonical_paths]
     ids = {image for condition in conditions for image in collection.scan_field("id", condition)}
     collection.delete(list(ids))
     forget_archives(collection, canonical_paths)

@@ -44,7 +44,7 @@ TIERS = (
     "clipsearch.model_match",
     "clipsearch.open_collection",
     "clipsearch.session clipsearch.search_api",
-    "clipsearch.parquet_session clipsearch.reindexing",
+    "clipsearch.parquet_session clipsearch.reindexing clipsearch.text_session",
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.daemon.__main__",

@@ -44,6 +44,11 @@ recall = click.option(
     help="Share of the nearest images that searches of a new collection are to find.  "
     "[default: 0.98]",
 )
+ocr_model = click.option(
+    "--ocr-model",
+    metavar="NAME|FOLDER",
+    help="Model that recognizes text.  [default: the one that comes with the extra ocr]",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": "Ingest sample images and search them by text, by image, and by both.",
     "ingest": "Add the images in folders and files to a collection.",
     "watch": "Keep a collection current: ingest folders and files, then what changes in them.",
+    "read": "Read the text in the images of a collection, so that it can be searched.",
     "query": "Find images by text, by image, or by both.",
     "similar": "Find the images most similar to an image.",
     "classify": "Assign labels to images, without training (zero-shot classification).",
