@@ -48,19 +48,37 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SaysMatch:
+    """A line of text in an image that shows words of a query.
+
+    `text` is the line as it was read. `box` has the corners x1, y1, … x4, y4 of the line as
+    fractions of the width and height of the upright image, clockwise from where the text starts.
+    `match` is "word", "prefix" or "infix" (a part of a longer word), "split" (a space more or less)
+    or "similar" (a character that readers confuse with another); of several words the weakest.
+    """
+
+    text: str
+    box: tuple[float, float, float, float, float, float, float, float]
+    match: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A search result, best first.
 
     `score` is the cosine similarity, -1..1, comparable within one model only. `z` is the number of
     standard deviations by which the score exceeds that of the collection's median image for this
     query, so it is comparable across models; None if the collection is too small. `textness` is
-    how much text the image shows, 0..1; None if the query did not request it.
+    how much text the image shows, 0..1; None if the query did not request it. `says` are the
+    lines with the words of `Query.says`. A query of such words alone has no cosine: `score` then is
+    the quality of the match, 0..1.
     """
 
     record: ImageRecord
     score: float
     z: float | None = None
     textness: float | None = None
+    says: tuple[SaysMatch, ...] = ()
 
     @property
     def id(self) -> str:

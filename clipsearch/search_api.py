@@ -22,6 +22,7 @@ class SearchAPI(ABC):
         text: str | None = None,
         *,
         image: ImageInput | None = None,
+        says: str | None = None,
         weights: tuple[float, float] = (1.0, 1.0),
         limit: int = 10,
         offset: int = 0,
@@ -34,6 +35,7 @@ class SearchAPI(ABC):
     ) -> Hits:
         """Find the images nearest to a text, an image, or their weighted sum, best first.
 
+        With `says`, alone or with these, only the images that show all of its words or "phrases".
         `image` is a path, a URL, `id:…`, or an image in memory (see `Term`). `weights` are those of
         text and image. See `Query` for the other options and the errors, and `search_many` for more
         than two terms.
@@ -48,6 +50,7 @@ class SearchAPI(ABC):
             exclude_images=exclude_images,
             textness=textness,
             max_textness=max_textness,
+            says=says,
         )
         return self.search_many([query])[0]
 

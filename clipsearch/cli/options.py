@@ -151,6 +151,13 @@ textness = add_options(
     ),
 )
 
+says = click.option(
+    "--says",
+    metavar="WORDS",
+    help="Only images that show all these words, or phrases in quotes: 'receipt \"new york\"'. "
+    "`clipsearch read` reads the images.",
+)
+
 _location = click.option(
     "--uri",
     envvar="CLIPSEARCH_URI",

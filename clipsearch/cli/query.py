@@ -36,6 +36,7 @@ from clipsearch.query.query import TextnessScale
     type=float,
     help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket.",
 )
+@options.says
 @options.textness
 @options.query_max_pixels
 @allow_private_option
@@ -53,6 +54,7 @@ def query(
     offset: int,
     min_score: float | None,
     min_z: float | None,
+    says: str | None,
     textness: TextnessScale | None,
     max_textness: float | None,
     max_pixels: int | None,
@@ -78,6 +80,8 @@ def query(
     clipsearch query house + ./lake.jpg - people
     clipsearch query apple --textness -1
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
+    clipsearch query receipt --says ikea
+    clipsearch query --says '"RE16 TGK"'
     """
     output_options = Output(**{field.name: rest.pop(field.name) for field in fields(Output)})
     terms = parse(words) + tuple(image_term(image) for image in images)
@@ -93,11 +97,12 @@ def query(
         textness=textness,
         max_textness=max_textness,
         max_pixels=max_pixels,
+        says=says,
     )
     with as_files(terms, allow_private=allow_private) as located:
         search_and_show(
             replace(search_query, terms=located),
             output_options,
-            title=" ".join(words) or " + ".join(images),
+            title=" ".join(words) or " + ".join(images) or f"says {says}",
             target=Target(uri, token, collection, runtime, consistency),
         )

@@ -15,7 +15,7 @@ from clipsearch.files.paths import expand_user, is_folder
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Query, Term
 from clipsearch.query.filters import NO_FILTERS
-from clipsearch.query.response import SearchResponse
+from clipsearch.query.response import Said, SearchResponse
 from clipsearch.records import Hit
 from clipsearch.uri import parse_uri
 
@@ -63,6 +63,8 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
     images = [term.content for term in query.terms if isinstance(term.content, Path)]
     for warning in response.warnings:
         note(warning)
+    for said in response.said:
+        note(_said_note(said))
     show(
         response.hits,
         options,
@@ -77,6 +79,14 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
         from clipsearch.daemon.process import start_if_enabled
 
         start_if_enabled(target.uri, target.token, target.collection, target.runtime)
+
+
+def _said_note(said: Said) -> str:
+    """Name the option that finds the images that show a text."""
+    import shlex
+
+    images = "1 image says" if said.images == 1 else f"{said.images:,} images say"
+    return f"{images} {said.words!r}: --says {shlex.quote(said.words)}"
 
 
 def _located(term: Term) -> Term:
@@ -117,7 +127,9 @@ def _search_here(
         create=False,
         preload=any(isinstance(term.content, str) for term in query.terms),
         daemon=may_use_daemon,
-        single_query=query.filters == NO_FILTERS and not query.exclude_images,
+        single_query=query.filters == NO_FILTERS
+        and not query.exclude_images
+        and query.says is None,
         consistency=target.consistency,
         **target.runtime.options(),
     ) as session:

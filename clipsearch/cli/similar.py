@@ -19,6 +19,7 @@ from clipsearch.query.query import TextnessScale
 @click.command()
 @click.argument("image", metavar="IMAGE")
 @options.limit
+@options.says
 @options.textness
 @options.query_max_pixels
 @allow_private_option
@@ -30,6 +31,7 @@ def similar(
     *,
     image: str,
     limit: int,
+    says: str | None,
     textness: TextnessScale | None,
     max_textness: float | None,
     max_pixels: int | None,
@@ -57,6 +59,7 @@ def similar(
         textness=textness,
         max_textness=max_textness,
         max_pixels=max_pixels,
+        says=says,
     )
     with as_files(query.terms, allow_private=allow_private) as terms:
         search_and_show(

@@ -9,6 +9,7 @@ from clipsearch import arguments
 from clipsearch.errors import UsageError
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.parser import StoredImage, Term
+from clipsearch.says.parser import parse_says
 
 TextnessScale: TypeAlias = float | Literal["off"]
 """How much text to favor: below 0 for less, above 0 for more; "off" makes text irrelevant."""
@@ -24,12 +25,14 @@ class Query:
     - `textness`: favor images with less text (below 0) or more (above 0), typically -2 to 2; "off"
       ignores text.
     - `max_textness`: 0..1, leave out images that show more text and fill the limit with others.
+    - `says`: words that must be written in the images, such as `ikea "new york"`; without terms
+      the best matches come first. Images are read by `clipsearch read`.
     - `max_pixels`: of the files of image queries; None means the limit of `decode`.
 
     A text, an image or a path in `terms`, or in place of them, is a term of weight 1. Numbers may
-    be those of numpy. Raises UsageError if there is no term, the limit is below 1, the offset is
-    negative, offset + limit exceeds 16,384, a threshold or scale is not a finite number, or
-    `max_textness` is not from 0 to 1.
+    be those of numpy. Raises UsageError if there are neither terms nor `says`, the limit is
+    below 1, the offset is negative, offset + limit exceeds 16,384, a threshold or scale is not a
+    finite number or is given without terms, or `max_textness` is not from 0 to 1.
     """
 
     terms: tuple[Term, ...]
@@ -42,6 +45,7 @@ class Query:
     textness: TextnessScale | None = None
     max_textness: float | None = None
     max_pixels: int | None = None
+    says: str | None = None
 
     def __post_init__(self) -> None:
         limit, offset = arguments.page(self.limit, self.offset)
@@ -63,10 +67,23 @@ class Query:
             values["max_pixels"] = arguments.integer("limit of pixels", self.max_pixels)
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)
-        if not self.terms:
+        if self.says is not None:
+            self._check_says(self.says)
+        elif not self.terms:
             raise UsageError("the query is empty: give a text, an image, or both")
         if not isinstance(self.filters, Filters):
             raise UsageError(f"filters must be Filters(…), not {arguments.show(self.filters)}")
+
+    def _check_says(self, says: str) -> None:
+        parse_says(arguments.text("says", says))
+        if self.max_textness is not None:
+            raise UsageError(
+                "a limit of textness leaves out images with words: use it without says"
+            )
+        needs_terms = {"min_score": self.min_score, "min_z": self.min_z, "textness": self.textness}
+        for name, value in needs_terms.items():
+            if value is not None and not self.terms:
+                raise UsageError(f"{name} is about the likeness to a text or an image: give one")
 
 
 def _as_terms(terms: Any) -> tuple[Term, ...]:

@@ -194,4 +194,5 @@ _QUERY_FIELDS: dict[str, Reader] = {
     "textness": _read_textness,
     "max_textness": _number,
     "max_pixels": _integer,
+    "says": _text,
 }

@@ -5,18 +5,27 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from clipsearch.records import Hit, ImageRecord
+from clipsearch.records import Hit, ImageRecord, SaysMatch
 from clipsearch.remote_path import locate
 
 _RECORD_FIELDS = tuple(field.name for field in fields(ImageRecord))
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Words of a text query, and how many images show them."""
+
+    words: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResponse:
     """The hits of a query, best first; the model's name; the time it took in milliseconds.
 
-    `warnings` are sentences about what the model ignores of the texts; `reasons` say why there are
-    no hits.
+    `warnings` are sentences about what the model ignores of the texts, and about images that were
+    not read; `reasons` say why there are no hits. `said` are texts of the query that are written in
+    images, if that is known without delay.
     """
 
     hits: Sequence[Hit]
@@ -24,6 +33,7 @@ class SearchResponse:
     took_ms: float
     warnings: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    said: Sequence[Said] = ()
 
 
 def response_json(response: SearchResponse) -> dict[str, Any]:
@@ -35,6 +45,7 @@ def response_json(response: SearchResponse) -> dict[str, Any]:
         "took_ms": response.took_ms,
         "warnings": list(response.warnings),
         "reasons": list(response.reasons),
+        "said": [{"words": said.words, "images": said.images} for said in response.said],
     }
 
 
@@ -47,6 +58,7 @@ def parse_response(values: Mapping[str, Any]) -> SearchResponse:
         values["took_ms"],
         tuple(values["warnings"]),
         tuple(values["reasons"]),
+        tuple(Said(said["words"], said["images"]) for said in values["said"]),
     )
 
 
@@ -72,12 +84,25 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "latitude": record.latitude,
         "longitude": record.longitude,
         "metadata": dict(record.metadata),
+        "says": says_json(hit),
     }
+
+
+def says_json(hit: Hit) -> list[dict[str, Any]]:
+    """Return the lines of an image with the words of the query as JSON."""
+    return [
+        {"text": line.text, "box": [round(edge, 5) for edge in line.box], "match": line.match}
+        for line in hit.says
+    ]
 
 
 def parse_hit(values: Mapping[str, Any]) -> Hit:
     """Return the hit of a JSON object, whatever other fields it has."""
-    return Hit(parse_record(values), values["score"], values["z"], values["textness"])
+    says = tuple(
+        SaysMatch(line["text"], tuple(line["box"]), line["match"])
+        for line in values.get("says", ())  # servers of older versions have none
+    )
+    return Hit(parse_record(values), values["score"], values["z"], values["textness"], says)
 
 
 def parse_record(values: Mapping[str, Any]) -> ImageRecord:

@@ -20,6 +20,8 @@ from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
 from clipsearch.query.response import SearchResponse
+from clipsearch.query.said import find_said, says_reasons, says_warnings
+from clipsearch.query.says_search import search_says
 from clipsearch.query.textness_filter import (
     scan_with_max_textness,
     search_with_max_textness,
@@ -40,22 +42,19 @@ def search(
     queries: Sequence[Query], encoder: Callable[[], Encoder], collection: Collection
 ) -> list[list[Hit]]:
     """The hits of each query, in order; queries with equal filters and limits share a search."""
-    vectors = embed_queries(
-        [query.terms for query in queries],
-        encoder,
-        collection,
-        max_pixels=max((query.max_pixels or MAX_PIXELS for query in queries), default=MAX_PIXELS),
-    )
     textness = Textness(collection, encoder)
-    vectors = [
-        steer(vector, textness.probe().bias, query.textness) if query.textness else vector
-        for vector, query in zip(vectors, queries, strict=True)
-    ]
-    results = _search_all(queries, vectors, textness)
+    with_terms = [query for query in queries if query.terms]
+    vectors = _embed(with_terms, encoder, textness)
     backgrounds = score_backgrounds(collection, np.stack(vectors)) if vectors else []
+    embedded = iter(zip(vectors, backgrounds, strict=True))
+    inputs = [(query, *(next(embedded) if query.terms else (None, None))) for query in queries]
+    plain = [(query, vector) for query, vector, _ in inputs if query.says is None]
+    results = iter(_search_all(plain, textness))
     passing = [
-        _apply_thresholds(hits, query, background)
-        for hits, query, background in zip(results, queries, backgrounds, strict=True)
+        _apply_thresholds(next(results), query, background)
+        if query.says is None
+        else search_says(query, collection, _select(query, collection), vector, background)
+        for query, vector, background in inputs
     ]
     return _add_textness(passing, queries, textness)
 
@@ -76,10 +75,31 @@ def respond(query: Query, encoder: Callable[[], Encoder], collection: Collection
     if not hits:
         _require_known_tags(query.filters.tags, collection)
         reasons = explain_empty_result(query, search_again, collection)
+        reasons = [*says_reasons(query, collection), *reasons]
     texts = query_texts([query])
-    warnings = text_warnings(load(), texts) if texts else []
+    warnings = [
+        *(text_warnings(load(), texts) if texts else []),
+        *says_warnings(query, hits, collection),
+    ]
+    said = find_said(query, collection)
     milliseconds = 1000 * (time.perf_counter() - started)
-    return SearchResponse(hits, collection.info.model.name, milliseconds, warnings, reasons)
+    return SearchResponse(hits, collection.info.model.name, milliseconds, warnings, reasons, said)
+
+
+def _embed(
+    queries: Sequence[Query], encoder: Callable[[], Encoder], textness: Textness
+) -> list[Vectors]:
+    """The (d,) vector of each query, turned by its textness."""
+    vectors = embed_queries(
+        [query.terms for query in queries],
+        encoder,
+        textness.collection,
+        max_pixels=max((query.max_pixels or MAX_PIXELS for query in queries), default=MAX_PIXELS),
+    )
+    return [
+        steer(vector, textness.probe().bias, query.textness) if query.textness else vector
+        for vector, query in zip(vectors, queries, strict=True)
+    ]
 
 
 def query_texts(queries: Sequence[Query]) -> list[str]:
@@ -112,25 +132,23 @@ def _require_known_tags(tags: Sequence[str], collection: Collection) -> None:
             )
 
 
-def _search_all(
-    queries: Sequence[Query], vectors: Sequence[Vectors], textness: Textness
-) -> list[list[Hit]]:
-    """The hits of each query before thresholds."""
+def _search_all(inputs: Sequence[tuple[Query, Vectors]], textness: Textness) -> list[list[Hit]]:
+    """The hits of each query and its vector before thresholds."""
     results: dict[int, list[Hit]] = {}
     groups: defaultdict[tuple[Selection, int, int], list[int]] = defaultdict(list)
-    for position, query in enumerate(queries):
+    for position, (query, vector) in enumerate(inputs):
         selection = _select(query, textness.collection)
         if query.max_textness is None:
             groups[selection, query.limit, query.offset].append(position)
         else:
             results[position] = _search_max_textness(
-                query.max_textness, query, vectors[position], selection, textness
+                query.max_textness, query, vector, selection, textness
             )
     for (selection, limit, offset), positions in groups.items():
-        stack = np.stack([vectors[position] for position in positions])
+        stack = np.stack([inputs[position][1] for position in positions])
         hits = _search(textness.collection, stack, limit, offset, selection)
         results.update(zip(positions, hits, strict=True))
-    return [results[position] for position in range(len(queries))]
+    return [results[position] for position in range(len(inputs))]
 
 
 def _apply_thresholds(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from clipsearch.query.response import says_json
 from clipsearch.records import Hit
 
 if TYPE_CHECKING:  # a query through the daemon prints hits without numpy
@@ -36,7 +37,8 @@ CLASSIFICATION_FIELDS = ("path", "label", "rank", "prediction", "probability")
 def hit_json(hit: Hit, warnings: Sequence[str] = (), *, missing: bool = False) -> str:
     r"""The `HIT_FIELDS`, `textness`, `tags`, `missing`, `warnings` as one line of ASCII JSON.
 
-    `metadata` follows if the image has any. Unknown values are null; `taken_at` is in ISO 8601.
+    `metadata` follows if the image has any, and `says` in a search for words: the text, box and
+    match of each line, see `SaysMatch`. Unknown values are null; `taken_at` is in ISO 8601.
     `warnings` are those of the query. A byte of the path that is not UTF-8 is written as
     `\udcXX`: `os.fsencode(json.loads(line)["path"])` returns the exact path. No newline at the end.
     """
@@ -45,6 +47,8 @@ def hit_json(hit: Hit, warnings: Sequence[str] = (), *, missing: bool = False) -
     values["tags"] = hit.record.tags
     if hit.record.metadata:
         values["metadata"] = dict(hit.record.metadata)
+    if hit.says:
+        values["says"] = says_json(hit)
     values["missing"] = missing
     values["warnings"] = list(warnings)
     return json.dumps(values, allow_nan=False)
@@ -53,14 +57,20 @@ def hit_json(hit: Hit, warnings: Sequence[str] = (), *, missing: bool = False) -
 def hits_csv(hits: Sequence[Hit]) -> str:
     r"""A header, then one line per hit with the `HIT_FIELDS`; unknown values are empty.
 
-    A textness column follows if any hit has a value. A byte of a path that is not UTF-8 is written
+    A textness column follows if any hit has a value, then in a search for words a column `says` of
+    JSON, as in `hit_json`. A byte of a path that is not UTF-8 is written
     as the six characters `\udcXX`; `hit_paths` writes such paths exactly.
     """
     has_textness = any(hit.textness is not None for hit in hits)
-    rows: list[tuple[object, ...]] = [(*HIT_FIELDS, "textness") if has_textness else HIT_FIELDS]
+    has_says = any(hit.says for hit in hits)
+    optional = [("textness", has_textness), ("says", has_says)]
+    header = (*HIT_FIELDS, *(name for name, is_present in optional if is_present))
+    rows: list[tuple[object, ...]] = [header]
     for hit in hits:
         textness = None if hit.textness is None else round(hit.textness, 4)
-        rows.append((*_hit_values(hit), textness) if has_textness else _hit_values(hit))
+        says = json.dumps(says_json(hit)) if has_says else ""
+        values = zip((textness, says), (has_textness, has_says), strict=True)
+        rows.append((*_hit_values(hit), *(value for value, is_present in values if is_present)))
     return _csv(rows)
 
 

@@ -15,6 +15,7 @@ from clipsearch.render.display_text import display_path, display_width, pad, sho
 
 NO_LABEL = "none of these"
 MISSING = "  (missing)"
+MAX_LINES = 3  # of the text of one image
 MIN_PATH_WIDTH = 16  # columns; in a narrower terminal the lines wrap
 
 
@@ -30,7 +31,8 @@ def hits_table(
 
     Ranks count from `start`. `width` is the terminal's width in columns: longer paths lose their
     middle; None keeps them complete. Paths in `missing` are marked. The columns z and textness are
-    left out if no hit has a value. The last line does not end in a newline.
+    left out if no hit has a value. In a search for words, the lines that show them follow each
+    path. The last line does not end in a newline.
     """
     if not hits:
         return ""
@@ -46,16 +48,30 @@ def hits_table(
     rows = [("#", "score", "z", "text"), *numbers]
     columns = [column for column in range(4) if column < 2 or any(row[column] for row in numbers)]
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
-    path_width = _path_width(width, sum(widths.values()) + 2 * len(widths))
+    indent = sum(widths.values()) + 2 * len(widths)
+    path_width = _path_width(width, indent)
     paths = ["path"]
     for hit in hits:
         mark = MISSING if hit.path in missing else ""
         fitting = path_width and max(MIN_PATH_WIDTH, path_width - len(mark))
-        paths.append(_fit_path(hit.path, relative_to, fitting) + mark)
+        path = _fit_path(hit.path, relative_to, fitting) + mark
+        says = "\n" + " " * indent + _says_text(hit, path_width) if hit.says else ""
+        paths.append(path + says)
     return "\n".join(
         "".join(row[column].rjust(widths[column]) + "  " for column in columns) + path
         for row, path in zip(rows, paths, strict=True)
     )
+
+
+def _says_text(hit: Hit, width: int | None) -> str:
+    """The first lines with the words, with the kind of match unless these are whole words."""
+    lines = [
+        f'"{escape_control(line.text)}"' + ("" if line.match == "word" else f" ({line.match})")
+        for line in hit.says[:MAX_LINES]
+    ]
+    more = len(hit.says) - MAX_LINES
+    text = ", ".join(lines) + (f" and {more} more" if more > 0 else "")
+    return shorten(text, lambda part: width is None or display_width(part) <= width)
 
 
 def classifications_table(

@@ -21,6 +21,8 @@ from clipsearch.store.texts.schema import (
     ROW_FIELDS,
     SCHEMA,
     STATE_FIELDS,
+    TEXT,
+    WRITTEN_AT,
     TextRow,
     TextState,
     texts_name,
@@ -58,6 +60,11 @@ class TextRows:
         self._scanner = Scanner(backend, self.milvus_name, PAGE_DIM)
         self._words_scanner = Scanner(backend, self.milvus_name, WORDS_DIM)
         self._is_known_to_exist = False
+
+    @property
+    def store(self) -> tuple[str, Path | None]:
+        """The URI of the store, and its file if it is local."""
+        return self._backend.uri, self._backend.path
 
     def exist(self) -> bool:
         """Tell whether any text was ever stored."""
@@ -134,6 +141,18 @@ class TextRows:
         """Create the collection, unless it exists."""
         if not self.exist():
             self._backend.create(self.milvus_name, SCHEMA, "flat")
+
+    def scan_words(
+        self, *, after: int | None = None, ids: Sequence[str] = ()
+    ) -> Iterator[tuple[str, int, str]]:
+        """Yield id, time of writing and text in search form, of all or only some texts.
+
+        Those written after a time, in ns, or those of at most KEYS images.
+        """
+        condition = "" if after is None else f"{WRITTEN_AT} > {after}"
+        if ids:
+            condition = filters.id_in(ids)
+        yield from self.scan_values(("id", WRITTEN_AT, TEXT), condition)
 
     def upsert(self, rows: Sequence[TextRow]) -> None:
         """Write texts, replacing those of the same images; too long ones are cut."""

@@ -1,0 +1,1 @@
+"""Searching for words that are written in images: parsing, matching and finding."""
