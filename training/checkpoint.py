@@ -1,7 +1,8 @@
 """Training checkpoints, written atomically, and hashes of the tensors they depend on."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,20 @@ import torch
 from torch import Tensor
 
 from clipsearch.cache import atomic_write
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where two runs need two caches
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait until no other run writes `path`, and keep others waiting; a kill ends the lock."""
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

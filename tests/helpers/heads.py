@@ -6,6 +6,7 @@ import torch
 from training.data.class_names import ClassTexts
 from training.data.corpus import CaptionedSet, Corpus, NamedSet
 from training.data.features import ImageFeatures
+from training.data.hard_negatives import KINDS, NO_TEXT
 from training.data.views import VIEWS
 from training.heads.model import PLACES, ImageHead, Places, Sizes, TextHead
 from training.heads.train import Heads, Recipe
@@ -23,11 +24,15 @@ def small_seen() -> ImageFeatures:
 
 
 def small_corpus() -> Corpus:
-    """Six images with five captions each, and two with a name."""
-    sentences = torch.nn.functional.normalize(torch.randn(8, 5, 384), dim=2)
+    """Six images with five captions each, of which two have hard negatives, and two with a name."""
+    sentences = torch.nn.functional.normalize(torch.randn(10, 5, 384), dim=2)
     seen = small_seen()
-    told = CaptionedSet(seen, range(6), sentences[:6], repeat=2)
-    return Corpus([told], [NamedSet(seen, [6, 7], sentences[6:, 0], [0, 1])])
+    wrong = torch.full((6, 5, len(KINDS)), NO_TEXT)
+    wrong[2, 1, 0], wrong[5, 4, 2] = 0, 1
+    told = CaptionedSet(seen, range(6), sentences[:6], repeat=2, negatives=wrong)
+    return Corpus(
+        [told], [NamedSet(seen, [6, 7], sentences[6:8, 0], [0, 1])], sentences[8:, 0].contiguous()
+    )
 
 
 def small_heads() -> Heads:

@@ -18,11 +18,18 @@ from tests.helpers.heads import (  # noqa: E402
     some_words,
 )
 from training.data.dataset import trial_rows  # noqa: E402
-from training.data.hard_negatives import KINDS, balanced, make_negative  # noqa: E402
+from training.data.hard_negatives import (  # noqa: E402
+    KINDS,
+    MIRRORED,
+    NO_TEXT,
+    balanced,
+    make_negative,
+    negative_ids,
+)
 from training.data.sources import CaptionedImage, own_captioned  # noqa: E402
 from training.heads.cca_init import fit_cca  # noqa: E402
 from training.heads.fusion import principal  # noqa: E402
-from training.heads.losses import contrastive, family_shares  # noqa: E402
+from training.heads.losses import contrastive, family_shares, ranked  # noqa: E402
 from training.heads.model import PLACES, Places  # noqa: E402
 from training.heads.noise import cutout, feature_noise  # noqa: E402
 from training.heads.train import train  # noqa: E402
@@ -141,11 +148,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         (
             "A Black and white dog",
             "color",
-            r"a (?P<new>\w+) and white dog|a black and (?P<also>\w+) dog",
+            r"an? (?P<new>\w+) and white dog|a black and (?P<also>\w+) dog",
         ),
-        ("a gray cat, greyish", "color", r"a (?P<new>\w+) cat, greyish"),
+        ("a gray cat, greyish", "color", r"an? (?P<new>\w+) cat, greyish"),
         ("Two cats, upset", "count", r"(?P<new>three|four|five|six) cats, upset"),
         ("a cat in front of a door", "relation", r"a cat (?P<new>behind) a door"),
+        ("an orange cat", "color", r"a (?P<new>\w+) cat"),
+        ("a young dog", "person", r"an (?P<new>old) dog"),
+        ("the man rides", "person", r"the (?P<new>woman|boy) rides"),
     ],
 )
 def test_a_hard_negative_differs_in_one_word(caption: str, kind: str, pattern: str) -> None:
@@ -163,6 +173,45 @@ def test_a_caption_without_a_matching_word_has_no_hard_negative() -> None:
     draw = np.random.default_rng(0)
     assert all(make_negative("a cat", kind, draw) is None for kind in KINDS)
     assert make_negative("a blackbird, upset", "color", draw) is None
+
+
+def test_a_pronoun_that_tells_the_person_has_no_hard_negative() -> None:
+    draw = np.random.default_rng(0)
+    assert make_negative("a man walks his dog", "person", draw) is None
+
+
+def test_ids_of_negatives_point_to_their_captions() -> None:
+    captions = ["a red car", "a blue car", "a cat", "a dog on the left", "a dog on the right"] * 9
+    ids, texts = negative_ids(captions)
+    assert ids.shape == (45, len(KINDS))
+    assert len(set(texts)) == len(texts)
+    color, relation = list(KINDS).index("color"), list(KINDS).index("relation")
+    for caption, row in zip(captions, ids, strict=True):
+        if row[color] != NO_TEXT:
+            assert {caption, texts[row[color]]} == {"a red car", "a blue car"}
+    assert (ids[:, color] != NO_TEXT).sum() >= 2
+    assert {"left", "right"} <= MIRRORED
+    assert (ids[:, relation] == NO_TEXT).all()  # a mirrored view shows the other one
+
+
+def test_ranked_loss_is_low_if_the_own_text_is_nearer() -> None:
+    images, own = torch.eye(3), torch.eye(3)
+    scale = torch.tensor(20.0)
+    assert ranked(images, own, own.roll(1, 0), scale) < 1e-6
+    assert ranked(images, own.roll(1, 0), own, scale) == pytest.approx(20)
+    assert ranked(images, own, own, scale) == pytest.approx(np.log(2))
+    assert ranked(images[:0], own[:0], own[:0], scale) == 0
+
+
+def test_a_batch_names_the_captions_of_its_negatives() -> None:
+    corpus = small_corpus()
+    order = corpus.order(np.random.default_rng(0))
+    batch = corpus.batch(order, 2, np.random.default_rng(0))
+    assert len(batch.wrong) == 4  # two of them, and each image twice
+    assert sorted(batch.kinds.tolist()) == [0, 0, 2, 2]
+    for place, kind in zip(batch.wronged.tolist(), batch.kinds.tolist(), strict=True):
+        image, caption = divmod(place, 5)
+        assert (int(batch.owners[image]), caption) == {0: (2, 1), 2: (5, 4)}[kind]
 
 
 def test_balanced_negatives_have_both_directions_equally_often() -> None:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from clipsearch.models.pocket.query_words import ALPHABET, letter_ids, query_arrays  # noqa: E402
 from training.data.sources import fingerprint  # noqa: E402
-from training.packing.build import load_reading_heads  # noqa: E402
+from training.packing.trained import load_reading_heads  # noqa: E402
 from training.reading.canvas import EMPTY, GRID, Canvas, CanvasFactory  # noqa: E402
 from training.reading.fonts import FontSet, find_faces  # noqa: E402
 from training.reading.model import (  # noqa: E402

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from training.checkpoint import digest
 from training.data.features import ImageFeatures
+from training.data.hard_negatives import NO_TEXT
 from training.data.views import VIEWS
 
 
@@ -19,13 +20,15 @@ class CaptionedSet:
     """Images `rows` of `features`, and their sentence vectors (images, captions, 384).
 
     Here and below, sentence vectors may be replaced by text ids without the last axis, which
-    `late_layers` encodes. `repeat` is how often each image appears in an epoch.
+    `late_layers` encodes. `repeat` is how often each image appears in an epoch. `negatives`
+    (images, captions, kinds) are rows of the corpus' wrong texts: `hard_negatives.negative_ids`.
     """
 
     features: ImageFeatures
     rows: Sequence[int]
     sentences: Tensor
     repeat: int = 1
+    negatives: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Batch(NamedTuple):
     """Places (n, 49, channels) float16 and pooled (n, 1280) of captioned, then named images.
 
     `sentences` (k, captions, 384) belong to the first k images, `names` (n - k, 384) with `keys`
-    (n - k,) to the others. `owners` (k,) is equal for copies of one image.
+    (n - k,) to the others. `owners` (k,) is equal for copies of one image. `wrong` (m, 384) are
+    hard negatives of the captions `wronged` (m,), counted over the batch, of kind `kinds` (m,).
     """
 
     places: Tensor
@@ -54,13 +58,23 @@ class Batch(NamedTuple):
     owners: Tensor
     names: Tensor
     keys: Tensor
+    wrong: Tensor
+    wronged: Tensor
+    kinds: Tensor
 
 
 class Corpus:
     """All training images; `batch` draws a random view of each."""
 
-    def __init__(self, captioned: Sequence[CaptionedSet], named: Sequence[NamedSet]) -> None:
+    def __init__(
+        self,
+        captioned: Sequence[CaptionedSet],
+        named: Sequence[NamedSet],
+        wrong_texts: Tensor | None = None,
+    ) -> None:
+        """Take sets, and the wrong texts (k, 384) that `CaptionedSet.negatives` point to."""
         self._captioned, self._named = captioned, named
+        self._wrong = torch.empty(0) if wrong_texts is None else wrong_texts
         self._items = np.array(
             [
                 (group, row)
@@ -78,7 +92,9 @@ class Corpus:
         parts: list[CaptionedSet | NamedSet] = [*self._captioned, *self._named]
         rows = torch.tensor([row for part in parts for row in part.rows])
         texts = [part.sentences for part in parts]
-        return digest([torch.from_numpy(self._items), torch.from_numpy(self._extra), rows, *texts])
+        wrong = [part.negatives for part in self._captioned if part.negatives is not None]
+        items = [torch.from_numpy(self._items), torch.from_numpy(self._extra)]
+        return digest([*items, rows, *texts, *wrong, self._wrong])
 
     def steps(self, size: int) -> int:
         """Return the number of batches of `size` captioned images in an epoch."""
@@ -111,4 +127,14 @@ class Corpus:
             torch.from_numpy(items[:, 0] * 10_000_000 + items[:, 1]),
             torch.stack([self._named[g].sentences[r] for g, r in others]),
             torch.tensor([self._named[g].keys[r] for g, r in others]),
+            *self._negatives(items),
         )
+
+    def _negatives(self, items: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        if not len(self._wrong):
+            return self._wrong, torch.empty(0, dtype=torch.int64), torch.empty(0)
+        parts = [self._captioned[g].negatives for g, _ in items]
+        ids = torch.stack([p[r] for p, (_, r) in zip(parts, items, strict=True) if p is not None])
+        ids = ids.flatten(0, 1)  # (captions, kinds)
+        captions, kinds = (ids != NO_TEXT).nonzero(as_tuple=True)
+        return self._wrong[ids[captions, kinds]], captions, kinds

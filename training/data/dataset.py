@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from training.data.class_names import ClassNames, ClassTexts, embed_class_names, prompt_for
 from training.data.corpus import CaptionedSet, Corpus, NamedSet
 from training.data.features import FeatureExtractor, ImageFeatures
+from training.data.hard_negatives import negative_ids
 from training.data.sources import CaptionedImage, own_captioned, read_captioned
 
 CAPTIONS = 5  # per image, in every batch; images with fewer repeat theirs
@@ -25,10 +27,12 @@ class CaptionedImages:
 
     features: ImageFeatures
     rows: Sequence[CaptionedImage]
-    sentences: Tensor  # (n, CAPTIONS, 384), or (n, 0, 384) without captions
+    sentences: Tensor  # (n, CAPTIONS, 384)
+    negatives: Tensor  # (n, CAPTIONS, kinds), rows of `Dataset.wrong`
 
     def captioned(self, rows: Sequence[int], repeat: int = 1) -> CaptionedSet:
-        return CaptionedSet(self.features, rows, self.sentences[list(rows)], repeat)
+        at = list(rows)
+        return CaptionedSet(self.features, rows, self.sentences[at], repeat, self.negatives[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ class LabeledImages:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All images under `data`, and ImageNet's class texts. `others` are only trained on."""
+    """All images under `data`, and ImageNet's class texts. `others` are only trained on.
+
+    `wrong` (k, 384) are hard negatives of the captions.
+    """
 
     flickr: CaptionedImages
     coco: CaptionedImages
@@ -57,6 +64,7 @@ class Dataset:
     grocery: LabeledImages
     objects: LabeledImages
     words: ClassTexts
+    wrong: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +86,11 @@ def load_dataset(
     (n, …, 384).
     """
 
-    def images(rows: Sequence[CaptionedImage]) -> CaptionedImages:
-        texts = [row.captions[i % len(row.captions)] for row in rows for i in range(CAPTIONS)]
-        sentences = towers.sentences(texts).unflatten(0, (len(rows), CAPTIONS))
-        return CaptionedImages(towers.images([row.path for row in rows]), rows, sentences)
+    def images(rows: Sequence[CaptionedImage], ids: Tensor) -> CaptionedImages:
+        sentences = towers.sentences(captions(rows)).unflatten(0, (len(rows), CAPTIONS))
+        negatives = ids.unflatten(0, (len(rows), CAPTIONS))
+        features = towers.images([row.path for row in rows])
+        return CaptionedImages(features, rows, sentences, negatives)
 
     def labelled(
         paths: Sequence[Path], labels: Sequence[str], texts: Sequence[str]
@@ -94,19 +103,32 @@ def load_dataset(
     object_names = [path.parent.name.replace("_", " ").lower() for path in objects]
     grocery = sorted((data / "grocery").glob("*/*"))
     goods = [p.parent.name.replace("_", " ").replace("-", " ").lower() for p in grocery]
+    told = [
+        read_captioned(data / "flickr8k"),
+        read_captioned(data / "coco"),
+        own_captioned(data, sorted((data / "backgrounds").glob("*.*"))),
+        own_captioned(data, sample),
+        *(read_captioned(folder) for folder in (data / "everyday", *more)),
+    ]
+    negatives, wrong = negative_ids([text for rows in told for text in captions(rows)])
+    parts = torch.from_numpy(negatives).split([len(rows) * CAPTIONS for rows in told])
+    flickr, coco, backgrounds, *others = map(images, told, parts)
     return Dataset(
-        flickr=images(read_captioned(data / "flickr8k")),
-        coco=images(read_captioned(data / "coco")),
-        backgrounds=images(own_captioned(data, sorted((data / "backgrounds").glob("*.*")))),
-        others=[
-            images(own_captioned(data, sample)),
-            *(images(read_captioned(folder)) for folder in more),
-        ],
+        flickr=flickr,
+        coco=coco,
+        backgrounds=backgrounds,
+        others=others,
         sample=labelled(sample, ids, [prompt_for(names.synsets[i].lemmas[0]) for i in ids]),
         grocery=labelled(grocery, goods, [f"a photo of {name}" for name in goods]),
         objects=labelled(objects, object_names, [prompt_for(name) for name in object_names]),
         words=embed_class_names(names, towers),
+        wrong=towers.sentences(wrong),
     )
+
+
+def captions(rows: Sequence[CaptionedImage]) -> list[str]:
+    """Return CAPTIONS captions of each image; those of an image with fewer are repeated."""
+    return [row.captions[i % len(row.captions)] for row in rows for i in range(CAPTIONS)]
 
 
 def trial_split(dataset: Dataset) -> tuple[Split, Split]:
@@ -172,4 +194,4 @@ def build_corpus(dataset: Dataset, split: Split) -> Corpus:
     named = [dataset.sample.named(0), dataset.grocery.named(10_000)]
     if split.objects:
         named.append(dataset.objects.named(20_000))
-    return Corpus(captioned_sets(dataset, split), named)
+    return Corpus(captioned_sets(dataset, split), named, dataset.wrong)

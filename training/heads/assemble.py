@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.data.corpus import CaptionedSet
 from training.data.dataset import Dataset, Split, build_corpus, captioned_sets
@@ -22,20 +22,19 @@ from training.heads.fusion import (
 )
 from training.heads.model import ImageHead, Places, TextHead, image_features
 from training.heads.train import Heads, Recipe, train
-from training.image_tower.efficientnet import EfficientNetLite
 
 CLASS_AXES = 190
 HUB_TEXTS = 2048  # captions that define hubness
 SAMPLE = 8  # every eighth image is enough for means and standard deviations
 
 
-def init_heads(dataset: Dataset, split: Split, tower: EfficientNetLite, recipe: Recipe) -> Heads:
+def init_heads(dataset: Dataset, split: Split, classifier: nn.Linear, recipe: Recipe) -> Heads:
     """Return untrained heads, initialized in closed form on the training rows of `split`."""
     torch.manual_seed(recipe.seed)
     parts = captioned_sets(dataset, split)
-    images = torch.cat([_start_features(part, tower) for part in parts])
+    images = torch.cat([_start_features(part, classifier) for part in parts])
     images = torch.cat(
-        [images, _features(dataset.sample.features, range(len(dataset.sample.labels)), tower)]
+        [images, _features(dataset.sample.features, range(len(dataset.sample.labels)), classifier)]
     )
     sentences = torch.cat([part.sentences.mean(1) for part in parts] + [dataset.sample.sentences])
     captions = torch.cat([part.sentences.flatten(0, 1) for part in parts])
@@ -44,7 +43,7 @@ def init_heads(dataset: Dataset, split: Split, tower: EfficientNetLite, recipe: 
     sizes = recipe.sizes
     heads = Heads(
         Places(places.mean((0, 1)), places.std((0, 1)) + 1e-3, sizes.place),
-        ImageHead(tower._fc, start.image_center, images.std(0) + 0.1, sizes),
+        ImageHead(classifier, start.image_center, images.std(0) + 0.1, sizes),
         TextHead(start.text_center, sizes),
     )
     _load_init(heads, start)
@@ -54,14 +53,14 @@ def init_heads(dataset: Dataset, split: Split, tower: EfficientNetLite, recipe: 
 def fit_heads(
     dataset: Dataset,
     split: Split,
-    tower: EfficientNetLite,
+    classifier: nn.Linear,
     recipe: Recipe,
     *,
     device: str,
     checkpoint: Path,
 ) -> Heads:
     """Initialize and train heads; an interrupted run resumes from `checkpoint`."""
-    heads = init_heads(dataset, split, tower, recipe)
+    heads = init_heads(dataset, split, classifier, recipe)
     train(
         heads,
         build_corpus(dataset, split),
@@ -79,7 +78,8 @@ def fuse_heads(
     fits: Sequence[Heads], dataset: Dataset, split: Split, blend: BlendWeights, dim: int
 ) -> tuple[ImageProjection, TextProjection]:
     """Fuse trained heads into one space (n, `dim`), with classes and the hub correction."""
-    captions = dataset.flickr.sentences[list(split.flickr)].flatten(0, 1)
+    parts = captioned_sets(dataset, split)
+    captions = torch.cat([part.sentences.flatten(0, 1) for part in parts])
     captions = captions[np.random.default_rng(0).permutation(len(captions))]
     outputs = torch.cat([each.text(captions[:8192]) for each in fits], 1)
     rotation = principal(outputs, dim - 1 - CLASS_AXES)
@@ -97,7 +97,9 @@ def fuse_heads(
     text.spread = float(part.norm(dim=1).mean())
     image = ImageProjection([each.image for each in fits], common, center, blend)
     image.hub_texts = text.project(captions[:HUB_TEXTS])
-    features = trunk_outputs(fits, dataset.flickr.features, split.flickr[::SAMPLE])
+    features = torch.cat(
+        [trunk_outputs(fits, part.features, list(part.rows)[::SAMPLE]) for part in parts]
+    )
     image.mean_hubness = float(image.hubness(image.project(features)).mean())
     return image.eval(), text.eval()
 
@@ -117,16 +119,16 @@ def trunk_outputs(fits: Sequence[Heads], features: ImageFeatures, rows: Sequence
 
 
 def _features(
-    features: ImageFeatures, rows: Sequence[int], tower: EfficientNetLite, view: int = 0
+    features: ImageFeatures, rows: Sequence[int], classifier: nn.Linear, view: int = 0
 ) -> Tensor:
     pooled = torch.cat(
         [features.rows(rows[i : i + 500], view)[1] for i in range(0, len(rows), 500)]
     )
-    return image_features(pooled, tower._fc(pooled))
+    return image_features(pooled, classifier(pooled))
 
 
-def _start_features(part: CaptionedSet, tower: EfficientNetLite) -> Tensor:
-    views = [_features(part.features, part.rows, tower, view) for view in (0, 1)]
+def _start_features(part: CaptionedSet, classifier: nn.Linear) -> Tensor:
+    views = [_features(part.features, part.rows, classifier, view) for view in (0, 1)]
     return torch.stack(views).mean(0)
 
 

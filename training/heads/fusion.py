@@ -27,7 +27,7 @@ HUB_SCALE = 2.0  # of an image's last component: small beside 1, large beside ro
 class BlendWeights:
     """Weight of the class part in a cosine, and strength of the hub correction (0: none)."""
 
-    classes: float = 0.2
+    classes: float = 0.1
     hubs: float = 0.6
 
 

@@ -2,10 +2,11 @@
 
 The contrastive loss is CLIP's (Radford et al. 2021) with several positives per image, as in Khosla
 et al. 2020 ("Supervised contrastive learning"). The others distill ImageNet's classifier into class
-names (Hinton et al. 2015).
+names (Hinton et al. 2015), and rank an own caption before a hard negative.
 """
 
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 
 def contrastive(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor) -> Tensor:
@@ -27,6 +28,13 @@ def family_shares(probabilities: Tensor, members: Tensor, most: int) -> Tensor:
     """
     shares = probabilities @ (members * (members.sum(1, keepdim=True) <= most)).T
     return shares / (shares.sum(1, keepdim=True) + 1e-3)
+
+
+def ranked(images: Tensor, own: Tensor, wrong: Tensor, scale: Tensor) -> Tensor:
+    """Mean logistic loss of each image's own text (n, d) against a wrong one, 0 without any."""
+    if not len(images):
+        return scale * 0
+    return F.softplus(scale * (images * (wrong - own)).sum(1)).mean()
 
 
 def _cross(logits: Tensor, right: Tensor) -> Tensor:

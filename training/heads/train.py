@@ -17,9 +17,10 @@ from tqdm import tqdm
 from training.checkpoint import digest, save
 from training.data.class_names import ClassTexts
 from training.data.corpus import Batch, Corpus
-from training.heads.losses import contrastive, distill, family_shares
+from training.heads.losses import contrastive, distill, family_shares, ranked
 from training.heads.model import ImageHead, Places, Sizes
 from training.heads.noise import cutout, feature_noise
+from training.precision import fast_precision, fast_products
 from training.text_tower.minilm import Layer
 
 
@@ -28,7 +29,8 @@ class Recipe:
     """Hyperparameters of a fit.
 
     A step takes `batch` captioned and `extra` named images. `classes`, `families` and `names` are
-    the loss weights of class names, WordNet families and image names. `cutout` is the share of
+    the loss weights of class names, WordNet families and image names, `hard` those of the kinds of
+    hard negatives (`training.data.hard_negatives.KINDS`). `cutout` is the share of
     images with a hidden rectangle, `noise` the strength of the feature noise
     (`training.heads.noise`). Layers of the text tower, if trained, learn at `language_share` of the
     rate.
@@ -42,6 +44,7 @@ class Recipe:
     classes: float = 0.5
     families: float = 0.4
     names: float = 0.3
+    hard: tuple[float, ...] = (0.3, 0.1, 0.1, 0.1)
     largest_family: int = 60
     cutout: float = 0.7
     noise: float = 0.3
@@ -79,12 +82,14 @@ def train(
     """Train `heads` in place; resume from `checkpoint` if it exists.
 
     A checkpoint of another recipe, initialization or corpus is ignored. Matrix products of the
-    places and of trained layers of the text tower run in bfloat16.
+    places and of trained layers of the text tower run in `fast_precision`.
     """
     heads.to(device)
     words = words.to(device)
     steps = corpus.steps(recipe.batch)
-    optimizer = torch.optim.AdamW(_groups(heads, recipe), lr=recipe.rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        _groups(heads, recipe), lr=recipe.rate, betas=(0.9, 0.98), fused=True
+    )
     total = recipe.epochs * steps
 
     def rate(step: int) -> float:
@@ -124,9 +129,10 @@ def train(
 
 def loss(heads: Heads, batch: Batch, words: ClassTexts, recipe: Recipe) -> Tensor:
     """Return the weighted sum of all losses on one batch."""
-    features = heads.places.scaled(batch.places.bfloat16())
+    device = batch.places.device.type
+    features = heads.places.scaled(batch.places.to(fast_precision(device)))
     features = cutout(feature_noise(features, recipe.noise), recipe.cutout)
-    with torch.autocast(batch.places.device.type, dtype=torch.bfloat16):
+    with fast_products(device):
         places = heads.places(features)
     images = heads.image(places.float(), batch.pooled, recipe.noise)
     count, captions = batch.sentences.shape[:2]
@@ -134,6 +140,11 @@ def loss(heads: Heads, batch: Batch, words: ClassTexts, recipe: Recipe) -> Tenso
     same = batch.owners[:, None] == batch.owners.repeat_interleave(captions)[None]
     scale = heads.captions_scale.exp()
     value = contrastive(images[:count], texts, same, scale)
+    wrong = heads.text(batch.wrong) if len(batch.wrong) else texts[:0]
+    for kind, weight in enumerate(recipe.hard):
+        pairs = batch.kinds == kind
+        at = batch.wronged[pairs]
+        value = value + weight * ranked(images[at // captions], texts[at], wrong[pairs], scale)
 
     probabilities = heads.image.classifier(batch.pooled).softmax(1)
     names_scale = heads.names_scale.exp()

@@ -25,6 +25,7 @@ from training.checkpoint import digest, save
 from training.image_tower.efficientnet import EfficientNetLite
 from training.image_tower.light_stem import LightTower
 from training.packing.export import image_graph, save_graph
+from training.precision import fast_products
 
 DECAY, WARMUP_STEPS = 1e-4, 50
 SPREAD_IMAGES = 64  # images for the standard deviation of every tap
@@ -162,7 +163,7 @@ def tap_losses(
     spreads: Sequence[Tensor],
 ) -> Tensor:
     """Return the mean squared error of each tap, (taps,), in units of its standard deviation."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_products("cpu"):
         found = tap_features(light, torch.from_numpy(squares).permute(0, 3, 1, 2), len(taps))
     return torch.stack(
         [

@@ -48,9 +48,15 @@ def image_graph(module: nn.Module, *, side: int = INPUT_SIZE) -> Any:
     )
 
 
-def row_graph(module: nn.Module, length: int) -> Any:
-    """Convert a module that takes rows (n, length)."""
-    return _convert(module, (torch.rand(3, length),), [[-1, length]])
+def row_graph(module: nn.Module, *lengths: int) -> Any:
+    """Convert a module that takes rows (n, length), one input for each of `lengths`."""
+    rows = tuple(torch.rand(3, length) for length in lengths)
+    return _convert(module, rows, [[-1, length] for length in lengths])
+
+
+def place_graph(module: nn.Module, channels: int, places: int) -> Any:
+    """Convert a module that takes places (n, channels, places)."""
+    return _convert(module, (torch.rand(3, channels, places),), [[-1, channels, places]])
 
 
 def text_graph(module: nn.Module, *, reading: bool = False) -> Any:
@@ -64,6 +70,29 @@ def text_graph(module: nn.Module, *, reading: bool = False) -> Any:
     letters, shares = map(torch.from_numpy, query_arrays(["the word love", "a dog"]))
     shapes = [[-1, -1], [-1, -1], [-1, *letters.shape[1:]], [-1, *shares.shape[1:]]]
     return _convert(module, (tokens, tokens, letters, shares), shapes)
+
+
+def operators() -> Any:
+    """Return OpenVINO's operators, with which graphs are changed."""
+    return _openvino().opset13
+
+
+def read_graph(path: Path) -> Any:
+    """Read a saved graph."""
+    return _openvino().Core().read_model(str(path))
+
+
+def graph(output: Any, inputs: Sequence[Any]) -> Any:
+    """Return the graph of one output, whose nodes may come from several graphs."""
+    return _openvino().Model([output], list(inputs))
+
+
+def spliced(model: Any, inputs: Sequence[Any]) -> Any:
+    """Feed `inputs`, outputs of another graph, to a graph, and return its output."""
+    for parameter, source in zip(model.get_parameters(), inputs, strict=True):
+        for target in parameter.output(0).get_target_inputs():
+            target.replace_source_output(source)
+    return model.get_results()[0].input_value(0)
 
 
 def compress_rows(model: Any) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from training.data.features import ImageFeatures, Towers
 from training.packing.export import load_tokenizer
+from training.precision import fast_products
 from training.text_tower.minilm import MiniLM, mean_vector, run_layers
 
 LAYERS = 2  # trained, of six
@@ -64,7 +65,7 @@ class LateLayers(nn.Module):
         rows = (starts[:, None] + place).clamp(max=len(self._tokens) - 1)
         x, mask = self._tokens[rows].to(numbers.device), place < lengths[:, None]
         mask = mask.to(numbers.device)
-        with torch.autocast(numbers.device.type, torch.bfloat16):
+        with fast_products(numbers.device.type):
             x = run_layers(self.layers, x.float(), mask)
         return mean_vector(x.float(), mask)
 
