@@ -51,10 +51,12 @@ def report_lines(data: Path, encoder: PocketEncoder) -> Iterator[str]:
             line = hard_negative_line(encoder, texts, image_vectors[owner], kind)
             yield f"Flickr8k {name}, {line}"
     rows = [coco[i] for i in held.coco]
-    paths = [row.path for row in (*rows, *(others[i] for i in held.backgrounds))]
-    texts, owner = _captions(rows)
-    found = text_to_image(embed_texts(encoder, texts), embed_images(encoder, paths), owner)
-    yield f"COCO {len(rows)} among {len(paths)}: {found}"
+    every = [*rows, *(others[i] for i in held.backgrounds)]
+    image_vectors = embed_images(encoder, [row.path for row in every])
+    for queried in (rows, every):
+        texts, owner = _captions(queried)
+        found = text_to_image(embed_texts(encoder, texts), image_vectors, owner)
+        yield f"COCO {len(queried)} among {len(every)}: {found}"
 
     objects = sorted((data / "objects").glob("*/*.jpg"))
     kinds = sorted({path.parent.name for path in objects})
