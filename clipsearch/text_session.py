@@ -23,6 +23,7 @@ class TextSession(Session):
         options: ReadOptions | None = None,
         reader: str | TextReader | None = None,
         dry_run: bool = False,
+        strict: bool = True,
         progress: Progress | None = None,
     ) -> ReadReport:
         """Read the text in the images at or below some paths, or in all; see `ReadReport`.
@@ -30,7 +31,8 @@ class TextSession(Session):
         Images whose content was read before are skipped; those with the most text come first.
         `reader` is that of the extra `[ocr]`, which may be given a model by its name or folder, or
         one of your own. With `dry_run` nothing is read. An interrupted call is continued by the
-        next one. Raises UsageError without the extra, and if no image is at a path.
+        next one. Raises UsageError without the extra, and if no image is at a path, unless `strict`
+        is false.
         """
         if reader is None or isinstance(reader, str):
             reader = load_reader(reader)
@@ -45,6 +47,7 @@ class TextSession(Session):
             Textness(self.collection, self.load).find(),
             progress,
             dry_run=dry_run,
+            strict=strict,
         )
 
     def text_of(self, image_id: str) -> ImageText | None:

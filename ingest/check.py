@@ -1,7 +1,7 @@
 """Check what a store holds, and restore what is damaged from its image files."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from clipsearch.errors import DamagedStoreError
@@ -12,6 +12,7 @@ from clipsearch.store.milvus_lite.file_backend import FileBackend
 from clipsearch.store.row_check import DamagedRow
 from clipsearch.store.schema import CATALOG, CHECKSUM, stored_fields
 from ingest.restore import Load, is_restored, restore
+from ingest.text_check import TextCheck, check_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,12 @@ class CheckReport:
     lost: int
     has_checksums: bool
     damaged: Sequence[tuple[DamagedRow, str]]
+    texts: TextCheck = field(default_factory=TextCheck)
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing was wrong."""
-        return not self.damaged and not self.lost
+        return not self.damaged and not self.lost and self.texts.is_clean
 
     @property
     def restored(self) -> int:
@@ -45,6 +47,7 @@ class CheckReport:
             "rows": self.rows,
             "lost": self.lost,
             "checksums": self.has_checksums,
+            "texts": asdict(self.texts),
             "damaged": [
                 {
                     "ids": list(row.keys),
@@ -80,9 +83,12 @@ def _check(store: Store, load: Callable[[str], Load], *, repair: bool) -> Iterat
     for info in store.collections():
         damage = _check_file(store, info)
         if damage is None:
-            yield _check_through_milvus(store, info, load(info.name), repair=repair)
+            report = _check_through_milvus(store, info, load(info.name), repair=repair)
         else:
-            yield _report_file(store, info, damage, load(info.name), repair=repair)
+            report = _report_file(store, info, damage, load(info.name), repair=repair)
+        if report.is_clean or repair:  # or the rows cannot be compared
+            report = replace(report, texts=check_texts(store, info, repair=repair))
+        yield report
 
 
 def _check_catalog(store: Store, *, repair: bool) -> None:

@@ -11,6 +11,7 @@ from clipsearch.models.runtime import Runtime
 from clipsearch.session import Session, open_store
 from ingest.check import CheckReport
 from ingest.check import check as check_store
+from ingest.text_check import TextCheck
 
 SHOWN_ROWS = 20
 
@@ -54,7 +55,8 @@ def check(*, repair: bool, as_json: bool, uri: str, token: str | None, runtime: 
 
 def _exit_code(report: CheckReport, *, repair: bool) -> int:
     if repair:
-        is_complete = not report.lost and report.restored == len(report.damaged)
+        is_restored = report.restored == len(report.damaged)
+        is_complete = not report.lost and is_restored and not report.texts.damaged
         return 0 if is_complete else EXIT_SOME_FAILED
     return 0 if report.is_clean else EXIT_ERROR
 
@@ -72,8 +74,20 @@ def _show(report: CheckReport, *, repair: bool) -> None:
         click.echo(f"  … and {more:,} more: --json lists them")
     if report.lost:
         click.echo(f"  {report.lost:,} more rows are missing: ingest its folders again")
+    _show_texts(report.texts, repair=repair)
     if repair and report.damaged:
         removed = len(report.damaged) - report.restored
         click.echo(f"  {report.restored:,} embedded again, {removed:,} removed")
     elif report.damaged:
         click.echo("  `clipsearch check --repair` embeds them again, or removes them")
+
+
+def _show_texts(texts: TextCheck, *, repair: bool) -> None:
+    if texts.read or texts.damaged:
+        click.echo(f"  {texts.read:,} images were read")
+    if texts.damaged:
+        action = "removed: `clipsearch read` reads the images again" if repair else "damaged"
+        click.echo(f"  {texts.damaged:,} texts {action}")
+    if texts.outdated:
+        action = "removed" if repair else "left: `clipsearch check --repair` removes them"
+        click.echo(f"  {texts.outdated:,} texts of images that are gone or changed {action}")

@@ -117,7 +117,7 @@ def _exit_code(copied: CopiedCollection) -> int:
 
 def _as_json(copied: CopiedCollection) -> dict[str, object]:
     names = {"collection": copied.name, "target_collection": copied.target_name}
-    return {**names, **asdict(copied.rows)}
+    return {**names, **asdict(copied.rows), "texts": copied.texts}
 
 
 def _show(copied: CopiedCollection) -> None:
@@ -127,6 +127,8 @@ def _show(copied: CopiedCollection) -> None:
         label += f" as {copied.target_name}"
     verified = "verified" if rows.is_complete else "not complete"
     click.echo(f"{label}: {rows.rows:,} images, {rows.sent:,} sent, {verified}")
+    if copied.texts:
+        note(f"  {copied.texts:,} texts sent that were read in images")
     if rows.deleted:
         note(f"  {rows.deleted:,} deleted that only the target had")
     if rows.extra:

@@ -74,7 +74,12 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
         click.echo(f"  {_describe_generation(generation)}")
     for root in collection["roots"]:
         click.echo(f"  folder    {escape_control(root)}")
-    failures = collection["failures"]
+    text = collection["text"]
+    if text["read"]:
+        click.echo(
+            f"  text      {text['read']:,} images were read, {text['with_text']:,} show text"
+        )
+    failures = [*collection["failures"], *text["failures"]]
     for failure in failures[:max_failures]:
         line = f"{failure['path']}: {failure['reason']}"
         click.echo(f"  failed    {escape_control(line)}")

@@ -7,6 +7,8 @@ from clipsearch.models import registry
 from clipsearch.store import Collection, Store
 from clipsearch.store.catalog_entry import Generation
 from clipsearch.store.index.choice import index_advice
+from clipsearch.store.texts import TextRows
+from clipsearch.store.texts.schema import HAS_TEXT
 
 ROW_BYTES = 1_000
 """Disk space of a row without its vector, about."""
@@ -16,7 +18,7 @@ def store_status(store: Store) -> dict[str, Any]:
     """Return the state of a store and its collections as JSON.
 
     A damaged collection has only a name and an error. `precisions` is a line of text about
-    `measured_precisions`.
+    `measured_precisions`; `text` counts the images that were read.
     """
     return {
         "uri": store.uri,
@@ -58,6 +60,17 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
         ],
         "roots": [str(root) for root in info.roots],
         "failures": [{"path": str(f.path), "reason": f.reason} for f in collection.failures()],
+        "text": _text_status(collection.texts),
+    }
+
+
+def _text_status(texts: TextRows) -> dict[str, Any]:
+    """Describe what was read: images, those with text, and failures."""
+    read = texts.count()
+    return {
+        "read": read,
+        "with_text": texts.count(HAS_TEXT) if read else 0,
+        "failures": [{"path": str(f.path), "reason": f.reason} for f in texts.failures()],
     }
 
 

@@ -11,17 +11,23 @@ from clipsearch.store import Collection, Store
 from clipsearch.store.catalog import Catalog
 from clipsearch.transfer.catalog_facts import copy_failures, copy_roots
 from clipsearch.transfer.copy_rows import CopyReport, copy_rows
+from clipsearch.transfer.copy_texts import copy_texts
+from clipsearch.transfer.outdated_texts import remove_outdated
 from clipsearch.transfer.target import find_target, open_target
 from clipsearch.uri import StoreURI
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedCollection:
-    """What became of one collection: its name in the source and in the target, and the rows."""
+    """What became of one collection: its name in the source and in the target, and the rows.
+
+    `texts` are those sent that were read in the images.
+    """
 
     name: str
     target_name: str
     rows: CopyReport
+    texts: int = 0
 
 
 def require_other(source: StoreURI, target: StoreURI, name: str | None, new_name: str) -> None:
@@ -71,14 +77,20 @@ def copy_collections(
         find_target(target, target_name, collection.info.model, collection.info.schema_version)
     for collection, target_name in pairs:
         info = collection.info
+        copied = open_target(
+            target, target_name, info.model, info.schema_version, info.index.recall
+        )
         rows = copy_collection(
             collection,
-            open_target(target, target_name, info.model, info.schema_version, info.index.recall),
+            copied,
             delete=delete,
             compare_all=compare_all,
             open_progress=open_progress,
         )
-        yield CopiedCollection(collection.info.name, target_name, rows)
+        texts = copy_texts(collection, copied)
+        remove_outdated(copied)
+        copied.finish_writes()
+        yield CopiedCollection(collection.info.name, target_name, rows, texts)
 
 
 def copy_collection(

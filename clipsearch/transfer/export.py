@@ -104,6 +104,7 @@ class _Writer:
         self._selection = selection
         self._progress = progress
         self._facts = ExportFacts.of(collection)
+        self._has_texts = collection.texts.count() > 0
         self._rows = self._damaged = 0
         rows = collection.count(selection.condition)
         if progress is not None:
@@ -126,7 +127,8 @@ class _Writer:
         """Write a file of about `file_rows` rows, or of all that remain."""
         import pyarrow.parquet as pq
 
-        schema = arrow_schema(self._facts.model.dim, {KEY: self._facts.encode()})
+        facts = {KEY: self._facts.encode()}
+        schema = arrow_schema(self._facts.model.dim, facts, with_texts=self._has_texts)
         # Only the first file has what may be large.
         self._facts = replace(self._facts, failures=(), textness=None)
         written = 0
@@ -141,7 +143,9 @@ class _Writer:
 
     def _table(self, rows: list[ImageRow], schema: Any) -> Any:
         rows.sort(key=lambda row: row.record.id)
-        return to_table(rows, schema, self._facts.schema_version)
+        ids = [row.record.id for row in rows]
+        texts = self._collection.texts.get(ids) if self._has_texts else None
+        return to_table(rows, schema, self._facts.schema_version, texts)
 
     def _read(self, low: int, high: int) -> list[ImageRow]:
         condition = filters.all_of(self._selection.condition, filters.id_range(low, high))

@@ -13,10 +13,12 @@ from clipsearch.transfer.bulk_layout import is_bulk_layout, read_bulk_rows
 from clipsearch.transfer.catalog_facts import add_failures
 from clipsearch.transfer.column_mapping import ColumnChoice, ColumnMapping
 from clipsearch.transfer.export_facts import ExportFacts
+from clipsearch.transfer.outdated_texts import remove_outdated
 from clipsearch.transfer.parquet_rows import arrow_schema, require_pyarrow, to_rows
 from clipsearch.transfer.row_import import ImportReport, NumberedRow, RowImport
 from clipsearch.transfer.table_files import TableFile, find_files
 from clipsearch.transfer.target import open_target
+from clipsearch.transfer.text_columns import import_texts
 from clipsearch.types import ImageRow
 
 Read = Callable[[Any], tuple[list[ImageRow | str], int]]
@@ -64,6 +66,8 @@ def import_exported(
     report = ImportReport()
     readers = (_exported_reader(file, one) for file, one in zip(files, facts, strict=True))
     _import(files, readers, collection, report, progress)
+    import_texts(files, collection)
+    remove_outdated(collection)
     for one in facts:
         collection.add_roots(one.roots, one.mounts)
         add_failures(collection, one.failures)
@@ -130,9 +134,9 @@ def _import(
 
 
 def _exported_reader(file: TableFile, facts: ExportFacts) -> Read:
-    expected = arrow_schema(facts.model.dim)
     actual = file.schema().remove_metadata()
-    if not actual.equals(expected):
+    expected = (arrow_schema(facts.model.dim, with_texts=has_texts) for has_texts in (False, True))
+    if not any(map(actual.equals, expected)):
         raise UsageError(
             f"{file.path} was changed after clipsearch wrote it: its columns are not those of an "
             "export"

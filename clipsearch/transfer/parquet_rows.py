@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy as np
 from clipsearch.errors import UsageError
 from clipsearch.records import ImageRecord
 from clipsearch.store.schema import CHECKSUM, EMBEDDING, decode_path, encode_path
+from clipsearch.store.texts import TextRow
 from clipsearch.transfer.copy_rows import row_key
+from clipsearch.transfer.text_columns import NAMES as TEXT_NAMES
+from clipsearch.transfer.text_columns import text_arrays, text_fields
 from clipsearch.types import ImageRow
 
 
@@ -25,7 +28,9 @@ def require_pyarrow() -> None:
         ) from error
 
 
-def arrow_schema(dim: int, metadata: dict[bytes, bytes] | None = None) -> Any:
+def arrow_schema(
+    dim: int, metadata: dict[bytes, bytes] | None = None, *, with_texts: bool = False
+) -> Any:
     """Return the columns of an exported file; the guide on copies documents them."""
     import pyarrow as pa
 
@@ -49,11 +54,17 @@ def arrow_schema(dim: int, metadata: dict[bytes, bytes] | None = None) -> Any:
         CHECKSUM: integer,
         EMBEDDING: pa.list_(pa.float32(), dim),
     }
-    return pa.schema(list(columns.items()), metadata=metadata)
+    fields = [*columns.items(), *(text_fields() if with_texts else ())]
+    return pa.schema(fields, metadata=metadata)
 
 
-def to_table(rows: Sequence[ImageRow], schema: Any, version: int) -> Any:
-    """Return the table of some rows, with the checksums of a version of the schema."""
+def to_table(
+    rows: Sequence[ImageRow], schema: Any, version: int, texts: Mapping[str, TextRow] | None = None
+) -> Any:
+    """Return the table of some rows, with the checksums of a version of the schema.
+
+    With `texts` by id, the columns of these are among those of the schema.
+    """
     import pyarrow as pa
 
     dim = schema.field(EMBEDDING).type.list_size
@@ -61,10 +72,11 @@ def to_table(rows: Sequence[ImageRow], schema: Any, version: int) -> Any:
     values: dict[str, Any] = {
         name: [getattr(row.record, name) for row in rows]
         for name in schema.names
-        if name not in ("path", "metadata", CHECKSUM, EMBEDDING)
+        if name not in ("path", "metadata", CHECKSUM, EMBEDDING, *TEXT_NAMES)
     }
     values["path"] = [encode_path(row.record.path) for row in rows]
     values["metadata"] = [json.dumps(dict(row.record.metadata)) for row in rows]
+    values |= text_arrays(rows, texts) if texts is not None else {}
     values[CHECKSUM] = [row_key(row, version) for row in rows]
     values[EMBEDDING] = pa.FixedSizeListArray.from_arrays(pa.array(vectors), dim)
     arrays = [pa.array(values[field.name], field.type) for field in schema if field.name in values]
@@ -78,7 +90,8 @@ def to_rows(table: Any, version: int) -> list[ImageRow | str]:
     """
     column = table.column(EMBEDDING).combine_chunks()
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-    values = table.drop_columns([EMBEDDING]).to_pylist()
+    others = {EMBEDDING, *TEXT_NAMES}.intersection(table.column_names)
+    values = table.drop_columns(list(others)).to_pylist()
     return [_to_row(row, vector, version) for row, vector in zip(values, vectors, strict=True)]
 
 

@@ -56,13 +56,16 @@ class TableFile:
         """Return the number of rows."""
         return int(self.open().metadata.num_rows)
 
-    def tables(self) -> Iterator[Any]:
-        """Yield the rows as tables; raise UsageError where the file is damaged."""
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """Yield the rows as tables; raise UsageError where the file is damaged.
+
+        With `columns`, only these are read.
+        """
         import pyarrow as pa
 
         vectors, start = None if self.vectors is None else self._load_vectors(), 0
         try:
-            for batch in self.open().iter_batches(batch_size=BATCH_ROWS):
+            for batch in self.open().iter_batches(BATCH_ROWS, columns=columns):
                 table = pa.Table.from_batches([batch])
                 if vectors is not None:
                     part = np.array(vectors[start : start + len(table)])

@@ -1,6 +1,6 @@
 """Which images of a collection to read, and in which order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from clipsearch.store.schema import EMBEDDING
 from clipsearch.store.texts import TextState
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.transfer.copy_rows import id_ranges
+from clipsearch.transfer.outdated_texts import outdated
 from ingest.ocr.options import ReadOptions
 from ingest.ocr.report import ReadTally
 
@@ -55,10 +56,10 @@ def find_pending(
     for low, high in id_ranges(collection.count()):
         in_range = filters.id_range(low, high)
         within = filters.all_of(condition, in_range)
-        contents = dict(collection.scan_values(["id", "content_hash"], within))
         states = {state.id: state for state in collection.texts.scan_states(in_range)}
+        contents = dict(collection.scan_values(["id", "content_hash"], within))
         if not conditions:
-            pending.outdated += _outdated(contents, states.values())
+            pending.outdated += outdated(contents, states.values())
         ids = [id_ for id_ in contents if _is_pending(id_, contents, states, reader, options)]
         tally.unchanged += len(contents) - len(ids)
         if not options.again:
@@ -79,10 +80,6 @@ def _is_pending(
     if state is None or state.content_hash != contents[id_]:
         return True
     return options.again and state.reader != reader
-
-
-def _outdated(contents: Mapping[str, str], states: Iterable[TextState]) -> list[str]:
-    return [state.id for state in states if contents.get(state.id) != state.content_hash]
 
 
 def _add(

@@ -57,18 +57,20 @@ def read_images(
     progress: Progress | None = None,
     *,
     dry_run: bool = False,
+    strict: bool = True,
 ) -> ReadReport:
     """Read the images at or below some paths, or all, that have no text of their content yet.
 
     `present` returns the collection in the generation that is in use now. Texts are written in
     batches; if the run is interrupted, written texts stay and the next run continues from there.
-    Raises UsageError if no image is at a path, and ModelError if the reader does not work.
+    Raises ModelError if the reader does not work and, if `strict`, UsageError if no image is at a
+    path.
     """
     started, tally = time.monotonic(), ReadTally()
     collection = present()
     conditions = [images_at(collection, path) for path in paths]
     for path, condition in zip(paths, conditions, strict=True):
-        if not collection.count(condition):
+        if strict and not collection.count(condition):
             raise UsageError(f"no image of the collection is at {path}: ingest it first")
     pending = find_pending(collection, conditions, reader.name, options, tally, probe)
     ids = pending.in_order()

@@ -5,6 +5,7 @@ from clipsearch.files.progress import Progress
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
 from clipsearch.store import Collection, Store
+from clipsearch.transfer.outdated_texts import remove_outdated
 from ingest.diff import Changes
 from ingest.options import IngestOptions
 from ingest.ray.bulk import ingest_in_bulk
@@ -67,4 +68,7 @@ def ingest_on_ray(
             # Workers do not: small sealed segments would each get an index of their own.
             store.backend.flush(collection.info.milvus_name)
 
-    return ingest_with(run, source, collection, options, progress, tally)
+    report = ingest_with(run, source, collection, options, progress, tally)
+    remove_outdated(collection)  # workers do not know which rows describe earlier content
+    collection.finish_writes()
+    return report

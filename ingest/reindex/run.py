@@ -19,6 +19,7 @@ from clipsearch.store.index.settings import IndexSettings
 from clipsearch.store.index.wait import wait_for_index
 from clipsearch.textness import Textness
 from clipsearch.transfer.catalog_facts import copy_roots
+from clipsearch.transfer.outdated_texts import remove_outdated
 from clipsearch.types import Failure
 from ingest.reindex.copied_rows import CopiedRows
 from ingest.reindex.embedded_rows import EmbeddedRows
@@ -165,6 +166,7 @@ class _Reindex:
             if (old := self._generations.open_previous()) is not None:
                 self._rows.fill(old, new)
             self._generations.settle(generation)
+        remove_outdated(new)
         new.finish_writes()
         encoder = self._encoder
         if encoder is not None and Textness(new, lambda: encoder).find() is None:

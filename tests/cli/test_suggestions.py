@@ -29,7 +29,7 @@ from tests.helpers.fakes import draw
         (["classify", "--probe", "x"], "No such option '--probe' (see clipsearch classify --help)"),
         (["query", "dog", "-n", "0"], "x>=1 (see"),
         (["a", "red", "dog"], "write clipsearch query a red dog;"),
-        (["red", "dog"], "write clipsearch query red"),
+        (["blue", "dog"], "write clipsearch query blue"),
         (["a red dog"], 'write clipsearch query "a red dog"'),
         (["photos"], "write clipsearch ingest photos"),
         (["probe", "fitt"], "did you mean `clipsearch probe fit`?"),

@@ -117,6 +117,13 @@ class TextRows:
         if self.exist():
             yield from _sound_rows(self._scanner.scan(condition, ROW_FIELDS, vectors=True))
 
+    def find_damaged(self) -> Iterator[str]:
+        """Yield the ids of texts whose lines cannot be decoded."""
+        if self.exist():
+            for entity in self._scanner.scan("", ROW_FIELDS, vectors=True):
+                if _decode(entity) is None:
+                    yield entity["id"]
+
     def scan_states(self, condition: str = "") -> Iterator[TextState]:
         """Yield the state of every matching text, in no defined order."""
         if self.exist():
@@ -222,7 +229,14 @@ class TextRows:
 def _sound_rows(entities: Iterable[Entity]) -> Iterator[TextRow]:
     """Yield the rows of entities; damaged ones are left out and logged."""
     for entity in entities:
-        try:
-            yield to_row(entity)
-        except ValueError as error:
-            log.warning("the text of the image %s is damaged: %s", entity["id"], error)
+        if (row := _decode(entity)) is not None:
+            yield row
+        else:
+            log.warning("the text of the image %s is damaged: `clipsearch check`", entity["id"])
+
+
+def _decode(entity: Entity) -> TextRow | None:
+    try:
+        return to_row(entity)
+    except ValueError:
+        return None

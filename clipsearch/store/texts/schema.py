@@ -29,6 +29,9 @@ STATE_FIELDS = ("id", "content_hash", READER)
 ROW_FIELDS = (*STATE_FIELDS, LINES)
 """The fields of a TextRow: the others are for searching."""
 
+HAS_TEXT = f'{TEXT} != ""'
+"""Matches images that show text."""
+
 SCHEMA = CollectionSchema(
     strings={
         "id": ID_LENGTH,
