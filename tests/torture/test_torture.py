@@ -30,6 +30,7 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     ("module", "options"),
     [
         ("commands", ["--operation", "ingest", "--operation", "tag", "--operation", "demo"]),
+        ("texts", []),
         ("reindex", ["--operation", "model", "--operation", "drop_old"]),
         ("models", ["--operation", "fp32", "--operation", "distill"]),
     ],
