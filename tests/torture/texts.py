@@ -61,7 +61,7 @@ def child(operation: str, path: str, folder: str, reader: str) -> None:
 
         def acknowledged(texts: TextRows, *arguments: object) -> None:
             upsert(texts, *arguments)  # type: ignore[arg-type]
-            print("done", texts.count(), flush=True)
+            print(f"done {texts.count()}", flush=True)  # in one write: a kill may cut it
 
         TextRows.upsert = acknowledged  # type: ignore[assignment,method-assign]
         read(images, reader, again=operation == "again")
