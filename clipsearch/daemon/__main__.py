@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from clipsearch.daemon.endpoint import create_endpoint
-from clipsearch.daemon.host import open_index, warm_up
+from clipsearch.daemon.host import load_texts, open_index, warm_up
 from clipsearch.daemon.options import DaemonOptions
 from clipsearch.daemon.server import Server, handle_signals
 from clipsearch.errors import ClipsearchError
@@ -43,14 +43,14 @@ def main() -> int:
         try:
             with open_index(server, options.collection, options.runtime) as index:
                 warnings = warm_up(index)
+                log.info("ready")
+                _report(warnings=warnings)
+                load_texts(index)
         except ClipsearchError as error:
             log.warning("%s", error)
             failures.append(error)
             _report(error=str(error))
             server.stop()
-        else:
-            log.info("ready")
-            _report(warnings=warnings)
 
     threading.Thread(target=load, name=LOADING_THREAD, daemon=True).start()
     server.run()

@@ -1,5 +1,6 @@
 """The Python API within the daemon's process, with its store and its encoders."""
 
+import contextlib
 from typing import Any, Never
 
 from clipsearch.consistency import DEFAULT, Consistency
@@ -10,6 +11,7 @@ from clipsearch.daemon.shared_backend import ShutdownError
 from clipsearch.errors import ClipsearchError, StoreError
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
+from clipsearch.says.loaded import text_index
 from clipsearch.store import Store
 
 
@@ -48,6 +50,13 @@ def warm_up(index: Index) -> list[str]:
     except ClipsearchError as error:
         return [str(error)]
     return []
+
+
+def load_texts(index: Index) -> None:
+    """Read the texts of the images into memory, so that searches for words are quick."""
+    with contextlib.suppress(ClipsearchError):  # the first search says what is wrong
+        if index.find_collection() is not None and index.collection.texts.count():
+            text_index(index.collection.texts)
 
 
 class _HostCalls:

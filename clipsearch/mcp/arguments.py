@@ -8,11 +8,22 @@ from clipsearch.query import Filters
 
 ImageId = Annotated[str, Field(pattern="^[0-9a-fA-F]{6,32}$")]
 Text = Annotated[str, Field(max_length=2_000)]
+Without = Annotated[
+    list[Text], Field(max_length=10, description="What the images must not show, such as people.")
+]
 Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of images.")]
 Textness = Annotated[
     float | None,
     Field(description="Prefer images that show less written text (-1, -2) or more (1, 2)."),
 ]
+Says = Annotated[
+    str | None,
+    Field(
+        max_length=1_000,
+        description='Words that must be written in the images, or a "phrase" in quotes.',
+    ),
+]
+MinZ = Annotated[float | None, Field(description="Leave out images with a lower z; try 3.")]
 MaxTextness = Annotated[
     float | None,
     Field(ge=0, le=1, description="Leave out images that show more written text than this."),

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 
 from clipsearch.classify.predictions import Classification
 from clipsearch.escape import escape_control
+from clipsearch.query.response import Said
 from clipsearch.records import Hit, ImageRecord
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """A hit: `score` and `z` as in `Hit`, null without a query; `taken_at` has no time zone."""
+    """A hit: `score` and `z` as in `Hit`, null without a query; `taken_at` has no time zone.
+
+    `says` are the lines of its text with the words to find.
+    """
 
     id: str
     path: str
@@ -27,6 +31,7 @@ class FoundImage:
     latitude: float | None
     longitude: float | None
     tags: list[str]
+    says: list[str]
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def found_image(hit: Hit) -> FoundImage:
         score=round(float(hit.score), 4),
         z=None if hit.z is None else round(float(hit.z), 2),
         textness=None if hit.textness is None else round(float(hit.textness), 2),
+        says=[escape_control(line.text) for line in hit.says],
     )
 
 
@@ -131,7 +137,13 @@ def listed_image(record: ImageRecord) -> FoundImage:
         latitude=record.latitude,
         longitude=record.longitude,
         tags=[escape_control(tag) for tag in record.tags],
+        says=[],
     )
+
+
+def said_note(said: Said) -> str:
+    """Return what tells an assistant to search for a text that images show."""
+    return f"{said.images:,} images show {said.words!r} in writing: use says to find them"
 
 
 def classified_image(result: Classification) -> ClassifiedImage:

@@ -20,8 +20,11 @@ from clipsearch.mcp.arguments import (
     ImageId,
     Limit,
     MaxTextness,
+    MinZ,
+    Says,
     Text,
     Textness,
+    Without,
 )
 from clipsearch.mcp.content import jpeg_content, text_content
 from clipsearch.mcp.idle_index import IdleIndex
@@ -35,6 +38,7 @@ from clipsearch.mcp.results import (
     classified_image,
     found_image,
     listed_image,
+    said_note,
     shown_path,
 )
 from clipsearch.query import Filters, Query, Term
@@ -68,15 +72,11 @@ class Tools:
         image_id: Annotated[
             ImageId | None, Field(description="A stored image, to be added to the text.")
         ] = None,
-        without: Annotated[
-            list[Text],
-            Field(max_length=10, description="What the images must not show, such as people."),
-        ] = [],  # noqa: B006 - never changed
+        without: Without = [],  # noqa: B006 - never changed
         limit: Limit = 10,
         offset: Annotated[int, Field(ge=0, description="Number of images to skip.")] = 0,
-        min_z: Annotated[
-            float | None, Field(description="Leave out images with a lower z; try 3.")
-        ] = None,
+        says: Says = None,
+        min_z: MinZ = None,
         textness: Textness = None,
         max_textness: MaxTextness = None,
         filters: ImageFilters = NO_FILTERS,
@@ -84,21 +84,22 @@ class Tools:
         """Find the images that show what a text describes, or resemble an image, or both.
 
         The best come first, and there are always some: z tells how far an image stands out from the
-        collection. Those below 3 are rarely what was meant. Without text and image: all images that
-        pass the filters, the newest first.
+        collection. Those below 3 are rarely what was meant. `says` leaves only images that show its
+        words; score is then the quality of the match. Without all these: the newest images first.
         """
         terms = [Term(text)] if text.strip() else []
         terms += [Term(StoredImage(image_id))] if image_id else []
         terms += [Term(part, -1) for part in without if part.strip()]
-        if not terms:
+        if not terms and not says:
             return self._browse(filters.to_filters(), slice(offset, offset + limit))
         query = Query(
             tuple(terms),
             limit=limit,
             offset=offset,
             filters=filters.to_filters(),
-            min_z=min_z,
-            textness=textness,
+            min_z=min_z if terms else None,
+            says=says or None,
+            textness=textness if terms else None,
             max_textness=max_textness,
         )
         return self._search(query)
@@ -226,7 +227,7 @@ class Tools:
             response = index.read(lambda images: respond(query, self._index.load, images))
         return SearchResult(
             [found_image(hit) for hit in response.hits],
-            list(response.warnings),
+            [*response.warnings, *map(said_note, response.said)],
             list(response.reasons),
         )
 

@@ -62,7 +62,7 @@ def image_quality(codes: Sequence[int], *, in_order: bool) -> float:
     `in_order` says whether the words follow each other as in the query.
     """
     mean = sum(map(code_quality, codes)) / len(codes)
-    return (1 - ORDER_WEIGHT) * mean + ORDER_WEIGHT * in_order
+    return round((1 - ORDER_WEIGHT) * mean + ORDER_WEIGHT * in_order, 6)
 
 
 def splits(word: str) -> list[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from clipsearch.files.paths import is_file
 from clipsearch.locations.open_location import is_plain_file
+from clipsearch.query.response import says_json
 from clipsearch.records import Hit, ImageRecord
 
 
@@ -50,4 +51,5 @@ def hit_json(hit: Hit, duplicates: Sequence[str] = ()) -> dict[str, Any]:
         "z": None if hit.z is None else float(hit.z),
         "textness": None if hit.textness is None else float(hit.textness),
         "duplicates": list(duplicates),
+        "says": says_json(hit),
     }

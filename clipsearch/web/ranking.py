@@ -7,6 +7,8 @@ from clipsearch.errors import ClipsearchError, UsageError
 from clipsearch.index import Index
 from clipsearch.models.text_loss import text_warnings_of_each
 from clipsearch.query import Query
+from clipsearch.query.response import Said
+from clipsearch.query.said import find_said, says_warnings
 from clipsearch.query.search import query_texts, search
 from clipsearch.records import Hit
 from clipsearch.store import Collection
@@ -14,17 +16,18 @@ from clipsearch.store import Collection
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The hits of a query, best first, the model's name, and warnings about its texts."""
+    """The hits of a query, best first, the model's name, warnings, and texts that images show."""
 
     hits: Sequence[Hit]
     model: str
     warnings: Sequence[str] = ()
+    said: Sequence[Said] = ()
 
 
 def reads_all_rows(query: Query) -> bool:
     """Whether a query may read all rows, as Milvus cannot evaluate a part of it."""
     filters = query.filters
-    scans = filters.glob, filters.near, filters.camera, query.max_textness
+    scans = filters.glob, filters.near, filters.camera, query.max_textness, query.says
     return any(value is not None for value in scans)
 
 
@@ -45,8 +48,13 @@ def _rank(queries: Sequence[Query], index: Index, collection: Collection) -> lis
     results = search(queries, index.load, collection)
     model = collection.info.model.name
     return [
-        Ranking(hits, model, warnings)
-        for hits, warnings in zip(results, _warnings(queries, index), strict=True)
+        Ranking(
+            hits,
+            model,
+            [*warnings, *says_warnings(query, hits, collection)],
+            find_said(query, collection),
+        )
+        for query, hits, warnings in zip(queries, results, _warnings(queries, index), strict=True)
     ]
 
 

@@ -78,8 +78,12 @@ class FiltersBody(Model):
 
 
 class SearchOptions(Model):
-    """What `POST` and `GET` have in common."""
+    """What `POST` and `GET` have in common.
 
+    `says` are words, or phrases in quotes, that the images must show.
+    """
+
+    says: Annotated[str, Field(max_length=1_000)] | None = None
     textness: Finite | Literal["off"] | None = None
     max_textness: Share | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
@@ -155,8 +159,29 @@ class ImageResult(BaseModel):
     missing: bool
 
 
+class SaysResult(BaseModel):
+    """A line of text in an image that shows words of `says`: see `clipsearch.SaysMatch`.
+
+    `box` are the corners x1, y1, … x4, y4 as fractions of the width and the height.
+    """
+
+    text: str
+    box: Annotated[list[float], Field(min_length=8, max_length=8)]
+    match: Literal["word", "prefix", "infix", "split", "similar"]
+
+
+class SaidResult(BaseModel):
+    """A text of the query that so many images show, word for word: `says` finds them."""
+
+    words: str
+    images: int
+
+
 class HitResult(ImageResult):
-    """An image that was found. `score` is null without terms; `z` and `textness` if not measured.
+    """An image that was found. `score` is null without terms, with `says` alone the quality of the
+    match; `z` and `textness` are null if not measured.
+
+    `says` are the lines with the words of the request's `says`.
 
     `duplicates` are the ids of images on this page that look the same and are left out for it.
     """
@@ -165,6 +190,7 @@ class HitResult(ImageResult):
     z: float | None
     textness: float | None
     duplicates: list[str] = []
+    says: list[SaysResult] = []
 
 
 class Cut(BaseModel):
@@ -181,7 +207,8 @@ class Cut(BaseModel):
 class SearchResult(BaseModel):
     """The hits, the link of the next page, and what the user should know about the query.
 
-    `warnings` say what the model ignores of the texts; `reasons` why there are no hits.
+    `warnings` say what the model ignores of the texts; `reasons` why there are no hits. `said` are
+    texts of the query that images show.
     """
 
     hits: list[HitResult]
@@ -191,6 +218,7 @@ class SearchResult(BaseModel):
     cut: Cut
     warnings: list[str]
     reasons: list[str]
+    said: list[SaidResult] = []
 
 
 class ProblemBody(BaseModel):

@@ -78,7 +78,9 @@ def to_filters(body: FiltersBody) -> Filters:
 
 
 def to_query(body: SearchBody, images: QueryImages) -> Query:
-    """Return the query of a search with terms, without its thresholds.
+    """Return the query of a search with terms or words to show, without its thresholds.
+
+    Textness counts only with terms.
 
     Raises UsageError on a value that has no meaning, and if a query image has expired.
     """
@@ -88,8 +90,9 @@ def to_query(body: SearchBody, images: QueryImages) -> Query:
         offset=body.offset,
         filters=to_filters(body.filters),
         exclude_images=body.exclude_images,
-        textness=body.textness,
+        textness=body.textness if body.terms else None,
         max_textness=body.max_textness,
+        says=body.says,
     )
 
 

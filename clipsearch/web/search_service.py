@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from clipsearch.index import Index
 from clipsearch.query import Query, Term
 from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
+from clipsearch.query.said import says_reasons
 from clipsearch.query.search import search
 from clipsearch.records import MAX_RESULTS, Hit
 from clipsearch.web.computations import Computations
@@ -34,7 +35,7 @@ async def search_json(
     Raises ClipsearchError, and BusyProblem.
     """
     started = time.perf_counter()
-    page, ranking = await (_search(body, engine) if body.terms else _browse(body, engine))
+    page, ranking = await (_search(body, engine) if _has_query(body) else _browse(body, engine))
     duplicates: dict[str, list[str]] = {}
     if body.group_duplicates and page.hits:
         known = await known_duplicates(duplicate_computations)
@@ -53,7 +54,12 @@ async def search_json(
         "cut": {"passed": page.passed, "more_below": page.more_below},
         "warnings": list(ranking.warnings),
         "reasons": list(reasons),
+        "said": [{"words": said.words, "images": said.images} for said in ranking.said],
     }
+
+
+def _has_query(body: SearchBody) -> bool:
+    return bool(body.terms) or body.says is not None
 
 
 async def _search(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
@@ -84,23 +90,24 @@ async def _browse(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
 
 def _hit_json(hit: Hit, duplicates: Sequence[str], body: SearchBody) -> dict[str, Any]:
     values = hit_json(hit, duplicates)
-    return values if body.terms else values | {"score": None}
+    return values if _has_query(body) else values | {"score": None}
 
 
 async def _reasons(body: SearchBody, engine: Engine) -> list[str]:
     """Say why there are no hits, in the words of the API."""
-    if body.terms:
-        query = replace(
-            to_query(body, engine.query_images), min_z=body.min_z, min_score=body.min_score
-        )
+    if _has_query(body):
+        query = to_query(body, engine.query_images)
+        if body.terms:
+            query = replace(query, min_z=body.min_z, min_score=body.min_score)
 
         def search_again(index: Index, query: Query) -> list[Hit]:
             return search([query], index.load, index.collection)[0]
 
         def explain(index: Index) -> list[str]:
-            return explain_empty_result(
+            reasons = explain_empty_result(
                 query, lambda query: search_again(index, query), index.collection
             )
+            return [*says_reasons(query, index.collection), *reasons]
 
     else:
         filters = to_filters(body.filters)

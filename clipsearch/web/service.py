@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from clipsearch.daemon.endpoint import create_endpoint, is_supported
-from clipsearch.daemon.host import open_index, warm_up
+from clipsearch.daemon.host import load_texts, open_index, warm_up
 from clipsearch.daemon.options import DaemonOptions
 from clipsearch.daemon.process import replace_daemon
 from clipsearch.daemon.server import Server, handle_signals
@@ -60,8 +60,9 @@ def serve(
                     log.warning("there is no collection %r yet", index.name)
                 for warning in warm_up(index):
                     log.warning("%s", warning)  # the images can be shown without their model
-            engine.is_ready = True
-            on_ready(url)
+                engine.is_ready = True
+                on_ready(url)
+                load_texts(index)
         except ClipsearchError as error:
             if not server.is_stopping:
                 failures.append(error)

@@ -13,8 +13,10 @@ from PIL import Image
 from clipsearch import Index
 from clipsearch.mcp.idle_index import IdleIndex
 from clipsearch.store import Collection
+from clipsearch.store.texts import TextRow
 from ingest.reindex.run import ReindexOptions, reindex
 from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.texts import image_text
 from tests.mcp.conftest import Assistant
 
 TOOLS = {
@@ -351,3 +353,17 @@ def test_an_unknown_argument_is_refused(assistant: Assistant, name: str) -> None
     assert "not permitted" in error
     [schema] = [tool.input_schema for tool in assistant.tools().tools if tool.name == name]
     assert schema["additionalProperties"] is False
+
+
+def test_words_that_images_show_are_found(assistant: Assistant) -> None:
+    id_ = assistant.id_of("red")
+    with assistant.index.use() as index:
+        [image] = index.collection.get([id_]).values()
+        text = image_text("Fire exit", "\u202eleft")
+        index.collection.texts.upsert([TextRow(id_, image.record.content_hash, text)])
+    result = assistant.result("search_images", says="exit left", min_z=3)
+    assert [image["id"] for image in result["images"]] == [id_]
+    assert result["images"][0]["says"] == ["Fire exit", "\\u202eleft"]
+    assert assistant.names("search_images", text="blue", says="exit") == ["red"]
+    assert "'exit'" in assistant.result("search_images", text="exit")["warnings"][-1]
+    assert "'stairs'" in assistant.result("search_images", says="stairs")["reasons"][0]
