@@ -31,8 +31,11 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
     """Raise ModelMismatchError if an encoder's vectors are not those of the collection's model."""
     made_by = collection.info.model
     if reason := equivalence.difference(encoder, made_by):
-        is_export = made_by.weights.startswith(equivalence.ONNX)
-        advice = "open it with --model and that ONNX export" if is_export else "restore that model"
+        advice = "restore that model"
+        if made_by.weights.startswith(equivalence.ONNX):
+            advice = "open it with --model and that ONNX export"
+        elif made_by.name == "pocket":  # it comes with the package
+            advice = "open it with the version of clipsearch that made it"
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: "
             f"{advice}, or embed its images again with `clipsearch reindex --model "

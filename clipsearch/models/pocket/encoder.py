@@ -30,7 +30,7 @@ INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
 PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
 """Stored with every collection and textness probe of this model: never reword it."""
 CHUNK_SIZE = 8  # images per inference request, which runs on one core
-LOGIT_SCALE = 21.0
+LOGIT_SCALE = 18.5
 """Used if the manifest has none."""
 
 PRECISION = "images in int8, their heads in bfloat16 or float32; texts in float32"
