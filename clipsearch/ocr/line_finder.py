@@ -9,9 +9,9 @@ from clipsearch.ocr.detection import DetectedLine, TextDetector, lines_in
 from clipsearch.ocr.probability_map import cells_of, probability_map, resized
 from clipsearch.ocr.quads import Pixels, Quad, size_of
 
-COARSE = 0.5  # the scale of the coarse search, relative to the fine one
-MIN_COARSE = 0.36  # for large images: text of 12 pixels has 4 there, and none that is smaller shows
-COARSE_PIXELS = 1_000_000  # up to which COARSE holds
+COARSE = 0.7  # the scale of the coarse search, relative to the fine one
+MIN_COARSE = 0.4  # for large images: text of 12 pixels has 5 there, and smaller text hardly shows
+COARSE_PIXELS = 800_000  # of the coarse search; above, the scale falls to MIN_COARSE
 SMALL_PIXELS = 400_000  # smaller images are enlarged, at most by MAX_FINE
 MAX_FINE = 2.0
 HINT = 0.1  # a coarse probability that something may be text
@@ -67,17 +67,17 @@ def _rescaled(
 
 
 def _uncovered(lines: list[DetectedLine], others: list[DetectedLine]) -> list[DetectedLine]:
-    """The lines of which others cover less than half."""
+    """The lines that share less than half of their area with another one, or of the other's."""
     return [
-        line for line in lines if sum(_overlap(line.quad, other.quad) for other in others) < 0.5
+        line for line in lines if all(_overlap(line.quad, other.quad) < 0.5 for other in others)
     ]
 
 
 def _overlap(quad: Quad, other: Quad) -> float:
-    """The part of a quadrilateral that another one covers, 0..1."""
+    """What two quadrilaterals share, as a part of the smaller one."""
     if (quad.max(axis=0) <= other.min(axis=0)).any() or (
         other.max(axis=0) <= quad.min(axis=0)
     ).any():
         return 0.0
     shared, _ = cv2.intersectConvexConvex(quad, other)
-    return float(shared / max(cv2.contourArea(quad), 1.0))
+    return float(shared / max(min(cv2.contourArea(quad), cv2.contourArea(other)), 1.0))

@@ -13,8 +13,8 @@ ProbabilityMap = NDArray[np.uint8]
 """(height, width) uint8: 255 where a pixel certainly belongs to text."""
 
 CELL = 256  # pixels; what is computed is a union of such cells
-MAX_CELLS = 4  # along each side of a block: the activations of a block take about 150 MB
-MARGIN = 64  # pixels around a block, which the network sees and whose results are discarded
+MAX_CELLS = 2  # along each side of a block: the activations of one take 150 MB
+MARGIN = 48  # pixels around a block, which the network sees and whose results are discarded
 
 
 def probability_map(

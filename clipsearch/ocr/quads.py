@@ -55,13 +55,20 @@ def turn(quad: Quad, quarters: int) -> Quad:
     return np.ascontiguousarray(np.roll(quad, -quarters, axis=0))
 
 
-def cut_strip(pixels: Pixels, quad: Quad, height: int) -> Pixels:
-    """Cut out a line as an upright strip of a height, its width in proportion; at least 1 pixel.
+def trim(quad: Quad, share: float) -> Quad:
+    """Cut off a share of the height of a line, above and below its text."""
+    across = (quad[3] - quad[0]) * share
+    return np.ascontiguousarray(quad + np.stack([across, across, -across, -across]), np.float32)
 
-    Corners outside the image are filled with its nearest pixels.
+
+def cut_strip(pixels: Pixels, quad: Quad, height: int, stretch: float = 1.0) -> Pixels:
+    """Cut out a line as an upright strip of a height, at least 1 pixel wide.
+
+    Its width is in proportion, times `stretch`. What lies outside the image is filled with its
+    nearest pixels.
     """
     along, across = size_of(quad)
-    width = max(1, round(height * along / max(across, 1.0)))
+    width = max(1, round(stretch * height * along / max(across, 1.0)))
     left, top = np.floor(quad.min(axis=0)).astype(int) - 2
     right, bottom = np.ceil(quad.max(axis=0)).astype(int) + 3
     left, top = max(left, 0), max(top, 0)
