@@ -86,7 +86,8 @@ def _said_note(said: Said) -> str:
     import shlex
 
     images = "1 image says" if said.images == 1 else f"{said.images:,} images say"
-    return f"{images} {said.words!r}: --says {shlex.quote(said.words)}"
+    words = f'"{said.words}"' if " " in said.words else said.words  # a phrase
+    return f"{images} {said.words!r}: --says {shlex.quote(words)}"
 
 
 def _located(term: Term) -> Term:

@@ -38,7 +38,7 @@ def find_said(query: Query, collection: Collection) -> list[Said]:
     for text in (content for content in texts if isinstance(content, str)):
         tokens = to_tokens(text)
         if tokens and len(tokens) <= MOST_TOKENS and (images := index.count(tokens)):
-            said.append(Said(" ".join(text.split()), images))
+            said.append(Said(" ".join(text.replace('"', " ").split()), images))
     return said
 
 

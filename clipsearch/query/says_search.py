@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,19 +13,23 @@ from clipsearch.batching import batches
 from clipsearch.query.condition import Selection
 from clipsearch.query.query import Query
 from clipsearch.query.zscore import Background
-from clipsearch.records import MAX_RESULTS, Hit
+from clipsearch.records import MAX_RESULTS, Hit, ImageRecord
 from clipsearch.says.explanation import find_lines
 from clipsearch.says.loaded import text_index
 from clipsearch.says.parser import Part, parse_says
 from clipsearch.says.text_index import Found
 from clipsearch.store import Collection
 from clipsearch.store import filters as store_filters
+from clipsearch.store.texts import TextRow, TextState
 from clipsearch.types import Vectors
 
 IDS_PER_READ = 2_000
 
 FIRST_IDS = 32
 """Candidates that are read beyond those of the page, in case that some are filtered out."""
+
+FEW_TEXTS = 100
+"""Texts that are read with their lines at once; of more, first the hashes of their contents."""
 
 RANK_CONSTANT = 60
 """k of reciprocal rank fusion, 1 / (k + rank) (Cormack, Clarke, Büttcher, SIGIR 2009)."""
@@ -67,10 +71,15 @@ def _by_match(
     found: Found, collection: Collection, selection: Selection, count: int
 ) -> Iterator[Hit]:
     """Yield the selected images in the order of their matches."""
-    qualities = dict(zip(_texts(found), found.qualities.tolist(), strict=True))
-    for ids in batches(qualities, IDS_PER_READ, first=count + FIRST_IDS):
-        condition = store_filters.all_of(selection.condition, store_filters.id_in(ids))
-        records = {each.id: each for each in collection.scan(condition) if selection.matches(each)}
+    for chunk in batches(_pairs(found, len(found.ids)), IDS_PER_READ, first=count + FIRST_IDS):
+        qualities = dict(chunk)
+        ids = list(qualities)
+        if selection.condition:
+            condition = store_filters.all_of(selection.condition, store_filters.id_in(ids))
+            found_records: Iterable[ImageRecord] = collection.scan(condition)
+        else:  # one call of Milvus, not two
+            found_records = (row.record for row in collection.get(ids).values())
+        records = {each.id: each for each in found_records if selection.matches(each)}
         yield from (Hit(records[id_], qualities[id_]) for id_ in ids if id_ in records)
 
 
@@ -82,8 +91,9 @@ def _by_score(
     background: Background | None,
 ) -> Iterator[_Scored]:
     """Yield the selected images with their score: MAX_RESULTS at most, of the best matches."""
-    qualities = dict(zip(_texts(found), found.qualities.tolist(), strict=True))
-    for ids in batches(list(qualities)[:MAX_RESULTS], IDS_PER_READ):
+    for chunk in batches(_pairs(found, MAX_RESULTS), IDS_PER_READ):
+        qualities = dict(chunk)
+        ids = list(qualities)
         condition = store_filters.all_of(selection.condition, store_filters.id_in(ids))
         [hits] = collection.search(vector, limit=len(ids), condition=condition)
         if collection.info.index.is_approximate and len(hits) < len(ids):
@@ -135,9 +145,16 @@ def _page(
 ) -> list[Hit]:
     """Return the page of a query, without images whose content changed since they were read."""
     hits: list[Hit] = []
+    texts: dict[str, TextRow] = {}
     skipped = 0
     for chunk in batches(ranked, IDS_PER_READ, first=query.offset + query.limit):
-        states = collection.texts.states([hit.id for hit in chunk])
+        ids = [hit.id for hit in chunk]
+        states: Mapping[str, TextRow | TextState]
+        if len(ids) <= FEW_TEXTS:
+            states = found = collection.texts.get(ids)
+            texts |= found
+        else:
+            states = collection.texts.states(ids)
         for hit in chunk:
             state = states.get(hit.id)
             if state is None or state.content_hash != hit.record.content_hash:
@@ -148,12 +165,14 @@ def _page(
                 hits.append(hit)
         if len(hits) == query.limit:
             break
-    texts = collection.texts.get([hit.id for hit in hits])
+    texts |= collection.texts.get([hit.id for hit in hits if hit.id not in texts])
     return [
         replace(hit, says=find_lines(parts, texts[hit.id].text.lines) if hit.id in texts else ())
         for hit in hits
     ]
 
 
-def _texts(found: Found) -> list[str]:
-    return [id_.decode() for id_ in found.ids.tolist()]
+def _pairs(found: Found, most: int) -> Iterator[tuple[str, float]]:
+    """Yield id and quality of the best matches."""
+    for id_, quality in zip(found.ids[:most], found.qualities[:most], strict=True):
+        yield id_.decode(), float(quality)

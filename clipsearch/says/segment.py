@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.says.confusions import variants
-from clipsearch.says.match import Match, encode_match, image_quality, joined, splits
+from clipsearch.says.match import (
+    ORDER_WEIGHT,
+    Match,
+    code_quality,
+    encode_match,
+    joined,
+    splits,
+)
 from clipsearch.says.matcher import compare
 from clipsearch.says.parser import Part
 from clipsearch.says.tokens import Token, find_tokens
@@ -26,6 +33,7 @@ MAX_TEXTS = 16_384
 """Texts of one segment: their numbers fit into 16 bits."""
 
 _NO_PLACES = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8)
+_QUALITY = np.array([code_quality(code) for code in range(2 * Match.WORD + 2)])
 _SIMILAR = encode_match(Match.SIMILAR, is_exact=False)
 _SPLIT = encode_match(Match.SPLIT, is_exact=False)
 
@@ -66,19 +74,16 @@ class Segment:
             codes.append(self.codes(part))
             if not codes[-1].any():
                 return np.empty(0, dtype=np.intp), np.empty(0)
-        every = np.stack(codes)
-        texts = np.flatnonzero(every.all(axis=0))
+        texts = np.flatnonzero(np.all(codes, axis=0))
         if not texts.size:
             return texts, np.empty(0)
         in_order = np.zeros(len(self), dtype=bool)
         tokens = [token for part in parts for token in part.tokens]
         places, _ = self._sequence(tokens, in_words=True)
         in_order[self._text_at(places)] = True
-        combined, inverse = np.unique(
-            np.vstack([every[:, texts], in_order[texts]]), axis=1, return_inverse=True
-        )
-        qualities = [image_quality(column[:-1], in_order=column[-1]) for column in combined.T]
-        return texts, np.array(qualities, dtype=np.float64)[inverse.ravel()]
+        mean = sum(_QUALITY[each[texts]] for each in codes) / len(codes)
+        qualities = (1 - ORDER_WEIGHT) * mean + ORDER_WEIGHT * in_order[texts]  # `image_quality`
+        return texts, np.round(qualities, 6)
 
     def codes(self, part: Part) -> Codes:
         """Return the best match of a part in each text."""

@@ -98,7 +98,7 @@ class TextIndex:
         if not chosen:
             return Found(np.empty(0, dtype=f"S{ID_LENGTH}"), np.empty(0))
         ids, qualities, lengths = map(np.concatenate, zip(*chosen, strict=True))
-        order = np.lexsort((ids, lengths, -qualities))
+        order = np.lexsort((lengths, -qualities))
         return Found(ids[order], qualities[order])
 
     def count(self, tokens: Sequence[Token]) -> int:
@@ -139,9 +139,11 @@ class TextIndex:
             new = list({row[0]: row for row in chunk}.values())
             if self._parts and self._parts[-1].rows:
                 new = self._parts.pop().present_rows() + new
-            part = _Part(new)
+            part = _Part(sorted(new))
             self._parts.append(part)
-            self._places.update((row[0], (part, number)) for number, row in enumerate(new))
+            self._places.update(
+                (id_.decode(), (part, number)) for number, id_ in enumerate(part.ids.tolist())
+            )
             self._newest = max(self._newest, *(at for _, at, _ in chunk))
             self._drop_empty()
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { button, copyText, icon, make } from "./dom.js";
 import { folderOf, formatBytes, formatTime, nameOf, pathText, visible } from "./format.js";
+import { linesOf } from "./says.js";
 
 /** Draw the panel of a hit; `actions` has similar, more, less, explain (a term text or ""). */
 export function drawDetails(panel, hit, actions) {
@@ -10,6 +11,7 @@ export function drawDetails(panel, hit, actions) {
     make("h2", {}, nameOf(hit.path)),
     make("p", { class: "folder" }, visible(folderOf(hit.path))),
     ...scores(hit),
+    ...linesOf(hit),
     actionButtons(hit, actions),
     make("div", { class: "explanation", id: "explanation", hidden: true }),
     facts(hit),

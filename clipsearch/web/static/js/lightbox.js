@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { drawDetails } from "./details.js";
 import { find, findAll, icon, make, store, stored } from "./dom.js";
 import { explainInto } from "./explain.js";
+import { drawBoxes } from "./says.js";
 import { describe } from "./tile.js";
 
 const PANEL = 348;
@@ -72,7 +73,10 @@ export class Lightbox {
       if (isTyped || find("#keys").open) event.preventDefault(); // Esc closes the list alone
     });
     viewer.on("imageSizeChange", ({ content, width, height }) => {
-      const heat = content.slide?.container && find(".heat", content.slide.container);
+      const container = content.slide?.container;
+      if (!container) return;
+      drawBoxes(container, this.grid.hits[content.slide.index], width, height);
+      const heat = find(".heat", container);
       if (heat) Object.assign(heat.style, { width: `${width}px`, height: `${height}px` });
     });
     viewer.on("close", () => this.#closing());

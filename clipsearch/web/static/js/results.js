@@ -4,13 +4,16 @@ import * as api from "./api.js";
 import { button, find, icon, make } from "./dom.js";
 import { labelOf } from "./filters.js";
 import { formatCount, plural } from "./format.js";
+import { asPhrase } from "./says.js";
 
 const PAGE = 60; // enough for a window; the first page has to be quick
 const LATER = 480;
 const MOST = 16_384; // offset + limit, on every Milvus
 
 export class Results {
-  constructor(grid, selection) {
+  /** `onSays` searches for words that images show. */
+  constructor(grid, selection, onSays) {
+    this.onSays = onSays;
     this.grid = grid;
     this.selection = selection;
     this.status = find("#status");
@@ -153,7 +156,7 @@ export class Results {
   #describe() {
     const { page, cut } = this;
     const number = this.grid.hits.length;
-    const isBrowsing = !this.params.get("q");
+    const isBrowsing = !this.params.get("q") && !this.params.get("says");
     const isGrouped = this.isDone && this.params.get("group_duplicates") === "true";
     const all = this.isBeyond || isGrouped ? null : cut.passed;
     const isKnown = all !== null || this.isDone;
@@ -162,11 +165,17 @@ export class Results {
     this.status.replaceChildren(total, make("small", {}, time && ` \u00b7 ${time}`));
     this.notices.replaceChildren(
       ...(page.warnings ?? []).map((text) => make("p", { class: "notice" }, text)),
+      ...(page.said ?? []).map((said) => this.#said(said)),
     );
     if (!this.isDone) this.end.replaceChildren();
     else if (cut.more_below && !this.isBeyond) this.#showCut(number);
     else if (!number) this.#showEmpty(isBrowsing);
     else this.end.replaceChildren(make("p", {}, number > 12 ? "That is all." : ""));
+  }
+
+  #said({ words, images }) {
+    const label = `${plural(images, "image")} with the words \u201c${words}\u201d`;
+    return make("p", { class: "notice" }, button(label, null, () => this.onSays(asPhrase(words))));
   }
 
   #showCut(number) {

@@ -26,7 +26,13 @@ const grid = new Grid(find("#grid"), {
   link: (hit) => `/image/${hit.id}${location.search}`,
 });
 selection.grid = grid;
-const results = new Results(grid, selection);
+const results = new Results(grid, selection, (says) => {
+  const params = filters.params();
+  params.set("says", says);
+  filters.fill(params);
+  chips.set([]);
+  changed(null, 0);
+});
 const filters = new Filters(form, (name, isFinal) => changed(name, isFinal ? 60 : 120));
 const chips = new Chips(form, (isCommitted) => {
   if (isCommitted) changed(null, 0);
@@ -76,7 +82,7 @@ const navigation = new Navigation({
   },
 });
 
-const showMode = (params) => document.body.classList.toggle("browsing", !params.get("q"));
+const showMode = (params) => document.body.classList.toggle("browsing", !params.get("q") && !params.get("says"));
 
 function fill(params) {
   showMode(params);
