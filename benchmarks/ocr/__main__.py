@@ -10,6 +10,7 @@ from benchmarks.machine import parse_options
 from benchmarks.ocr.canvas import FontChoice
 from benchmarks.ocr.kinds import KINDS, SampleMaker
 from benchmarks.ocr.measure import Counts, measure
+from benchmarks.ocr.says_precision import print_precision
 from benchmarks.ocr.textness_cut import CUT_KINDS, print_losses
 from clipsearch.ocr.reader import load_reader
 
@@ -35,7 +36,13 @@ def main() -> None:
     parser.add_argument(
         "--cuts", action="store_true", help="measure what is lost below some textness instead"
     )
+    parser.add_argument(
+        "--says", action="store_true", help="measure searches in 2,000 generated texts instead"
+    )
     options = parse_options(parser)
+    if options.says:
+        print_precision(options.seed)
+        return
     backgrounds = sorted(options.backgrounds.glob("*.jpg"))
     maker = SampleMaker(backgrounds, FontChoice(options.fonts), options.seed)
     if options.cuts:

@@ -62,6 +62,7 @@ def _checks(context: click.Context, uri: str | None, token: str | None) -> dict[
         "runtime": stores.check_runtime,
         "models": stores.check_models,
         "formats": stores.check_formats,
+        "text": stores.check_reader,
         "fonts": system.check_fonts,
         "limits": system.check_limits,
         "cache": stores.check_cache,

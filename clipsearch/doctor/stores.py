@@ -1,6 +1,7 @@
 """Checks of the store and its daemon, of models, formats and the cache."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,21 @@ def check_formats() -> Iterator[Finding]:
     for decoder in OPTIONAL_DECODERS:
         state = "installed" if decoder.installed else f"not installed: {decoder.advice}"
         yield Finding("formats", "ok", f"{decoder.title}: {state}")
+
+
+def check_reader() -> Iterator[Finding]:
+    """The models that read the text in images are on this disk."""
+    from clipsearch.ocr.model_files import INSTALL, find_model_files
+
+    if find_spec("rapidocr") is None:
+        yield Finding("text", "ok", f"`clipsearch read` is not installed: {INSTALL}")
+        return
+    try:
+        name = find_model_files().recognition.stem
+    except UsageError as error:
+        yield Finding("text", "warning", str(error), INSTALL)
+        return
+    yield Finding("text", "ok", f"`clipsearch read` uses {name}, part of rapidocr")
 
 
 def check_cache() -> Iterator[Finding]:

@@ -7,11 +7,11 @@ from clipsearch.errors import UsageError
 from clipsearch.images.decode import MAX_PIXELS
 
 MIN_TEXTNESS = 0.005
-"""Images with less textness are skipped: one photograph in ten, as it is.
+"""Images with less textness are skipped: one photograph in six.
 
-With `pocket`, that loses one word in twenty of those of 12 to 48 pixels in photographs of 1024, one
-in eight if they are turned by 90°, and none of pages, screenshots and receipts. At 0.02 it would be
-one in ten and one in four (`python -m benchmarks.ocr --cuts`)."""
+With `pocket`, that loses none of the words of 12 to 48 pixels in photographs of 1024, 4 % if they
+are turned by 90°, and none of signs, pages and receipts. At 0.02 half of the photographs would be
+skipped, and 8 and 25 % lost (`python -m benchmarks.ocr --cuts`)."""
 
 
 @dataclass(frozen=True, slots=True)
