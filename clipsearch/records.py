@@ -71,7 +71,8 @@ class Hit:
     query, so it is comparable across models; None if the collection is too small. `textness` is
     how much text the image shows, 0..1; None if the query did not request it. `says` are the
     lines with the words of `Query.says`. A query of such words alone has no cosine: `score` then is
-    the quality of the match, 0..1.
+    the quality of the match, 0..1. `p` is the estimated probability, 0..1, that the image is
+    relevant to a query of texts; None for other queries, and if the model is not calibrated.
     """
 
     record: ImageRecord
@@ -79,6 +80,7 @@ class Hit:
     z: float | None = None
     textness: float | None = None
     says: tuple[SaysMatch, ...] = ()
+    p: float | None = None
 
     @property
     def id(self) -> str:

@@ -32,7 +32,7 @@ TIERS = (
     "clipsearch.files.text_lines clipsearch.models.base",
     "clipsearch.models clipsearch.store",
     "clipsearch.files clipsearch.ocr",
-    "clipsearch.textness clipsearch.says",
+    "clipsearch.textness clipsearch.says clipsearch.calibration",
     "clipsearch.query",
     "clipsearch.transfer",
     "clipsearch.classify",

@@ -68,6 +68,13 @@ limit = click.option(
     metavar="N",
     help="Maximum number of hits.",
 )
+min_p = click.option(
+    "--min-p",
+    type=click.FloatRange(0, 1),
+    metavar="0..1",
+    help="Leave out hits that are less probably relevant; 0.2 suits most queries. Applies to "
+    "texts, if the model is calibrated: see `clipsearch calibrate`.",
+)
 offset = click.option(
     "--offset",
     type=click.IntRange(min=0),

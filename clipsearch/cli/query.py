@@ -34,9 +34,11 @@ from clipsearch.query.query import TextnessScale
 @click.option(
     "--min-z",
     type=float,
-    help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket.",
+    help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket. With --min-p, "
+    "it applies to hits without p.",
 )
 @options.says
+@options.min_p
 @options.textness
 @options.query_max_pixels
 @allow_private_option
@@ -55,6 +57,7 @@ def query(
     min_score: float | None,
     min_z: float | None,
     says: str | None,
+    min_p: float | None,
     textness: TextnessScale | None,
     max_textness: float | None,
     max_pixels: int | None,
@@ -73,10 +76,12 @@ def query(
     term. A path of an image file, the file name of a stored image and a URL are image queries;
     everything else is a text query. Write -- before a text that begins with a hyphen. The z-score
     of a hit counts the standard deviations of its score above the typical score of the collection;
-    it is comparable between models.
+    it is comparable between models. For texts of a calibrated model, such as pocket, p is the
+    estimated probability that the image is relevant.
 
     \b
     clipsearch query "bird on a wire"
+    clipsearch query "a horse" -n 100 --min-p 0.3
     clipsearch query house + ./lake.jpg - people
     clipsearch query apple --textness -1
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html
@@ -93,6 +98,7 @@ def query(
         filters=Filters(**rest),
         min_score=min_score,
         min_z=min_z,
+        min_p=min_p,
         exclude_images=no_self,
         textness=textness,
         max_textness=max_textness,

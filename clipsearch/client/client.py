@@ -138,16 +138,16 @@ class Client(SearchAPI):
             raise UsageError("max_pixels cannot be sent over HTTP: the server has a limit")
         request = request_json(query, term_json=self._uploads.term_json)
         hits = Hits()
-        while True:
-            page = {"limit": min(PAGE, query.limit - len(hits)), "offset": query.offset + len(hits)}
+        for start in range(0, query.limit, PAGE):  # of ranks: min_p may leave out some of them
+            page = {"limit": min(PAGE, query.limit - start), "offset": query.offset + start}
             response = self._session.post("/v1/search", request | page)
-            if not hits:
+            if not start:
                 for warning in response["warnings"]:
                     log.warning("%s", warning)
-            found = [parse_hit(values) for values in response["hits"]]
-            hits += found
-            if not found or len(hits) >= query.limit or response["next"] is None:
-                return hits
+            hits += [parse_hit(values) for values in response["hits"]]
+            if response["next"] is None:
+                break
+        return hits
 
     def _embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self._embed(list(texts), "text")

@@ -57,18 +57,14 @@ def evaluate_retrieval(
     warning. Confidence intervals come from resampling the images, each with its captions, while the
     gallery of all images stays in place. Raises UsageError if no image is left.
     """
-    captioned, folders = _load_captions(captions, images, split)
-    if limit is not None and limit < 1:
-        raise UsageError(f"the limit must be at least 1, not {limit}")
-    captioned = captioned[:limit]
-    captions_of, missing = _find_files(captioned, folders)
+    captions_of, missing = find_captioned_files(captions, images, split, limit)
     encoder = load_encoder(model, runtime=runtime)
     if progress is not None:
         progress.total = len(captions_of) + sum(map(len, captions_of.values()))
     started = time.monotonic()
     embedded = embed_image_files(list(captions_of), encoder, progress)
     skipped = (*missing, *embedded.skipped)
-    warn_skipped(skipped, len(captioned))
+    warn_skipped(skipped, len(captions_of) + len(missing))
     all_captions = list(captions_of.values())
     used_captions = [all_captions[index] for index in embedded.indices]
     texts = embed_text_list([text for texts in used_captions for text in texts], encoder, progress)
@@ -81,6 +77,19 @@ def evaluate_retrieval(
         skipped=skipped,
         seconds=time.monotonic() - started,
     )
+
+
+def find_captioned_files(
+    captions: str | Path | Sequence[CaptionedImage],
+    images: str | Path | None,
+    split: str | None,
+    limit: int | None,
+) -> tuple[dict[Path, tuple[str, ...]], tuple[Failure, ...]]:
+    """The captions by image file, and the images without a file; see `evaluate_retrieval`."""
+    captioned, folders = _load_captions(captions, images, split)
+    if limit is not None and limit < 1:
+        raise UsageError(f"the limit must be at least 1, not {limit}")
+    return _find_files(captioned[:limit], folders)
 
 
 def retrieval_measures(

@@ -11,6 +11,12 @@ Text = Annotated[str, Field(max_length=2_000)]
 Without = Annotated[
     list[Text], Field(max_length=10, description="What the images must not show, such as people.")
 ]
+Description = Annotated[
+    Text, Field(description="What the images show, in a few words: a dog on a beach.")
+]
+AddedImage = Annotated[
+    ImageId | None, Field(description="A stored image, to be added to the text.")
+]
 Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of images.")]
 Textness = Annotated[
     float | None,
@@ -24,6 +30,10 @@ Says = Annotated[
     ),
 ]
 MinZ = Annotated[float | None, Field(description="Leave out images with a lower z; try 3.")]
+MinP = Annotated[
+    float | None,
+    Field(ge=0, le=1, description="Leave out images with a lower p; try 0.3."),
+]
 MaxTextness = Annotated[
     float | None,
     Field(ge=0, le=1, description="Leave out images that show more written text than this."),

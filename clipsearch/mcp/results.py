@@ -13,7 +13,7 @@ from clipsearch.records import Hit, ImageRecord
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """A hit: `score` and `z` as in `Hit`, null without a query; `taken_at` has no time zone.
+    """A hit: `score`, `z`, `p` as in `Hit`, null without a query; `taken_at` has no time zone.
 
     `says` are the lines of its text with the words to find.
     """
@@ -22,6 +22,7 @@ class FoundImage:
     path: str
     score: float | None
     z: float | None
+    p: float | None
     textness: float | None
     width: int
     height: int
@@ -116,6 +117,7 @@ def found_image(hit: Hit) -> FoundImage:
         listed_image(hit.record),
         score=round(float(hit.score), 4),
         z=None if hit.z is None else round(float(hit.z), 2),
+        p=None if hit.p is None else round(float(hit.p), 2),
         textness=None if hit.textness is None else round(float(hit.textness), 2),
         says=[escape_control(line.text) for line in hit.says],
     )
@@ -128,6 +130,7 @@ def listed_image(record: ImageRecord) -> FoundImage:
         path=shown_path(record),
         score=None,
         z=None,
+        p=None,
         textness=None,
         width=record.width,
         height=record.height,

@@ -16,13 +16,15 @@ from clipsearch.escape import escape_control
 from clipsearch.files.stored_file import stored_thumbnail
 from clipsearch.mcp.arguments import (
     NO_FILTERS,
+    AddedImage,
+    Description,
     ImageFilters,
     ImageId,
     Limit,
     MaxTextness,
+    MinP,
     MinZ,
     Says,
-    Text,
     Textness,
     Without,
 )
@@ -66,26 +68,23 @@ class Tools:
 
     def search_images(
         self,
-        text: Annotated[
-            Text, Field(description="What the images show, in a few words: a dog on a beach.")
-        ] = "",
-        image_id: Annotated[
-            ImageId | None, Field(description="A stored image, to be added to the text.")
-        ] = None,
+        text: Description = "",
+        image_id: AddedImage = None,
         without: Without = [],  # noqa: B006 - never changed
         limit: Limit = 10,
         offset: Annotated[int, Field(ge=0, description="Number of images to skip.")] = 0,
         says: Says = None,
         min_z: MinZ = None,
+        min_p: MinP = None,
         textness: Textness = None,
         max_textness: MaxTextness = None,
         filters: ImageFilters = NO_FILTERS,
     ) -> SearchResult:
         """Find the images that show what a text describes, or resemble an image, or both.
 
-        The best come first, and there are always some: z tells how far an image stands out from the
-        collection. Those below 3 are rarely what was meant. `says` leaves only images that show its
-        words; score is then the quality of the match. Without all these: the newest images first.
+        The best come first, and there are always some: p is the probability that an image is meant.
+        Where it is null, a z below 3 rarely is. `says` leaves only images that show its words, and
+        score is then the quality of the match. Without all these: the newest images first.
         """
         terms = [Term(text)] if text.strip() else []
         terms += [Term(StoredImage(image_id))] if image_id else []
@@ -98,6 +97,7 @@ class Tools:
             offset=offset,
             filters=filters.to_filters(),
             min_z=min_z if terms else None,
+            min_p=min_p if terms else None,
             says=says or None,
             textness=textness if terms else None,
             max_textness=max_textness,

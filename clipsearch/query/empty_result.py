@@ -36,7 +36,7 @@ def explain_empty_result(
         return [f"fewer than {query.offset + 1:,} images match: use a smaller --offset"]
     reasons = list(_filter_reasons(query.filters, collection, total))
     query = replace(query, offset=0)
-    open_query = replace(query, min_score=None, min_z=None)
+    open_query = replace(query, min_score=None, min_z=None, min_p=None)
     hits = [] if open_query == query else search(replace(open_query, limit=1))
     if hits:
         return [_threshold_reason(query, hits[0])]
@@ -55,8 +55,15 @@ def explain_empty_result(
 
 
 def _threshold_reason(query: Query, best: Hit) -> str:
-    """Name the best hit's score, and a threshold that it passes."""
+    """Name the best hit's score, and a threshold that it passes.
+
+    The best by score: another may have a larger p, but hardly ever does where all have a small one.
+    """
     score = f"score {best.score:.3f}" + ("" if best.z is None else f", z {best.z:+.1f}")
+    if best.p is not None:
+        score += f", p {best.p:.2f}"
+        if query.min_p is not None and best.p < query.min_p:
+            return f"best hit: {score}; try --min-p {math.floor(100 * best.p) / 100:g}"
     if query.min_z is not None and best.z is not None and best.z < query.min_z:
         return f"best hit: {score}; try --min-z {_below(best.z):g}"
     return f"best hit: {score}; try --min-score {math.floor(100 * best.score) / 100:g}"

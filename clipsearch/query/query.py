@@ -21,6 +21,8 @@ class Query:
 
     - `min_score`: a cosine.
     - `min_z`: standard deviations above the collection's median image (see `Hit`).
+    - `min_p`: 0..1, the probability of being relevant. Hits without p pass, unless `min_z` is also
+      given: it then applies to them alone.
     - `exclude_images`: leave out the query's own images and identical copies of them.
     - `textness`: favor images with less text (below 0) or more (above 0), typically -2 to 2; "off"
       ignores text.
@@ -32,7 +34,8 @@ class Query:
     A text, an image or a path in `terms`, or in place of them, is a term of weight 1. Numbers may
     be those of numpy. Raises UsageError if there are neither terms nor `says`, the limit is
     below 1, the offset is negative, offset + limit exceeds 16,384, a threshold or scale is not a
-    finite number or is given without terms, or `max_textness` is not from 0 to 1.
+    finite number or is given without terms, or `min_p` or `max_textness` is not
+    from 0 to 1.
     """
 
     terms: tuple[Term, ...]
@@ -41,6 +44,7 @@ class Query:
     filters: Filters = field(default=NO_FILTERS)
     min_score: float | None = None
     min_z: float | None = None
+    min_p: float | None = None
     exclude_images: bool = False
     textness: TextnessScale | None = None
     max_textness: float | None = None
@@ -59,6 +63,7 @@ class Query:
         for name, field_name, read in (
             ("smallest score", "min_score", arguments.number),
             ("smallest z", "min_z", arguments.number),
+            ("smallest p", "min_p", arguments.share),
             ("largest textness", "max_textness", arguments.share),
         ):
             bound = getattr(self, field_name)
@@ -80,7 +85,8 @@ class Query:
             raise UsageError(
                 "a limit of textness leaves out images with words: use it without says"
             )
-        needs_terms = {"min_score": self.min_score, "min_z": self.min_z, "textness": self.textness}
+        names = ("min_score", "min_z", "min_p", "textness")
+        needs_terms = {name: getattr(self, name) for name in names}
         for name, value in needs_terms.items():
             if value is not None and not self.terms:
                 raise UsageError(f"{name} is about the likeness to a text or an image: give one")

@@ -190,6 +190,7 @@ _QUERY_FIELDS: dict[str, Reader] = {
     "offset": _integer,
     "min_score": _number,
     "min_z": _number,
+    "min_p": _number,
     "exclude_images": _boolean,
     "textness": _read_textness,
     "max_textness": _number,

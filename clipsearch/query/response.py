@@ -70,6 +70,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "path": str(record.path),
         "score": float(hit.score),
         "z": None if hit.z is None else float(hit.z),
+        "p": None if hit.p is None else float(hit.p),
         "textness": None if hit.textness is None else float(hit.textness),
         "width": record.width,
         "height": record.height,
@@ -102,7 +103,8 @@ def parse_hit(values: Mapping[str, Any]) -> Hit:
         SaysMatch(line["text"], tuple(line["box"]), line["match"])
         for line in values.get("says", ())  # servers of older versions have none
     )
-    return Hit(parse_record(values), values["score"], values["z"], values["textness"], says)
+    numbers = (values["score"], values["z"], values["textness"])
+    return Hit(parse_record(values), *numbers, says, values.get("p"))
 
 
 def parse_record(values: Mapping[str, Any]) -> ImageRecord:

@@ -18,6 +18,7 @@ from clipsearch.query.condition import Selection, select
 from clipsearch.query.embed import embed_queries, exclude_query_images
 from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.filters import NO_FILTERS, Filters
+from clipsearch.query.probability import add_probabilities, probability_warnings
 from clipsearch.query.query import Query
 from clipsearch.query.response import SearchResponse
 from clipsearch.query.said import find_said, says_reasons, says_warnings
@@ -26,6 +27,7 @@ from clipsearch.query.textness_filter import (
     scan_with_max_textness,
     search_with_max_textness,
 )
+from clipsearch.query.thresholds import passes_thresholds
 from clipsearch.query.zscore import Background, score_backgrounds
 from clipsearch.records import Hit
 from clipsearch.store import Collection
@@ -48,10 +50,10 @@ def search(
     backgrounds = score_backgrounds(collection, np.stack(vectors)) if vectors else []
     embedded = iter(zip(vectors, backgrounds, strict=True))
     inputs = [(query, *(next(embedded) if query.terms else (None, None))) for query in queries]
-    plain = [(query, vector) for query, vector, _ in inputs if query.says is None]
-    results = iter(_search_all(plain, textness))
+    plain = [each for each in inputs if each[0].says is None]
+    results = iter(_search_plain(plain, textness))
     passing = [
-        _apply_thresholds(next(results), query, background)
+        next(results)
         if query.says is None
         else search_says(query, collection, _select(query, collection), vector, background)
         for query, vector, background in inputs
@@ -80,6 +82,7 @@ def respond(query: Query, encoder: Callable[[], Encoder], collection: Collection
     warnings = [
         *(text_warnings(load(), texts) if texts else []),
         *says_warnings(query, hits, collection),
+        *probability_warnings(query, hits, collection.info.model.name),
     ]
     said = find_said(query, collection)
     milliseconds = 1000 * (time.perf_counter() - started)
@@ -151,20 +154,20 @@ def _search_all(inputs: Sequence[tuple[Query, Vectors]], textness: Textness) -> 
     return [results[position] for position in range(len(inputs))]
 
 
-def _apply_thresholds(
-    hits: Sequence[Hit], query: Query, background: Background | None
-) -> list[Hit]:
-    """The hits that pass `min_score` and `min_z`, with their z if there is a background."""
-    if background:
-        hits = [replace(hit, z=background.z(hit.score)) for hit in hits]
-    return [hit for hit in hits if _passes_thresholds(hit, query)]
-
-
-def _passes_thresholds(hit: Hit, query: Query) -> bool:
-    # z is missing only if the collection is too small to measure it; then `min_z` is ignored.
-    return (query.min_score is None or hit.score >= query.min_score) and (
-        query.min_z is None or hit.z is None or hit.z >= query.min_z
-    )
+def _search_plain(
+    inputs: Sequence[tuple[Query, Vectors, Background | None]], textness: Textness
+) -> list[list[Hit]]:
+    """The hits of each query that pass its thresholds, with z and p where they can be measured."""
+    results = _search_all([(query, vector) for query, vector, _ in inputs], textness)
+    scored = [
+        [replace(hit, z=background.z(hit.score)) for hit in hits] if background else hits
+        for hits, (_, _, background) in zip(results, inputs, strict=True)
+    ]
+    probable = add_probabilities(scored, inputs, textness.collection)
+    return [
+        [hit for hit in hits if passes_thresholds(hit, query)]
+        for hits, (query, _, _) in zip(probable, inputs, strict=True)
+    ]
 
 
 def _add_textness(

@@ -21,10 +21,11 @@ LOWER_SIGMA = 15.87  # percentile that lies one standard deviation below the med
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Median and standard deviation of a query's scores over images that do not match it."""
+    """A query's scores over a sample; median and deviation of those that do not match it."""
 
     median: float
     deviation: float
+    scores: Vectors  # (n,) of the sample
 
     def z(self, score: float) -> float:
         """Standard deviations above the median."""
@@ -50,4 +51,4 @@ def _background(scores: Vectors) -> Background | None:
         return None
     lower, median = np.percentile(scores, (LOWER_SIGMA, 50))
     deviation = float(median - lower)
-    return Background(float(median), deviation) if deviation > 1e-6 else None
+    return Background(float(median), deviation, scores) if deviation > 1e-6 else None

@@ -48,10 +48,11 @@ def display_path(path: Path, relative_to: Path | None = None) -> str:
 
 
 def format_scores(hit: Hit) -> str:
-    """The score, then z and textness if they are known: "0.312  z +4.1  text 0.02"."""
+    """The score, then z, p and textness if known: "0.312  z +4.1  p 0.92  text 0.02"."""
     z = "" if hit.z is None else f"  z {hit.z:+.1f}"
     textness = "" if hit.textness is None else f"  text {hit.textness:.2f}"
-    return f"{hit.score:.3f}{z}{textness}"
+    p = "" if hit.p is None else f"  p {hit.p:.2f}"
+    return f"{hit.score:.3f}{z}{p}{textness}"
 
 
 def _without_middle(text: str, length: int) -> str:

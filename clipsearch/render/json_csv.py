@@ -18,6 +18,7 @@ HIT_FIELDS = (
     "path",
     "score",
     "z",
+    "p",
     "width",
     "height",
     "format",
@@ -126,6 +127,7 @@ def _hit_values(hit: Hit) -> tuple[str | float | None, ...]:
         str(record.path),
         round(float(hit.score), 6),  # the precision of float32
         None if hit.z is None else round(float(hit.z), 3),
+        None if hit.p is None else round(float(hit.p), 3),
         record.width,
         record.height,
         record.format,

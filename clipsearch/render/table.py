@@ -27,11 +27,11 @@ def hits_table(
     relative_to: Path | None = None,
     missing: Container[Path] = (),
 ) -> str:
-    """Rank, score, z, textness and path in columns below a header; "" without hits.
+    """Rank, score, z, p, textness and path in columns below a header; "" without hits.
 
     Ranks count from `start`. `width` is the terminal's width in columns: longer paths lose their
-    middle; None keeps them complete. Paths in `missing` are marked. The columns z and textness are
-    left out if no hit has a value. In a search for words, the lines that show them follow each
+    middle; None keeps them complete. Paths in `missing` are marked. The columns z, p and textness
+    are left out if no hit has a value. In a search for words, the lines that show them follow each
     path. The last line does not end in a newline.
     """
     if not hits:
@@ -41,12 +41,13 @@ def hits_table(
             str(rank),
             f"{hit.score:.3f}",
             "" if hit.z is None else f"{hit.z:+.1f}",
+            "" if hit.p is None else f"{hit.p:.2f}",
             "" if hit.textness is None else f"{hit.textness:.2f}",
         )
         for rank, hit in enumerate(hits, start)
     ]
-    rows = [("#", "score", "z", "text"), *numbers]
-    columns = [column for column in range(4) if column < 2 or any(row[column] for row in numbers)]
+    rows = [("#", "score", "z", "p", "text"), *numbers]
+    columns = [column for column in range(5) if column < 2 or any(row[column] for row in numbers)]
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
     indent = sum(widths.values()) + 2 * len(widths)
     path_width = _path_width(width, indent)

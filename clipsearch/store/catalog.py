@@ -10,6 +10,7 @@
     index/MILVUS_NAME           the kind of its index, and the recall that is wanted
     index/MILVUS_NAME/tuning    what `clipsearch tune` measured
     textness/HASH         the textness probe of a model, for all its collections
+    calibration/HASH      the calibration of a model, for all its collections; its parts are below
 
 Values that change often have keys of their own. A reindex replaces the entry of a collection by one
 upsert, so that every reader finds the old generation or the new one. Milvus Lite keeps no
@@ -33,6 +34,7 @@ from clipsearch.store.backend import Backend
 from clipsearch.store.catalog_entry import CollectionInfo, Generation
 from clipsearch.store.index.settings import IndexSettings, read_settings
 from clipsearch.store.key_values import KeyValues
+from clipsearch.store.long_text import LongText
 from clipsearch.store.schema import SCHEMA_VERSION, encode_path
 from clipsearch.types import Failure
 
@@ -218,6 +220,10 @@ class Catalog:
     def set_textness(self, model: ModelIdentity, probe: dict[str, Any]) -> None:
         """Store a probe for a model, replacing an earlier one."""
         self._values.write({catalog_entry.textness_key(model): probe})
+
+    def calibration(self, model: ModelIdentity) -> LongText:
+        """Return the calibration of a model, as text; makes no call yet."""
+        return LongText(self._values, catalog_entry.calibration_key(model))
 
     def _to_info(
         self, name: str, entry: Mapping[str, Any], values: Mapping[str, Any]

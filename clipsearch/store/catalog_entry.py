@@ -170,5 +170,13 @@ def failure_json(failure: Failure) -> dict[str, Any]:
 
 def textness_key(model: ModelIdentity) -> str:
     """Return one key for all comparable models."""
-    space = json.dumps([model.dim, model.weights, model.preprocessing]).encode()
-    return f"textness/{content_hash(space)}"
+    return f"textness/{_space_hash(model)}"
+
+
+def calibration_key(model: ModelIdentity) -> str:
+    """Return one key for all comparable models."""
+    return f"calibration/{_space_hash(model)}"
+
+
+def _space_hash(model: ModelIdentity) -> str:
+    return content_hash(json.dumps([model.dim, model.weights, model.preprocessing]).encode())

@@ -26,7 +26,6 @@ from clipsearch.store.row_check import DamagedRow, SoundRows, find_damaged
 from clipsearch.store.schema import (
     EMBEDDING,
     TAGS,
-    Entity,
     FileState,
     record_fields,
     stored_fields,
@@ -53,6 +52,7 @@ class Collection:
         self._vector_cache = VectorCache(backend, info.milvus_name, info.model.dim)
         self._sound_rows = SoundRows(backend.uri, info.name)
         self.index = CollectionIndex(backend, catalog, self._writer)
+        self.calibration = catalog.calibration(info.model)
         self.texts = self._writer.texts
 
     @property
@@ -84,6 +84,11 @@ class Collection:
         """Return the rows with these ids; unknown ones are absent, damaged ones also logged."""
         entities = self._scanner.by_ids(ids, self._all_fields, vectors=True)
         return {row.record.id: row for row in self._sound_rows.read(entities)}
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the embeddings (d,) of the images with these ids; unknown ones are absent."""
+        found = self._scanner.by_ids(ids, ["id", EMBEDDING], vectors=True)
+        return {e["id"]: np.asarray(e[EMBEDDING], dtype=np.float32) for e in found}
 
     def find_by_content(self, hashes: Sequence[str]) -> dict[str, list[ImageRecord]]:
         """Return all records of each content hash; hashes without any are absent."""
@@ -164,7 +169,9 @@ class Collection:
         on a field that does not fit or a full disk, before anything is written.
         """
         check_embeddings(rows, self.info.model.dim)
-        entities = list({row.record.id: self._to_entity(row) for row in rows}.values())
+        self.require_fields([TAGS] if any(row.record.tags for row in rows) else [])
+        version = self.info.schema_version
+        entities = list({row.record.id: to_entity(row, version) for row in rows}.values())
         self._vector_cache.clear()
         self._writer.upsert(entities, changed)
 
@@ -193,10 +200,7 @@ class Collection:
     def scores(
         self, queries: Vectors, *, limit: int, condition: str = ""
     ) -> list[NDArray[np.float32]]:
-        """Return the cosines of the nearest images for each of (n, d) or (d,) queries, best first.
-
-        Much faster than `search` for many images; raises as `search` does.
-        """
+        """Return only the cosines of `search`, which is much faster for many images."""
         checked = check_queries(queries, self.info.model.dim)
         if (cached := self._vector_cache.scores(condition, checked, limit=limit)) is not None:
             return cached
@@ -243,7 +247,3 @@ class Collection:
     @property
     def _record_fields(self) -> Sequence[str]:
         return record_fields(self.info.schema_version)
-
-    def _to_entity(self, row: ImageRow) -> Entity:
-        self.require_fields([TAGS] if row.record.tags else [])
-        return to_entity(row, self.info.schema_version)

@@ -118,5 +118,8 @@ def copy_collection(
     probe = source.textness()
     if probe is not None and probe != target.textness():
         target.set_textness(probe)
+    calibration = source.calibration.read()
+    if calibration is not None and calibration != target.calibration.read():
+        target.calibration.write(calibration)
     target.finish_writes()
     return rows

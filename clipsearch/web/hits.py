@@ -10,6 +10,7 @@ from clipsearch.index import Index
 from clipsearch.query.close_vectors import CloseVectors
 from clipsearch.query.embedding_groups import nearest_leaders
 from clipsearch.query.near_duplicates import EMBEDDINGS_THRESHOLD
+from clipsearch.query.thresholds import Thresholds, passes_thresholds
 from clipsearch.query.vector_file import VectorArray
 from clipsearch.records import Hit
 
@@ -28,27 +29,19 @@ class Page:
     more_below: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What a hit must have; None for no limit. A collection may be too small for z."""
-
-    min_z: float | None
-    min_score: float | None
-
-    def pass_hit(self, hit: Hit) -> bool:
-        """Whether a hit lies above the cut."""
-        return (self.min_score is None or hit.score >= self.min_score) and (
-            self.min_z is None or hit.z is None or hit.z >= self.min_z
-        )
-
-
 def cut_page(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
-    """Return the page at `offset` of the best `limit` + 1 hits from there on."""
-    passing = [hit for hit in hits if thresholds.pass_hit(hit)]
-    has_next = len(passing) > limit
-    is_end = len(hits) <= limit or len(passing) < len(hits)
-    passed = offset + len(passing) if is_end and not has_next else None
-    return Page(passing[:limit], has_next, passed, len(passing) < len(hits))
+    """Return the page at `offset` of the best `limit` + 1 hits from there on.
+
+    Hits are ordered by score, so some with a small p stand before others with a larger one. More
+    follow unless the second half of the page is below the cut.
+    """
+    passes = [passes_thresholds(hit, thresholds) for hit in hits]
+    shown = [hit for hit, is_above in zip(hits[:limit], passes, strict=False) if is_above]
+    has_next = len(hits) > limit and any(passes[(limit + 1) // 2 :])
+    # The hits of earlier pages are not known if some of them may be below the cut.
+    is_exact = offset == 0 or all(passes[: len(shown)])
+    passed = offset + len(shown) if not has_next and is_exact else None
+    return Page(shown, has_next, passed, not all(passes))
 
 
 def order_by_date(
@@ -58,7 +51,7 @@ def order_by_date(
 
     `is_part` says that the collection may have more than these hits.
     """
-    passing = [hit for hit in hits if thresholds.pass_hit(hit)]
+    passing = [hit for hit in hits if passes_thresholds(hit, thresholds)]
     passing.sort(key=lambda hit: hit.record.taken_at or datetime.min, reverse=True)
     shown = passing[offset : offset + limit]
     more_below = is_part or len(passing) < len(hits)

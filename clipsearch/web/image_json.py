@@ -49,6 +49,7 @@ def hit_json(hit: Hit, duplicates: Sequence[str] = ()) -> dict[str, Any]:
     return image_json(hit.record) | {
         "score": float(hit.score),
         "z": None if hit.z is None else float(hit.z),
+        "p": None if hit.p is None else float(hit.p),
         "textness": None if hit.textness is None else float(hit.textness),
         "duplicates": list(duplicates),
         "says": says_json(hit),

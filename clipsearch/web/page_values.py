@@ -38,7 +38,11 @@ BYTE_STEPS = {
 def tile_values(hit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a tile shows of a hit or an image."""
     z, score = hit.get("z"), hit.get("score")
-    strength = f"z {z:.1f}" if z is not None else f"{score:.2f}" if score is not None else ""
+    p = hit.get("p")
+    if p is not None:
+        strength = f"p {p:.2f}"
+    else:
+        strength = f"z {z:.1f}" if z is not None else f"{score:.2f}" if score is not None else ""
     return {
         "id": hit["id"],
         "name": escape_control(locate(hit["path"]).name),

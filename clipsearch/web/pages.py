@@ -37,8 +37,10 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 60
 SIMILAR = 24
+MIN_P = 0.2
+"""The cut of the page for hits with p, if its address has none; 0 there means no cut."""
 MIN_Z = 2.0
-"""The cut of the page, if its address has none; 0 there means no cut."""
+"""The same for other hits."""
 
 _FIELDS = frozenset(SearchParameters.model_fields)
 _LISTS = frozenset({"format", "tag"})
@@ -59,7 +61,7 @@ async def show_search(
         result = await search_json(body, engine, duplicates)
     except (ClipsearchError, Problem, ValidationError) as problem:
         error, status = _explain(problem)
-    page = {"terms": terms, "min_z": f"{MIN_Z:g}", "page": result}
+    page = {"terms": terms, "min_p": f"{MIN_P:g}", "min_z": f"{MIN_Z:g}", "page": result}
     shown = result or {"hits": [], "warnings": [], "reasons": [], "cut": {"passed": None}}
     return html_response(
         "search.html",
@@ -151,9 +153,11 @@ def _body(values: Mapping[str, Any]) -> SearchBody:
     """Return the search of an address; raise ValidationError or UsageError."""
     body = to_body(SearchParameters.model_validate({"limit": PAGE_SIZE, **values}))
     min_z = MIN_Z if body.min_z is None else body.min_z
+    min_p = MIN_P if body.min_p is None else body.min_p
     return body.model_copy(
         update={
             "min_z": min_z if body.terms and min_z else None,
+            "min_p": min_p if body.terms else None,
             "textness": body.textness or None,
             "exclude_images": any(term.text is None for term in body.terms),
         }
@@ -177,7 +181,8 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _form_values(values: Mapping[str, Any]) -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(_FIELDS, "")
-    return empty | {"format": [], "tag": [], "textness": "0", "min_z": f"{MIN_Z:g}"} | dict(values)
+    cuts = {"min_p": f"{MIN_P:g}", "min_z": f"{MIN_Z:g}"}
+    return empty | {"format": [], "tag": [], "textness": "0"} | cuts | dict(values)
 
 
 def _count(offset: int, result: Mapping[str, Any]) -> str:
@@ -203,5 +208,7 @@ def _neighbors(
     if result["next"]:
         links["next"] = link(offset=offset + limit)
     elif result["cut"]["more_below"]:
-        links["below"] = link(min_z=0, order="relevance", offset=result["cut"]["passed"] or 0)
+        # Ordered by score, some hits above the cut of p stand behind others below it.
+        first = 0 if result["cut"]["by"] == "p" else result["cut"]["passed"] or 0
+        links["below"] = link(min_p=0, min_z=0, order="relevance", offset=first)
     return links

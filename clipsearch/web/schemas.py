@@ -89,6 +89,7 @@ class SearchOptions(Model):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     min_z: Finite | None = None
+    min_p: Share | None = None
     min_score: Finite | None = None
     exclude_images: bool = False
     order: Literal["relevance", "date"] = "relevance"
@@ -182,24 +183,28 @@ class HitResult(ImageResult):
     match; `z` and `textness` are null if not measured.
 
     `says` are the lines with the words of the request's `says`.
+    `p` is the estimated probability that the image is relevant, for texts of a calibrated model.
 
     `duplicates` are the ids of images on this page that look the same and are left out for it.
     """
 
     score: float | None
     z: float | None
+    p: float | None
     textness: float | None
     duplicates: list[str] = []
     says: list[SaysResult] = []
 
 
 class Cut(BaseModel):
-    """Where `min_z` and `min_score` end the hits.
+    """Where `min_p`, `min_z` and `min_score` end the hits.
 
-    `passed` is the number of hits that pass them, or null if more pages follow; `more_below` says
-    whether other images lie below.
+    `by` names the value that the hits have: `min_z` applies to hits without p alone if `min_p` is
+    given, too. `passed` is the number of hits that pass, or null if more pages follow or earlier
+    ones may have left some out; `more_below` says whether other images lie below.
     """
 
+    by: Literal["p", "z"] | None = None
     passed: int | None
     more_below: bool
 

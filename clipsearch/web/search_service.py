@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 from clipsearch.index import Index
 from clipsearch.query import Query, Term
 from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
+from clipsearch.query.probability import probability_warnings
 from clipsearch.query.said import says_reasons
 from clipsearch.query.search import search
 from clipsearch.records import MAX_RESULTS, Hit
 from clipsearch.web.computations import Computations
 from clipsearch.web.duplicate_groups import known_duplicates
 from clipsearch.web.engine import Engine
-from clipsearch.web.hits import Page, Thresholds, cut_page, group_duplicates, order_by_date
+from clipsearch.web.hits import Page, cut_page, group_duplicates, order_by_date
 from clipsearch.web.image_json import hit_json
 from clipsearch.web.ranking import Ranking
 from clipsearch.web.schemas import SearchBody
@@ -51,7 +52,11 @@ async def search_json(
         "next": _next_link(body) if page.has_next else None,
         "model": ranking.model,
         "took_ms": 1000 * (time.perf_counter() - started),
-        "cut": {"passed": page.passed, "more_below": page.more_below},
+        "cut": {
+            "by": _cut_by(ranking.hits),
+            "passed": page.passed,
+            "more_below": page.more_below,
+        },
         "warnings": list(ranking.warnings),
         "reasons": list(reasons),
         "said": [{"words": said.words, "images": said.images} for said in ranking.said],
@@ -64,15 +69,37 @@ def _has_query(body: SearchBody) -> bool:
 
 async def _search(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
     query = to_query(body, engine.query_images)
-    thresholds = Thresholds(body.min_z, body.min_score)
     window = {"offset": body.offset, "limit": body.limit}
     if body.order == "date":
-        ranking = await engine.search(replace(query, offset=0, limit=DATE_HITS))
+        ranking = _with_warning(
+            await engine.search(replace(query, offset=0, limit=DATE_HITS)), query, body
+        )
         is_part = len(ranking.hits) == DATE_HITS
-        return order_by_date(ranking.hits, thresholds, is_part=is_part, **window), ranking
+        return order_by_date(ranking.hits, body, is_part=is_part, **window), ranking
     more = min(body.limit + 1, MAX_RESULTS - body.offset)  # whether a next page has any
-    ranking = await engine.search(replace(query, limit=more))
-    return cut_page(ranking.hits, thresholds, **window), ranking
+    ranking = _with_warning(await engine.search(replace(query, limit=more)), query, body)
+    return cut_page(ranking.hits, body, **window), ranking
+
+
+def _limited(query: Query, body: SearchBody) -> Query:
+    """Return the query with the cuts of the request, which need terms."""
+    if not body.terms:
+        return query
+    return replace(query, min_p=body.min_p, min_z=body.min_z, min_score=body.min_score)
+
+
+def _with_warning(ranking: Ranking, query: Query, body: SearchBody) -> Ranking:
+    """Return the ranking with a warning if `min_p` does not apply to its hits."""
+    warnings = probability_warnings(_limited(query, body), ranking.hits, ranking.model)
+    added = [_with_field_names(warning) for warning in warnings]
+    return replace(ranking, warnings=[*ranking.warnings, *added])
+
+
+def _cut_by(hits: Sequence[Hit]) -> str | None:
+    """Return the name of the value that cuts these hits, if both are given."""
+    if any(hit.p is not None for hit in hits):
+        return "p"
+    return "z" if any(hit.z is not None for hit in hits) else None
 
 
 async def _browse(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
@@ -96,9 +123,7 @@ def _hit_json(hit: Hit, duplicates: Sequence[str], body: SearchBody) -> dict[str
 async def _reasons(body: SearchBody, engine: Engine) -> list[str]:
     """Say why there are no hits, in the words of the API."""
     if _has_query(body):
-        query = to_query(body, engine.query_images)
-        if body.terms:
-            query = replace(query, min_z=body.min_z, min_score=body.min_score)
+        query = _limited(to_query(body, engine.query_images), body)
 
         def search_again(index: Index, query: Query) -> list[Hit]:
             return search([query], index.load, index.collection)[0]

@@ -26,6 +26,7 @@ def test_a_json_line_has_every_field() -> None:
         "path": str(hit.path),
         "score": 0.25,
         "z": 4.06,
+        "p": None,
         "width": 640,
         "height": 480,
         "format": "jpeg",

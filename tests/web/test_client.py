@@ -62,7 +62,7 @@ def index(server: Server) -> Iterator[Index]:
 def assert_equal_hits(found: list[Hit], expected: list[Hit]) -> None:
     assert isinstance(found, Hits)
     assert [hit.record for hit in found] == [hit.record for hit in expected]
-    for name in ("score", "z", "textness"):
+    for name in ("score", "z", "p", "textness"):
         values = [[getattr(hit, name) for hit in hits] for hits in (found, expected)]
         assert [value is None for value in values[0]] == [value is None for value in values[1]]
         one, other = ([value for value in column if value is not None] for column in values)

@@ -19,7 +19,7 @@ export function drawDetails(panel, hit, actions) {
 }
 
 function scores(hit) {
-  const values = [["z", hit.z, 1], ["Score", hit.score, 3], ["Textness", hit.textness, 2]];
+  const values = [["p", hit.p, 2], ["z", hit.z, 1], ["Score", hit.score, 3], ["Textness", hit.textness, 2]];
   const known = values.filter(([, value]) => value !== null && value !== undefined);
   if (!known.length) return [];
   const items = known.map(([name, value, digits]) =>

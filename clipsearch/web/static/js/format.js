@@ -32,8 +32,9 @@ export function formatBytes(bytes) {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** The z of a hit if it has one, else its score. */
+/** The p of a hit if it has one, else its z or its score. */
 export function formatScore(hit) {
+  if (hit.p !== null && hit.p !== undefined) return `p ${hit.p.toFixed(2)}`;
   if (hit.z !== null && hit.z !== undefined) return `z ${hit.z.toFixed(1)}`;
   return hit.score === null || hit.score === undefined ? "" : hit.score.toFixed(2);
 }

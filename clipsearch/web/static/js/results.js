@@ -71,7 +71,8 @@ export class Results {
   async showBelow() {
     this.isBeyond = true;
     this.isDone = false;
-    this.offset = this.cut.passed ?? this.offset;
+    // Ordered by score, some hits above the cut of p stand behind others below it.
+    this.offset = this.cut.by === "p" ? 0 : (this.cut.passed ?? this.offset);
     if (this.grid.hits.length) this.grid.divide(divider());
     this.end.replaceChildren();
     await this.more();
@@ -101,7 +102,7 @@ export class Results {
   #pageParams() {
     if (!this.isBeyond) return this.params;
     const params = new URLSearchParams(this.params);
-    for (const name of ["min_z", "min_score", "order"]) params.delete(name);
+    for (const name of ["min_p", "min_z", "min_score", "order"]) params.delete(name);
     return params;
   }
 
@@ -155,6 +156,7 @@ export class Results {
 
   #describe() {
     const { page, cut } = this;
+    if (cut.by) document.body.classList.toggle("cut-by-p", cut.by === "p");
     const number = this.grid.hits.length;
     const isBrowsing = !this.params.get("q") && !this.params.get("says");
     const isGrouped = this.isDone && this.params.get("group_duplicates") === "true";
@@ -185,7 +187,7 @@ export class Results {
     this.end.replaceChildren(
       ...(number
         ? [make("p", { class: "cut-line" }, text), more]
-        : [this.#message("search", "Nothing stands out", this.#reasons(), more)]),
+        : [this.#message("search", "No good match", this.#reasons(), more)]),
     );
   }
 
@@ -200,7 +202,7 @@ export class Results {
   #reasons() {
     const text = (this.page?.reasons ?? [])
       .join("; ")
-      .replaceAll("min_z", "a cut of")
+      .replace(/min_[pz]/gu, "a cut of")
       .replace(/\b[a-z]+(?= leaves)|\b[a-z]+_[a-z]+\b/gu, (name) => `\u201c${labelOf(name)}\u201d`);
     return text && text[0].toUpperCase() + text.slice(1);
   }

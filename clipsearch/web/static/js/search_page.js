@@ -59,8 +59,11 @@ function pageParams() {
 /** The parameters of the API: its defaults are not those of the page. */
 function apiParams(params) {
   const copy = new URLSearchParams(params);
-  copy.set("min_z", params.get("min_z") ?? given.min_z);
-  if (!copy.has("q") || copy.get("min_z") === "0") copy.delete("min_z");
+  for (const name of ["min_p", "min_z"]) {
+    copy.set(name, params.get(name) ?? given[name]);
+    if (!copy.has("q")) copy.delete(name);
+  }
+  if (copy.get("min_z") === "0") copy.delete("min_z");
   if (/(?:^|[\s:])(?:id|image):/u.test(copy.get("q") ?? "")) copy.set("exclude_images", "true");
   return copy;
 }

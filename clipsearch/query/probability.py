@@ -1,0 +1,72 @@
+"""The `p` of hits: the estimated probability that they are relevant to a query of texts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from clipsearch.calibration import find_calibration, hit_probabilities
+from clipsearch.query.query import Query
+from clipsearch.query.zscore import Background
+from clipsearch.records import Hit
+from clipsearch.store import Collection
+from clipsearch.types import Vectors
+
+
+def has_probability(query: Query) -> bool:
+    """Whether a query is of the kind that calibrations are fitted to: texts, all added.
+
+    What is relevant to an image is not defined; and a subtracted text or a shift by textness makes
+    a vector unlike that of any text.
+    """
+    return (
+        not query.textness
+        and query.says is None
+        and all(isinstance(term.content, str) and term.weight > 0 for term in query.terms)
+    )
+
+
+def add_probabilities(
+    results: Sequence[Sequence[Hit]],
+    inputs: Sequence[tuple[Query, Vectors, Background | None]],
+    collection: Collection,
+) -> list[list[Hit]]:
+    """The hits of each query with their p, where it can be estimated.
+
+    `inputs` are the queries, their vectors (d,) and their scores for a sample of the collection.
+    Collections that are too small for z have no p.
+    """
+    found = [list(hits) for hits in results]
+    chosen = {
+        at: (vector, background.scores)
+        for at, (query, vector, background) in enumerate(inputs)
+        if background is not None and found[at] and has_probability(query)
+    }
+    calibration = find_calibration(collection) if chosen else None
+    if calibration is None:
+        return found
+    probabilities = hit_probabilities(
+        calibration,
+        collection,
+        np.stack([vector for vector, _ in chosen.values()]),
+        [found[at] for at in chosen],
+        [scores for _, scores in chosen.values()],
+    )
+    for at, values in zip(chosen, probabilities, strict=True):
+        found[at] = [replace(hit, p=p) for hit, p in zip(found[at], values, strict=True)]
+    return found
+
+
+def probability_warnings(query: Query, hits: Sequence[Hit], model: str) -> list[str]:
+    """Say why `min_p` does not cut the hits of a query; nothing if it or `min_z` does."""
+    if query.min_p is None or query.min_z is not None or not hits:
+        return []
+    if any(hit.p is not None for hit in hits):
+        return []
+    if not has_probability(query):
+        reason = "p is estimated for texts that are added, without textness or words to read"
+    elif hits[0].z is None:
+        reason = "the collection is too small"
+    else:
+        reason = f"{model} is not calibrated; `clipsearch calibrate` does that"
+    return [f"--min-p does not apply: {reason}; --min-z cuts other queries"]

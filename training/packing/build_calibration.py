@@ -1,0 +1,82 @@
+"""Calibrate the embedded model: how probable it is that a hit is relevant to a text.
+
+    python -m training.packing.build_calibration --data ../shared/data --trial .cache/training/trial
+
+Run it again whenever the weights change: a calibration of other weights is not used. It must be
+fitted to images that the model was not trained on, which score lower. With `--trial`, those are the
+test images of the trial, embedded by it, and the words and moments are then taken from the released
+weights. Without it, they are Flickr8k's 500 validation images and those of `--unseen`, embedded by
+the released weights.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from clipsearch.calibration.collection_calibration import BUNDLED
+from clipsearch.calibration.fit import adapt_calibration, fit_calibration
+from clipsearch.evaluation.calibrate import embed_captions
+from clipsearch.models.pocket.encoder import WEIGHTS, PocketEncoder
+from training.data.dataset import trial_rows
+from training.data.sources import CaptionedImage, own_captioned, read_captioned
+from training.measure.eval_release import embed_images, embed_texts
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
+@click.option("--model", type=FOLDER, default=WEIGHTS, help="Folder of the released weights.")
+@click.option("--trial", type=FOLDER, help="Folder of the trial's weights.")
+@click.option("--unseen", type=FOLDER, multiple=True, help="Images that --model has not seen.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=BUNDLED, help="File for the calibration."
+)
+def main(data: Path, model: Path, trial: Path | None, unseen: tuple[Path, ...], out: Path) -> None:
+    released = PocketEncoder(model)
+    if trial is None:
+        rows = unseen_rows(data, unseen)
+        images = embed_images(released, [row.path for row in rows])
+        captioned = embed_captions(released, images, [row.captions for row in rows])
+        calibration = fit_calibration(
+            released.identity, captioned, f"captions of {len(rows):,} images"
+        )
+    else:
+        encoder, rows = PocketEncoder(trial), trial_test_rows(data)
+        images = embed_images(encoder, [row.path for row in rows])
+        captioned = embed_captions(encoder, images, [row.captions for row in rows])
+        source = f"captions of {len(rows):,} images, by the trial"
+        fitted = fit_calibration(encoder.identity, captioned, source)
+        calibration = adapt_calibration(
+            fitted,
+            released.identity,
+            embed_texts(released, fitted.bank.words),
+            embed_images(released, [row.path for row in rows]),
+            source,
+        )
+    out.write_bytes(calibration.to_bytes())
+    size = out.stat().st_size
+    click.echo(f"{calibration.source}: {out}, {size:,} bytes, for {calibration.model.weights}")
+
+
+def unseen_rows(data: Path, folders: Sequence[Path]) -> list[CaptionedImage]:
+    """Return Flickr8k's validation images, and those of more folders."""
+    flickr = [row for row in read_captioned(data / "flickr8k") if row.split != "train"]
+    return [*flickr, *(row for folder in folders for row in read_captioned(folder))]
+
+
+def trial_test_rows(data: Path) -> list[CaptionedImage]:
+    """Return the captioned images that the trial is tested on."""
+    flickr, coco = read_captioned(data / "flickr8k"), read_captioned(data / "coco")
+    others = own_captioned(data, sorted((data / "backgrounds").glob("*.*")))
+    _, held = trial_rows(flickr, coco, others)
+    return [
+        *(flickr[row] for row in held.flickr),
+        *(coco[row] for row in held.coco),
+        *(others[row] for row in held.backgrounds),
+    ]
+
+
+if __name__ == "__main__":
+    main()
