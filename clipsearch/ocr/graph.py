@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,18 @@ from numpy.typing import NDArray
 from clipsearch import cpu
 from clipsearch.errors import ModelError
 from clipsearch.models.openvino_runtime import last_line, load_openvino
+
+_first = threading.Lock()
+_has_run = threading.Event()
+
+
+def _first_call() -> AbstractContextManager[object]:
+    """Return a lock until one call of this process has succeeded, and nothing after that.
+
+    OpenVINO's binding initializes itself in its first call. Two threads at once wait for each other
+    forever there, one with Python's global lock and one with that of the initialization.
+    """
+    return nullcontext() if _has_run.is_set() else _first
 
 
 class SharedGraph:
@@ -30,15 +43,19 @@ class SharedGraph:
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run on one array and return a copy of the output; ModelError if it does not fit."""
         self._compile()
-        request = self._requests.get()
-        try:
-            request.infer([batch], share_inputs=True)
-            output: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
-        except RuntimeError as error:
-            shape = list(batch.shape)
-            raise ModelError(f"{self._path} does not accept {shape}: {last_line(error)}") from error
-        finally:
-            self._requests.put(request)
+        with _first_call():
+            request = self._requests.get()
+            try:
+                request.infer([batch], share_inputs=True)
+                output: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
+            except RuntimeError as error:
+                reason = last_line(error)
+                raise ModelError(
+                    f"{self._path} does not accept {list(batch.shape)}: {reason}"
+                ) from error
+            finally:
+                self._requests.put(request)
+        _has_run.set()
         return output
 
     def characters(self) -> tuple[str, ...]:
