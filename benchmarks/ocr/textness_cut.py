@@ -9,7 +9,7 @@ from clipsearch.models.embedding import embed_images
 from clipsearch.models.registry import load
 from clipsearch.textness.collection_textness import load_bundled_probe
 
-CUTS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+CUTS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05)
 CUT_KINDS = (
     "blank",
     "photograph, 1024 px",
