@@ -64,7 +64,7 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
     for warning in response.warnings:
         note(warning)
     for said in response.said:
-        note(_said_note(said))
+        note(said_note(said))
     show(
         response.hits,
         options,
@@ -81,7 +81,7 @@ def search_and_show(query: Query, options: Output, *, title: str, target: Target
         start_if_enabled(target.uri, target.token, target.collection, target.runtime)
 
 
-def _said_note(said: Said) -> str:
+def said_note(said: Said) -> str:
     """Name the option that finds the images that show a text."""
     import shlex
 
