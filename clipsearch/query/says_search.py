@@ -25,7 +25,7 @@ from clipsearch.types import Vectors
 
 IDS_PER_READ = 2_000
 
-FIRST_IDS = 32
+FIRST_IDS = 8
 """Candidates that are read beyond those of the page, in case that some are filtered out."""
 
 FEW_TEXTS = 100
