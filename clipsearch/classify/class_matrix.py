@@ -20,7 +20,7 @@ from clipsearch.vectors import normalize
 log = logging.getLogger("clipsearch")
 
 CACHE = ArrayCache("classes")
-VERSION = 2
+VERSION = 3
 """Of the cached arrays and their computation; part of the cache key."""
 
 MANY_PROMPTS = 1_000

@@ -8,15 +8,29 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+# Of nouns, in the order of their numbers, which begin with 3 (lexnames(5)).
+CATEGORIES = (
+    *("tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication"),
+    *("event", "feeling", "food", "group", "location", "motive", "object", "person", "phenomenon"),
+    *("plant", "possession", "process", "quantity", "relation", "shape", "state", "substance"),
+    "time",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Synset:
-    """A WordNet noun: `id` as ImageNet writes it, synonyms, definition, ids of its hypernyms."""
+    """A WordNet noun: `id` as ImageNet writes it, synonyms, definition, ids of its hypernyms.
+
+    `category` is one of CATEGORIES, or "instance" for a name, such as that of a person or a city.
+    `keys` are the sense keys of the synonyms (senseidx(5)).
+    """
 
     id: str
     lemmas: tuple[str, ...]
     gloss: str
     hypernyms: tuple[str, ...]
+    category: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def read_synsets(path: Path) -> dict[str, Synset]:
@@ -28,15 +42,21 @@ def read_synsets(path: Path) -> dict[str, Synset]:
         data, gloss = line.split(" | ", 1)
         fields = data.split()
         count = int(fields[3], 16)
-        lemmas = tuple(word.replace("_", " ") for word in fields[4 : 4 + 2 * count : 2])
+        words = fields[4 : 4 + 2 * count]
+        lemmas = tuple(word.replace("_", " ") for word in words[0::2])
+        keys = tuple(
+            f"{word.lower()}%1:{fields[1]}:{int(number, 16):02d}::"
+            for word, number in zip(words[0::2], words[1::2], strict=True)
+        )
         pointers = fields[5 + 2 * count :]
         hypernyms = tuple(
             f"n{offset}"
             for symbol, offset in zip(pointers[0::4], pointers[1::4], strict=False)
             if symbol in ("@", "@i")
         )
+        category = "instance" if "@i" in pointers[0::4] else CATEGORIES[int(fields[1]) - 3]
         definition = gloss.split('; "')[0].strip()  # without the example sentences
-        synset = Synset(f"n{fields[0]}", lemmas, definition, hypernyms)
+        synset = Synset(f"n{fields[0]}", lemmas, definition, hypernyms, category, keys)
         synsets[synset.id] = synset
     return synsets
 

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipsearch.batching import batches
 from clipsearch.errors import ModelError, VectorError
 from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
+from clipsearch.models.pocket.dictionary import Dictionary
 from clipsearch.models.pocket.query_words import query_arrays
+from clipsearch.models.pocket.text_plan import join_phrasings, plan_text
 from clipsearch.models.text_loss import encode_whole, find_loss
 from clipsearch.types import Pixels, Vectors
 
@@ -30,6 +33,7 @@ INPUT_SHAPE = (INPUT_SIZE, INPUT_SIZE, 3)  # height, width, RGB
 PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
 """Stored with every collection and textness probe of this model: never reword it."""
 CHUNK_SIZE = 8  # images per inference request, which runs on one core
+TEXT_BATCH = 32
 LOGIT_SCALE = 18.5
 """Used if the manifest has none."""
 
@@ -46,6 +50,7 @@ class PocketEncoder:
         self._head = Graph(folder / "head.xml", bf16=True)
         # A query is a single text, for which float32 takes no noticeable time.
         self._text = Graph(folder / "text.xml")
+        self._dictionary = Dictionary()
 
     @cached_property
     def identity(self) -> ModelIdentity:
@@ -101,6 +106,19 @@ class PocketEncoder:
         """Embed n texts as (n, 512) float32; text beyond 256 tokens is cut off."""
         if not texts:
             return np.empty((0, self.identity.dim), dtype=np.float32)
+        plans = [plan_text(text, self._dictionary) for text in texts]
+        # Templates share the meanings of a label, so the same phrasing may occur several times.
+        # Batches of similar length need less padding.
+        more = {text for plan in plans for text, _ in plan.phrasings[1:]}
+        vector_of = dict(zip(texts, self.encode_phrasings(texts), strict=True))
+        for batch in batches(sorted(more, key=len), TEXT_BATCH):
+            vector_of |= zip(batch, self.encode_phrasings(batch), strict=True)
+        return np.stack(
+            [join_phrasings(np.stack([vector_of[t] for t, _ in p.phrasings]), p) for p in plans]
+        )
+
+    def encode_phrasings(self, texts: Sequence[str]) -> Vectors:
+        """Run the text graph on n texts as they are: (n, 512) float32 of length 1."""
         encodings = self._tokenizer.encode_batch(list(texts))
         ids = np.array([e.ids for e in encodings], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
