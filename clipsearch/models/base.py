@@ -41,12 +41,14 @@ class TextLoss:
     """What a model ignores of a text.
 
     `unknown` are the words that it cannot tell apart from other unknown words, `cut` is the end of
-    the text that exceeds its context of `limit` tokens, "" if nothing does.
+    the text that exceeds its context of `limit` tokens, "" if nothing does. `foreign` says whether
+    the text seems to be in a language that the model does not know.
     """
 
     unknown: tuple[str, ...] = ()
     cut: str = ""
     limit: int = 0
+    foreign: bool = False
 
 
 class Encoder(Protocol):

@@ -16,6 +16,8 @@ log = logging.getLogger("clipsearch")
 MAX_NAMED = 3
 NAME_LENGTH = 30
 
+HINT = 'for other languages, choose a multilingual model: "clipsearch models" lists some'
+
 Encode = Callable[[str], Sequence[int]]
 """The token ids of a text, without special tokens, not cut and not padded."""
 
@@ -78,7 +80,9 @@ def text_warnings_of_each(encoder: Any, queries: Sequence[Sequence[str]]) -> lis
     losses = find(texts) if find is not None and texts else None
     loss_of = dict(zip(texts, losses or (), strict=False))
     model = encoder.identity.name
-    return [list(_sentences([loss_of.get(t) for t in query], model)) for query in queries]
+    return [
+        list(_sentences(query, [loss_of.get(text) for text in query], model)) for query in queries
+    ]
 
 
 def log_text_losses(encoder: Any, texts: Sequence[str]) -> None:
@@ -87,14 +91,29 @@ def log_text_losses(encoder: Any, texts: Sequence[str]) -> None:
         log.warning("%s", warning)
 
 
-def _sentences(losses: Sequence[TextLoss | None], model: str) -> Iterator[str]:
+def _sentences(
+    texts: Sequence[str], losses: Sequence[TextLoss | None], model: str
+) -> Iterator[str]:
     found = [loss for loss in losses if loss is not None]
     unknown = list(dict.fromkeys(word for loss in found for word in loss.unknown))
     if unknown:
         names = ", ".join(f'"{_shorten(word)}"' for word in unknown[:MAX_NAMED])
         rest = len(unknown) - MAX_NAMED
         more = f" and {rest:,} more word{'s' * (rest > 1)}" if rest > 0 else ""
-        yield f"the model {model} does not know {names}{more}: it embeds all such words alike"
+        hint = f"; {HINT}" if any(loss.foreign and loss.unknown for loss in found) else ""
+        yield (
+            f"the model {model} does not know {names}{more}: it embeds all such words alike{hint}"
+        )
+    foreign = [
+        text
+        for text, loss in zip(texts, losses, strict=True)
+        if loss is not None and loss.foreign and not loss.unknown
+    ]
+    if foreign:
+        names = ", ".join(f'"{_shorten(text)}"' for text in foreign[:MAX_NAMED])
+        rest = len(foreign) - MAX_NAMED
+        more = f" and {rest:,} more text{'s' * (rest > 1)}" if rest > 0 else ""
+        yield f"the model {model} knows English only, and not {names}{more}; {HINT}"
     cut = [loss for loss in found if loss.cut]
     if len(cut) == 1:
         yield (

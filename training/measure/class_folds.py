@@ -7,8 +7,8 @@ are split into folds. For each, the constants of `clipsearch.models.pocket.text_
 the images of the other folds, among the other folds' names, and the accuracy is that of the fold's
 images among the names of all classes. Nothing but the constants is fitted for a fold.
 
-A choice must not lower the average precision of nouns in captions, as single words, among Flickr8k's
-images that the trial has not seen.
+A choice must not lower the average precision of nouns in captions, as single words, among the
+images of Flickr8k that the trial has not seen.
 """
 
 import itertools

@@ -2,13 +2,14 @@
 
     python -m training.packing.build_dictionary --data ../shared/data --wordnet /usr/share/wordnet
 
-Run it again if the model is trained on other captions. A noun has the definitions of the meanings that an image can show. All other nouns and
-single words of WordNet, and those that it leaves out ("the", "with"), are kept without a meaning: they tell English
-from other languages. Each entry counts the training captions with it. WordNet's files come with Debian's
-`wordnet-base`.
+Run it again if the model is trained on other captions. A noun has the definitions of the meanings
+that an image can show. All other words of WordNet, those that it leaves out ("the", "with") and
+those of the captions are kept without a meaning: they tell English from other languages. Each entry
+counts the training captions with it. WordNet's files come with Debian's `wordnet-base`.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from training.data.wordnet import Synset, read_synsets
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 LICENSE_LINES = 29  # at the top of each file of WordNet
 TAXA = ("genus ", "family ", "order ", "class ", "phylum ", "suborder ", "subfamily ")
-MOST_CAPTIONS = 999
+LEAST_CAPTIONS, MOST_CAPTIONS = 3, 999
 RARE = 4  # a meaning that is this much rarer than the most frequent one is left out
 
 # WordNet's categories of nouns (lexnames(5)), in the order in which their meanings are listed.
@@ -38,19 +39,20 @@ VISIBLE = {
 THINGS = {"animal", "plant", "artifact", "food"}
 
 FUNCTION_WORDS = """
-a about above across after against all along although am among amongst an and another any anybody
-anyone anything are aren around as at atop be because been before behind being below beneath beside
-besides between beyond both but by can cannot could couldn did didn do does doesn doing don done
-down during each either else every everybody everyone everything few for from had hadn has hasn have
-haven having he her here hers herself him himself his how i if in inside into is isn it its itself
-just let like lot ll many may me might mine more most much must my myself near neither next no nobody
-none nor not nothing of off on once one only onto or other others our ours ourselves out outside over
-past per re s same several shall she should since so some somebody someone something t than that the
-their theirs them themselves then there these they this those though through throughout till to
-together too toward towards under underneath until unto up upon us ve versus very via was wasn we
-were weren what whatever when where wherever whether which while who whoever whom whose why will with
-within without won would wouldn yes yet you your yours yourself yourselves
-""".split()
+a about above across after against all along although am among amongst an and another any
+anybody anyone anything are aren around as at atop be because been before behind being below
+beneath beside besides between beyond both but by can cannot could couldn did didn do does doesn
+doing don done down during each either else every everybody everyone everything few for from had
+hadn has hasn have haven having he her here hers herself him himself his how i if in inside into
+is isn it its itself just let like lot ll many may me might mine more most much must my myself
+near neither next no nobody none nor not nothing of off on once one only onto or other others
+our ours ourselves out outside over past per re s same several shall she should since so some
+somebody someone something t than that the their theirs them themselves then there these they
+this those though through throughout till to together too toward towards under underneath until
+unto up upon us ve versus very via was wasn we were weren what whatever when where wherever
+whether which while who whoever whom whose why will with within without won would wouldn yes yet
+you your yours yourself yourselves
+"""
 
 
 @click.command(help=__doc__)
@@ -59,7 +61,12 @@ within without won would wouldn yes yet you your yours yourself yourselves
 @click.option("--out", type=click.Path(path_type=Path), default=FILE, show_default=True)
 def main(data: Path, wordnet: Path, out: Path) -> None:
     meanings, glosses = read_meanings(wordnet)
-    counts = count_captions(training_captions(data), meanings)
+    captions = list(training_captions(data))
+    words = Counter(word for caption in captions for word in _ascii_words(caption))
+    for word, count in words.items():
+        if count >= LEAST_CAPTIONS:  # "selfie" is newer than WordNet
+            meanings.setdefault(word, [])
+    counts = count_captions(captions, meanings)
     entries = {
         word: Entry(min(counts[word], MOST_CAPTIONS), numbers) for word, numbers in meanings.items()
     }
@@ -85,7 +92,7 @@ def read_meanings(wordnet: Path) -> tuple[dict[str, list[int]], list[str]]:
     used = sorted({id_ for ids in senses.values() for id_ in ids[:MAX_MEANINGS]})
     numbers = {id_: number for number, id_ in enumerate(used)}
     entries = {word: [numbers[id_] for id_ in ids[:MAX_MEANINGS]] for word, ids in senses.items()}
-    for word in (*_other_words(wordnet), *FUNCTION_WORDS):
+    for word in (*_other_words(wordnet), *FUNCTION_WORDS.split()):
         entries.setdefault(word, [])
     return entries, [synsets[id_].gloss for id_ in used]
 
@@ -134,6 +141,10 @@ def count_captions(captions: Iterable[str], known: Container[str]) -> Counter[st
         }
         counts.update({form for name in names for form in noun_forms(name) if form in known})
     return counts
+
+
+def _ascii_words(caption: str) -> list[str]:
+    return re.findall("[a-z]+", caption.lower())
 
 
 def read_license(wordnet: Path) -> str:

@@ -7,6 +7,7 @@ describes its quality and limits.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from clipsearch.models.base import ModelIdentity, TextLoss
 from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
 from clipsearch.models.pocket.dictionary import Dictionary
+from clipsearch.models.pocket.language import is_foreign
 from clipsearch.models.pocket.query_words import query_arrays
 from clipsearch.models.pocket.text_plan import join_phrasings, plan_text
 from clipsearch.models.text_loss import encode_whole, find_loss
@@ -125,14 +127,27 @@ class PocketEncoder:
         return self._text(ids, mask, *query_arrays(texts))
 
     def text_losses(self, texts: Sequence[str]) -> list[TextLoss | None]:
-        """What the model ignores of each text: words of other scripts, emoji, a too long end."""
+        """What the model ignores of each text, and whether it is in another language."""
         tokenizer = self._tokenizer
         limit = int(tokenizer.truncation["max_length"]) - tokenizer.num_special_tokens_to_add(
             is_pair=False
         )
         unknown = tokenizer.token_to_id("[UNK]")
         encode = partial(encode_whole, tokenizer)
-        return [find_loss(text, encode, limit=limit, unknown=unknown, latin=True) for text in texts]
+        losses = [
+            find_loss(text, encode, limit=limit, unknown=unknown, latin=True) for text in texts
+        ]
+        return [
+            replace(loss or TextLoss(limit=limit), foreign=True) if self._is_foreign(text) else loss
+            for text, loss in zip(texts, losses, strict=True)
+        ]
+
+    def _is_foreign(self, text: str) -> bool:
+        # New words and well-known names are single tokens, though the dictionary lacks them.
+        def is_token(word: str) -> bool:
+            return self._tokenizer.token_to_id(word.lower()) is not None
+
+        return is_foreign(text, self._dictionary, is_token)
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from clipsearch.models.pocket.query_words import normalize_word
 FOREIGN_SHARE = 0.5  # of the words of a text in another language
 
 # Frequent words of German, Dutch, French, Spanish, Italian, Portuguese, Polish, Turkish, Swedish.
-_FOREIGN = frozenset(
-    """
-    der das den dem ein eine einen einem einer und mit auf im zum zur von vor bei aus fur uber ist
-    sind nicht het een van op voor le la les un une des du au aux et dans sur avec sous chez est
-    pour el los una unos unas del al por para en y il gli uno nel nella della di che sul sulla um
-    uma nas nos dos das em com na nad przy ze jest bir ve ile icin ett och som till
-    """.split()
-)
+_FOREIGN_WORDS = """
+der das den dem ein eine einen einem einer und mit auf im zum zur von vor bei aus fur uber ist
+sind nicht het een van op voor le la les un une des du au aux et dans sur avec sous chez est
+pour el los una unos unas del al por para en y il gli uno nel nella della di che sul sulla um
+uma nas nos dos das em com na nad przy ze jest bir ve ile icin ett och som till
+"""
+_FOREIGN = frozenset(_FOREIGN_WORDS.split())
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 

@@ -84,6 +84,6 @@ def join_phrasings(vectors: Vectors, plan: TextPlan) -> Vectors:
     joined = np.array([share for _, share in plan.phrasings], np.float32) @ parts
     joined[:LEARNED] /= np.linalg.norm(joined[:LEARNED])
     joined[LEARNED:] *= plan.classes
-    whole = vectors[0].copy()
+    whole: Vectors = vectors[0].copy()
     whole[:end] = joined * (np.linalg.norm(whole[:end]) / np.linalg.norm(joined))
     return whole
