@@ -25,7 +25,7 @@ SAMPLE_ROWS, MAX_SCORED = 1_000, 2_000  # as in `clipsearch.query.zscore`
 SENTENCES = 0.15  # share of queries that are whole captions
 ABSENT = 0.15  # share of queries whose relevant images are left out of the collection
 ALL = 0.6  # share of queries whose relevant images are all in it
-UNKNOWN = 0.3  # share of queries that are fitted as if the bank did not have their words
+UNKNOWN = 0.1  # share of queries that are fitted as if the bank did not have their words
 SAME = 8  # texts of a bank that may mean the same as a query
 BEST, OTHERS = 60, 60  # images of a simulated collection that are fitted to
 

@@ -32,7 +32,7 @@ Says = Annotated[
 MinZ = Annotated[float | None, Field(description="Leave out images with a lower z; try 3.")]
 MinP = Annotated[
     float | None,
-    Field(ge=0, le=1, description="Leave out images with a lower p; try 0.3."),
+    Field(ge=0, le=1, description="Leave out images with a lower p; try 0.2."),
 ]
 MaxTextness = Annotated[
     float | None,

@@ -153,7 +153,9 @@ def _body(values: Mapping[str, Any]) -> SearchBody:
     """Return the search of an address; raise ValidationError or UsageError."""
     body = to_body(SearchParameters.model_validate({"limit": PAGE_SIZE, **values}))
     min_z = MIN_Z if body.min_z is None else body.min_z
-    min_p = MIN_P if body.min_p is None else body.min_p
+    # An address with a cut of z alone, such as an older one, means that cut.
+    default_p = MIN_P if body.min_z is None else None
+    min_p = default_p if body.min_p is None else body.min_p
     return body.model_copy(
         update={
             "min_z": min_z if body.terms and min_z else None,

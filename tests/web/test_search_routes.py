@@ -47,7 +47,7 @@ def test_pages_follow_each_other(client: TestClient) -> None:
         found += names(page)
         link = page["next"]
     assert len(found) == len(set(found)) == IMAGES
-    assert page["cut"] == {"passed": IMAGES, "more_below": False}
+    assert page["cut"] == {"by": "p", "passed": IMAGES, "more_below": False}
 
 
 def test_the_cut_ends_the_pages(client: TestClient) -> None:
@@ -55,10 +55,10 @@ def test_the_cut_ends_the_pages(client: TestClient) -> None:
     hits = client.get("/v1/search?q=green").json()["hits"]
     min_z = (hits[3]["z"] + hits[4]["z"]) / 2
     first = client.get(f"/v1/search?q=green&limit=2&min_z={min_z}").json()
-    assert first["cut"] == {"passed": None, "more_below": False}
+    assert first["cut"] == {"by": "p", "passed": None, "more_below": False}
     second = client.get(first["next"]).json()
     assert ids(first) + ids(second) == [hit["id"] for hit in hits[:4]]
-    assert second["cut"] == {"passed": 4, "more_below": True}
+    assert second["cut"] == {"by": "p", "passed": 4, "more_below": True}
     assert second["next"] is None
 
 
@@ -67,7 +67,7 @@ def test_hits_above_the_cut_can_be_ordered_by_date(client: TestClient) -> None:
     min_score = hits[14]["score"] - 1e-6
     path = f"/v1/search?q=drawing&order=date&limit=8&min_score={min_score}"
     first = client.get(path).json()
-    assert first["cut"] == {"passed": 15, "more_below": True}
+    assert first["cut"] == {"by": "p", "passed": 15, "more_below": True}
     second = client.get(first["next"]).json()
     assert second["next"] is None
     dates = [hit["taken_at"] or "" for hit in first["hits"] + second["hits"]]
@@ -78,7 +78,7 @@ def test_without_terms_all_images_are_listed_by_date(client: TestClient) -> None
     first = client.post("/v1/search", json={"limit": 15}).json()
     assert names(first)[:2] == ["IMG_20201201_120000.jpg", "IMG_20201101_120000.jpg"]
     assert first["hits"][0]["score"] is None
-    assert first["cut"] == {"passed": IMAGES, "more_below": False}
+    assert first["cut"] == {"by": None, "passed": IMAGES, "more_below": False}
     second = client.get(first["next"]).json()
     assert (len(second["hits"]), second["next"]) == (IMAGES - 15, None)
     filtered = client.get("/v1/search?glob=*2020030*&format=jpeg").json()

@@ -10,9 +10,11 @@ the released weights.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 
 from clipsearch.calibration.collection_calibration import BUNDLED
 from clipsearch.calibration.fit import adapt_calibration, fit_calibration
@@ -29,11 +31,16 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
 @click.option("--model", type=FOLDER, default=WEIGHTS, help="Folder of the released weights.")
 @click.option("--trial", type=FOLDER, help="Folder of the trial's weights.")
+@click.option(
+    "--shift", default=0.0, show_default=True, help="Added to the logits: measured on other images."
+)
 @click.option("--unseen", type=FOLDER, multiple=True, help="Images that --model has not seen.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=BUNDLED, help="File for the calibration."
 )
-def main(data: Path, model: Path, trial: Path | None, unseen: tuple[Path, ...], out: Path) -> None:
+def main(
+    data: Path, model: Path, trial: Path | None, shift: float, unseen: tuple[Path, ...], out: Path
+) -> None:
     released = PocketEncoder(model)
     if trial is None:
         rows = unseen_rows(data, unseen)
@@ -55,6 +62,8 @@ def main(data: Path, model: Path, trial: Path | None, unseen: tuple[Path, ...], 
             embed_images(released, [row.path for row in rows]),
             source,
         )
+    bias = np.asarray(calibration.network.out_bias + shift, dtype=np.float32)
+    calibration = replace(calibration, network=replace(calibration.network, out_bias=bias))
     out.write_bytes(calibration.to_bytes())
     size = out.stat().st_size
     click.echo(f"{calibration.source}: {out}, {size:,} bytes, for {calibration.model.weights}")

@@ -156,7 +156,8 @@ export class Results {
 
   #describe() {
     const { page, cut } = this;
-    if (cut.by) document.body.classList.toggle("cut-by-p", cut.by === "p");
+    const isCutByP = cut.by === "p" && (this.params.has("min_p") || !this.params.has("min_z"));
+    if (cut.by) document.body.classList.toggle("cut-by-p", isCutByP);
     const number = this.grid.hits.length;
     const isBrowsing = !this.params.get("q") && !this.params.get("says");
     const isGrouped = this.isDone && this.params.get("group_duplicates") === "true";

@@ -59,7 +59,8 @@ function pageParams() {
 /** The parameters of the API: its defaults are not those of the page. */
 function apiParams(params) {
   const copy = new URLSearchParams(params);
-  for (const name of ["min_p", "min_z"]) {
+  const isCutByZ = params.has("min_z") && !params.has("min_p"); // as older addresses are
+  for (const name of isCutByZ ? ["min_z"] : ["min_p", "min_z"]) {
     copy.set(name, params.get(name) ?? given[name]);
     if (!copy.has("q")) copy.delete(name);
   }
