@@ -19,7 +19,7 @@ that work on image files without an index:
     FileSource, FileSelection   the image files in some paths, and which of a folder are taken
     IngestOptions, IngestReport the options and the outcome of an ingestion
     ReadOptions, ReadReport     the options and the outcome of `Index.read_text`
-    ImageText                   the lines of text that were read in an image
+    ImageText, SaysMatch        the lines of text that were read in an image, and one with words
     Failure                     a file that could not be used, and the reason
     classify_images             assign labels to image files; returns a ClassifyReport
     ClassifyReport, Classification, Prediction
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from clipsearch.ocr.image_text import ImageText
     from clipsearch.query import Filters, Near, Query, StoredImage, Term
     from clipsearch.query.near_duplicates import DuplicateGroup
-    from clipsearch.records import Hit, ImageRecord
+    from clipsearch.records import Hit, ImageRecord, SaysMatch
     from clipsearch.render.notebook import Hits
     from clipsearch.textness import Textness, TextnessProbe
     from clipsearch.types import Failure
@@ -99,6 +99,7 @@ __all__ = [
     "ReadOptions",
     "ReadReport",
     "Runtime",
+    "SaysMatch",
     "StoredImage",
     "TagReport",
     "Term",
@@ -142,6 +143,7 @@ _MODULES = {
     "ReadOptions": "ingest.ocr.options",
     "ReadReport": "ingest.ocr.report",
     "Runtime": "clipsearch.models.runtime",
+    "SaysMatch": "clipsearch.records",
     "StoredImage": "clipsearch.query",
     "TagReport": "clipsearch.classify.tags",
     "Term": "clipsearch.query",
