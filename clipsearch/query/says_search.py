@@ -11,7 +11,9 @@ import numpy as np
 
 from clipsearch.batching import batches
 from clipsearch.query.condition import Selection
+from clipsearch.query.probability import add_probabilities
 from clipsearch.query.query import Query
+from clipsearch.query.thresholds import passes_thresholds
 from clipsearch.query.zscore import Background
 from clipsearch.records import MAX_RESULTS, Hit, ImageRecord
 from clipsearch.says.explanation import find_lines
@@ -62,8 +64,8 @@ def search_says(
     if vector is None:
         ranked = _by_match(found, collection, selection, query.offset + query.limit)
     else:
-        scored = _by_score(found, collection, selection, vector, background)
-        ranked = iter(_fuse([each for each in scored if _passes(each.hit, query)]))
+        scored = _by_score(query, found, collection, selection, vector, background)
+        ranked = iter(_fuse([each for each in scored if passes_thresholds(each.hit, query)]))
     return _page(ranked, query, parts, collection)
 
 
@@ -84,6 +86,7 @@ def _by_match(
 
 
 def _by_score(
+    query: Query,
     found: Found,
     collection: Collection,
     selection: Selection,
@@ -99,9 +102,11 @@ def _by_score(
         if collection.info.index.is_approximate and len(hits) < len(ids):
             hits = [*hits, *_missed(hits, collection, condition, vector)]
         hit_of = {hit.id: hit for hit in hits if selection.matches(hit.record)}
-        for hit in (hit_of[id_] for id_ in ids if id_ in hit_of):
-            z = background.z(hit.score) if background else None
-            yield _Scored(replace(hit, z=z), qualities[hit.id])
+        hits = [hit_of[id_] for id_ in ids if id_ in hit_of]
+        if background:
+            hits = [replace(hit, z=background.z(hit.score)) for hit in hits]
+        [hits] = add_probabilities([hits], [(query, vector, background)], collection)
+        yield from (_Scored(hit, qualities[hit.id]) for hit in hits)
 
 
 def _missed(
@@ -112,12 +117,6 @@ def _missed(
     ids = [record.id for record in collection.scan(condition) if record.id not in known]
     for row in collection.get(ids).values():
         yield Hit(row.record, float(np.dot(row.embedding, vector)))
-
-
-def _passes(hit: Hit, query: Query) -> bool:
-    return (query.min_score is None or hit.score >= query.min_score) and (
-        query.min_z is None or hit.z is None or hit.z >= query.min_z
-    )
 
 
 def _fuse(scored: Sequence[_Scored]) -> list[Hit]:
