@@ -38,7 +38,7 @@ class SharedGraph:
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
-        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._requests: queue.LifoQueue[Any] = queue.LifoQueue()
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run on one array and return a copy of the output; ModelError if it does not fit."""
@@ -78,6 +78,8 @@ class SharedGraph:
                 "NUM_STREAMS": str(cores),
                 "INFERENCE_NUM_THREADS": str(cores),
                 "INFERENCE_PRECISION_HINT": "f32",  # the same text on each machine
+                # Kernels for each size of an input are small, but there are hundreds of sizes.
+                "CPU_RUNTIME_CACHE_CAPACITY": "0",
             }
             model = self._read()
             try:

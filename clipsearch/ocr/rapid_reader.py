@@ -54,7 +54,9 @@ def to_pixels(image: Image.Image) -> Pixels:
     if scale < 1:
         size = max(1, int(image.width * scale)), max(1, int(image.height * scale))
         image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
+    cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels)  # in place: it may have 72 MB
+    return pixels
 
 
 def _text_line(line: ReadLine, width: int, height: int) -> TextLine:

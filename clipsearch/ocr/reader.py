@@ -22,8 +22,8 @@ class TextReader(Protocol):
     def read(self, image: Image.Image) -> ImageText:
         """Return the text in an upright RGB image of any size, the same for equal pixels.
 
-        Boxes are fractions of its sides. Memory is bounded whatever the size: about 200 MB for each
-        call at once. Raises ModelError if the model does not work.
+        Boxes are fractions of its sides. Memory is bounded whatever the size: at most 500 MB for
+        each call at once. Raises ModelError if the model does not work.
         """
 
 
