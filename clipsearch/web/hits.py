@@ -32,12 +32,14 @@ class Page:
 def cut_page(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
     """Return the page at `offset` of the best `limit` + 1 hits from there on.
 
-    Hits are ordered by score, so some with a small p stand before others with a larger one. More
-    follow unless the second half of the page is below the cut.
+    Hits are ordered by score, so some with a small p stand before others with a larger one: with a
+    cut of p, more follow unless the second half of the page is below it.
     """
     passes = [passes_thresholds(hit, thresholds) for hit in hits]
     shown = [hit for hit, is_above in zip(hits[:limit], passes, strict=False) if is_above]
-    has_next = len(hits) > limit and any(passes[(limit + 1) // 2 :])
+    is_cut_by_p = thresholds.min_p is not None and any(hit.p is not None for hit in hits)
+    first = (limit + 1) // 2 if is_cut_by_p else limit
+    has_next = len(hits) > limit and any(passes[first:])
     # The hits of earlier pages are not known if some of them may be below the cut.
     is_exact = offset == 0 or all(passes[: len(shown)])
     passed = offset + len(shown) if not has_next and is_exact else None

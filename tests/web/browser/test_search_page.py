@@ -127,7 +127,7 @@ def test_below_the_cut_a_line_and_a_button_go_on(page: Page) -> None:
 
 def test_nothing_above_the_cut_is_an_own_state(page: Page) -> None:
     visit(page, "/?q=red&min_z=8")
-    expect(page.get_by_role("heading", name="Nothing stands out")).to_be_visible()
+    expect(page.get_by_role("heading", name="No good match")).to_be_visible()
     page.get_by_role("button", name="Show the nearest images").click()
     expect_hits(page, hits(page, q="red"))
 
