@@ -76,7 +76,8 @@ def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
     info = collection.info
     failures = len(collection.failures())
     failed = f", {failures:,} files failed: `clipsearch status --failures`" if failures else ""
-    message = f"{name}: {collection.estimate_count():,} images by {info.model.name}{failed}"
+    read = f", {texts:,} of them read" if (texts := collection.texts.count()) else ""
+    message = f"{name}: {collection.estimate_count():,} images by {info.model.name}{read}{failed}"
     yield Finding("store", "ok", message)
     for root in info.roots:
         if not isinstance(root, RemotePath) and not root.exists():
