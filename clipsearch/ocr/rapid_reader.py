@@ -19,7 +19,7 @@ METHOD = 1
 """Raise it whenever equal pixels and models may give another text: images are then read again."""
 
 MAX_PIXELS = 24_000_000
-"""Larger images are scaled down to so many: 200 MB of memory for each."""
+"""Larger images are scaled down to so many: 400 MB of memory for each."""
 
 
 class RapidReader:
