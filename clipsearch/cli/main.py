@@ -39,7 +39,7 @@ COMMANDS = {
     "probe": "Train a linear probe on folders of example images, and apply it.",
     "explain": "Show which parts of an image and which words match a text.",
     "eval": "Measure the quality of a model on your own images.",
-    "calibrate": "Calibrate a model, so that hits have a probability of being relevant.",
+    "calibrate": "Calibrate the model of a collection: its hits then have p, for --min-p.",
     "distill": "Train a small model to reproduce the embeddings of a large one.",
     "duplicates": "List groups of identical images and of images that look the same.",
     "textness": "Measure how much text images show, and adjust queries by it.",
