@@ -36,7 +36,7 @@ PREPROCESSING = "whole picture squashed; bicubic 224x224 RGB"
 """Stored with every collection and textness probe of this model: never reword it."""
 CHUNK_SIZE = 8  # images per inference request, which runs on one core
 TEXT_BATCH = 32
-LOGIT_SCALE = 18.5
+LOGIT_SCALE = 23.0
 """Used if the manifest has none."""
 
 PRECISION = "images in int8, their heads in bfloat16 or float32; texts in float32"
