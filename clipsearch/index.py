@@ -26,6 +26,7 @@ from clipsearch.render.notebook import Hits
 from clipsearch.search_api import SearchAPI
 from clipsearch.store import Collection
 from clipsearch.store.index.wait import wait_for_index
+from clipsearch.store.schema import TAGS
 from clipsearch.text_session import TextSession
 from clipsearch.textness import Textness
 from clipsearch.types import Vectors
@@ -174,7 +175,7 @@ class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession):
         filters = arguments.instance("filters", filters, Filters)
 
         def tag(collection: Collection) -> TagReport:
-            collection.require_tags()  # before a model is loaded
+            collection.require_fields([TAGS])  # before a model is loaded
             model = collection.info.model
             classifier = to_classifier(labels, templates, model=model, encoder=self.load)
             return tag_images(collection, classifier, threshold=threshold, add=add, filters=filters)

@@ -27,8 +27,8 @@ TIERS = (
     "clipsearch.config",
     "clipsearch.uri",
     "clipsearch.cache clipsearch.temporary_folder clipsearch.locations",
-    "clipsearch.vectors clipsearch.logistic_regression clipsearch.fonts clipsearch.images"
-    " clipsearch.files.paths clipsearch.models.crop",
+    "clipsearch.vectors clipsearch.logistic_regression clipsearch.percentiles clipsearch.fonts"
+    " clipsearch.images clipsearch.files.paths clipsearch.models.crop",
     "clipsearch.files.text_lines clipsearch.models.base",
     "clipsearch.models clipsearch.store",
     "clipsearch.files clipsearch.ocr",

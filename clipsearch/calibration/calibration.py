@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.calibration.features import TextBank, describe_images, hit_features
 from clipsearch.calibration.moments import Moments
 from clipsearch.calibration.network import Network
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
-from clipsearch.vectors import normalize
 
 FORMAT = 1
 """Raised when the features change: a calibration of another format is not used."""
@@ -75,11 +75,8 @@ class Calibration:
 
     def to_bytes(self) -> bytes:
         """A compressed file of arrays; texts are rounded to int8."""
-        arrays = {
-            "about": np.array(json.dumps(self._about())),
-            "texts": np.round(self.bank.texts / _steps(self.bank.texts)).astype(np.int8),
-            "steps": _steps(self.bank.texts),
-        }
+        texts, steps = _round(self.bank.texts)
+        arrays = {"about": np.array(json.dumps(self._about())), "texts": texts, "steps": steps}
         for name, moments in (("images", self.bank.images), ("meanings", self.meanings)):
             arrays |= {
                 f"{name}.mean": moments.mean.astype(np.float32),
@@ -117,7 +114,7 @@ class Calibration:
                     str(about["source"]),
                     TextBank(
                         tuple(about["words"]),
-                        normalize(file["texts"] * file["steps"]),
+                        file["texts"] * file["steps"],
                         moments["images"],
                     ),
                     moments["meanings"],
@@ -155,7 +152,9 @@ class Calibration:
         return cls.from_bytes(path.read_bytes())
 
 
-def _steps(texts: Vectors) -> Vectors:
-    """The unit (b, 1) of each text's int8 values."""
+def _round(texts: Vectors) -> tuple[NDArray[np.int8], Vectors]:
+    """Int8 values of (b, d) texts, and their units (b, 1), with which they have length 1."""
     largest = np.abs(texts).max(axis=1, keepdims=True)
-    return np.asarray(np.maximum(largest, 1e-9) / 127, dtype=np.float32)
+    rounded = np.round(127 * texts / largest)
+    steps = 1 / np.linalg.norm(rounded, axis=1, keepdims=True)
+    return rounded.astype(np.int8), steps.astype(np.float32)

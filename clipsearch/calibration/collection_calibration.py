@@ -1,7 +1,7 @@
 """The calibration of a collection's model, stored or part of the package, and its use for hits."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from clipsearch.types import Vectors
 log = logging.getLogger("clipsearch")
 
 BUNDLED = pocket_encoder.WEIGHTS / "calibration.npz"
-BATCH_ROWS = 2_048  # hits whose vectors are held at once
+BATCH_ROWS = 2_048  # hits whose vectors are read at once
 
 
 def find_calibration(collection: Collection) -> Calibration | None:
@@ -48,14 +48,16 @@ def hit_probabilities(
     queries: Vectors,
     results: Sequence[Sequence[Hit]],
     samples: Sequence[Vectors],
+    embeddings: Mapping[str, Vectors],
 ) -> list[list[float | None]]:
     """The probability that each hit of each of (q, d) queries is relevant.
 
-    `samples` are the cosines of each query for a sample of the collection. A hit that was deleted
-    since the search has none.
+    `samples` are the cosines of each query for a sample of the collection. Hits whose embeddings
+    are not given by their ids are read; one that was deleted since the search has no probability.
     """
-    vectors: dict[str, Vectors] = {}
-    for batch in batches(sorted({hit.id for hits in results for hit in hits}), BATCH_ROWS):
+    vectors = dict(embeddings)
+    unknown = {hit.id for hits in results for hit in hits}.difference(vectors)
+    for batch in batches(sorted(unknown), BATCH_ROWS):
         vectors |= collection.vectors(batch)
     probabilities = []
     for query, hits, sample in zip(queries, results, samples, strict=True):

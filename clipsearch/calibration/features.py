@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.calibration.moments import Moments
+from clipsearch.percentiles import LOWER_SIGMA, percentiles
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 
 SHARPNESS = 4.0  # of the weights of texts that suit an image
-LOWER_SIGMA = 15.87  # percentile one standard deviation below the median of a normal
 TOPS = (1, 5, 20)  # ranks of the best texts of an image that its score is compared with
 
 
@@ -39,18 +39,14 @@ class TextBank:
         """The mean text (d,)."""
         return np.asarray(self.texts.mean(axis=0), dtype=np.float32)
 
-    @cached_property
-    def centered(self) -> Vectors:
-        """The texts without their mean, (b, d)."""
-        return self.texts - self.center
-
 
 @dataclass(frozen=True, slots=True)
 class ImageTexts:
     """How n images relate to the texts of a bank.
 
     `scores` (n, b) are standardized, `mean` and `deviation` (n,) those of an image. `weights`
-    (n, b) are larger for texts that suit an image; `total` (n, d) is the weighted sum of the texts.
+    (n, b) are larger for texts that suit an image, their sum is 1; `total` (n, d) is the weighted
+    sum of the texts without their mean.
     """
 
     scores: Vectors
@@ -81,7 +77,7 @@ def describe_images(images: Vectors, bank: TextBank) -> ImageTexts:
         mean=scores.mean(axis=1),
         deviation=scores.std(axis=1) + 1e-6,
         weights=weights,
-        total=weights @ bank.centered,
+        total=weights @ bank.texts - bank.center,  # faster than centered texts: fewer numbers
     )
 
 
@@ -101,9 +97,10 @@ def hit_features(
     of the collection, and `meanings` the moments of the `meaning` of images in general. Without the
     `hidden` texts nearest to it, a query is like one whose words the bank does not have.
     """
-    lower, median = np.percentile(sample, (LOWER_SIGMA, 50))
-    deviation = max(float(median - lower), 1e-6)
-    background = np.sort((sample - median) / deviation)
+    ordered = np.sort(sample)
+    lower, median, *upper = percentiles(ordered, (LOWER_SIGMA, 50, 90, 97, 99))
+    deviation = max(median - lower, 1e-6)
+    above = int(np.sum(ordered > median + 3 * deviation))
     [level], [spread] = bank.images.along(query[None])
     direction = normalize(query - bank.center + 1e-9)
     [meaning_level], [meaning_spread] = meanings.along(direction[None])
@@ -111,7 +108,7 @@ def hit_features(
     total, text_scores = images.total, images.scores
     if hidden:
         left_out, kept = np.split(np.argsort(-similar), [min(hidden, len(similar) // 2)])
-        total = total - images.weights[:, left_out] @ bank.centered[left_out]
+        total = total - images.weights[:, left_out] @ (bank.texts[left_out] - bank.center)
         similar, text_scores = similar[kept], text_scores[:, kept]
     meaning = normalize(total + 1e-9) @ direction
     ranks = [max(len(similar) - rank, 0) for rank in TOPS]
@@ -133,12 +130,14 @@ def hit_features(
         spread,
         nearest[-1],
         nearest[0],
-        *np.percentile(background, (90, 97, 99)),
-        background[-3:].mean(),
-        np.log(np.mean(background > 3) + 1 / len(background)),
-        np.log(len(background)),
+        *((value - median) / deviation for value in upper),
+        (ordered[-3:].mean() - median) / deviation,
+        np.log((above + 1) / len(ordered)),
+        np.log(len(ordered)),
         (median - level) / spread,
         np.log(deviation / spread),
     )
-    columns = [*of_hits, *(np.full(len(scores), value) for value in of_query)]
-    return np.stack(columns, axis=1).astype(np.float32)
+    features = np.empty((len(scores), len(of_hits) + len(of_query)), np.float32)
+    features[:, : len(of_hits)] = np.stack(of_hits, axis=1)
+    features[:, len(of_hits) :] = of_query
+    return features

@@ -11,7 +11,7 @@ from clipsearch.calibration.calibration import Calibration, single_thread
 from clipsearch.calibration.caption_queries import CaptionQuery
 from clipsearch.calibration.features import ImageTexts, TextBank, describe_images, hit_features
 from clipsearch.calibration.moments import Moments
-from clipsearch.calibration.network import Network
+from clipsearch.calibration.network_fit import fit_network
 from clipsearch.models.base import ModelIdentity
 from clipsearch.types import Vectors
 
@@ -69,7 +69,7 @@ def fit_calibration(
     with single_thread():
         parts = [_examples(data, described, bank, meanings, draw) for _ in range(COLLECTIONS)]
         features, targets, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-        network = Network.fit(features, targets, weights, draw)
+        network = fit_network(features, targets, weights, draw)
     return Calibration(model, source, bank, meanings, network)
 
 

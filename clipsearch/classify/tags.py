@@ -42,7 +42,7 @@ def tag_images(
     classifier. Writes only rows that change. Raises StoreError if the collection was created by a
     version without tags.
     """
-    collection.require_tags()
+    collection.require_fields([TAGS])
     check_top_and_threshold(top=None, threshold=threshold)
     counts = Counter(dict.fromkeys(classifier.labels, 0))
     untagged = changed = 0
@@ -66,7 +66,7 @@ def tag_images(
 
 def clear_tags(collection: Collection, *, filters: Filters = NO_FILTERS) -> int:
     """Remove all tags from the images that pass the filters; return how many had tags."""
-    collection.require_tags()
+    collection.require_fields([TAGS])
     changed = 0
     for batch in batches(select_rows(collection, filters), WRITE_ROWS):
         changed += _write_changed(collection, [(row, ()) for row in batch])

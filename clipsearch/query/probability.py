@@ -1,7 +1,9 @@
 """The `p` of hits: the estimated probability that they are relevant to a query of texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from clipsearch.query.zscore import Background
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.types import Vectors
+
+Input: TypeAlias = tuple[Query, Vectors, Background | None]
+"""A query, its vector (d,), and its scores for a sample of the collection."""
 
 
 def has_probability(query: Query) -> bool:
@@ -26,22 +31,24 @@ def has_probability(query: Query) -> bool:
     )
 
 
+def needs_embeddings(inputs: Sequence[Input], collection: Collection) -> bool:
+    """Whether `add_probabilities` needs the embeddings of hits of some of the queries."""
+    return bool(_with_background(inputs)) and find_calibration(collection) is not None
+
+
 def add_probabilities(
     results: Sequence[Sequence[Hit]],
-    inputs: Sequence[tuple[Query, Vectors, Background | None]],
+    inputs: Sequence[Input],
     collection: Collection,
+    embeddings: Mapping[str, Vectors] = MappingProxyType({}),
 ) -> list[list[Hit]]:
     """The hits of each query with their p, where it can be estimated.
 
-    `inputs` are the queries, their vectors (d,) and their scores for a sample of the collection.
-    Collections that are too small for z have no p.
+    `embeddings` (d,) of hits, by their ids, need not be read again. Collections that are too small
+    for z have no p.
     """
     found = [list(hits) for hits in results]
-    chosen = {
-        at: (vector, background.scores)
-        for at, (query, vector, background) in enumerate(inputs)
-        if background is not None and found[at] and has_probability(query)
-    }
+    chosen = {at: each for at, each in _with_background(inputs).items() if found[at]}
     calibration = find_calibration(collection) if chosen else None
     if calibration is None:
         return found
@@ -51,10 +58,20 @@ def add_probabilities(
         np.stack([vector for vector, _ in chosen.values()]),
         [found[at] for at in chosen],
         [scores for _, scores in chosen.values()],
+        embeddings,
     )
     for at, values in zip(chosen, probabilities, strict=True):
         found[at] = [replace(hit, p=p) for hit, p in zip(found[at], values, strict=True)]
     return found
+
+
+def _with_background(inputs: Sequence[Input]) -> dict[int, tuple[Vectors, Vectors]]:
+    """Vector (d,) and sampled scores of the queries of texts, by their place."""
+    return {
+        at: (vector, background.scores)
+        for at, (query, vector, background) in enumerate(inputs)
+        if background is not None and has_probability(query)
+    }
 
 
 def probability_warnings(query: Query, hits: Sequence[Hit], model: str) -> list[str]:

@@ -9,7 +9,6 @@ from itertools import compress
 
 import numpy as np
 
-from clipsearch.batching import batches
 from clipsearch.errors import UsageError
 from clipsearch.images.decode import MAX_PIXELS
 from clipsearch.models.base import Encoder
@@ -18,7 +17,13 @@ from clipsearch.query.condition import Selection, select
 from clipsearch.query.embed import embed_queries, exclude_query_images
 from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.filters import NO_FILTERS, Filters
-from clipsearch.query.probability import add_probabilities, probability_warnings
+from clipsearch.query.nearest import nearest
+from clipsearch.query.probability import (
+    Input,
+    add_probabilities,
+    needs_embeddings,
+    probability_warnings,
+)
 from clipsearch.query.query import Query
 from clipsearch.query.response import SearchResponse
 from clipsearch.query.said import find_said, says_reasons, says_warnings
@@ -28,7 +33,7 @@ from clipsearch.query.textness_filter import (
     search_with_max_textness,
 )
 from clipsearch.query.thresholds import passes_thresholds
-from clipsearch.query.zscore import Background, score_backgrounds
+from clipsearch.query.zscore import score_backgrounds
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.store import filters as store_filters
@@ -36,8 +41,6 @@ from clipsearch.textness import Textness
 from clipsearch.textness.steering import steer
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
-
-IDS_PER_SEARCH = 2000
 
 
 def search(
@@ -120,7 +123,7 @@ def rank_by_text(
     """
     direction = normalize(textness.probe().bias)[None]
     selection = select(filters, textness.collection)
-    [hits] = _search(textness.collection, direction, limit, offset, selection)
+    [hits] = nearest(textness.collection, direction, limit, offset, selection)
     return textness.score_hits(hits)
 
 
@@ -135,11 +138,13 @@ def _require_known_tags(tags: Sequence[str], collection: Collection) -> None:
             )
 
 
-def _search_all(inputs: Sequence[tuple[Query, Vectors]], textness: Textness) -> list[list[Hit]]:
-    """The hits of each query and its vector before thresholds."""
+def _search_all(
+    inputs: Sequence[Input], textness: Textness, embeddings: dict[str, Vectors] | None
+) -> list[list[Hit]]:
+    """The hits of each query before thresholds; `embeddings`, if given, gets those of the hits."""
     results: dict[int, list[Hit]] = {}
     groups: defaultdict[tuple[Selection, int, int], list[int]] = defaultdict(list)
-    for position, (query, vector) in enumerate(inputs):
+    for position, (query, vector, _) in enumerate(inputs):
         selection = _select(query, textness.collection)
         if query.max_textness is None:
             groups[selection, query.limit, query.offset].append(position)
@@ -149,21 +154,21 @@ def _search_all(inputs: Sequence[tuple[Query, Vectors]], textness: Textness) -> 
             )
     for (selection, limit, offset), positions in groups.items():
         stack = np.stack([inputs[position][1] for position in positions])
-        hits = _search(textness.collection, stack, limit, offset, selection)
+        hits = nearest(textness.collection, stack, limit, offset, selection, embeddings)
         results.update(zip(positions, hits, strict=True))
     return [results[position] for position in range(len(inputs))]
 
 
-def _search_plain(
-    inputs: Sequence[tuple[Query, Vectors, Background | None]], textness: Textness
-) -> list[list[Hit]]:
+def _search_plain(inputs: Sequence[Input], textness: Textness) -> list[list[Hit]]:
     """The hits of each query that pass its thresholds, with z and p where they can be measured."""
-    results = _search_all([(query, vector) for query, vector, _ in inputs], textness)
+    embeddings: dict[str, Vectors] | None
+    embeddings = {} if needs_embeddings(inputs, textness.collection) else None
+    results = _search_all(inputs, textness, embeddings)
     scored = [
         [replace(hit, z=background.z(hit.score)) for hit in hits] if background else hits
         for hits, (_, _, background) in zip(results, inputs, strict=True)
     ]
-    probable = add_probabilities(scored, inputs, textness.collection)
+    probable = add_probabilities(scored, inputs, textness.collection, embeddings or {})
     return [
         [hit for hit in hits if passes_thresholds(hit, query)]
         for hits, (query, _, _) in zip(probable, inputs, strict=True)
@@ -190,14 +195,6 @@ def _select(query: Query, collection: Collection) -> Selection:
     return replace(selection, condition=store_filters.all_of(selection.condition, exclusion))
 
 
-def _search(
-    collection: Collection, vectors: Vectors, limit: int, offset: int, selection: Selection
-) -> list[list[Hit]]:
-    if selection.is_exact:
-        return collection.search(vectors, limit=limit, offset=offset, condition=selection.condition)
-    return _search_scanned(collection, vectors, limit, offset, selection)
-
-
 def _search_max_textness(
     max_textness: float, query: Query, vector: Vectors, selection: Selection, textness: Textness
 ) -> list[Hit]:
@@ -206,7 +203,7 @@ def _search_max_textness(
     count = query.offset + query.limit
 
     def search_best(count: int) -> list[Hit]:
-        return _search(collection, vector[None], count, 0, selection)[0]
+        return nearest(collection, vector[None], count, 0, selection)[0]
 
     hits = search_with_max_textness(max_textness, count, search_best, textness)
     if hits is None:
@@ -214,23 +211,3 @@ def _search_max_textness(
         rows = (row for row in scanned if selection.matches(row.record))
         hits = scan_with_max_textness(max_textness, count, vector, rows, textness.probe())
     return hits[query.offset :]
-
-
-def _search_scanned(
-    collection: Collection, vectors: Vectors, limit: int, offset: int, selection: Selection
-) -> list[list[Hit]]:
-    """Search exactly among the images that match what Milvus cannot evaluate, such as a glob."""
-    records = collection.scan(selection.condition)
-    ids = [record.id for record in records if selection.matches(record)]
-    merged: list[list[Hit]] = [[] for _ in vectors]
-    for chunk in batches(ids, IDS_PER_SEARCH):
-        in_chunk = store_filters.id_in(chunk)
-        for best, hits in zip(
-            merged,
-            collection.search(vectors, limit=limit + offset, condition=in_chunk),
-            strict=True,
-        ):
-            best.extend(hits)
-            best.sort(key=lambda hit: -hit.score)
-            del best[limit + offset :]
-    return [best[offset:] for best in merged]

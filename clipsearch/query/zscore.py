@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipsearch.percentiles import LOWER_SIGMA, percentiles
 from clipsearch.store import Collection, filters
 from clipsearch.types import Vectors
 
 SAMPLE_ROWS = 1000  # the deviation of 1,000 scores is accurate to 2 %
 MIN_SCORES = 20  # a deviation of fewer scores is meaningless
-LOWER_SIGMA = 15.87  # percentile that lies one standard deviation below the median of a normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,6 @@ def score_backgrounds(collection: Collection, queries: Vectors) -> Sequence[Back
 def _background(scores: Vectors) -> Background | None:
     if len(scores) < MIN_SCORES:
         return None
-    lower, median = np.percentile(scores, (LOWER_SIGMA, 50))
-    deviation = float(median - lower)
-    return Background(float(median), deviation, scores) if deviation > 1e-6 else None
+    lower, median = percentiles(np.sort(scores), (LOWER_SIGMA, 50))
+    deviation = median - lower
+    return Background(median, deviation, scores) if deviation > 1e-6 else None

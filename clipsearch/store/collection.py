@@ -106,13 +106,12 @@ class Collection:
 
     def scan_field(self, name: str, condition: str = "") -> Iterator[Any]:
         """Yield one stored field of every matching image; faster than `scan`."""
-        for entity in self._scanner.scan(condition, ["id", name], vectors=False):
-            yield entity[name]
+        yield from (value for _, value in self.scan_values(["id", name], condition))
 
     def scan_file_stats(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Yield id and (size in bytes, mtime in ns) of every image; much faster than `scan`."""
-        for entity in self._scanner.scan("", ["id", "size", "mtime_ns"], vectors=False):
-            yield entity["id"], (int(entity["size"]), int(entity["mtime_ns"]))
+        for id_, size, mtime_ns in self.scan_values(["id", "size", "mtime_ns"]):
+            yield id_, (int(size), int(mtime_ns))
 
     def scan_values(self, names: Sequence[str], condition: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the values of these stored fields, one of them "id", of every matching image."""
@@ -120,13 +119,9 @@ class Collection:
             yield tuple(entity[name] for name in names)
 
     def scan_rows(self, condition: str = "") -> Iterator[ImageRow]:
-        """Yield every matching row once with its embedding, a page in memory at a time.
-
-        Damaged rows are left out and logged.
-        """
-        yield from self._sound_rows.read(
-            self._scanner.scan(condition, self._all_fields, vectors=True)
-        )
+        """Yield every matching row once, a page in memory at a time; damaged ones are logged."""
+        scanned = self._scanner.scan(condition, self._all_fields, vectors=True)
+        yield from self._sound_rows.read(scanned)
 
     def scan_damaged(self) -> Iterator[DamagedRow]:
         """Yield every row that is wrong: see `find_problem`."""
@@ -141,17 +136,12 @@ class Collection:
         """
         if self._backend.path is None and not self._backend.is_loaded(self.info.milvus_name):
             return
-        for _ in self._sound_rows.read(self._scanner.sample(self._all_fields, self.info.rows)):
-            pass
+        list(self._sound_rows.read(self._scanner.sample(self._all_fields, self.info.rows)))
 
     def tags(self) -> Counter[str]:
-        """Count the images with each tag; raises as `require_tags` does."""
-        self.require_tags()
-        return Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
-
-    def require_tags(self) -> None:
-        """Raise MissingFieldError if this collection was made without tags."""
+        """Count the images with each tag; raises as `require_fields` does."""
         self.require_fields([TAGS])
+        return Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
 
     def require_fields(self, names: Iterable[str]) -> None:
         """Raise MissingFieldError if this collection was made without one of the fields."""
@@ -186,15 +176,26 @@ class Collection:
         self._writer.finish()
 
     def search(
-        self, queries: Vectors, *, limit: int, offset: int = 0, condition: str = ""
+        self,
+        queries: Vectors,
+        *,
+        limit: int,
+        offset: int = 0,
+        condition: str = "",
+        embeddings: dict[str, Vectors] | None = None,
     ) -> list[list[Hit]]:
         """Return the nearest matching images for each of (n, d) or (d,) queries, best first.
 
+        `embeddings` gets those (d,) of the hits, by their ids: much faster than another call.
         Raises UsageError on a limit below 1, offset + limit above 16,384, or a filter that Milvus
         cannot read; VectorError on another dimension, or a zero or non-finite query.
         """
-        where = (limit, offset, condition, self._record_fields)
-        found = search_entities(self._backend, self.info, queries, *where, pages=True)
+        fields = self._record_fields if embeddings is None else (*self._record_fields, EMBEDDING)
+        where = (limit, offset, condition, fields)
+        found = list(search_entities(self._backend, self.info, queries, *where, pages=True))
+        if embeddings is not None:
+            entities = (entity for hits in found for _, entity in hits)
+            embeddings |= {e["id"]: np.asarray(e[EMBEDDING], dtype=np.float32) for e in entities}
         return [[Hit(to_record(entity), score) for score, entity in hits] for hits in found]
 
     def scores(

@@ -136,7 +136,7 @@ class _Search:
             return [[(score, {_ID: id_}) for score, id_ in each] for each in results]
         scanner = Scanner(self.backend, self.info.milvus_name, self.info.model.dim)
         ids = [id_ for hits in results for _, id_ in hits]
-        found = scanner.by_ids(ids, self.fields, vectors=False)
+        found = scanner.by_ids(ids, self.fields, vectors=EMBEDDING in self.fields)
         entities = {entity[_ID]: entity for entity in found}
         return [
             [(score, entities[id_]) for score, id_ in hits if id_ in entities] for hits in results

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipsearch.logistic_regression import Floats, fit_binary
+from clipsearch.percentiles import LOWER_SIGMA
 
 FOLDS = 5
 PENALTY = 0.1
@@ -14,7 +15,6 @@ RIDGE = (0.003, 0.01)
 """Bounds of the ridge 2 / n of n images, for a covariance with trace 1. Measured on known
 directions and on real images: a smaller ridge follows sampling noise, a larger one the content of
 the images."""
-LOWER_SIGMA = 15.87  # percentile that lies one standard deviation below the median of a normal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from clipsearch.calibration.features import TextBank
 from clipsearch.calibration.moments import Moments
 from clipsearch.calibration.network import Network
 from clipsearch.files.discover import FileSource
-from clipsearch.query import Query, StoredImage, Term
+from clipsearch.query import Query, StoredImage, Term, nearest
 from clipsearch.query.probability import has_probability
 from clipsearch.query.search import respond, search
 from clipsearch.records import Hit
@@ -86,6 +86,22 @@ def test_p_is_the_same_on_every_page_and_in_every_batch(
         [Query((Term("green"),)), Query((Term("red"),), limit=60)], lambda: encoder, colors
     )[1]
     assert [hit.p for hit in both] == pytest.approx([hit.p for hit in hits], abs=1e-5)
+
+
+def test_a_query_does_not_read_its_hits_again(
+    colors: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = find(colors, encoder, "red")
+    monkeypatch.setattr(colors, "vectors", None)
+    assert find(colors, encoder, "red") == expected
+
+
+def test_embeddings_that_cost_much_with_the_search_are_read_apart(
+    colors: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = find(colors, encoder, "red")
+    monkeypatch.setattr(nearest, "WITH_EMBEDDINGS", 5)
+    assert [hit.p for hit in find(colors, encoder, "red")] == [hit.p for hit in expected]
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,19 @@ def test_scores_are_those_of_the_search(full: Collection) -> None:
         np.testing.assert_allclose([hit.score for hit in found], only, atol=1e-6)
 
 
+@pytest.mark.parametrize("offset", [0, 90])  # the first pages are searched in another way
+def test_a_search_also_returns_the_embeddings_of_its_hits(full: Collection, offset: int) -> None:
+    embeddings: dict[str, np.ndarray] = {}
+    queries = np.stack([r.embedding for r in MANY[:2]])
+    found = full.search(queries, limit=5, offset=offset, embeddings=embeddings)
+    assert found == full.search(queries, limit=5, offset=offset)
+    assert set(embeddings) == {hit.id for hits in found for hit in hits}
+    stored = {each.record.id: each.embedding for each in MANY}
+    for id_, embedding in embeddings.items():
+        assert embedding.dtype == np.float32
+        np.testing.assert_array_equal(embedding, stored[id_])
+
+
 def test_many_queries_are_split_and_stay_in_order(
     full: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
