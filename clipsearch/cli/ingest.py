@@ -15,17 +15,18 @@ from clipsearch.cli.exit_codes import EXIT_ERROR
 from clipsearch.cli.failures import show_failures
 from clipsearch.cli.index_wait import wait_for_index
 from clipsearch.cli.progress import progress_bar
-from clipsearch.cli.read import show_report
-from clipsearch.daemon.process import start_for_others, start_if_enabled
+from clipsearch.cli.read import read_ingested, show_report
+from clipsearch.daemon.process import start_if_enabled
 from clipsearch.errors import UsageError
 from clipsearch.files.path_list import find_whole_disk, read_path_list
 from clipsearch.files.walk import FileSelection
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
-from clipsearch.ocr.reader import load_reader
+from clipsearch.ocr.reader import TextReader
 from clipsearch.remote_path import locate
 from clipsearch.uri import parse_uri
 from ingest.dry_run import preview
+from ingest.ocr.options import ReadOptions
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine
 from ingest.report import IngestReport
@@ -48,10 +49,7 @@ from ingest.sources.source import SourceOptions, open_source
     is_flag=True,
     help="Compare the content of files whose size and date are unchanged, and retry failures.",
 )
-@click.option(
-    "--read", "reads", is_flag=True, help="Then read the text in the images, see `clipsearch read`."
-)
-@ingest_options.ocr_model
+@ingest_options.reads
 @click.option(
     "--yes", is_flag=True, help="Ingest a whole disk or home folder that a list on - names."
 )
@@ -81,8 +79,7 @@ def ingest(
     max_pixels: int,
     dry_run: bool,
     rehash: bool,
-    reads: bool,
-    ocr_model: str | None,
+    reader: TextReader | None,
     yes: bool,
     wait: bool,
     source_options: SourceOptions,
@@ -108,7 +105,6 @@ def ingest(
     # Neither a mistyped path nor an empty folder creates a store.
     given = _read_paths(paths, whole_disk=yes)
     source = open_source(given, selection, source_options, strict="-" not in paths)
-    reader = load_reader(ocr_model) if reads or ocr_model else None  # fails before the ingestion
     choices = IngestOptions(prune=prune, force=force, max_pixels=max_pixels, rehash=rehash)
     if quiet:
         logging.getLogger("clipsearch").setLevel(logging.WARNING)
@@ -147,13 +143,18 @@ def ingest(
             click.echo(f"try: {_example_query(uri, collection)}", err=True)
         start_if_enabled(uri, token, collection, runtime)
         if reader is not None:
-            start_for_others(uri, token, collection, runtime)
-            with (
-                Index.open(uri, collection=collection, token=token) as index,
-                progress_bar("read", quiet=quiet) as bar,
-            ):
-                read = index.read_text(*source.locations, reader=reader, progress=bar, strict=False)
-            exit_code = max(exit_code, show_report(read, as_json=as_json, quiet=quiet))
+            read = read_ingested(
+                source.locations,
+                reader,
+                ReadOptions(max_pixels=max_pixels),
+                uri=uri,
+                token=token,
+                collection=collection,
+                runtime=runtime,
+                quiet=quiet,
+            )
+            if read is not None:
+                exit_code = max(exit_code, show_report(read, as_json=as_json, quiet=quiet))
     return EXIT_ERROR if report.refused else exit_code
 
 

@@ -1,4 +1,4 @@
-"""The options of `ingest`, some of which `watch` shares."""
+"""The options of `ingest`, some of which `watch` and `read` share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,6 +11,7 @@ from clipsearch.cli.options import MODEL_ENV, MODEL_HELP
 from clipsearch.errors import UsageError
 from clipsearch.files.walk import FileSelection
 from clipsearch.locations.source_fields import FieldSelection
+from clipsearch.ocr.reader import load_reader
 from clipsearch.store.index.choice import AUTO, CHOICES
 from ingest.options import IngestOptions
 from ingest.ray.options import RayEngine, require_ray
@@ -88,6 +89,27 @@ def selection(command: F) -> F:
         return command(*args, selection=chosen, **options)
 
     return cast("F", with_selection)
+
+
+def reads(command: F) -> F:
+    """Add options that are passed as `reader`: what reads text afterwards, None if nothing does.
+
+    Without the extra or the model, the command fails before it does anything.
+    """
+
+    @click.option(
+        "--read",
+        "is_wanted",
+        is_flag=True,
+        help="Then read the text in the images, see `clipsearch read`.",
+    )
+    @ocr_model
+    @wraps(command)
+    def with_reader(*args: Any, is_wanted: bool, ocr_model: str | None, **options: Any) -> Any:
+        reader = load_reader(ocr_model) if is_wanted or ocr_model is not None else None
+        return command(*args, reader=reader, **options)
+
+    return cast("F", with_reader)
 
 
 def ray_engine(command: F) -> F:

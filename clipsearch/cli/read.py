@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -11,7 +13,7 @@ from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_for_others
 from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
-from clipsearch.ocr.reader import load_reader
+from clipsearch.ocr.reader import TextReader, load_reader
 from ingest.ocr.options import MIN_TEXTNESS, ReadOptions
 from ingest.ocr.report import ReadReport
 
@@ -85,6 +87,30 @@ def read(
             *paths, options=choices, reader=reader, dry_run=dry_run, progress=bar
         )
     return show_report(report, as_json=as_json, quiet=quiet)
+
+
+def read_ingested(
+    locations: Sequence[Path],
+    reader: TextReader,
+    choices: ReadOptions,
+    *,
+    uri: str,
+    token: str | None,
+    collection: str,
+    runtime: Runtime,
+    quiet: bool,
+) -> ReadReport | None:
+    """Read the images at some places that were just ingested, of which there may be none."""
+    start_for_others(uri, token, collection, runtime)
+    with (
+        Index.open(uri, collection=collection, token=token) as index,
+        progress_bar("read", quiet=quiet) as bar,
+    ):
+        if index.find_collection() is None:
+            return None
+        return index.read_text(
+            *locations, options=choices, reader=reader, progress=bar, strict=False
+        )
 
 
 def show_report(report: ReadReport, *, as_json: bool, quiet: bool) -> int:

@@ -7,10 +7,12 @@ import click
 
 from clipsearch.cli import ingest_options, options
 from clipsearch.cli.progress import progress_bar
+from clipsearch.cli.read import read_ingested
 from clipsearch.cli.watch_output import WatchOutput
 from clipsearch.errors import (
     BusyStoreError,
     DamagedStoreError,
+    ModelError,
     ModelMismatchError,
     StoreError,
     UsageError,
@@ -22,9 +24,11 @@ from clipsearch.index import Index
 from clipsearch.locations.archive_names import is_archive
 from clipsearch.models.base import Encoder
 from clipsearch.models.runtime import Runtime
+from clipsearch.ocr.reader import TextReader
 from clipsearch.remote_path import RemotePath, locate
 from clipsearch.session import daemon_of
 from clipsearch.uri import parse_uri
+from ingest.ocr.options import ReadOptions
 from ingest.options import IngestOptions
 from ingest.report import IngestReport
 from ingest.watch import RunResult, keep_current
@@ -44,6 +48,7 @@ from ingest.watch import RunResult, keep_current
 )
 @ingest_options.max_pixels
 @options.max_memory
+@ingest_options.reads
 @click.option(
     "--poll",
     type=click.FloatRange(min=1),
@@ -63,6 +68,7 @@ def watch(
     selection: FileSelection,
     prune: bool,
     max_pixels: int,
+    reader: TextReader | None,
     poll: float | None,
     quiet: bool,
     as_json: bool,
@@ -72,7 +78,8 @@ def watch(
     Runs until it is interrupted, and prints one line for each run that changed something. A run
     starts when the files have not changed for two seconds. In between, the store is closed, so
     that other commands can open it. Deleted files are removed from the collection, unless a
-    whole folder or most of the files are gone, as if a disk is not mounted.
+    whole folder or most of the files are gone, as if a disk is not mounted. With --read, the text
+    in new images is read after each run.
 
     \b
     clipsearch watch ~/Pictures
@@ -96,6 +103,7 @@ def watch(
         token=token,
         model=model,
         runtime=runtime,
+        reader=reader,
         output=output,
     )
     keep_current(ingestion.run, changes)
@@ -115,6 +123,7 @@ class _Ingestion:
         token: str | None,
         model: str | None,
         runtime: Runtime,
+        reader: TextReader | None,
         output: WatchOutput,
     ) -> None:
         self._locations = locations
@@ -125,13 +134,20 @@ class _Ingestion:
         self._token = token
         self._model: str | Encoder | None = model
         self._runtime = runtime
+        self._reader = reader
+        self._is_unread = True  # whether there may be images whose text was not read
         self._output = output
         self._has_run = False
 
     def run(self) -> RunResult:
         """Ingest what changed; wait for a store that is busy, or lost since the first run."""
+        shows_progress = self._output.shows_progress
         try:
             report = self._ingest()
+            self._has_run = True
+            self._output.report(report)
+            if report is not None and self._reader is not None:
+                self._read(report, self._reader, shows_progress=shows_progress)
         except BusyStoreError as error:
             self._output.trouble(error)
             return RunResult(is_busy=True)
@@ -142,9 +158,30 @@ class _Ingestion:
                 raise
             self._output.trouble(error)
             return RunResult(is_busy=True)
-        self._has_run = True
-        self._output.report(report)
         return RunResult(frozenset(report.failed) if report else frozenset())
+
+    def _read(self, report: IngestReport, reader: TextReader, *, shows_progress: bool) -> None:
+        """Read the text of new images, and of those that an earlier run could not read."""
+        self._is_unread |= bool(report.stored + report.copied + report.moved)
+        if not self._is_unread:
+            return
+        try:
+            read = read_ingested(
+                self._locations,
+                reader,
+                ReadOptions(max_pixels=self._options.max_pixels),
+                uri=self._uri,
+                token=self._token,
+                collection=self._collection,
+                runtime=self._runtime,
+                quiet=not shows_progress,
+            )
+        except ModelError as error:  # the images are ingested, which goes on
+            self._output.trouble(error)
+            return
+        if read is not None:
+            self._is_unread = bool(read.failed)
+            self._output.report_reading(read)
 
     def _ingest(self) -> IngestReport | None:
         # Without `strict`: a folder that vanished is a failure, and nothing below it is removed.

@@ -9,6 +9,7 @@ import click
 from clipsearch.cli.failures import show_failures
 from clipsearch.escape import escape_control
 from clipsearch.types import Failure
+from ingest.ocr.report import ReadReport
 from ingest.report import IngestReport
 
 
@@ -19,6 +20,7 @@ class WatchOutput:
         self._quiet = quiet
         self._as_json = as_json
         self._failed: frozenset[Failure] = frozenset()
+        self._unread: frozenset[Failure] = frozenset()
         self._refused: tuple[str, ...] = ()
         self._trouble = ""
         self._is_first = True
@@ -40,6 +42,18 @@ class WatchOutput:
             _say("watching for changes: Ctrl-C ends it")
         self._is_first = False
 
+    def report_reading(self, report: ReadReport) -> None:
+        """Print how many images were read, and the failures that are new."""
+        unknown = tuple(failure for failure in report.failed if failure not in self._unread)
+        self._unread = frozenset(report.failed)
+        if not (report.read or report.copied or unknown):
+            return
+        if self._as_json:
+            self._show_json(replace(report, failed=unknown))
+        show_failures(unknown, hint=": clipsearch status --failures", count=False)
+        if not self._quiet:
+            _say(next(replace(report, failed=unknown, unchanged=0, skipped=0).lines()))
+
     def trouble(self, error: Exception) -> None:
         """Print once why nothing can be stored now."""
         if (message := str(error)) != self._trouble:
@@ -56,14 +70,17 @@ class WatchOutput:
 
     def _show(self, report: IngestReport, new: IngestReport) -> None:
         if self._as_json:
-            now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            click.echo(json.dumps({"time": now, **new.as_json()}))
+            self._show_json(new)
         show_failures(new.failed, hint=": clipsearch status --failures", count=False)
         shown = report if self._is_first else replace(new, unchanged=0)
         if not self._quiet and (shown.found or shown.removed):
             _say(next(shown.lines()))
         for line in new.refused:
             _say(line)
+
+    def _show_json(self, report: IngestReport | ReadReport) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        click.echo(json.dumps({"time": now, **report.as_json()}))
 
 
 def _say(message: str) -> None:

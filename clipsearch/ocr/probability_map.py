@@ -14,6 +14,9 @@ ProbabilityMap = NDArray[np.uint8]
 
 CELL = 256  # pixels; what is computed is a union of such cells
 MAX_CELLS = 2  # along each side of a block: the activations of one take 150 MB
+MAX_FLAT = 4
+"""A block whose values differ by no more shows no text; the network sees some at its borders."""
+
 MARGIN = 48  # pixels around a block, which the network sees and whose results are discarded
 
 
@@ -32,6 +35,8 @@ def probability_map(
     for top, left, bottom, right in _blocks(wanted):
         outer_top, outer_left = max(top - MARGIN, 0), max(left - MARGIN, 0)
         part = pixels[outer_top : bottom + MARGIN, outer_left : right + MARGIN]
+        if int(part.max()) - int(part.min()) <= MAX_FLAT:
+            continue
         values = detector.probabilities(part)
         inner = values[top - outer_top : bottom - outer_top, left - outer_left : right - outer_left]
         result[top:bottom, left:right] = inner * 255

@@ -1,6 +1,6 @@
 """Which images of a collection to read, and in which order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from clipsearch.store.texts import TextState
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.transfer.copy_rows import id_ranges
 from clipsearch.transfer.outdated_texts import outdated
+from ingest.ocr.chosen_images import ChosenImages
 from ingest.ocr.options import ReadOptions
 from ingest.ocr.report import ReadTally
 
@@ -41,31 +42,30 @@ class Pending:
 
 def find_pending(
     collection: Collection,
-    conditions: Sequence[str],
+    chosen: ChosenImages,
     reader: str,
     options: ReadOptions,
     tally: ReadTally,
     probe: TextnessProbe | None,
 ) -> Pending:
-    """Find the images that match a condition, or all without any, and have no current text.
+    """Find those of some images that have no current text.
 
     Without a probe all are read, in the order of their ids. Counts the others.
     """
     pending = Pending()
-    condition = filters.any_of(*conditions) if conditions else ""
     for low, high in id_ranges(collection.count()):
         in_range = filters.id_range(low, high)
-        within = filters.all_of(condition, in_range)
         states = {state.id: state for state in collection.texts.scan_states(in_range)}
-        contents = dict(collection.scan_values(["id", "content_hash"], within))
-        if not conditions:
+        contents = chosen.contents(collection, low, high)
+        if chosen.is_all:
             pending.outdated += outdated(contents, states.values())
         ids = [id_ for id_ in contents if _is_pending(id_, contents, states, reader, options)]
         tally.unchanged += len(contents) - len(ids)
         if not options.again:
             read = (states[id_] for id_ in contents.keys() - set(ids))
             tally.other_reader += sum(state.reader != reader for state in read)
-        _add(pending, collection, ids, len(contents), within, probe, options, tally)
+        are_most = chosen.is_all and 2 * len(ids) > len(contents)
+        _add(pending, collection, ids, in_range if are_most else "", probe, options, tally)
     return pending
 
 
@@ -86,18 +86,17 @@ def _add(
     pending: Pending,
     collection: Collection,
     ids: list[str],
-    rows: int,
     condition: str,
     probe: TextnessProbe | None,
     options: ReadOptions,
     tally: ReadTally,
 ) -> None:
-    """Add ids that are not skipped."""
+    """Add ids that are not skipped; if a condition is given, they are most that match it."""
     if not ids:
         return
     scores = np.zeros(len(ids), dtype=np.float32)
     if probe is not None:
-        found = dict(_score(collection, ids, rows, condition, probe))
+        found = dict(_score(collection, ids, condition, probe))
         ids = [id_ for id_ in ids if id_ in found]  # the others were deleted meanwhile
         scores = np.array([found[id_] for id_ in ids], dtype=np.float32)
         enough = scores >= options.min_textness
@@ -109,14 +108,11 @@ def _add(
 
 
 def _score(
-    collection: Collection, ids: list[str], rows: int, condition: str, probe: TextnessProbe
+    collection: Collection, ids: list[str], condition: str, probe: TextnessProbe
 ) -> Iterator[tuple[str, float]]:
     """Yield the textness of images by their ids; others that match the condition may be there."""
-    if 2 * len(ids) > rows:
-        conditions = [condition]
-    else:
-        conditions = [filters.id_in(batch) for batch in batches(ids, KEYS)]
-    for part in conditions:
+    by_ids = (filters.id_in(batch) for batch in batches(ids, KEYS))
+    for part in [condition] if condition else by_ids:
         for page in batches(collection.scan_values(["id", EMBEDDING], part), KEYS):
             vectors = np.array([vector for _, vector in page], dtype=np.float32)
             yield from zip((id_ for id_, _ in page), map(float, probe.score(vectors)), strict=True)

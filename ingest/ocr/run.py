@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipsearch.errors import ModelError, UsageError
+from clipsearch.errors import ModelError
 from clipsearch.files.discover import ImageFile
 from clipsearch.files.load import HashedFile, decode_file, hash_file
 from clipsearch.files.pool import Pool, ordered
@@ -19,11 +19,11 @@ from clipsearch.files.progress import Progress
 from clipsearch.images.decoder_pool import stop_decoders
 from clipsearch.ocr.image_text import ImageText
 from clipsearch.ocr.reader import TextReader
-from clipsearch.query.spelling import images_at
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
 from clipsearch.textness.probe import TextnessProbe
 from clipsearch.types import Failure
+from ingest.ocr.chosen_images import choose_images
 from ingest.ocr.options import ReadOptions
 from ingest.ocr.pending import find_pending
 from ingest.ocr.priority import yield_to_others
@@ -68,11 +68,8 @@ def read_images(
     """
     started, tally = time.monotonic(), ReadTally()
     collection = present()
-    conditions = [images_at(collection, path) for path in paths]
-    for path, condition in zip(paths, conditions, strict=True):
-        if strict and not collection.count(condition):
-            raise UsageError(f"no image of the collection is at {path}: ingest it first")
-    pending = find_pending(collection, conditions, reader.name, options, tally, probe)
+    chosen = choose_images(collection, paths, strict=strict)
+    pending = find_pending(collection, chosen, reader.name, options, tally, probe)
     ids = pending.in_order()
     if options.limit is not None:
         tally.remaining = max(0, len(ids) - options.limit)
@@ -83,7 +80,7 @@ def read_images(
         tally.read = len(ids)
     else:
         writer = TextWriter(present, tally)
-        writer.delete(pending.outdated)
+        writer.delete_outdated(pending.outdated)
         _Pass(present, reader, writer, options, tally, progress).run(ids)
     return tally.report(reader=reader.name, seconds=time.monotonic() - started, dry_run=dry_run)
 

@@ -5,12 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.batching import batches
 from clipsearch.errors import RefusedRowsError
+from clipsearch.images.hashing import image_id
 from clipsearch.ocr.image_text import ImageText
 from clipsearch.records import ImageRecord
 from clipsearch.store import Collection
+from clipsearch.store.paging import KEYS
 from clipsearch.store.texts import TextRow
 from clipsearch.store.texts.schema import cut
+from clipsearch.transfer.outdated_texts import outdated
 from clipsearch.types import Failure
 from ingest.ocr.report import ReadTally
 
@@ -66,15 +70,17 @@ class TextWriter:
         texts = self._present().texts
         with texts.turn():
             self._write()
-            texts.add_failures(self._failures)
-            self._failures = []
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Delete texts whose image is not there any more, or has other content."""
+    def delete_outdated(self, ids: Sequence[str]) -> None:
+        """Delete those of these texts whose image is gone, or has other content by now."""
         texts = self._present().texts
-        with texts.turn():
-            texts.delete(ids)
-        self._tally.removed += len(ids)
+        for batch in batches(ids, KEYS):
+            with texts.turn():  # others may have written since the ids were found
+                files = self._present().file_states(batch)
+                contents = {id_: state.content_hash for id_, state in files.items()}
+                present = outdated(contents, texts.states(batch).values())
+                texts.delete(present)
+            self._tally.removed += len(present)
 
     def _flush_if_due(self) -> None:
         is_late = time.monotonic() - self._flushed > WRITE_SECONDS
@@ -83,7 +89,9 @@ class TextWriter:
 
     def _write(self) -> None:
         collection = self._present()  # within the turn: no other process changes it now
-        states = collection.file_states([write.row.id for write in self._writes])
+        failures = {image_id(failure.path): failure for failure in self._failures}
+        ids = [write.row.id for write in self._writes]
+        states = collection.file_states([*ids, *failures])
         current = [
             write
             for write in self._writes
@@ -96,7 +104,10 @@ class TextWriter:
         self._tally.failed += refused
         if self._known is None:
             self._known = {failure.path for failure in collection.texts.failures()}
-        collection.texts.add_failures(refused)
+        # Nothing of an image that was removed meanwhile may be kept, also not its path.
+        still_there = [failure for id_, failure in failures.items() if id_ in states]
+        collection.texts.add_failures([*refused, *still_there])
+        self._failures = []
         failed = {failure.path for failure in refused}
         written = [write for write in current if write.path not in failed]
         again = [write.path for write in written if write.path in self._known]

@@ -22,11 +22,10 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> ColorReader:
             raise UsageError(f"no model {model}")
         return reader
 
-    for command in ("read", "ingest"):
-        monkeypatch.setattr(f"clipsearch.cli.{command}.load_reader", load_reader)
+    for module in ("read", "ingest_options"):
+        monkeypatch.setattr(f"clipsearch.cli.{module}.load_reader", load_reader)
     # A daemon would outlive the test.
     monkeypatch.setattr("clipsearch.cli.read.start_for_others", lambda *_: None)
-    monkeypatch.setattr("clipsearch.cli.ingest.start_for_others", lambda *_: None)
     return reader
 
 
@@ -96,6 +95,15 @@ def test_an_ingestion_reads_what_it_ingested(
 def test_a_reader_that_is_missing_stops_the_command_before_the_store_is_made(
     run: Run, reader: ColorReader, image_folder: Path
 ) -> None:
-    for arguments in (("read",), ("ingest", image_folder, "--read")):
+    for arguments in (("read",), ("ingest", image_folder, "--read"), ("watch", image_folder)):
         done = run(*arguments, "--ocr-model", "none")
         assert (done.returncode, done.stderr) == (2, "clipsearch: no model none\n")
+
+
+def test_large_images_are_read_if_the_ingestion_takes_them(
+    run: Run, reader: ColorReader, tmp_path: Path
+) -> None:
+    draw(tmp_path / "large" / "1.png", (1, 2, 3), size=(60, 60))
+    assert run("ingest", tmp_path / "large", "--read", "--max-pixels", "3000").returncode == 3
+    assert not reader.read_colors
+    assert run("ingest", tmp_path / "large", "--read", "--max-pixels", "4000").returncode == 0

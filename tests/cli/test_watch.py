@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from clipsearch.files.mounts import Mount
 from clipsearch.index import Index
 from clipsearch.session import open_store
 from clipsearch.store import Store
+from ingest.ocr.options import ReadOptions
 from ingest.watch import RunResult
 from tests.helpers.commands import Done, Run
 from tests.helpers.fakes import draw
+from tests.helpers.texts import ColorReader
 
 Step = Callable[[], object]
 
@@ -269,3 +272,31 @@ def test_a_process_notices_changes_and_ends_on_a_signal(
     with open_store(os.environ["CLIPSEARCH_URI"]) as store:
         assert isinstance(store, Store)
         assert store.collection("images").count() == 4
+
+
+def test_new_images_are_read_after_each_run(
+    watching: Callable[..., Done], image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = ColorReader()
+    monkeypatch.setattr("clipsearch.cli.ingest_options.load_reader", lambda _: reader)
+    monkeypatch.setattr("clipsearch.cli.read.start_for_others", lambda *_: None)
+    # Images of one color have no textness.
+    monkeypatch.setattr("clipsearch.cli.watch.ReadOptions", partial(ReadOptions, 0.0))
+    done = watching(
+        image_folder,
+        "--read",
+        steps=[
+            lambda: None,
+            lambda: draw(image_folder / "x.png", (1, 2, 3)),
+            lambda: (image_folder / "x.png").unlink(),
+        ],
+    )
+    assert lines(done) == [
+        "3 stored",
+        "watching for changes: Ctrl-C ends it",
+        "3 read (3 with text)",
+        "1 stored",
+        "1 read (1 with text)",
+        "1 removed",
+        "clipsearch: interrupted",
+    ]

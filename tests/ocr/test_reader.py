@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from clipsearch.errors import UsageError
 from clipsearch.fonts import PLAIN_FONTS, load_font
 from clipsearch.ocr import model_files, rapid_reader
+from clipsearch.ocr.detection import TextDetector
+from clipsearch.ocr.quads import Pixels
 from clipsearch.ocr.reader import TextReader, load_reader
 
 
@@ -74,7 +77,27 @@ def test_a_line_at_the_seam_of_two_blocks_is_whole_and_read_once(reader: TextRea
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (31, 33), (4000, 20), (20, 4000)])
 def test_images_of_any_size_are_read(reader: TextReader, size: tuple[int, int]) -> None:
-    assert reader.read(Image.new("RGB", size, "gray")).lines == ()
+    noise = np.random.default_rng(0).integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
+    assert reader.read(Image.fromarray(noise)).lines == ()
+
+
+def test_blocks_of_one_color_are_not_searched(
+    reader: TextReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = draw("Pharmacy", width=2000, height=2000)
+    searched: list[int] = []
+    real = TextDetector.probabilities
+
+    def spy(detector: TextDetector, pixels: Pixels) -> NDArray[np.float32]:
+        searched.append(pixels.size)
+        return real(detector, pixels)
+
+    monkeypatch.setattr(TextDetector, "probabilities", spy)
+    assert [line.text for line in reader.read(page).lines] == ["Pharmacy"]
+    assert len(searched) == 2  # of 20: coarsely and finely around the word
+    searched.clear()
+    assert reader.read(Image.new("RGB", (2000, 2000), "white")).lines == ()
+    assert not searched
 
 
 def test_large_images_are_scaled_down(reader: TextReader, monkeypatch: pytest.MonkeyPatch) -> None:

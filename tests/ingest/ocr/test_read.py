@@ -430,3 +430,46 @@ def test_progress_counts_every_image(
     bar = Bar()
     read_images(lambda: collection, reader, [], ALL, None, bar)
     assert (bar.done, bar.total) == (4, 4)
+
+
+def test_thousands_of_paths_are_read(
+    collection: Collection, folder: Path, reader: ColorReader
+) -> None:
+    collection.upsert([row(folder / f"sub-{n}" / "x.jpg", content=f"{n}") for n in range(50)])
+    collection.upsert([row(folder / f"{n}.jpg", content=f"{n}") for n in range(2000)])
+    files = [folder / f"{n}.jpg" for n in range(2000)]
+    folders = [folder / f"sub-{n}" for n in range(50)]
+    report = read(collection, reader, folder / "red.png", *files, *folders, dry_run=True)
+    assert report.read == 2051
+
+
+def test_a_failure_of_an_image_that_was_removed_meanwhile_is_not_kept(
+    collection: Collection, folder: Path
+) -> None:
+    class Removing(Broken):
+        def read(self, image: Image.Image) -> ImageText:
+            collection.delete([image_id(folder / "red.png")])
+            return super().read(image)
+
+    assert counts(read(collection, Removing("200 0 0")))["failed"] == 1
+    assert not collection.texts.failures()
+
+
+def test_a_text_that_is_renewed_while_others_are_removed_stays(
+    collection: Collection, folder: Path, reader: ColorReader
+) -> None:
+    read(collection, reader)
+    known = collection.texts.get([image_id(folder / "red.png")])
+    collection.texts.upsert([text_row(folder / "red.png", ["old"], content="earlier")])
+    calls = 0
+
+    def present() -> Collection:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # after the search for outdated texts
+            collection.texts.upsert(list(known.values()))
+        return collection
+
+    report = read_images(present, reader, [], ALL, None)
+    assert report.removed == 0
+    assert texts(collection)["red.png"] == "200 0 0"
