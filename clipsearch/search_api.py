@@ -67,12 +67,18 @@ class SearchAPI(ABC):
         image: ImageInput,
         *,
         limit: int = 10,
+        min_z: float | None = None,
         textness: TextnessScale | None = None,
         max_textness: float | None = None,
     ) -> Hits:
         """Find the images most similar to one, without it and its copies; see `Query`."""
         terms = (Term(to_content(image)),)
         query = Query(
-            terms, limit=limit, exclude_images=True, textness=textness, max_textness=max_textness
+            terms,
+            limit=limit,
+            min_z=min_z,
+            exclude_images=True,
+            textness=textness,
+            max_textness=max_textness,
         )
         return self.search_many([query])[0]

@@ -68,6 +68,12 @@ limit = click.option(
     metavar="N",
     help="Maximum number of hits.",
 )
+min_z = click.option(
+    "--min-z",
+    type=float,
+    help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket. With --min-p, "
+    "it applies to hits without p.",
+)
 min_p = click.option(
     "--min-p",
     type=click.FloatRange(0, 1),

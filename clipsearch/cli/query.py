@@ -31,12 +31,7 @@ from clipsearch.query.query import TextnessScale
 @options.limit
 @options.offset
 @click.option("--min-score", type=float, help="Leave out hits with a lower cosine similarity.")
-@click.option(
-    "--min-z",
-    type=float,
-    help="Leave out hits with a lower z-score; 4 suits most models, 3 suits pocket. With --min-p, "
-    "it applies to hits without p.",
-)
+@options.min_z
 @options.says
 @options.min_p
 @options.textness

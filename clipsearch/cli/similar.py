@@ -11,14 +11,24 @@ from clipsearch.cli.query_images import allow_private as allow_private_option
 from clipsearch.cli.query_images import as_files, image_term
 from clipsearch.cli.search import Target, search_and_show
 from clipsearch.consistency import Consistency
+from clipsearch.errors import UsageError
 from clipsearch.models.runtime import Runtime
 from clipsearch.query import Query
 from clipsearch.query.query import TextnessScale
 
 
+def _refuse_min_p(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise UsageError(
+            "--min-p: p is estimated for texts, not for images; --min-z cuts similar images"
+        )
+
+
 @click.command()
 @click.argument("image", metavar="IMAGE")
 @options.limit
+@click.option("--min-z", type=float, help="Leave out hits with a lower z-score, such as 5.")
+@click.option("--min-p", hidden=True, expose_value=False, callback=_refuse_min_p)
 @options.says
 @options.textness
 @options.query_max_pixels
@@ -31,6 +41,7 @@ def similar(
     *,
     image: str,
     limit: int,
+    min_z: float | None,
     says: str | None,
     textness: TextnessScale | None,
     max_textness: float | None,
@@ -55,6 +66,7 @@ def similar(
     query = Query(
         (image_term(image),),
         limit=limit,
+        min_z=min_z,
         exclude_images=True,
         textness=textness,
         max_textness=max_textness,

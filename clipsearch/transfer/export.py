@@ -130,7 +130,7 @@ class _Writer:
         facts = {KEY: self._facts.encode()}
         schema = arrow_schema(self._facts.model.dim, facts, with_texts=self._has_texts)
         # Only the first file has what may be large.
-        self._facts = replace(self._facts, failures=(), textness=None)
+        self._facts = replace(self._facts, failures=(), textness=None, calibration=None)
         written = 0
         with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
             if path.is_file():  # not a pipe

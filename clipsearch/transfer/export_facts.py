@@ -26,7 +26,7 @@ class ExportFacts:
     """The model of the vectors, and what the catalog knows of the collection.
 
     `schema_version` is that of the rows and of their checksums. Of several files, the first has
-    the failures and the textness probe.
+    the failures, the textness probe and the calibration.
     """
 
     collection: str
@@ -36,6 +36,7 @@ class ExportFacts:
     mounts: tuple[Path, ...]
     failures: tuple[Failure, ...] = ()
     textness: dict[str, Any] | None = None
+    calibration: str | None = None
 
     @classmethod
     def of(cls, collection: Collection) -> ExportFacts:
@@ -49,6 +50,7 @@ class ExportFacts:
             mounts=info.mounts,
             failures=tuple(collection.failures()),
             textness=collection.textness(),
+            calibration=collection.calibration.read(),
         )
 
     def encode(self) -> bytes:
@@ -62,6 +64,7 @@ class ExportFacts:
             "mounts": list(map(encode_path, self.mounts)),
             "failures": list(map(failure_json, self.failures)),
             "textness": self.textness,
+            "calibration": self.calibration,
         }
         return json.dumps(facts).encode()
 
@@ -85,6 +88,7 @@ class ExportFacts:
                 mounts=tuple(map(decode_path, facts["mounts"])),
                 failures=tuple(map(to_failure, facts["failures"])),
                 textness=facts["textness"],
+                calibration=facts.get("calibration"),  # older exports have none
             )
         except UsageError:
             raise

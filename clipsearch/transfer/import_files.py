@@ -73,6 +73,8 @@ def import_exported(
         add_failures(collection, one.failures)
         if one.textness is not None and one.textness != collection.textness():
             collection.set_textness(one.textness)
+        if one.calibration is not None and one.calibration != collection.calibration.read():
+            collection.calibration.write(one.calibration)
     collection.finish_writes()
     return report
 

@@ -23,6 +23,7 @@ FAILURES = [
 ]
 ARCHIVES = {Path("/a/1.tar"): ArchiveState(9, 8, 7, "hash")}
 PROBE = {"weights": [0.25, 1e-9], "name": "ü"}
+CALIBRATION = "a calibration " * 9_000  # longer than one value of the catalog
 
 
 def fill(store: Store, name: str = "images") -> Collection:
@@ -31,6 +32,7 @@ def fill(store: Store, name: str = "images") -> Collection:
     collection.add_roots([Path("/a"), Path("/many")], [Path("/mnt/disk \udcff")])
     collection.add_failures(FAILURES)
     collection.set_textness(PROBE)
+    collection.calibration.write(CALIBRATION)
     collection.archives.write(ARCHIVES)
     collection.finish_writes()
     return collection
@@ -46,6 +48,7 @@ def facts(collection: Collection) -> tuple[object, ...]:
         info.mounts,
         collection.failures(),
         collection.textness(),
+        collection.calibration.read(),
     )
 
 
