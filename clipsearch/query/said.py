@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from clipsearch.query.filters import NO_FILTERS
 from clipsearch.query.query import Query
 from clipsearch.query.response import Said
+from clipsearch.query.says_order import FEW
 from clipsearch.query.says_search import parts_of
-from clipsearch.records import Hit
+from clipsearch.records import MAX_RESULTS, Hit
 from clipsearch.says.loaded import loaded_text_index, text_index
+from clipsearch.says.match import MIN_PART
 from clipsearch.says.nearest import nearest_word
 from clipsearch.says.parser import Part
 from clipsearch.says.text_index import TextIndex
@@ -28,7 +30,8 @@ _READABLE = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGAN
 def find_said(query: Query, collection: Collection) -> list[Said]:
     """Return the texts of a query that images show word for word.
 
-    Only if the texts of the collection are in memory already: that takes less than a millisecond.
+    Only if the texts of the collection are in memory already: that takes less than a millisecond,
+    and if they are found as long as it takes to bring the texts up to date.
     """
     index = loaded_text_index(collection.texts)
     if index is None or query.says is not None or query.filters != NO_FILTERS:
@@ -37,17 +40,28 @@ def find_said(query: Query, collection: Collection) -> list[Said]:
     texts = [term.content for term in query.terms if term.weight > 0]
     for text in (content for content in texts if isinstance(content, str)):
         tokens = to_tokens(text)
-        if tokens and len(tokens) <= MOST_TOKENS and (images := index.count(tokens)):
+        if not tokens or len(tokens) > MOST_TOKENS or not index.count(tokens):
+            continue
+        if images := text_index(collection.texts).count(tokens):  # some may be gone
             said.append(Said(" ".join(text.replace('"', " ").split()), images))
     return said
 
 
 def says_warnings(query: Query, hits: Sequence[Hit], collection: Collection) -> list[str]:
-    """Say if a search that found fewer images than wanted may have missed some that were not read.
+    """Say if not all images with the words were ranked, or if too few were found to be all.
 
-    Images without signs of text are not read, so that this is often so.
+    Images without signs of text are not read, so that some may always have been missed.
     """
-    if query.says is None or len(hits) >= query.limit:
+    if query.says is None:
+        return []
+    if query.terms:
+        matches = len(text_index(collection.texts).search(parts_of(query.says)).ids)
+        if matches > MAX_RESULTS:
+            return [
+                f"{matches:,} images show the words, of which the {MAX_RESULTS:,} best matches and "
+                f"the {FEW} best scores are ranked: more words show fewer"
+            ]
+    if len(hits) >= query.limit:
         return []
     read, images = collection.texts.count(), collection.recent_count()
     if not read or read >= images:  # without any, there are no hits, which has a reason
@@ -72,12 +86,15 @@ def says_reasons(query: Query, collection: Collection) -> list[str]:
 
 
 def _missing_reasons(part: Part, index: TextIndex) -> Iterator[str]:
-    words = " ".join(token.exact for token in part.tokens)
-    reason = f"no image shows {words!r}"
-    if len(part.tokens) == 1 and (nearest := nearest_word(part.tokens[0].plain, index.segments())):
+    reason = f"no image shows {part.text!r}"
+    is_one = len(part.tokens) == 1
+    word = part.tokens[0].plain
+    if part.is_quoted or (is_one and len(word) < MIN_PART and word.isascii() and word.isalnum()):
+        reason += " in whole words"
+    if is_one and (nearest := nearest_word(word, index.segments())) and nearest != word:
         reason += f"; the nearest word that one does is {nearest!r}"
     yield reason
-    if scripts := sorted(set(map(_script, words)) - _READABLE - {""}):
+    if scripts := sorted(set(map(_script, part.text)) - _READABLE - {""}):
         names = ", ".join(scripts).lower()
         yield f"the built-in reader knows no {names} letters: `clipsearch read --ocr-model`"
 

@@ -7,7 +7,7 @@ RE16 TGK          both words, anywhere in the image
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clipsearch.errors import UsageError, shorten
 from clipsearch.ocr.search_form import search_form
@@ -26,6 +26,8 @@ class Part:
 
     tokens: tuple[Token, ...]
     is_quoted: bool
+    text: str = field(compare=False)
+    """The part in search form, for messages."""
 
 
 def parse_says(text: str) -> tuple[Part, ...]:
@@ -38,8 +40,9 @@ def parse_says(text: str) -> tuple[Part, ...]:
     parts = []
     for match in _PART.finditer(search_form(text)):
         quoted, word = match.groups()
-        if tokens := to_tokens(word or quoted):
-            parts.append(Part(tokens, is_quoted=word is None))
+        text = word or quoted
+        if tokens := to_tokens(text):
+            parts.append(Part(tokens, is_quoted=word is None, text=text.strip()))
     if not parts:
         raise UsageError(
             f"{shorten(repr(text))} has no letters, digits or signs: give the words that images "

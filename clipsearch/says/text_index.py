@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.batching import batches
+from clipsearch.errors import StoreError
+from clipsearch.images.process_memory import total_memory, used_memory
 from clipsearch.says.parser import Part
 from clipsearch.says.segment import MAX_TEXTS, Segment
 from clipsearch.says.tokens import Token
@@ -22,6 +24,9 @@ from clipsearch.store.texts.schema import WRITTEN_AT
 
 SMALL_TEXTS = 2_048
 """A segment with fewer texts is indexed anew, together with the next texts."""
+
+MOST_MEMORY = 0.75
+"""The part of the memory of the machine that this process may have while it reads texts."""
 
 COMPARISON_SECONDS = 30.0
 """How often the ids of a server are compared at most, which takes 0.6 s for 100,000."""
@@ -64,6 +69,7 @@ class TextIndex:
         self._newest = -1
         self._stamp: FileStamp | None = None
         self._compared = -COMPARISON_SECONDS
+        self._last: tuple[Sequence[Part], Found] | None = None  # for the next page, and reasons
         self.is_loaded = False
         """Whether all texts were read."""
 
@@ -88,18 +94,9 @@ class TextIndex:
     def search(self, parts: Sequence[Part]) -> Found:
         """Return all images that show some words, the best match first, then short texts."""
         with self._lock:
-            found = [(part, *part.segment.search(parts)) for part in self._parts]
-            chosen = [
-                (part.ids[numbers], qualities, part.segment.lengths[numbers])
-                for part, all_numbers, all_qualities in found
-                for is_present in [part.is_present[all_numbers]]
-                for numbers, qualities in [(all_numbers[is_present], all_qualities[is_present])]
-            ]
-        if not chosen:
-            return Found(np.empty(0, dtype=f"S{ID_LENGTH}"), np.empty(0))
-        ids, qualities, lengths = map(np.concatenate, zip(*chosen, strict=True))
-        order = np.lexsort((lengths, -qualities))
-        return Found(ids[order], qualities[order])
+            if self._last is None or self._last[0] != parts:
+                self._last = parts, self._search(parts)
+            return self._last[1]
 
     def count(self, tokens: Sequence[Token]) -> int:
         """Count the images that show tokens one after another, as whole words."""
@@ -110,9 +107,22 @@ class TextIndex:
         """Return the segments, with their vocabularies."""
         return [part.segment for part in self._parts]
 
+    def _search(self, parts: Sequence[Part]) -> Found:
+        chosen = []
+        for part in self._parts:
+            numbers, qualities = part.segment.search(parts)
+            is_present = part.is_present[numbers]
+            numbers = numbers[is_present]
+            chosen.append((part.ids[numbers], qualities[is_present], part.segment.lengths[numbers]))
+        if not chosen:
+            return Found(np.empty(0, dtype=f"S{ID_LENGTH}"), np.empty(0))
+        ids, qualities, lengths = map(np.concatenate, zip(*chosen, strict=True))
+        order = np.lexsort((lengths, -qualities))
+        return Found(ids[order], qualities[order])
+
     def _clear(self) -> None:
         self._parts, self._places, self._newest = [], {}, -1
-        self._stamp, self.is_loaded = None, False
+        self._stamp, self.is_loaded, self._last = None, False, None
 
     def _read_new(self, texts: TextRows) -> None:
         """Read the texts written since; compare all ids if that does not explain their number."""
@@ -136,20 +146,31 @@ class TextIndex:
         for chunk in batches(rows, MAX_TEXTS - SMALL_TEXTS):
             for id_, _, _ in chunk:
                 self._remove(id_)
+            self._last = None
             new = list({row[0]: row for row in chunk}.values())
             if self._parts and self._parts[-1].rows:
                 new = self._parts.pop().present_rows() + new
             part = _Part(sorted(new))
             self._parts.append(part)
+            self._require_memory()
             self._places.update(
                 (id_.decode(), (part, number)) for number, id_ in enumerate(part.ids.tolist())
             )
             self._newest = max(self._newest, *(at for _, at, _ in chunk))
             self._drop_empty()
 
+    def _require_memory(self) -> None:
+        used, total = used_memory(), total_memory()
+        if not self.is_loaded and used > MOST_MEMORY * total:
+            raise StoreError(
+                f"the texts that were read in images do not fit into memory: with {len(self):,} of "
+                f"them this process has {used / 1e9:.1f} GB of {total / 1e9:.1f}. Search them on a "
+                "machine with more memory: 1,000,000 pages of 100 words take 2 GB"
+            )
+
     def _remove(self, id_: str) -> None:
         if (place := self._places.pop(id_, None)) is not None:
-            place[0].is_present[place[1]] = False
+            place[0].is_present[place[1]], self._last = False, None
 
     def _drop_empty(self) -> None:
         self._parts = [part for part in self._parts if part.is_present.any()]

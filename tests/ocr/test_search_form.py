@@ -34,3 +34,7 @@ def test_forms_of_forms_are_the_same(text: str) -> None:
     assert search_form(form) == form
     plain = without_accents(form)
     assert without_accents(plain) == plain
+
+
+def test_characters_that_show_nothing_are_left_out() -> None:
+    assert search_form("pho\u00adto\u200b \u202eab\u2060c\ufeff \u2764\ufe0f") == "photo abc \u2764"

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from clipsearch.errors import UsageError
+from clipsearch.errors import StoreError, UsageError
 from clipsearch.images.hashing import image_id
-from clipsearch.query import Filters, Query, StoredImage, Term
+from clipsearch.query import Filters, Query, StoredImage, Term, said, says_order
+from clipsearch.query.filters import NO_FILTERS
 from clipsearch.query.response import Said, SearchResponse, parse_response, response_json
 from clipsearch.query.search import respond, search
 from clipsearch.records import Hit, SaysMatch
-from clipsearch.says import loaded
+from clipsearch.says import loaded, text_index
 from clipsearch.store import Collection
 from tests.helpers.fakes import ColorEncoder
 from tests.helpers.records import row
@@ -145,6 +146,42 @@ def test_filters_and_pages(collection: Collection) -> None:
     assert find(collection, "sale", filters=Filters(taken_from=datetime(2020, 1, 1))) == []
 
 
+@pytest.mark.parametrize("small", [0, 1_000])
+def test_pages_of_many_matches_repeat_and_miss_none(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(says_order, "FEW", 4)
+    monkeypatch.setattr(says_order, "FIRST_IDS", 1)
+    monkeypatch.setattr(says_order, "SMALL_SELECTION", small)
+    words = ["sale", "sales", "wholesale"]
+    fill(collection, {f"n{number:02}": [f"{words[number % 3]} {number}"] for number in range(40)})
+    early = Filters(expression="size < 1020")
+    late = Filters(glob="n3?.jpg")
+    for terms in ((), (Term("blue"),)):
+        for filters, count in ((NO_FILTERS, 40), (early, 20), (late, 10)):
+            pages = [
+                names(find(collection, "sale", *terms, filters=filters, limit=3, offset=offset))
+                for offset in range(0, count + 3, 3)
+            ]
+            together = [name for page in pages for name in page]
+            assert together == names(
+                find(collection, "sale", *terms, filters=filters, limit=count + 1)
+            )
+            assert len(set(together)) == len(together) == count
+    best_scores = names(find(collection, "sale", Term("blue"), limit=8))
+    assert {"n02", "n05"} & set(best_scores)  # blue, though not among the best matches
+
+
+def test_a_fusion_of_very_many_matches_says_that_some_are_not_ranked(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(said, "MAX_RESULTS", 2)
+    fill(collection, {"a": ["sale"], "b": ["sale"], "c": ["sale"]})
+    [warning] = answer(collection, "sale", Term("red")).warnings
+    assert warning.startswith("3 images show the words, of which the 2 best matches")
+    assert answer(collection, "sale", limit=3).warnings == []
+
+
 def test_a_text_of_another_content_is_not_shown(collection: Collection) -> None:
     fill(collection, {"a": ["sale"], "b": ["sale"]})
     assert len(find(collection, "sale")) == 2
@@ -180,6 +217,14 @@ def test_why_nothing_is_found(collection: Collection) -> None:
     assert reasons[0] == "no image shows 'москва'"
     assert "cyrillic" in reasons[1]
     assert answer(collection, "store", offset=5).reasons[-1].startswith("fewer than 6 images match")
+    assert answer(collection, "e").reasons[0] == "no image shows 'e' in whole words"
+    assert answer(collection, '"stor"').reasons[0] == (
+        "no image shows 'stor' in whole words; the nearest word that one does is 'store'"
+    )
+    assert answer(collection, "東京 ikea.de").reasons[:2] == [
+        "no image shows '東京'",
+        "no image shows 'ikea.de'",
+    ]
     read(collection, {"b": ["IKEA"], "a": ["store"]})
     assert "no image shows all of them" in answer(collection, "ikea store").reasons[0]
 
@@ -191,6 +236,19 @@ def test_a_text_query_says_that_images_show_its_words(collection: Collection) ->
     response = answer(collection, None, Term("an apple"), Term("apple"))
     assert response.said == [Said("apple", 2)]
     assert parse_response(response_json(response)).said == (Said("apple", 2),)
+    collection.delete([image_id(Path("/a/b.jpg"))])
+    assert answer(collection, None, Term("apple")).said == [Said("apple", 1)]
+
+
+def test_texts_that_do_not_fit_into_memory_are_an_error(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(collection, {"a": ["sale"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(text_index, "total_memory", lambda: 1_000_000)
+        with pytest.raises(StoreError, match="do not fit into memory"):
+            find(collection, "sale")
+    assert names(find(collection, "sale")) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,18 @@ def test_conditions_are_combined_in_parentheses(images: Collection) -> None:
 def test_an_impossible_value_is_refused(make: object) -> None:
     with pytest.raises(UsageError):
         make()  # type: ignore[operator]
+
+
+def test_ids_with_a_condition_that_many_rows_in_sequence_do_not_match(images: Collection) -> None:
+    """A list of ids beside another condition finds wrong rows of Milvus Lite 2.5.1."""
+    rows = [row(f"/many/{number}.jpg", size=number) for number in range(17_000)]
+    fill(images, *rows)
+    ids = [each.record.id for each in rows[::500]]
+    for least in (1, 9_000, 16_500, 20_000):
+        expected = {each.record.id for each in rows[::500] if each.record.size >= least}
+        for condition in (f"size >= {least}", f"size >= {least} and width > 3"):
+            where = filters.id_in(ids, condition)
+            assert set(images.scan_field("id", where)) == expected
+            [hits] = images.search(rows[0].embedding, limit=100, condition=where)
+            assert {hit.id for hit in hits} == expected
+    assert set(images.scan_field("id", filters.id_in(ids))) == set(ids)
