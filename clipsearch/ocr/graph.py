@@ -29,12 +29,13 @@ def _first_call() -> AbstractContextManager[object]:
 class SharedGraph:
     """An ONNX file with one input and one output of variable size, compiled on first use.
 
-    At most `cpu.available()` calls run at once, further ones wait. Raises ModelError if the file is
-    damaged.
+    `dims` is the number of dimensions of the output. At most `cpu.available()` calls run at once,
+    further ones wait. Raises ModelError if the file is damaged or of another kind.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dims: int) -> None:
         self._path = path
+        self._dims = dims
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
@@ -56,6 +57,10 @@ class SharedGraph:
             finally:
                 self._requests.put(request)
         _has_run.set()
+        if output.ndim != self._dims:
+            raise ModelError(
+                f"{self._path} is a model of another kind: its output is {list(output.shape)}"
+            )
         return output
 
     def characters(self) -> tuple[str, ...]:
@@ -92,8 +97,13 @@ class SharedGraph:
 
     def _read(self) -> Any:
         if self._model is None:
+            load_openvino()
+            from openvino.frontend import FrontEndManager, GeneralFailure
+
             try:
-                self._model = load_openvino().Core().read_model(str(self._path))
-            except RuntimeError as error:
+                # `Core.read_model` guesses the format, and prints what each reader thinks of it.
+                frontend = FrontEndManager().load_by_framework("onnx")
+                self._model = frontend.convert(frontend.load(str(self._path)))
+            except (RuntimeError, GeneralFailure) as error:
                 raise ModelError(f"{self._path} cannot be read: {last_line(error)}") from error
         return self._model

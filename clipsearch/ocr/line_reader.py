@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from clipsearch.ocr.detection import DetectedLine
 from clipsearch.ocr.quads import Pixels, Quad, cut_strip, size_of, trim, turn
 from clipsearch.ocr.recognition import STRIP_HEIGHT, LineOrientation, TextRecognizer
@@ -33,6 +35,12 @@ class LineReader:
     def __init__(self, recognize: TextRecognizer, upside_down: LineOrientation) -> None:
         self._recognize = recognize
         self._upside_down = upside_down
+
+    def check(self) -> None:
+        """Run both models on an empty strip; they raise what is wrong with their files."""
+        strip = np.zeros((STRIP_HEIGHT, 2 * STRIP_HEIGHT, 3), np.uint8)
+        self._recognize(strip)
+        self._upside_down(strip)
 
     def read(self, pixels: Pixels, lines: Sequence[DetectedLine]) -> list[ReadLine]:
         """Recognize lines; those that are not text are left out."""

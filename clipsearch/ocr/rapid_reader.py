@@ -27,10 +27,10 @@ class RapidReader:
 
     def __init__(self, files: ModelFiles) -> None:
         self.name = f"{files.fingerprint()}.{METHOD}"
-        self._detector = TextDetector(SharedGraph(files.detection))
+        self._detector = TextDetector(SharedGraph(files.detection, 4))
         self._reader = LineReader(
-            TextRecognizer(SharedGraph(files.recognition), files.characters),
-            LineOrientation(SharedGraph(files.orientation)),
+            TextRecognizer(SharedGraph(files.recognition, 3), files.characters),
+            LineOrientation(SharedGraph(files.orientation, 2)),
         )
         cv2.setNumThreads(1)  # the calls of several threads share the cores
 
@@ -38,6 +38,11 @@ class RapidReader:
     def concurrency(self) -> int:
         """How many calls of `read` at once use all cores."""
         return cpu.available()
+
+    def check(self) -> None:
+        """Run every model once; raise ModelError or UsageError if one is not what it should be."""
+        self._detector.probabilities(np.zeros((64, 64, 3), np.uint8))
+        self._reader.check()
 
     def read(self, image: Image.Image) -> ImageText:
         """Return the text in an upright image; see `TextReader.read`."""

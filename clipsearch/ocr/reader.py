@@ -4,6 +4,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from clipsearch.errors import ModelError, UsageError
 from clipsearch.ocr.image_text import ImageText
 from clipsearch.ocr.model_files import find_model_files
 
@@ -28,13 +29,19 @@ class TextReader(Protocol):
 
 
 def load_reader(model: str | None = None) -> TextReader:
-    """Return the reader of the extra `[ocr]`; its graphs are loaded by the first `read`.
+    """Return the reader of the extra `[ocr]`; its own graphs are loaded by the first `read`.
 
     `model` is a folder of models, or the name of a model in the folder of rapidocr; by default it
     is the one in the wheel of rapidocr. Nothing is downloaded. Raises UsageError if the extra is
-    not installed or if there is no such model; the message says what to do.
+    not installed, or if there is no such model or it does not work; the message says what to do.
     """
     files = find_model_files(model)
     from clipsearch.ocr.rapid_reader import RapidReader  # late: it imports OpenCV
 
-    return RapidReader(files)
+    reader = RapidReader(files)
+    if model is not None:
+        try:
+            reader.check()
+        except (ModelError, UsageError) as error:
+            raise UsageError(f"--ocr-model {model}: {error}") from error
+    return reader

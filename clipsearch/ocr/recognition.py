@@ -33,11 +33,11 @@ class TextRecognizer:
         batch = np.zeros((1, 3, STRIP_HEIGHT, width), np.float32)
         batch[0, :, :, : strip.shape[1]] = strip.transpose(2, 0, 1) / np.float32(127.5) - 1
         scores = self._graph(batch)[0]  # (steps, classes)
+        alphabet = self._load_alphabet(scores.shape[1])
         best = scores.argmax(axis=1)
         starts = (best != BLANK) & np.append(True, best[1:] != best[:-1])
         if not starts.any():
             return "", 0.0
-        alphabet = self._load_alphabet(scores.shape[1])
         text = "".join(alphabet[index] for index in best[starts])
         return text, float(scores.max(axis=1)[starts].mean())
 
@@ -48,7 +48,7 @@ class TextRecognizer:
         if self._characters is None:
             known = self._graph.characters()
         else:
-            known = tuple(self._characters.read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
+            known = _read_characters(self._characters)
         alphabet = ("", *known, " ")[:classes]  # some models have no class for the space
         if len(alphabet) < classes or len(known) >= classes:
             raise UsageError(
@@ -57,6 +57,13 @@ class TextRecognizer:
             )
         self._alphabet = alphabet
         return alphabet
+
+
+def _read_characters(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the list of characters {path} is not in UTF-8: {error}") from error
 
 
 class LineOrientation:

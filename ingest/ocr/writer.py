@@ -19,7 +19,7 @@ from clipsearch.types import Failure
 from ingest.ocr.report import ReadTally
 
 WRITE_ROWS = 64
-WRITE_SECONDS = 10.0
+WRITE_SECONDS = 2.0
 """A kill loses at most so many texts, or the texts of so many seconds."""
 
 

@@ -1,5 +1,6 @@
 """The reader of the extra `[ocr]`, on images that are drawn here."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,32 @@ def test_a_folder_of_models_is_used(tmp_path: Path, reader: TextReader) -> None:
     own = load_reader(str(tmp_path))
     assert own.name != reader.name
     assert own.read(draw("Pharmacy", size=32)).lines == reader.read(draw("Pharmacy", size=32)).lines
+
+
+def damage(folder: Path, files: model_files.ModelFiles) -> Iterator[tuple[str, str]]:
+    """Yield the message about each folder of models that do not work, with what is in it."""
+    model = folder / "rec.onnx"
+    model.write_bytes(b"no model")
+    yield "garbage", "cannot be read"
+    model.write_bytes(files.recognition.read_bytes()[:3_000_000])
+    yield "truncated", "cannot be read"
+    model.write_bytes(files.orientation.read_bytes())
+    yield "orientation", "is a model of another kind"
+    model.write_bytes(files.recognition.read_bytes())
+    (folder / "characters.txt").write_text("a\nb\n")
+    yield "few characters", "18,710 classes, but 2 characters are known"
+    (folder / "characters.txt").write_bytes(b"\xff")
+    yield "no UTF-8", "is not in UTF-8"
+    (folder / "characters.txt").unlink()
+    (folder / "det.onnx").write_bytes(b"")
+    yield "empty", "det.onnx (cannot|does not|is a)"
+
+
+def test_models_that_do_not_work_are_told_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for what, message in damage(tmp_path, model_files.find_model_files()):
+        with pytest.raises(UsageError, match=f"^--ocr-model .*{message}") as raised:
+            load_reader(str(tmp_path))
+        assert "\n" not in str(raised.value), what
+    assert capfd.readouterr().err == ""
