@@ -97,13 +97,11 @@ class SharedGraph:
 
     def _read(self) -> Any:
         if self._model is None:
-            load_openvino()
-            from openvino.frontend import FrontEndManager, GeneralFailure
-
+            formats = load_openvino().frontend
             try:
                 # `Core.read_model` guesses the format, and prints what each reader thinks of it.
-                frontend = FrontEndManager().load_by_framework("onnx")
+                frontend = formats.FrontEndManager().load_by_framework("onnx")
                 self._model = frontend.convert(frontend.load(str(self._path)))
-            except (RuntimeError, GeneralFailure) as error:
+            except (RuntimeError, formats.GeneralFailure) as error:
                 raise ModelError(f"{self._path} cannot be read: {last_line(error)}") from error
         return self._model
