@@ -8,6 +8,9 @@ from dataclasses import dataclass
 MIN_IMAGES = 4  # that a caption with the words must have, for words to be a query
 MIN_IMAGES_OF_PHRASE = 5
 MAX_SHARE = 0.3  # of all images: more common words say nothing
+PRIOR_PAIRS = 20.0  # pairs of captions that the mean over all texts counts in `completeness`
+LEAST_COMPLETENESS = 0.4
+SINGLE_COMPLETENESS = 0.6  # of images with one caption each, which tell nothing about it
 
 _COMMON = """
 a about above across after against all along among an and another are around as at away back be
@@ -23,11 +26,6 @@ LINKS = frozenset(("in", "on", "with", "under", "a", "an", "near"))
 
 _WORD = re.compile(r"[^\W\d_]{3,}|[^\W\d_]+")
 _UNCHANGED = re.compile(r"(?:ss|us|is|nts|ans|rts|ors|les|thes|airs|oods)$")
-
-
-PRIOR_PAIRS = 20.0  # pairs of captions that the mean over all texts counts in `completeness`
-LEAST_COMPLETENESS = 0.4
-SINGLE_COMPLETENESS = 0.6  # of images with one caption each, which tell nothing about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,11 @@ def _agreeing_pairs(mentions: Counter[int], numbers: Sequence[int]) -> tuple[int
 def _completeness(
     mentions: Counter[int], numbers: Sequence[int], pairs: tuple[int, int], mean: float
 ) -> float:
-    """The chance that any caption of a relevant image has the words: capture and recapture."""
+    """The chance that any caption of a relevant image has the words.
+
+    As in capture and recapture (Lincoln 1930), one caption finds a share of the images that another
+    one has found; captions are taken to mention things independently of each other.
+    """
     both, first = pairs
     if not first:
         return SINGLE_COMPLETENESS

@@ -37,9 +37,10 @@ def explain_empty_result(
     reasons = list(_filter_reasons(query.filters, collection, total))
     query = replace(query, offset=0)
     open_query = replace(query, min_score=None, min_z=None, min_p=None)
-    hits = [] if open_query == query else search(replace(open_query, limit=1))
+    looked_at = 1 if query.min_p is None else query.limit  # a larger p may be further down
+    hits = [] if open_query == query else search(replace(open_query, limit=looked_at))
     if hits:
-        return [_threshold_reason(query, hits[0])]
+        return [_threshold_reason(query, max(hits, key=lambda hit: hit.p or 0))]
     if query.max_textness is not None:
         unlimited = search(replace(open_query, max_textness=None, textness=0.0))
         values = [hit.textness for hit in unlimited if hit.textness is not None]
@@ -55,10 +56,7 @@ def explain_empty_result(
 
 
 def _threshold_reason(query: Query, best: Hit) -> str:
-    """Name the best hit's score, and a threshold that it passes.
-
-    The best by score: another may have a larger p, but hardly ever does where all have a small one.
-    """
+    """Name the best hit's score, and a threshold that it passes."""
     score = f"score {best.score:.3f}" + ("" if best.z is None else f", z {best.z:+.1f}")
     if best.p is not None:
         score += f", p {best.p:.2f}"

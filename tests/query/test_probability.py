@@ -13,6 +13,7 @@ from clipsearch.calibration.moments import Moments
 from clipsearch.calibration.network import Network
 from clipsearch.files.discover import FileSource
 from clipsearch.query import Query, StoredImage, Term, nearest
+from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.probability import has_probability
 from clipsearch.query.search import respond, search
 from clipsearch.records import Hit
@@ -21,6 +22,7 @@ from clipsearch.vectors import normalize
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from tests.helpers.fakes import ColorEncoder, draw
+from tests.helpers.records import row
 
 FEATURES = 22
 
@@ -177,3 +179,17 @@ def test_a_cut_that_leaves_nothing_says_what_the_best_had(
     best = find(colors, encoder, "red", limit=1)[0]
     assert f"p {best.p:.2f}" in reason
     assert "try --min-p" in reason
+
+
+def test_the_hit_with_the_largest_p_is_the_best_of_a_cut_by_p(collection: Collection) -> None:
+    image = row("/a.png")
+    collection.upsert([image])
+    values = [(0.4, 5.0, 0.1), (0.3, 4.0, 0.4), (0.2, 3.0, None)]
+    hits = [Hit(image.record, score, z, p=p) for score, z, p in values]
+
+    def search_hits(query: Query) -> list[Hit]:
+        return hits[: query.limit]
+
+    query = Query((Term("red"),), min_p=0.5)
+    [reason] = explain_empty_result(query, search_hits, collection)
+    assert reason == "best hit: score 0.300, z +4.0, p 0.40; try --min-p 0.4"
