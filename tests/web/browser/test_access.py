@@ -29,7 +29,7 @@ def test_without_scripts_a_form_links_and_pages_do_everything(browser: Browser, 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.get_by_role("link", name="Similar", exact=True).click()
     assert "q=id:" in page.url
-    page.goto("/?q=red")
+    page.goto("/?q=red&min_z=1")
     page.get_by_role("link", name="Show less relevant images").click()
     assert page.locator(".tiles .tile").count() > 10
     page.goto("/")
