@@ -110,7 +110,15 @@ def note_decoding(content_hash: str) -> Iterator[bool]:
         yield False
     else:
         with journal.note(content_hash) as is_suspect:
+            if is_suspect:
+                _tell_of_suspects()
             yield is_suspect
+
+
+@cache
+def _tell_of_suspects() -> None:
+    """Say once why images are decoded in another process; runs without such images say nothing."""
+    log.info("an earlier run ended while it decoded images; these are decoded in another process")
 
 
 @cache
@@ -124,9 +132,4 @@ def _open_journal() -> DecodingJournal | None:
         log.info("cannot note in %s what is decoded: %s", folder, error)
         return None
     atexit.register(journal.close)
-    if journal.suspects:
-        log.info(
-            "an earlier run ended while it decoded images; decoded in another process now: %d",
-            len(journal.suspects),
-        )
     return journal
