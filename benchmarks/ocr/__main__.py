@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10, help="of each kind (default: 10)")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this kind")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     parser.add_argument("--fonts", type=Path, help="a folder of fonts (default: the system's)")
     parser.add_argument(
         "--backgrounds",

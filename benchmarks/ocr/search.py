@@ -99,9 +99,11 @@ class Words:
 
 def main() -> None:
     """Print the times, the memory and the precision."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("uri")
-    parser.add_argument("--images", type=int, default=100_000)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("uri", help="a file of Milvus Lite, or a server")
+    parser.add_argument(
+        "--images", type=int, default=100_000, help="with a text each (default: 100,000)"
+    )
     arguments = parser.parse_args()
     words = Words(seed=1)
     with Store.open(arguments.uri) as store:
