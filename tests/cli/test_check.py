@@ -39,6 +39,7 @@ def test_check_prints_json(ingested: Run, image_folder: Path) -> None:
     assert done.returncode == 3
     report = json.loads(done.stdout)
     [row] = report.pop("damaged")
+    assert report.pop("texts") == {"read": 0, "damaged": 0, "outdated": 0}
     assert report == {"collection": "images", "rows": 3, "lost": 0, "checksums": True}
     assert (row["path"], row["reason"]) == (
         str(image_folder / "red.png"),
