@@ -7,8 +7,8 @@ import { formatCount, pathText, visible } from "./format.js";
 const DEFAULTS = { textness: "0", min_p: "0.2", min_z: "2", order: "relevance", group_duplicates: "" };
 const NAMES = {
   under: "Folder", glob: "Name", taken_from: "From", taken_before: "Before", format: "Type",
-  tag: "Tag", says: "Says", camera: "Camera", near: "Near", min_width: "Min. width", min_height: "Min. height",
-  min_bytes: "Min. size", max_bytes: "Max. size", max_textness: "Max. text",
+  tag: "Tag", says: "Says", camera: "Camera", near: "Near", min_width: "Min. width",
+  min_height: "Min. height", min_bytes: "Min. size", max_bytes: "Max. size", max_textness: "Max. text",
 };
 
 /** What the page calls a filter of the API, some of which have a list of values. */

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { button, find, icon, make } from "./dom.js";
 import { labelOf } from "./filters.js";
 import { formatCount, plural } from "./format.js";
-import { asPhrase } from "./says.js";
+import { saidNotice } from "./says.js";
 
 const PAGE = 60; // enough for a window; the first page has to be quick
 const LATER = 480;
@@ -168,17 +168,12 @@ export class Results {
     this.status.replaceChildren(total, make("small", {}, time && ` \u00b7 ${time}`));
     this.notices.replaceChildren(
       ...(page.warnings ?? []).map((text) => make("p", { class: "notice" }, text)),
-      ...(page.said ?? []).map((said) => this.#said(said)),
+      ...(page.said ?? []).map((said) => saidNotice(said, this.onSays)),
     );
     if (!this.isDone) this.end.replaceChildren();
     else if (cut.more_below && !this.isBeyond) this.#showCut(number);
     else if (!number) this.#showEmpty(isBrowsing);
     else this.end.replaceChildren(make("p", {}, number > 12 ? "That is all." : ""));
-  }
-
-  #said({ words, images }) {
-    const label = `${plural(images, "image")} with the words \u201c${words}\u201d`;
-    return make("p", { class: "notice" }, button(label, null, () => this.onSays(asPhrase(words))));
   }
 
   #showCut(number) {

@@ -1,6 +1,7 @@
 // Words that images show: where they are in the image, and their lines as text.
 
 import { button, copyText, find, make } from "./dom.js";
+import { plural } from "./format.js";
 
 const MATCHES = {
   prefix: "start of a word",
@@ -9,8 +10,12 @@ const MATCHES = {
   similar: "similar letters",
 };
 
-/** The words as `says` takes them: several in a row are a phrase. */
-export const asPhrase = (words) => (/\s/u.test(words) ? `"${words}"` : words);
+/** A note that images show the words of a query, with a button that searches for them. */
+export function saidNotice({ words, images }, onSays) {
+  const label = `${plural(images, "image")} with the words \u201c${words}\u201d`;
+  const phrase = /\s/u.test(words) ? `"${words}"` : words; // several in a row are a phrase
+  return make("p", { class: "notice" }, button(label, null, () => onSays(phrase)));
+}
 
 /** Draw the boxes of the words over an image with this size in an element, or remove them. */
 export function drawBoxes(container, hit, width, height) {

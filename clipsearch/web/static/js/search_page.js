@@ -86,7 +86,8 @@ const navigation = new Navigation({
   },
 });
 
-const showMode = (params) => document.body.classList.toggle("browsing", !params.get("q") && !params.get("says"));
+const isBrowsing = (params) => !params.get("q") && !params.get("says");
+const showMode = (params) => document.body.classList.toggle("browsing", isBrowsing(params));
 
 function fill(params) {
   showMode(params);
