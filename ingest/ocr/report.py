@@ -57,7 +57,7 @@ class ReadReport:
         )
         yield ", ".join(parts) + f" in {self.seconds:.1f} s{rate}"
         if self.skipped:
-            yield f"skipped: {self.skipped:,} images with little text; --all reads them, too"
+            yield f"skipped for little text: {self.skipped:,}; --all reads them, too"
         if self.changed:
             yield (
                 f"changed: {self.changed:,} files since they were ingested; `clipsearch ingest` "

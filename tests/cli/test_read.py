@@ -51,7 +51,7 @@ def test_images_with_little_text_are_skipped(
     monkeypatch.setattr("clipsearch.cli.read.MIN_TEXTNESS", 1.0)
     report = json.loads(ingested("read", "--json").stdout)
     assert (report["read"], report["skipped"]) == (0, 3)
-    assert "skipped: 3 images with little text; --all reads" in ingested("read").stderr
+    assert "skipped for little text: 3; --all reads" in ingested("read").stderr
     assert not reader.read_colors
     assert json.loads(ingested("read", "--all", "--json").stdout)["read"] == 3
 

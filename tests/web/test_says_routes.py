@@ -9,15 +9,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clipsearch import Client
-from clipsearch.daemon.host import load_texts, open_index
+from clipsearch.daemon.host import open_index
 from clipsearch.daemon.server import Server
 from clipsearch.errors import UsageError
-from clipsearch.images.hashing import image_id
-from clipsearch.store.texts import TextRow
 from clipsearch.web.app import create_app
 from clipsearch.web.engine import Engine
 from tests.helpers.http import listening
-from tests.helpers.texts import BOX, image_text
+from tests.helpers.served_texts import served_texts
+from tests.helpers.texts import BOX
 
 TEXTS = {"red.png": ("IKEA Berlin", "Receipt"), "green.png": ("ikeas",), "blue.png": ("Exit",)}
 
@@ -25,18 +24,8 @@ TEXTS = {"red.png": ("IKEA Berlin", "Receipt"), "green.png": ("ikeas",), "blue.p
 @pytest.fixture(autouse=True, scope="module")
 def texts(server: Server, web_folder: Path) -> Iterator[None]:
     """The texts of some images of `web_folder`, in the memory of the server."""
-    with open_index(server, "images") as index:
-        ids = {image_id(web_folder / name): lines for name, lines in TEXTS.items()}
-        rows = index.collection.get(list(ids))
-        index.collection.texts.upsert(
-            [
-                TextRow(id_, rows[id_].record.content_hash, image_text(*lines))
-                for id_, lines in ids.items()
-            ]
-        )
-        load_texts(index)
+    with served_texts(server, web_folder, TEXTS):
         yield
-        index.collection.texts.drop()
 
 
 def found(result: dict[str, Any]) -> list[str]:

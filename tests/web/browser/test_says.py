@@ -6,11 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from clipsearch.daemon.host import load_texts, open_index
 from clipsearch.daemon.server import Server
-from clipsearch.images.hashing import image_id
-from clipsearch.store.texts import TextRow
-from tests.helpers.texts import image_text
+from tests.helpers.served_texts import served_texts
 from tests.web.browser.helpers import expect_hits, hits, visit
 
 TEXTS = {"SALE.png": ("SALE", "now <b>50%</b>"), "EXIT.png": ("Exits",), "OPEN.png": ("open",)}
@@ -19,18 +16,8 @@ TEXTS = {"SALE.png": ("SALE", "now <b>50%</b>"), "EXIT.png": ("Exits",), "OPEN.p
 @pytest.fixture(autouse=True, scope="module")
 def texts(page_server: Server, photos: Path) -> Iterator[None]:
     """The texts of three images, in the memory of the server."""
-    with open_index(page_server, "images") as index:
-        ids = {image_id(photos / name): lines for name, lines in TEXTS.items()}
-        rows = index.collection.get(list(ids))
-        index.collection.texts.upsert(
-            [
-                TextRow(id_, rows[id_].record.content_hash, image_text(*lines))
-                for id_, lines in ids.items()
-            ]
-        )
-        load_texts(index)
+    with served_texts(page_server, photos, TEXTS):
         yield
-        index.collection.texts.drop()
 
 
 def test_words_find_images_and_make_a_chip(page: Page) -> None:
