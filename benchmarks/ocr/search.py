@@ -1,6 +1,6 @@
 """How long a search for words takes among many texts, and how often it finds other words.
 
-    python -m benchmarks.ocr.search /tmp/words.db           Milvus Lite
+    python -m benchmarks.ocr.search words.db                Milvus Lite
     python -m benchmarks.ocr.search http://127.0.0.1:19530  a server
 
 The texts are written once; later runs use them.
