@@ -19,6 +19,9 @@ from clipsearch.errors import ModelError
 ONLY_WEIGHTS = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """torch then unpickles nothing but tensors, whatever its caller asks for."""
 
+LIBRARIES = ("huggingface_hub", "nncf", "open_clip", "timm", "torch", "transformers")
+"""Loggers that are silenced, besides the root logger's own messages."""
+
 _lock = threading.Lock()
 _active = 0
 _restore = ExitStack()
@@ -40,7 +43,7 @@ def loading(model: str, *, hint: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence warnings and log messages, and without a terminal the hub's progress bars.
+    """Silence the libraries' warnings and logs, and without a terminal the hub's progress bars.
 
     All of these are settings of the process. If calls overlap in threads, the first one to begin
     changes the settings and the last one to end restores them.
@@ -64,18 +67,26 @@ def _silence(restore: ExitStack) -> None:
     previous = os.environ.get(ONLY_WEIGHTS)
     os.environ[ONLY_WEIGHTS] = "1"
     restore.callback(_set_variable, previous)
+    # Not logging.disable: other threads have something to say meanwhile.
+    for name in LIBRARIES:
+        logger = logging.getLogger(name)
+        restore.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL)
     root, handler = logging.getLogger(), logging.NullHandler()
-    level = root.manager.disable
     # open_clip logs on the root logger, which would otherwise get a handler permanently.
     root.addHandler(handler)
     restore.callback(root.removeHandler, handler)
-    logging.disable(logging.ERROR)
-    restore.callback(logging.disable, level)
+    root.addFilter(_is_critical)
+    restore.callback(root.removeFilter, _is_critical)
     if not sys.stderr.isatty() and not are_progress_bars_disabled():
         disable_progress_bars()
         restore.callback(enable_progress_bars)
     restore.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
 
 
 def _set_variable(value: str | None) -> None:

@@ -8,15 +8,16 @@ import pytest
 from huggingface_hub.utils import are_progress_bars_disabled
 
 from clipsearch.errors import ModelError
-from clipsearch.models.library_output import loading, quiet
+from clipsearch.models.library_output import LIBRARIES, loading, quiet
 
 
 def settings() -> tuple[object, ...]:
     """The settings of this process that `quiet` changes."""
     root = logging.getLogger()
     return (
-        root.manager.disable,
         tuple(root.handlers),
+        tuple(root.filters),
+        tuple(logging.getLogger(name).level for name in LIBRARIES),
         tuple(warnings.filters),
         are_progress_bars_disabled(),
     )
@@ -55,6 +56,18 @@ def test_overlapping_loads_restore_the_settings(first_to_end: int) -> None:
         may_end[number].set()
         threads[number].join(10)
     assert settings() == before
+
+
+@pytest.mark.parametrize("silent", [None, "transformers", "open_clip.factory"])
+def test_libraries_are_silent_and_nobody_else(
+    silent: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with quiet():
+        logging.getLogger(silent).error("about weights")
+        logging.getLogger("clipsearch").warning("an image was skipped")
+    logging.getLogger(silent).error("afterwards")
+    assert caplog.messages == ["an image was skipped", "afterwards"]
 
 
 def test_an_error_names_the_model_and_ends_in_the_hint() -> None:
