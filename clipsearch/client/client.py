@@ -138,7 +138,7 @@ class Client(SearchAPI):
             raise UsageError("max_pixels cannot be sent over HTTP: the server has a limit")
         request = request_json(query, term_json=self._uploads.term_json)
         hits = Hits()
-        for start in range(0, query.limit, PAGE):  # of ranks: min_p may leave out some of them
+        for start in range(0, query.limit, PAGE):
             page = {"limit": min(PAGE, query.limit - start), "offset": query.offset + start}
             response = self._session.post("/v1/search", request | page)
             if not start:

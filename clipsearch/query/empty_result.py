@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from clipsearch.query.condition import select
 from clipsearch.query.filters import NO_FILTERS, Filters
 from clipsearch.query.query import Query
+from clipsearch.query.thresholds import first_look
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.store.filters import without_value
@@ -37,7 +38,8 @@ def explain_empty_result(
     reasons = list(_filter_reasons(query.filters, collection, total))
     query = replace(query, offset=0)
     open_query = replace(query, min_score=None, min_z=None, min_p=None)
-    looked_at = 1 if query.min_p is None else query.limit  # a larger p may be further down
+    # A larger p may be further down.
+    looked_at = 1 if query.min_p is None else first_look(query.limit)
     hits = [] if open_query == query else search(replace(open_query, limit=looked_at))
     if hits:
         return [_threshold_reason(query, max(hits, key=lambda hit: hit.p or 0))]

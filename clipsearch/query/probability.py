@@ -31,6 +31,11 @@ def has_probability(query: Query) -> bool:
     )
 
 
+def is_cut_by_p(query: Query) -> bool:
+    """Whether a smallest p leaves out hits of a query, if its model is calibrated."""
+    return bool(query.min_p) and has_probability(query)
+
+
 def needs_embeddings(inputs: Sequence[Input], collection: Collection) -> bool:
     """Whether `add_probabilities` needs the embeddings of hits of some of the queries."""
     return bool(_with_background(inputs)) and find_calibration(collection) is not None

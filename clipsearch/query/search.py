@@ -21,6 +21,7 @@ from clipsearch.query.nearest import nearest
 from clipsearch.query.probability import (
     Input,
     add_probabilities,
+    is_cut_by_p,
     needs_embeddings,
     probability_warnings,
 )
@@ -32,7 +33,7 @@ from clipsearch.query.textness_filter import (
     scan_with_max_textness,
     search_with_max_textness,
 )
-from clipsearch.query.thresholds import passes_thresholds
+from clipsearch.query.thresholds import first_look, next_look, passes_thresholds
 from clipsearch.query.zscore import score_backgrounds
 from clipsearch.records import Hit
 from clipsearch.store import Collection
@@ -160,7 +161,36 @@ def _search_all(
 
 
 def _search_plain(inputs: Sequence[Input], textness: Textness) -> list[list[Hit]]:
-    """The hits of each query that pass its thresholds, with z and p where they can be measured."""
+    """The hits of each query that pass its thresholds; with a smallest p, as many as its limit."""
+    results: dict[int, list[Hit]] = {}
+    looks = {at: _first_look(query) for at, (query, _, _) in enumerate(inputs)}
+    while looks:
+        found = _search_scored([_look_at(inputs[at], look) for at, look in looks.items()], textness)
+        following: dict[int, int | None] = {}
+        for (at, look), hits in zip(looks.items(), found, strict=True):
+            query = inputs[at][0]
+            results[at] = [hit for hit in hits if passes_thresholds(hit, query)]
+            if look is not None:
+                end = query.offset + query.limit
+                results[at] = results[at][query.offset : end]
+                if more := next_look(look, hits, query, end):
+                    following[at] = more
+        looks = following
+    return [results[at] for at in range(len(inputs))]
+
+
+def _first_look(query: Query) -> int | None:
+    """How many hits to look at from the first one on; None for those of the query's page."""
+    return first_look(query.offset + query.limit) if is_cut_by_p(query) else None
+
+
+def _look_at(each: Input, look: int | None) -> Input:
+    query, vector, background = each
+    return each if look is None else (replace(query, limit=look, offset=0), vector, background)
+
+
+def _search_scored(inputs: Sequence[Input], textness: Textness) -> list[list[Hit]]:
+    """The hits of each query before thresholds, with z and p where they can be measured."""
     embeddings: dict[str, Vectors] | None
     embeddings = {} if needs_embeddings(inputs, textness.collection) else None
     results = _search_all(inputs, textness, embeddings)
@@ -168,11 +198,7 @@ def _search_plain(inputs: Sequence[Input], textness: Textness) -> list[list[Hit]
         [replace(hit, z=background.z(hit.score)) for hit in hits] if background else hits
         for hits, (_, _, background) in zip(results, inputs, strict=True)
     ]
-    probable = add_probabilities(scored, inputs, textness.collection, embeddings or {})
-    return [
-        [hit for hit in hits if passes_thresholds(hit, query)]
-        for hits, (query, _, _) in zip(probable, inputs, strict=True)
-    ]
+    return add_probabilities(scored, inputs, textness.collection, embeddings or {})
 
 
 def _add_textness(

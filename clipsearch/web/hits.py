@@ -32,32 +32,34 @@ class Page:
 def cut_page(hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int) -> Page:
     """Return the page at `offset` of the best `limit` + 1 hits from there on.
 
-    Hits are ordered by score, so some with a small p stand before others with a larger one: with a
-    cut of p, more follow unless the second half of the page is below it.
+    Those that pass come first: the cut is not one of p.
     """
     passes = [passes_thresholds(hit, thresholds) for hit in hits]
     shown = [hit for hit, is_above in zip(hits[:limit], passes, strict=False) if is_above]
-    is_cut_by_p = thresholds.min_p is not None and any(hit.p is not None for hit in hits)
-    first = (limit + 1) // 2 if is_cut_by_p else limit
-    has_next = len(hits) > limit and any(passes[first:])
-    # The hits of earlier pages are not known if some of them may be below the cut.
-    is_exact = offset == 0 or all(passes[: len(shown)])
-    passed = offset + len(shown) if not has_next and is_exact else None
-    return Page(shown, has_next, passed, not all(passes))
+    has_next = len(hits) > limit and passes[limit]
+    return Page(shown, has_next, None if has_next else offset + len(shown), not all(passes))
 
 
-def order_by_date(
-    hits: Sequence[Hit], thresholds: Thresholds, *, offset: int, limit: int, is_part: bool
+def page_of_passing(
+    hits: Sequence[Hit],
+    thresholds: Thresholds,
+    *,
+    offset: int,
+    limit: int,
+    is_part: bool,
+    by_date: bool = False,
 ) -> Page:
-    """Return a page of all hits above the cut, the newest first, those without a date last.
+    """Return a page of all hits above the cut, by date the newest first, those without one last.
 
     `is_part` says that the collection may have more than these hits.
     """
     passing = [hit for hit in hits if passes_thresholds(hit, thresholds)]
-    passing.sort(key=lambda hit: hit.record.taken_at or datetime.min, reverse=True)
+    if by_date:
+        passing.sort(key=lambda hit: hit.record.taken_at or datetime.min, reverse=True)
     shown = passing[offset : offset + limit]
+    has_next = len(passing) > offset + limit
     more_below = is_part or len(passing) < len(hits)
-    return Page(shown, len(passing) > offset + limit, len(passing), more_below)
+    return Page(shown, has_next, len(passing) if by_date or not has_next else None, more_below)
 
 
 def group_duplicates(

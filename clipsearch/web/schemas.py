@@ -200,8 +200,8 @@ class Cut(BaseModel):
     """Where `min_p`, `min_z` and `min_score` end the hits.
 
     `by` names the value that the hits have: `min_z` applies to hits without p alone if `min_p` is
-    given, too. `passed` is the number of hits that pass, or null if more pages follow or earlier
-    ones may have left some out; `more_below` says whether other images lie below.
+    given, too. `passed` is the number of hits that pass, or null if more pages follow;
+    `more_below` says whether other images lie below.
     """
 
     by: Literal["p", "z"] | None = None

@@ -10,14 +10,15 @@ from urllib.parse import urlencode
 from clipsearch.index import Index
 from clipsearch.query import Query, Term
 from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
-from clipsearch.query.probability import probability_warnings
+from clipsearch.query.probability import has_probability, probability_warnings
 from clipsearch.query.said import says_reasons
 from clipsearch.query.search import search
+from clipsearch.query.thresholds import first_look, next_look
 from clipsearch.records import MAX_RESULTS, Hit
 from clipsearch.web.computations import Computations
 from clipsearch.web.duplicate_groups import known_duplicates
 from clipsearch.web.engine import Engine
-from clipsearch.web.hits import Page, cut_page, group_duplicates, order_by_date
+from clipsearch.web.hits import Page, cut_page, group_duplicates, page_of_passing
 from clipsearch.web.image_json import hit_json
 from clipsearch.web.ranking import Ranking
 from clipsearch.web.schemas import SearchBody
@@ -71,14 +72,29 @@ async def _search(body: SearchBody, engine: Engine) -> tuple[Page, Ranking]:
     query = to_query(body, engine.query_images)
     window = {"offset": body.offset, "limit": body.limit}
     if body.order == "date":
-        ranking = _with_warning(
-            await engine.search(replace(query, offset=0, limit=DATE_HITS)), query, body
-        )
-        is_part = len(ranking.hits) == DATE_HITS
-        return order_by_date(ranking.hits, body, is_part=is_part, **window), ranking
-    more = min(body.limit + 1, MAX_RESULTS - body.offset)  # whether a next page has any
-    ranking = _with_warning(await engine.search(replace(query, limit=more)), query, body)
-    return cut_page(ranking.hits, body, **window), ranking
+        ranking, look = await engine.search(replace(query, offset=0, limit=DATE_HITS)), DATE_HITS
+    elif body.min_p and has_probability(query):
+        ranking, look = await _look_deeper(query, body, engine)
+    else:
+        more = min(body.limit + 1, MAX_RESULTS - body.offset)  # whether a next page has any
+        ranking = _with_warning(await engine.search(replace(query, limit=more)), query, body)
+        return cut_page(ranking.hits, body, **window), ranking
+    ranking = _with_warning(ranking, query, body)
+    is_part, by_date = len(ranking.hits) == look, body.order == "date"
+    page = page_of_passing(ranking.hits, body, **window, is_part=is_part, by_date=by_date)
+    return page, ranking
+
+
+async def _look_deeper(query: Query, body: SearchBody, engine: Engine) -> tuple[Ranking, int]:
+    """Rank until enough hits pass for the page and to know of a next one; return how many."""
+    wanted = min(body.offset + body.limit + 1, MAX_RESULTS)
+    look = first_look(wanted)
+    while True:
+        ranking = await engine.search(replace(query, offset=0, limit=look))
+        more = next_look(look, ranking.hits, body, wanted)
+        if more is None:
+            return ranking, look
+        look = more
 
 
 def _limited(query: Query, body: SearchBody) -> Query:

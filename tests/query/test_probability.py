@@ -1,7 +1,8 @@
 """The p of hits: for texts of a calibrated model, and what --min-p does elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from clipsearch.calibration.features import TextBank
 from clipsearch.calibration.moments import Moments
 from clipsearch.calibration.network import Network
 from clipsearch.files.discover import FileSource
-from clipsearch.query import Query, StoredImage, Term, nearest
+from clipsearch.query import Query, StoredImage, Term, nearest, thresholds
+from clipsearch.query import search as search_module
 from clipsearch.query.empty_result import explain_empty_result
 from clipsearch.query.probability import has_probability
 from clipsearch.query.search import respond, search
@@ -76,6 +78,36 @@ def test_min_p_leaves_out_the_less_probable(colors: Collection, encoder: ColorEn
     kept = find(colors, encoder, "red", limit=60, min_p=0.5)
     assert [hit.id for hit in kept] == [hit.id for hit in hits if (hit.p or 0) >= 0.5]
     assert 0 < len(kept) < 60
+
+
+def test_min_p_finds_as_many_hits_as_the_limit(
+    colors: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "FIRST_LOOK", 6)
+    hits = find(colors, encoder, "red", limit=60)
+    order = [hit.id for hit in hits]
+    value_of = {id_: 0.9 if place % 4 == 3 else 0.1 for place, id_ in enumerate(order)}
+    monkeypatch.setattr(search_module, "add_probabilities", partial(set_probabilities, value_of))
+    expected = [id_ for id_ in order if value_of[id_] > 0.5]
+    pages = [find(colors, encoder, "red", limit=4, offset=n, min_p=0.5) for n in range(0, 20, 4)]
+    assert [hit.id for page in pages for hit in page] == expected
+    assert [len(page) for page in pages] == [4, 4, 4, 3, 0]
+
+
+def test_a_cut_of_p_looks_no_deeper_than_where_hits_pass(
+    colors: Collection, encoder: ColorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "FIRST_LOOK", 6)
+    order = [hit.id for hit in find(colors, encoder, "red", limit=60)]
+    value_of = dict.fromkeys(order, 0.1) | {order[0]: 0.9, order[50]: 0.9}
+    monkeypatch.setattr(search_module, "add_probabilities", partial(set_probabilities, value_of))
+    assert [hit.id for hit in find(colors, encoder, "red", limit=4, min_p=0.5)] == order[:1]
+
+
+def set_probabilities(
+    value_of: Mapping[str, float], results: Sequence[Sequence[Hit]], *_: object
+) -> list[list[Hit]]:
+    return [[replace(hit, p=value_of[hit.id]) for hit in hits] for hits in results]
 
 
 def test_p_is_the_same_on_every_page_and_in_every_batch(

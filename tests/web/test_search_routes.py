@@ -1,6 +1,7 @@
 """`/v1/search`."""
 
 from http import HTTPStatus
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -60,6 +61,21 @@ def test_the_cut_ends_the_pages(client: TestClient) -> None:
     assert ids(first) + ids(second) == [hit["id"] for hit in hits[:4]]
     assert second["cut"] == {"by": "p", "passed": 4, "more_below": True}
     assert second["next"] is None
+
+
+def test_pages_of_a_cut_by_p_are_full(client: TestClient) -> None:
+    hits = client.get("/v1/search?q=green").json()["hits"]
+    values = sorted(hit["p"] for hit in hits)
+    _, min_p = max((high - low, (low + high) / 2) for low, high in pairwise(values[4:-5]))
+    expected = [hit["id"] for hit in hits if hit["p"] >= min_p]
+    link, pages = f"/v1/search?q=green&limit=4&min_p={min_p}", []
+    while link:
+        page = client.get(link).json()
+        pages.append(ids(page))
+        link = page["next"]
+    assert sum(pages, []) == expected
+    assert {len(found) for found in pages[:-1]} == {4}
+    assert page["cut"] == {"by": "p", "passed": len(expected), "more_below": True}
 
 
 def test_hits_above_the_cut_can_be_ordered_by_date(client: TestClient) -> None:
