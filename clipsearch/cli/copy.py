@@ -68,9 +68,9 @@ def copy(
 ) -> int:
     """Copy collections to another store, such as from a file to a Milvus server.
 
-    Copies the rows, and folders, failures and textness probe. Rows that the target has already are
-    not sent again: run the same command again after an interruption, or to copy what has changed.
-    In the end, all ids and checksums are compared, and the vectors of a sample.
+    Copies the rows, and folders, failures, textness probe and calibration. Rows that the target has
+    already are not sent again: run the same command again after an interruption, or to copy what
+    has changed. In the end, all ids and checksums are compared, and the vectors of a sample.
 
     The exit code is 1 if the source kept changing, and 3 if damaged or refused rows were left out.
 

@@ -42,9 +42,9 @@ def export(
     """Write a collection to Parquet files.
 
     A name that ends in .parquet is one file, any other a new folder for several. They hold all
-    fields, the vectors, the model, the folders and the failures; `clipsearch import` restores the
-    collection from them. Other programs can read them: the guide describes the columns. Needs `pip
-    install 'clipsearch[scale]'`.
+    fields, the vectors, the model with its calibration, the folders and the failures; `clipsearch
+    import` restores the collection from them. Other programs can read them: the guide describes the
+    columns. Needs `pip install 'clipsearch[scale]'`.
 
     The exit code is 3 if damaged rows were left out.
 

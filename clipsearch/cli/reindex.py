@@ -12,6 +12,7 @@ from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_for_others
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
+from clipsearch.models.registry import is_other_release
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import open_store
 from clipsearch.store.index.choice import CHOICES
@@ -104,8 +105,13 @@ def reindex(
         if drop_old and run.drop_old(index.store, collection):
             note("the old rows are deleted")
         else:
-            model_name = index.collection.info.model.name
-            note(f"{collection} is up to date: by {model_name}, with all fields of this version")
+            made_by = index.collection.info.model
+            note(f"{collection} is up to date: by {made_by.name}, with all fields of this version")
+            if is_other_release(made_by):
+                note(
+                    f"its vectors are of another release of {made_by.name}: `clipsearch reindex "
+                    f"--model {made_by.name}` embeds the images with this one"
+                )
     return 0
 
 

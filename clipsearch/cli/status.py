@@ -67,6 +67,13 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
     if not collection["images"]:
         click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
     click.echo(f"  model     {collection['model']}, {collection['dim']} dimensions")
+    if collection["is_other_release"]:
+        advice = f"`clipsearch reindex --model {collection['model']}` embeds with this one"
+        click.echo(f"  release   another one of {collection['model']}: {advice}")
+    elif collection["calibration"] is None:
+        click.echo("  p         none: `clipsearch calibrate` calibrates the model")
+    else:
+        click.echo(f"  p         calibrated by {collection['calibration']}")
     if collection["precisions"]:
         click.echo(f"  precision {collection['precisions']}")
     click.echo(f"  created   {collection['created_at']}")

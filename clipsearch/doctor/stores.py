@@ -79,6 +79,10 @@ def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
     read = f", {texts:,} of them read" if (texts := collection.texts.count()) else ""
     message = f"{name}: {collection.estimate_count():,} images by {info.model.name}{read}{failed}"
     yield Finding("store", "ok", message)
+    if registry.is_other_release(info.model):
+        message = f"{name}: another release of {info.model.name} made it, no text can be searched"
+        advice = f"clipsearch reindex --collection {name} --model {info.model.name}"
+        yield Finding("store", "warning", message, advice)
     for root in info.roots:
         if not isinstance(root, RemotePath) and not root.exists():
             advice = "mount its disk; if it is gone for good: `clipsearch remove` and that folder"

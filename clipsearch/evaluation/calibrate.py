@@ -1,5 +1,6 @@
 """Calibrations for users' models: fitted to captioned images, or adapted without captions."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from clipsearch.models.embedding import embed_texts
 from clipsearch.store import Collection, filters
 from clipsearch.types import Vectors
 
+log = logging.getLogger("clipsearch")
+
 MIN_IMAGES = 200
 MIN_QUERIES = 100
+ENOUGH_IMAGES = 1_000  # of a fit to captions, so that its p can be trusted
 MAX_IMAGES = 10_000  # of a fit: more take memory and hardly change it
 ADAPTED_IMAGES = 3_000
 
@@ -51,6 +55,13 @@ def calibrate_on_captions(
     warn_skipped((*missing, *embedded.skipped), len(files) + len(missing))
     used = [captions_of[files[index]] for index in embedded.indices]
     data = embed_captions(encoder, embedded.vectors, used)
+    if len(used) < ENOUGH_IMAGES:
+        log.warning(
+            "%s images are few for a calibration: p is often wrong with fewer than %s; `clipsearch "
+            "calibrate --reset` removes it again",
+            f"{len(used):,}",
+            f"{ENOUGH_IMAGES:,}",
+        )
     source = f"captions of {len(used):,} images"
     return fit_calibration(encoder.identity, data, source, seed=seed)
 

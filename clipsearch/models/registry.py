@@ -39,6 +39,7 @@ __all__ = [
     "check_custom_encoder",
     "choose_default",
     "is_local",
+    "is_other_release",
     "load",
     "measured_precision",
     "parse_model_name",
@@ -89,6 +90,15 @@ def load(
     if ref.arch and not is_converted(ref) and (encoder := _exported(ref, runtime, sample)):
         return encoder
     return open_or_export(ref, runtime.precision, partial(_on_torch, ref), sample)
+
+
+def is_other_release(model: ModelIdentity) -> bool:
+    """Whether a collection's model is a release of the built-in one that is not in this package."""
+    if model.name != "pocket":
+        return False
+    from clipsearch.models.pocket.encoder import PocketEncoder
+
+    return not PocketEncoder().identity.is_comparable(model)
 
 
 def measured_precision(name: str) -> PrecisionRecord | None:

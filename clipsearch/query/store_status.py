@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from clipsearch.calibration import find_calibration
 from clipsearch.errors import StoreError
 from clipsearch.models import registry
 from clipsearch.store import Collection, Store
@@ -18,7 +19,8 @@ def store_status(store: Store) -> dict[str, Any]:
     """Return the state of a store and its collections as JSON.
 
     A damaged collection has only a name and an error. `precisions` is a line of text about
-    `measured_precisions`; `text` counts the images that were read.
+    `measured_precisions`; `text` counts the images that were read. `calibration` says from what the
+    calibration of the model was fitted; null if it has none.
     """
     return {
         "uri": store.uri,
@@ -38,6 +40,7 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
     info = collection.info
     previous = "catching up" if info.is_catching_up else "previous"
     record = registry.measured_precision(info.model.name)
+    calibration = find_calibration(collection)
     return {
         "name": name,
         "images": collection.estimate_count(),
@@ -47,6 +50,8 @@ def _collection_status(name: str, collection: Collection, store: Store) -> dict[
         "model": info.model.name,
         "dim": info.model.dim,
         "weights": info.model.weights,
+        "is_other_release": registry.is_other_release(info.model),
+        "calibration": None if calibration is None else calibration.source,
         "preprocessing": info.model.preprocessing,
         "precision": info.model.precision,
         "measured_precisions": record.to_json() if record else None,

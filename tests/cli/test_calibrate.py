@@ -47,6 +47,8 @@ def test_captions_calibrate_the_model_until_that_is_reset(run: Run, walls: Path)
     done = run("calibrate", "captions.jsonl", "--images", "walls")
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith("pocket is calibrated, by captions of 24 images\n")
+    assert "24 images are few" in done.stderr
+    assert "calibrated by captions of 24 images" in run("status").stdout
     own = probabilities(run)
     assert None not in own
     assert own != bundled

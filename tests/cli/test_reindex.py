@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clipsearch.models.pocket.encoder import PocketEncoder
 from tests.helpers.commands import Run
 
 
@@ -53,6 +54,20 @@ def test_a_collection_is_rebuilt_rolled_back_and_its_old_rows_deleted(
 def test_a_model_that_made_the_collection_embeds_nothing(ingested: Run) -> None:
     done = ingested("reindex", "--model", "pocket")
     assert (done.returncode, "is up to date" in done.stderr) == (0, True)
+
+
+def test_a_collection_of_another_release_of_pocket_is_named(
+    ingested: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "calibrated by captions" in ingested("status").stdout
+    monkeypatch.setattr(PocketEncoder, "_manifest", {"dim": 512, "weights": "another"})
+    command = "`clipsearch reindex --model pocket`"
+    done = ingested("reindex")
+    assert done.returncode == 0
+    assert command in done.stderr
+    assert command in ingested("status").stdout
+    assert "another release of pocket" in ingested("doctor").stdout
+    assert command in ingested("query", "a dog").stderr
 
 
 @pytest.mark.parametrize(
