@@ -20,6 +20,7 @@ from clipsearch.query.condition import select_rows
 from clipsearch.query.embed import open_image
 from clipsearch.query.image_input import ImageInput, to_contents
 from clipsearch.query.near_duplicates import DuplicateGroup, find_near_duplicates
+from clipsearch.query.probability import log_ignored_cuts
 from clipsearch.query.search import query_texts, rank_by_text, search
 from clipsearch.reindexing import ReindexingSession
 from clipsearch.render.notebook import Hits
@@ -228,6 +229,8 @@ class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession):
         results = self.read(lambda collection: search(queries, self.load, collection))
         if texts := query_texts(queries):
             log_text_losses(self.encoder, texts)
+        if results:
+            log_ignored_cuts(queries, results, self.collection.info.model.name)
         return [Hits(hits) for hits in results]
 
     @property

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from clipsearch.classify.predictions import Classification
 from clipsearch.escape import escape_control
-from clipsearch.query.response import Said
+from clipsearch.query.option_names import with_field_names
+from clipsearch.query.response import Said, SearchResponse
 from clipsearch.records import Hit, ImageRecord
 
 
@@ -109,6 +110,15 @@ class StatusResult:
     failed_files: int
     failures: list[str]
     other_collections: list[str]
+
+
+def search_result(response: SearchResponse) -> SearchResult:
+    """Return a response for an assistant, which knows parameters and no options."""
+    return SearchResult(
+        [found_image(hit) for hit in response.hits],
+        [*map(with_field_names, response.warnings), *map(said_note, response.said)],
+        list(map(with_field_names, response.reasons)),
+    )
 
 
 def found_image(hit: Hit) -> FoundImage:

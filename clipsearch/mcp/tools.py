@@ -38,9 +38,8 @@ from clipsearch.mcp.results import (
     ShowResult,
     StatusResult,
     classified_image,
-    found_image,
     listed_image,
-    said_note,
+    search_result,
     shown_path,
 )
 from clipsearch.query import Filters, Query, Term
@@ -225,11 +224,7 @@ class Tools:
     def _search(self, query: Query) -> SearchResult:
         with self._index.use() as index:
             response = index.read(lambda images: respond(query, self._index.load, images))
-        return SearchResult(
-            [found_image(hit) for hit in response.hits],
-            [*response.warnings, *map(said_note, response.said)],
-            list(response.reasons),
-        )
+        return search_result(response)
 
     def _browse(self, filters: Filters, page: slice) -> SearchResult:
         with self._index.use() as index:

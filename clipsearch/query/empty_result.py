@@ -6,20 +6,12 @@ from dataclasses import fields, replace
 
 from clipsearch.query.condition import select
 from clipsearch.query.filters import NO_FILTERS, Filters
+from clipsearch.query.option_names import option_of
 from clipsearch.query.query import Query
 from clipsearch.query.thresholds import first_look
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.store.filters import without_value
-
-OPTION_OF = {
-    "taken_from": "--after",
-    "taken_before": "--before",
-    "formats": "--type",
-    "tags": "--tag",
-    "expression": "--filter",
-}
-"""The options of filters that are named otherwise than their fields."""
 
 
 def explain_empty_result(
@@ -84,8 +76,7 @@ def _filter_reasons(filters: Filters, collection: Collection, total: int) -> Ite
     for name in singles:
         single = replace(NO_FILTERS, **{name: getattr(filters, name)})
         count = _count(single, collection)
-        option = OPTION_OF.get(name, f"--{name.replace('_', '-')}")
-        yield f"{option} leaves {count:,} of {total:,} images"
+        yield f"{option_of(name)} leaves {count:,} of {total:,} images"
     if filters.taken_from is not None or filters.taken_before is not None:
         undated = collection.count(without_value("taken_at"))
         if undated:

@@ -1,5 +1,6 @@
 """The `p` of hits: the estimated probability that they are relevant to a query of texts."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -8,11 +9,14 @@ from typing import TypeAlias
 import numpy as np
 
 from clipsearch.calibration import find_calibration, hit_probabilities
+from clipsearch.query.option_names import with_field_names
 from clipsearch.query.query import Query
 from clipsearch.query.zscore import Background
 from clipsearch.records import Hit
 from clipsearch.store import Collection
 from clipsearch.types import Vectors
+
+log = logging.getLogger("clipsearch")
 
 Input: TypeAlias = tuple[Query, Vectors, Background | None]
 """A query, its vector (d,), and its scores for a sample of the collection."""
@@ -24,10 +28,11 @@ def has_probability(query: Query) -> bool:
     What is relevant to an image is not defined; and a subtracted text or a shift by textness makes
     a vector unlike that of any text.
     """
+    counted = [term for term in query.terms if term.weight]
     return (
         not query.textness
         and query.says is None
-        and all(isinstance(term.content, str) and term.weight > 0 for term in query.terms)
+        and all(isinstance(term.content, str) and term.weight > 0 for term in counted)
     )
 
 
@@ -92,3 +97,11 @@ def probability_warnings(query: Query, hits: Sequence[Hit], model: str) -> list[
     else:
         reason = f"{model} is not calibrated; `clipsearch calibrate` does that"
     return [f"--min-p does not apply: {reason}; --min-z cuts other queries"]
+
+
+def log_ignored_cuts(queries: Sequence[Query], results: Sequence[list[Hit]], model: str) -> None:
+    """Log the `probability_warnings` of some queries, each once, with the names of arguments."""
+    pairs = zip(queries, results, strict=True)
+    warnings = [text for query, hits in pairs for text in probability_warnings(query, hits, model)]
+    for warning in dict.fromkeys(warnings):
+        log.warning("%s", with_field_names(warning))

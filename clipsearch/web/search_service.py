@@ -1,6 +1,5 @@
 """A search of a client from the request to the result, for the API and for the page."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +8,8 @@ from urllib.parse import urlencode
 
 from clipsearch.index import Index
 from clipsearch.query import Query, Term
-from clipsearch.query.empty_result import OPTION_OF, explain_empty_result
+from clipsearch.query.empty_result import explain_empty_result
+from clipsearch.query.option_names import with_field_names
 from clipsearch.query.probability import has_probability, probability_warnings
 from clipsearch.query.said import says_reasons
 from clipsearch.query.search import search
@@ -107,7 +107,7 @@ def _limited(query: Query, body: SearchBody) -> Query:
 def _with_warning(ranking: Ranking, query: Query, body: SearchBody) -> Ranking:
     """Return the ranking with a warning if `min_p` does not apply to its hits."""
     warnings = probability_warnings(_limited(query, body), ranking.hits, ranking.model)
-    added = [_with_field_names(warning) for warning in warnings]
+    added = [with_field_names(warning) for warning in warnings]
     return replace(ranking, warnings=[*ranking.warnings, *added])
 
 
@@ -157,17 +157,7 @@ async def _reasons(body: SearchBody, engine: Engine) -> list[str]:
             query = Query((Term("all"),), filters=filters)
             return explain_empty_result(query, lambda _: [], index.collection)
 
-    return [_with_field_names(reason) for reason in await engine.call(explain)]
-
-
-def _with_field_names(reason: str) -> str:
-    """Replace the options of the command line by the fields of the API."""
-    names = {option: field for field, option in OPTION_OF.items()}
-    return re.sub(
-        r"--[a-z-]+",
-        lambda match: names.get(match[0], match[0].removeprefix("--").replace("-", "_")),
-        reason,
-    )
+    return [with_field_names(reason) for reason in await engine.call(explain)]
 
 
 def _next_link(body: SearchBody) -> str | None:

@@ -89,7 +89,7 @@ def test_filters_pages_and_thresholds_apply(assistant: Assistant) -> None:
     under = {"under": str(assistant.folder / "mixed"), "max_bytes": 10}
     empty = assistant.result("search_images", text="red", filters=under)
     assert empty["images"] == []
-    assert any("--max-bytes" in reason for reason in empty["reasons"])
+    assert any("max_bytes leaves" in reason for reason in empty["reasons"])
     assert len(assistant.names("search_images", text="red", min_z=3, limit=100)) < 33
 
 

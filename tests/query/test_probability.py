@@ -13,6 +13,7 @@ from clipsearch.calibration.features import TextBank
 from clipsearch.calibration.moments import Moments
 from clipsearch.calibration.network import Network
 from clipsearch.files.discover import FileSource
+from clipsearch.index import Index
 from clipsearch.query import Query, StoredImage, Term, nearest, thresholds
 from clipsearch.query import search as search_module
 from clipsearch.query.empty_result import explain_empty_result
@@ -143,6 +144,7 @@ def test_embeddings_that_cost_much_with_the_search_are_read_apart(
     [
         (Query((Term("red"),)), True),
         (Query((Term("red", 2), Term("green"))), True),
+        (Query((Term("red"), Term(StoredImage("abcdef"), 0))), True),
         (Query((Term("red"), Term("green", -1))), False),
         (Query((Term("red"), Term(StoredImage("abcdef")))), False),
         (Query((Term("red"),), textness=-1), False),
@@ -164,6 +166,18 @@ def test_other_queries_have_no_p_and_say_so(colors: Collection, encoder: ColorEn
     response = respond(limited, lambda: encoder, colors)
     assert all((hit.z or 0) >= 1 for hit in response.hits)
     assert not any("--min-p" in warning for warning in response.warnings)
+
+
+def test_the_python_api_says_so_once_and_by_its_own_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw(tmp_path / "p" / "red.png", "red")
+    with Index.open(tmp_path / "images.db", model=ColorEncoder(name="colors")) as index:
+        index.ingest(tmp_path / "p")
+        index.search_many([Query((Term("red"), Term("green", -1)), min_p=0.5)] * 2)
+    [message] = [text for text in caplog.messages if "min_p" in text]
+    assert message.startswith("min_p does not apply: p is estimated for texts")
+    assert "--" not in message
 
 
 def test_without_a_calibration_the_command_for_it_is_named(
