@@ -113,7 +113,10 @@ def _sentences(
         names = ", ".join(f'"{_shorten(text)}"' for text in foreign[:MAX_NAMED])
         rest = len(foreign) - MAX_NAMED
         more = f" and {rest:,} more text{'s' * (rest > 1)}" if rest > 0 else ""
-        yield f"the model {model} knows English only, and not {names}{more}; {HINT}"
+        yield (
+            f"the model {model} knows English only, and not {names}{more}: check the spelling; "
+            f"{HINT}"
+        )
     cut = [loss for loss in found if loss.cut]
     if len(cut) == 1:
         yield (

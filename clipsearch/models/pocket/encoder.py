@@ -21,7 +21,7 @@ from clipsearch.models.crop import CenterCrop
 from clipsearch.models.openvino_runtime import Graph
 from clipsearch.models.pocket.dictionary import Dictionary
 from clipsearch.models.pocket.language import is_foreign
-from clipsearch.models.pocket.query_words import query_arrays
+from clipsearch.models.pocket.query_words import normalize_word, query_arrays
 from clipsearch.models.pocket.text_plan import join_phrasings, plan_text
 from clipsearch.models.text_loss import encode_whole, find_loss
 from clipsearch.types import Pixels, Vectors
@@ -143,9 +143,11 @@ class PocketEncoder:
         ]
 
     def _is_foreign(self, text: str) -> bool:
-        # New words and well-known names are single tokens, though the dictionary lacks them.
+        # New words and well-known names are single tokens, though the dictionary lacks them. So
+        # are single characters of scripts that the model does not know.
         def is_token(word: str) -> bool:
-            return self._tokenizer.token_to_id(word.lower()) is not None
+            is_latin = normalize_word(word) != ""
+            return is_latin and self._tokenizer.token_to_id(word.lower()) is not None
 
         return is_foreign(text, self._dictionary, is_token)
 
