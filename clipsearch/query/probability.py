@@ -85,18 +85,20 @@ def _with_background(inputs: Sequence[Input]) -> dict[int, tuple[Vectors, Vector
 
 
 def probability_warnings(query: Query, hits: Sequence[Hit], model: str) -> list[str]:
-    """Say why `min_p` does not cut the hits of a query; nothing if it or `min_z` does."""
-    if query.min_p is None or query.min_z is not None or not hits:
+    """Say why `min_p` or `min_z` does not cut the hits of a query; nothing if one of them does."""
+    cuts = {"--min-p": query.min_p, "--min-z": query.min_z}
+    given = [option for option, value in cuts.items() if value is not None]
+    if len(given) != 1 or not hits:  # the page gives both
         return []
-    if any(hit.p is not None for hit in hits):
+    if hits[0].z is None:
+        return [f"{given[0]} does not apply: the collection is too small"]
+    if query.min_z is not None or any(hit.p is not None for hit in hits):
         return []
-    if not has_probability(query):
-        reason = "p is estimated for texts that are added, without textness or words to read"
-    elif hits[0].z is None:
-        reason = "the collection is too small"
-    else:
+    if has_probability(query):
         reason = f"{model} is not calibrated; `clipsearch calibrate` does that"
-    return [f"--min-p does not apply: {reason}; --min-z cuts other queries"]
+        return [f"--min-p does not apply: {reason}, and --min-z cuts until then"]
+    reason = "p is estimated for texts that are added, without textness or words to read"
+    return [f"--min-p does not apply: {reason}; --min-z cuts these queries"]
 
 
 def log_ignored_cuts(queries: Sequence[Query], results: Sequence[list[Hit]], model: str) -> None:

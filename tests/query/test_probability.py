@@ -176,8 +176,7 @@ def test_the_python_api_says_so_once_and_by_its_own_names(
         index.ingest(tmp_path / "p")
         index.search_many([Query((Term("red"), Term("green", -1)), min_p=0.5)] * 2)
     [message] = [text for text in caplog.messages if "min_p" in text]
-    assert message.startswith("min_p does not apply: p is estimated for texts")
-    assert "--" not in message
+    assert message == "min_p does not apply: the collection is too small"
 
 
 def test_without_a_calibration_the_command_for_it_is_named(
@@ -213,7 +212,9 @@ def test_a_small_collection_has_no_p(
     response = respond(Query((Term("red"),), min_p=0.5), lambda: encoder, collection)
     collection.calibration.write(None)
     assert [hit.p for hit in response.hits] == [None] * 3
-    assert "too small" in response.warnings[-1]
+    assert response.warnings[-1] == "--min-p does not apply: the collection is too small"
+    [warning] = respond(Query((Term("red"),), min_z=3), lambda: encoder, collection).warnings
+    assert warning == "--min-z does not apply: the collection is too small"
 
 
 def test_a_cut_that_leaves_nothing_says_what_the_best_had(
