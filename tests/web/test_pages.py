@@ -54,6 +54,16 @@ def test_without_a_query_all_images_are_shown(client: TestClient) -> None:
     assert f"Images 1 to {count} of {count}" in page.text
 
 
+def test_a_cut_that_leaves_nothing_offers_the_nearest_images(client: TestClient) -> None:
+    page = get(client, "/?q=red&min_p=1")
+    assert not images(page)
+    assert "No good match" in page.text
+    assert "best hit: score" in page.text
+    assert "less relevant" not in page.text
+    [nearest] = [link for link in page.links if "min_p=0" in link]
+    assert images(get(client, nearest))
+
+
 def test_a_query_ranks_images_as_the_api_does(client: TestClient) -> None:
     page = get(client, "/?q=red&min_z=0")
     hits = client.get("/v1/search?q=red&limit=60").json()["hits"]
