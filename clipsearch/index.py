@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clipsearch import arguments
+from clipsearch.calibration_session import CalibrationSession
 from clipsearch.classify import LinearProbe
 from clipsearch.classify.classifier import to_classifier
 from clipsearch.classify.predictions import Classification, check_top_and_threshold, classify_rows
@@ -40,7 +41,7 @@ from ingest.report import IngestReport, Tally
 from ingest.sources.source import Source, open_source, plain_files
 
 
-class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession):
+class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession, CalibrationSession):
     """A searchable collection of images in a Milvus store.
 
     Use it from one thread at a time, and close it, best with `with`.

@@ -44,7 +44,8 @@ TIERS = (
     "clipsearch.model_match",
     "clipsearch.open_collection",
     "clipsearch.session clipsearch.search_api",
-    "clipsearch.parquet_session clipsearch.reindexing clipsearch.text_session",
+    "clipsearch.parquet_session clipsearch.reindexing clipsearch.text_session"
+    " clipsearch.calibration_session",
     "clipsearch.index clipsearch.client clipsearch.distill clipsearch.doctor",
     "clipsearch.daemon.host clipsearch.web.settings",
     "clipsearch.daemon.__main__",

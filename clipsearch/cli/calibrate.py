@@ -10,14 +10,8 @@ from clipsearch.cli.eval_options import limit, split
 from clipsearch.cli.messages import note
 from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import UsageError
-from clipsearch.evaluation.calibrate import (
-    calibrate_on_captions,
-    calibrate_on_collection,
-    reset_calibration,
-    save_calibration,
-)
+from clipsearch.index import Index
 from clipsearch.models.runtime import Runtime
-from clipsearch.session import Session
 
 
 @click.command()
@@ -61,31 +55,19 @@ def calibrate(
         raise UsageError("--images, --split and --limit need a file of captions")
     if captions is not None and reset:
         raise UsageError("give captions or --reset, not both")
-    with Session.open(
+    with Index.open(
         uri, collection=collection, token=token, create=False, **runtime.options()
-    ) as session:
-        model = session.collection.info.model.name
+    ) as index:
+        model = index.collection.info.model.name
         if reset:
-            remaining = session.read(reset_calibration)
             note(
                 f"{model} uses the calibration of clipsearch again"
-                if remaining
+                if index.reset_calibration()
                 else f"{model} is not calibrated any more: its hits have no p"
             )
             return
-        encoder = session.load()
-        if captions is None:
-            found = session.read(lambda stored: calibrate_on_collection(encoder, stored))
-        else:
-            with progress_bar(unit=" images") as bar:
-                found = calibrate_on_captions(
-                    encoder,
-                    captions,
-                    images=images,
-                    split=split,
-                    limit=limit,
-                    seed=seed,
-                    progress=bar,
-                )
-        save_calibration(found, session.collection)
-        note(f"{model} is calibrated, by {found.source}")
+        with progress_bar(quiet=captions is None) as bar:
+            source = index.calibrate(
+                captions, images=images, split=split, limit=limit, seed=seed, progress=bar
+            )
+        note(f"{model} is calibrated, by {source}")
