@@ -9,7 +9,7 @@ from clipsearch.cli import options
 from clipsearch.cli.filter_options import filters
 from clipsearch.cli.output import Output, output
 from clipsearch.cli.query_images import allow_private as allow_private_option
-from clipsearch.cli.query_images import as_files, image_term, note_files
+from clipsearch.cli.query_images import as_files, image_term, note_texts
 from clipsearch.cli.search import Target, search_and_show
 from clipsearch.consistency import Consistency
 from clipsearch.models.runtime import Runtime
@@ -85,7 +85,7 @@ def query(
     """
     output_options = Output(**{field.name: rest.pop(field.name) for field in fields(Output)})
     terms = parse(words) + tuple(image_term(image) for image in images)
-    note_files(terms)
+    note_texts(terms)
     search_query = Query(
         terms,
         limit=limit,

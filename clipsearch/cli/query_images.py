@@ -30,9 +30,12 @@ def image_term(word: str) -> Term:
     return Term(STDIN if name == "-" else as_image(name), weight)
 
 
-def note_files(terms: Sequence[Term]) -> None:
-    """Say which texts are also the names of files or folders."""
+def note_texts(terms: Sequence[Term]) -> None:
+    """Say which texts are also the names of files or folders, or hold what may be operators."""
     for name in [term.content for term in terms if isinstance(term.content, str)]:
+        for operator in "+-":
+            if f" {operator} " in name:
+                note(f'"{name}" is searched as one text; without quotes, {operator} is an operator')
         if is_file(Path(name)):
             note(f'"{name}" is searched as a text; write ./{name} for the file of this name')
         elif is_folder(Path(name)):

@@ -57,6 +57,12 @@ def test_image_and_text_terms_add_up(ingested: Run, image_folder: Path) -> None:
     assert json.loads(weighed.stdout)["path"] == str(image_folder / "blue.png")
 
 
+def test_operators_within_quotes_are_named(ingested: Run) -> None:
+    message = '"red - blue" is searched as one text; without quotes, - is an operator\n'
+    assert message in ingested("query", "red - blue").stderr
+    assert "operator" not in ingested("query", "red", "-", "blue-green").stderr
+
+
 def test_contact_sheets_are_written(ingested: Run, tmp_path: Path) -> None:
     for name in ("sheet.png", "sheet.html"):
         done = ingested("query", "red", "--sheet", name)
