@@ -1,5 +1,8 @@
 """Whether a model fits a collection: only vectors of one model can be compared."""
 
+import shlex
+
+from clipsearch import config
 from clipsearch.errors import ModelMismatchError
 from clipsearch.models import equivalence, registry
 from clipsearch.models.base import Encoder
@@ -23,7 +26,7 @@ def require_model(collection: Collection, model: str | Encoder) -> None:
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {made_by}, and vectors of "
             f"{ref.name} cannot be compared with its vectors: leave the model out, name another "
-            f"collection, or embed its images again with `clipsearch reindex --model {ref.name}`"
+            f"collection, or embed its images again with `{reindex_command(collection, ref.name)}`"
         )
 
 
@@ -31,16 +34,24 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
     """Raise ModelMismatchError if an encoder's vectors are not those of the collection's model."""
     made_by = collection.info.model
     if reason := equivalence.difference(encoder, made_by):
-        advice = "restore that model"
+        model, advice = made_by.name, "restore that model"
         if made_by.weights.startswith(equivalence.ONNX):
             advice = "open it with --model and that ONNX export"
-        elif made_by.name == "pocket":  # it comes with the package
+        elif registry.is_other_release(made_by):
+            model = f"another release of {model}"
             advice = "open it with the version of clipsearch that made it"
+        command = reindex_command(collection, encoder.identity.name)
         raise ModelMismatchError(
-            f"the collection {collection.info.name!r} was made by {made_by.name} {reason}: "
-            f"{advice}, or embed its images again with `clipsearch reindex --model "
-            f"{encoder.identity.name}`"
+            f"the collection {collection.info.name!r} was made by {model} {reason}: {advice}, or "
+            f"embed its images again with `{command}`"
         )
+
+
+def reindex_command(collection: Collection, model: str) -> str:
+    """The command that embeds the images of a collection with another model."""
+    name = collection.info.name
+    option = "" if name == config.default_collection() else f" --collection {shlex.quote(name)}"
+    return f"clipsearch reindex{option} --model {model}"
 
 
 def find_matching(store: Store, name: str, model: str | Encoder | None) -> Collection | None:

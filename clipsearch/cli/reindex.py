@@ -12,6 +12,7 @@ from clipsearch.cli.progress import progress_bar
 from clipsearch.daemon.process import start_for_others
 from clipsearch.errors import UsageError
 from clipsearch.index import Index
+from clipsearch.model_match import reindex_command
 from clipsearch.models.registry import is_other_release
 from clipsearch.models.runtime import Runtime
 from clipsearch.session import open_store
@@ -108,9 +109,10 @@ def reindex(
             made_by = index.collection.info.model
             note(f"{collection} is up to date: by {made_by.name}, with all fields of this version")
             if is_other_release(made_by):
+                command = reindex_command(index.collection, made_by.name)
                 note(
-                    f"its vectors are of another release of {made_by.name}: `clipsearch reindex "
-                    f"--model {made_by.name}` embeds the images with this one"
+                    f"its vectors are of another release of {made_by.name}: `{command}` embeds the "
+                    "images with this one"
                 )
     return 0
 

@@ -1,6 +1,7 @@
 """`clipsearch status`."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -66,10 +67,11 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
         click.echo(f"  index     {advice}")
     if not collection["images"]:
         click.echo("  empty     `clipsearch ingest` adds images, or continues what was interrupted")
-    click.echo(f"  model     {collection['model']}, {collection['dim']} dimensions")
+    model = collection["model"]
+    click.echo(f"  model     {model}, {collection['dim']} dimensions")
     if collection["is_other_release"]:
-        advice = f"`clipsearch reindex --model {collection['model']}` embeds with this one"
-        click.echo(f"  release   another one of {collection['model']}: {advice}")
+        command = f"clipsearch reindex --collection {shlex.quote(name)} --model {model}"
+        click.echo(f"  release   another one of {model}: `{command}` embeds with this one")
     elif collection["calibration"] is None:
         click.echo("  p         none: `clipsearch calibrate` calibrates the model")
     else:

@@ -66,6 +66,7 @@ def check_store(uri: str, token: str | None) -> Iterator[Finding]:
 
 
 def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
+    from clipsearch.model_match import reindex_command
     from clipsearch.models import registry
 
     try:
@@ -81,8 +82,7 @@ def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
     yield Finding("store", "ok", message)
     if registry.is_other_release(info.model):
         message = f"{name}: another release of {info.model.name} made it, no text can be searched"
-        advice = f"clipsearch reindex --collection {name} --model {info.model.name}"
-        yield Finding("store", "warning", message, advice)
+        yield Finding("store", "warning", message, reindex_command(collection, info.model.name))
     for root in info.roots:
         if not isinstance(root, RemotePath) and not root.exists():
             advice = "mount its disk; if it is gone for good: `clipsearch remove` and that folder"
