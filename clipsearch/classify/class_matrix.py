@@ -31,12 +31,14 @@ MANY_PROMPTS = 1_000
 class ClassMatrix:
     """A zero-shot classifier: (k, d) `vectors` of length 1, one for each label.
 
-    `scale` is the model's logit scale, the factor of the cosines.
+    `scale` is the model's logit scale, the factor of the cosines. `warnings` say what the model
+    ignores of the labels; they are logged, too.
     """
 
     labels: tuple[str, ...]
     vectors: Vectors
     scale: float
+    warnings: tuple[str, ...] = ()
 
     def probabilities(self, vectors: Vectors) -> Vectors:
         """(n, d) float32 rows of length 1 to (n, k): softmax of scale × cosine."""
@@ -62,13 +64,14 @@ def build_class_matrix(
     if cached and (stored := _load_cached(key, (len(labels), model.dim))):
         vectors, scale, warnings = stored
         _log_all(warnings)
-        return ClassMatrix(labels, vectors, scale)
+        return ClassMatrix(labels, vectors, scale, tuple(warnings))
     loaded = encoder()
     _log_all(warnings := text_warnings(loaded, labels))
     prompt_count = len(labels) * len(templates)
     if prompt_count > MANY_PROMPTS:
         log.info("embedding %s prompts, which are cached", f"{prompt_count:,}")
-    matrix = ClassMatrix(labels, embed_labels(labels, templates, loaded), loaded.logit_scale)
+    vectors = embed_labels(labels, templates, loaded)
+    matrix = ClassMatrix(labels, vectors, loaded.logit_scale, tuple(warnings))
     if cached:
         arrays = {
             "vectors": matrix.vectors,

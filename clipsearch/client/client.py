@@ -99,6 +99,7 @@ class Client(SearchAPI):
             classifier = {"labels": chosen, "templates": resolve_templates(templates)}
         request = {"filters": filters_json(filters), "top": top, "threshold": threshold}
         response = self._session.post("/v1/classify", classifier | request)
+        _log_all(response["warnings"])
         results = [_parse_classification(values) for values in response["images"]]
         return sorted(results, key=lambda result: result.record.path)
 
@@ -142,8 +143,7 @@ class Client(SearchAPI):
             page = {"limit": min(PAGE, query.limit - start), "offset": query.offset + start}
             response = self._session.post("/v1/search", request | page)
             if not start:
-                for warning in response["warnings"]:
-                    log.warning("%s", warning)
+                _log_all(response["warnings"])
             hits += [parse_hit(values) for values in response["hits"]]
             if response["next"] is None:
                 break
@@ -182,6 +182,11 @@ class Client(SearchAPI):
 def _require_no_expression(filters: Filters) -> None:
     if filters.expression:
         raise UsageError("a filter expression cannot be sent over HTTP: use the other filters")
+
+
+def _log_all(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        log.warning("%s", warning)
 
 
 def _parse_classification(values: dict[str, Any]) -> Classification:

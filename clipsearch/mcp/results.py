@@ -91,11 +91,15 @@ class ClassifiedImage:
 
 @dataclass(frozen=True)
 class ClassifyResult:
-    """How many images have each label as their best, and some of the images."""
+    """How many images have each label as their best, and some of the images.
+
+    `warnings` say what the model ignores of the labels.
+    """
 
     total: int
     counts: dict[str, int]
     images: list[ClassifiedImage]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)

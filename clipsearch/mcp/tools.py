@@ -9,7 +9,7 @@ from typing import Annotated
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
-from clipsearch.classify.classifier import to_classifier
+from clipsearch.classify.class_matrix import build_class_matrix
 from clipsearch.classify.predictions import Classification, classify_rows
 from clipsearch.errors import ImageError, MissingFieldError, UsageError
 from clipsearch.escape import escape_control
@@ -171,7 +171,9 @@ class Tools:
             raise UsageError("give image_ids or filters, not both")
 
         def classify(images: Collection) -> ClassifyResult:
-            classifier = to_classifier(labels, model=images.info.model, encoder=self._index.load)
+            classifier = build_class_matrix(
+                labels, model=images.info.model, encoder=self._index.load
+            )
             rows = (
                 _stored_rows(image_ids, images)
                 if image_ids
@@ -188,7 +190,8 @@ class Tools:
                 limit or 1, counted(), key=lambda result: result.predictions[0].probability
             )
             shown = [classified_image(result) for result in best[:limit]]
-            return ClassifyResult(counts.total(), dict(counts.most_common()), shown)
+            warnings = list(classifier.warnings)
+            return ClassifyResult(counts.total(), dict(counts.most_common()), shown, warnings)
 
         with self._index.use() as index:
             return index.read(classify)

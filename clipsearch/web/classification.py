@@ -1,18 +1,22 @@
 """Classification of stored and uploaded images for the API."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipsearch.classify import LinearProbe, resolve_templates
+from clipsearch.classify.class_matrix import ClassMatrix
 from clipsearch.classify.classifier import to_classifier
-from clipsearch.classify.predictions import Classification, Classifier, classify_rows
+from clipsearch.classify.predictions import Classification, classify_rows
 from clipsearch.errors import ModelMismatchError, UsageError
 from clipsearch.index import Index
+from clipsearch.query.condition import select_rows
+from clipsearch.query.filters import NO_FILTERS
 from clipsearch.query.parser import EmbeddedImage
 from clipsearch.records import ImageRecord
+from clipsearch.store import Collection
 from clipsearch.types import ImageRow
 from clipsearch.web.image_json import image_json
 from clipsearch.web.model_schemas import ClassifyBody
@@ -56,33 +60,33 @@ def check_request(body: ClassifyBody, uploaded: EmbeddedImage | None) -> Request
     return Request(body, None, uploaded, texts)
 
 
-def classify(request: Request, index: Index) -> tuple[str, list[Classification]]:
-    """Return the model's name and the classified images; raise Problem 404 on an unknown id."""
-    body = request.body
-    if body.ids is None and request.uploaded is None:
-        labels = request.probe or body.labels or ()
-        found = index.classify(
-            labels,
-            templates=body.templates,
-            filters=None if body.filters is None else to_filters(body.filters),
-            top=body.top,
-            threshold=body.threshold,
-        )
-        return index.collection.info.model.name, found
-    model = index.collection.info.model
-    rows = _rows(request, index)
-    classifier: Classifier = to_classifier(
-        request.probe or body.labels or (), body.templates, model=model, encoder=index.load
-    )
+def classify(request: Request, index: Index) -> tuple[dict[str, Any], list[Classification]]:
+    """Return the model's name with warnings, and the classified images.
+
+    Raises Problem 404 on an unknown id.
+    """
+    return index.read(lambda collection: _classify(request, index, collection))
+
+
+def _classify(
+    request: Request, index: Index, collection: Collection
+) -> tuple[dict[str, Any], list[Classification]]:
+    body, model = request.body, collection.info.model
+    labels = request.probe or body.labels or ()
+    classifier = to_classifier(labels, body.templates, model=model, encoder=index.load)
+    warnings = classifier.warnings if isinstance(classifier, ClassMatrix) else ()
+    rows = _rows(request, collection)
     found = list(classify_rows(rows, classifier, top=body.top, threshold=body.threshold))
-    return model.name, found
+    if body.ids is None:
+        found.sort(key=lambda result: result.record.path)
+    return {"model": model.name, "warnings": list(warnings)}, found
 
 
 def response_chunks(
-    request: Request, model: str, found: Sequence[Classification]
+    request: Request, head: dict[str, Any], found: Sequence[Classification]
 ) -> Iterator[bytes]:
     """Yield the JSON of a `ClassifyResult`; one of a large collection has many megabytes."""
-    yield f'{{"model":{json.dumps(model)},"images":['.encode()
+    yield json.dumps(head)[:-1].encode() + b', "images": ['
     for start in range(0, len(found), CHUNK_IMAGES):
         part = [_result_json(request, image) for image in found[start : start + CHUNK_IMAGES]]
         text = json.dumps(part, allow_nan=False, separators=(",", ":"))
@@ -90,18 +94,20 @@ def response_chunks(
     yield b"]}"
 
 
-def _rows(request: Request, index: Index) -> list[ImageRow]:
-    uploaded = request.uploaded
+def _rows(request: Request, collection: Collection) -> Iterable[ImageRow]:
+    body, uploaded = request.body, request.uploaded
     if uploaded is not None:
-        if uploaded.weights != index.collection.info.model.weights:
+        if uploaded.weights != collection.info.model.weights:
             raise ModelMismatchError("another model embedded the image: upload it again")
-        return [ImageRow(_no_record(request.body.image or ""), uploaded.embedding)]
-    ids = request.body.ids or []
-    rows = index.collection.get(ids)
-    for id_ in ids:
+        return [ImageRow(_no_record(body.image or ""), uploaded.embedding)]
+    if body.ids is None:
+        filters = NO_FILTERS if body.filters is None else to_filters(body.filters)
+        return select_rows(collection, filters)
+    rows = collection.get(body.ids)
+    for id_ in body.ids:
         if id_ not in rows:
             raise Problem(404, f"no image has the id {id_}")
-    return [rows[id_] for id_ in ids]
+    return [rows[id_] for id_ in body.ids]
 
 
 def _result_json(request: Request, result: Classification) -> dict[str, Any]:

@@ -27,6 +27,6 @@ async def classify_images(
         uploaded = image.content
     request = check_request(body, uploaded)
     call = engine.call if request.is_quick else computations.call
-    model, found = await call(lambda index: classify(request, index))
-    chunks = response_chunks(request, model, found)
+    head, found = await call(lambda index: classify(request, index))
+    chunks = response_chunks(request, head, found)
     return StreamingResponse(chunks, media_type="application/json")

@@ -79,9 +79,13 @@ class ClassificationResult(BaseModel):
 
 
 class ClassifyResult(BaseModel):
-    """The classified images: in the order of `ids`, else by path."""
+    """The classified images: in the order of `ids`, else by path.
+
+    `warnings` say what the model ignores of the labels.
+    """
 
     model: str
+    warnings: list[str]
     images: list[ClassificationResult]
 
 

@@ -236,6 +236,7 @@ def test_classification_of_some_images(assistant: Assistant) -> None:
     filtered = {"glob": "gr??n.png"}
     result = assistant.result("classify_images", labels=["red", "green"], filters=filtered, limit=0)
     assert (result["counts"], result["images"]) == ({"green": 1, "red": 0}, [])
+    assert result["warnings"] == []
 
 
 def test_status_describes_the_collection(assistant: Assistant) -> None:

@@ -44,6 +44,13 @@ def test_images_get_the_labels_of_the_python_api(
     assert [image["id"] for image in classify(client, labels=LABELS, ids=ids)["images"]] == ids
 
 
+def test_labels_in_another_language_have_a_warning(client: TestClient, ids: list[str]) -> None:
+    assert classify(client, labels=LABELS, ids=ids)["warnings"] == []
+    for chosen in (ids, None):
+        [warning] = classify(client, labels=["Hund", "red"], ids=chosen)["warnings"]
+        assert 'not "Hund"' in warning
+
+
 def test_filters_choose_the_images(client: TestClient) -> None:
     images = classify(client, labels=LABELS, filters={"glob": "*_2020*"}, top=1)["images"]
     assert len(images) == 12

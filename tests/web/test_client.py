@@ -139,6 +139,23 @@ def test_a_large_limit_takes_several_pages(
         assert_equal_hits(found, expected)
 
 
+def test_a_cut_of_p_finds_what_the_python_api_does(remote: Client, index: Index) -> None:
+    values = sorted(hit.p or 0 for hit in index.search("green", limit=100))
+    middle = (values[8] + values[9]) / 2
+    for limit, offset in ((3, 0), (3, 3), (100, 0), (100, 50)):
+        found, expected = (
+            api.search("green", limit=limit, offset=offset, min_p=middle) for api in (remote, index)
+        )
+        assert_equal_hits(found, expected)
+
+
+def test_labels_that_the_model_does_not_know_are_logged(
+    remote: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    remote.classify(["Hund", "red"])
+    assert 'not "Hund"' in caplog.text
+
+
 def test_classification_is_that_of_the_python_api(
     remote: Client, index: Index, web_folder: Path
 ) -> None:
