@@ -107,6 +107,7 @@ class Tools:
         self,
         image_id: ImageId,
         limit: Limit = 10,
+        min_z: MinZ = None,
         textness: Textness = None,
         max_textness: MaxTextness = None,
         filters: ImageFilters = NO_FILTERS,
@@ -115,6 +116,7 @@ class Tools:
         query = Query(
             (Term(StoredImage(image_id)),),
             limit=limit,
+            min_z=min_z,
             filters=filters.to_filters(),
             exclude_images=True,
             textness=textness,

@@ -124,6 +124,8 @@ def test_similar_images_leave_out_the_image(assistant: Assistant) -> None:
     names = assistant.names("similar_images", image_id=assistant.id_of("red"), limit=100)
     assert "red" not in names
     assert len(names) == 32
+    near = assistant.names("similar_images", image_id=assistant.id_of("red"), limit=100, min_z=1)
+    assert near == names[: len(near)] != names
 
 
 def test_a_shortened_id_is_enough(assistant: Assistant) -> None:
