@@ -20,6 +20,19 @@ def test_typing_shows_results_at_once(page: Page) -> None:
     expect(page.get_by_label(SEARCH)).to_have_value("")
 
 
+def test_half_a_word_has_no_hint(page: Page) -> None:
+    visit(page)
+    page.evaluate("""() => {
+      window.seen = [];
+      const note = () => window.seen.push(document.querySelector("#notices").textContent);
+      new MutationObserver(note).observe(document.querySelector("#notices"), { childList: true });
+    }""")
+    page.get_by_label(SEARCH).press_sequentially("a girrafe", delay=120)
+    expect(page.locator("#notices")).to_contain_text('not "a girrafe"')
+    shown = [text for text in page.evaluate("window.seen") if text]
+    assert all("a girrafe" in text for text in shown)
+
+
 def test_a_chip_is_negated_weighted_edited_and_removed(page: Page) -> None:
     visit(page, "/?q=red&min_z=0")
     box = page.get_by_label(SEARCH)

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { button, find, icon, make } from "./dom.js";
 import { labelOf } from "./filters.js";
 import { formatCount, plural } from "./format.js";
+import { Notices } from "./notices.js";
 import { saidNotice } from "./says.js";
 
 const PAGE = 60; // enough for a window; the first page has to be quick
@@ -19,7 +20,7 @@ export class Results {
     this.status = find("#status");
     this.end = find("#end");
     this.progress = find("#progress");
-    this.notices = find("#notices");
+    this.notices = new Notices();
     this.aborter = null;
     this.clear();
   }
@@ -166,10 +167,10 @@ export class Results {
     const total = isKnown ? plural(all ?? number, "image") : `${formatCount(number)}+ images`;
     const time = page.took_ms === undefined || isBrowsing ? "" : `${Math.round(page.took_ms)} ms`;
     this.status.replaceChildren(total, make("small", {}, time && ` \u00b7 ${time}`));
-    this.notices.replaceChildren(
+    this.notices.show([
       ...(page.warnings ?? []).map((text) => make("p", { class: "notice" }, text)),
       ...(page.said ?? []).map((said) => saidNotice(said, this.onSays)),
-    );
+    ]);
     if (!this.isDone) this.end.replaceChildren();
     else if (cut.more_below && !this.isBeyond) this.#showCut(number);
     else if (!number) this.#showEmpty(isBrowsing);
@@ -230,10 +231,7 @@ export class Results {
     this.grid.set([]);
     this.status.replaceChildren();
     this.end.replaceChildren();
-    this.notices.replaceChildren(
-      make("p", { class: "notice error", role: "alert" }, `${error.message} `),
-    );
-    if (!error.status || error.status >= 500) this.notices.firstChild.append(again);
+    this.notices.showError(error.message, !error.status || error.status >= 500 ? again : null);
   }
 }
 
