@@ -99,6 +99,12 @@ def calibrate_on_collection(encoder: Encoder, collection: Collection) -> Calibra
             f"the collection has {rows:,} images; a calibration without captions needs "
             f"{MIN_IMAGES:,}"
         )
+    if bundled.model.is_comparable(encoder.identity):
+        log.warning(
+            "%s is calibrated by captions already, which is more exact: `clipsearch calibrate "
+            "--reset` returns to that",
+            encoder.identity.name,
+        )
     sample = "" if rows <= ADAPTED_IMAGES else filters.random_share(ADAPTED_IMAGES / rows)
     images = np.stack([row.embedding for row in collection.scan_rows(sample)])
     texts = embed_texts(encoder, bundled.bank.words)
