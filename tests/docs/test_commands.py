@@ -120,7 +120,7 @@ def long_options(group: click.Command) -> Iterator[str]:
 
 def test_the_recipes_of_the_readme_are_run() -> None:
     commands = [s.code for s in snippets(ROOT / "README.md") if s.code.startswith("clipsearch")]
-    assert len(commands) == 13  # ten recipes, and two of the quick start
+    assert len(commands) == 13  # eleven recipes, and two of the quick start
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
