@@ -36,7 +36,12 @@ def made(learned: int, classes: float, rest: float) -> Vectors:
         ("", None),
         ("  ", None),
         ("?", None),
-        ("a", "a"),
+        ("a", None),
+        ("a photo of a", None),
+        ("Two", None),
+        ("42", None),
+        ("犬", "犬"),
+        ("two dogs", "two dogs"),
     ],
 )
 def test_the_noun_of_a_query(query: str, noun: str | None) -> None:
