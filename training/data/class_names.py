@@ -1,6 +1,6 @@
 """Sentence vectors of ImageNet's class names and of WordNet's families of classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +50,20 @@ def phrasings(synset: Synset) -> list[str]:
     return [prompt_for(first), first, f"{first}, {synset.gloss}", prompt_for(second)]
 
 
-def embed_class_names(names: ClassNames, towers: FeatureExtractor) -> ClassTexts:
-    """Embed all names; the first text of each class is the prompt with its first name."""
-    groups = families(names.ids, names.synsets, *FAMILY_SIZES)
+def embed_class_names(
+    names: ClassNames, towers: FeatureExtractor, hidden: Collection[str] = ()
+) -> ClassTexts:
+    """Embed all names; the first text of each class is the prompt with its first name.
+
+    The classes with the ids `hidden` belong to no family, and 0 stands for their texts, to which no
+    text is similar.
+    """
+    known = [id_ for id_ in names.ids if id_ not in hidden]
+    groups = families(known, names.synsets, *FAMILY_SIZES)
     classes = _embed([phrasings(names.synsets[id_]) for id_ in names.ids], towers)
     parents = _embed([phrasings(names.synsets[id_])[:3] for id_ in groups], towers)
     columns = {id_: column for column, id_ in enumerate(names.ids)}
+    classes[:, [columns[id_] for id_ in hidden]] = 0
     members = np.zeros((len(groups), len(names.ids)), np.float32)
     for row, group in enumerate(groups.values()):
         members[row, [columns[id_] for id_ in group]] = 1

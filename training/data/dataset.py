@@ -1,6 +1,6 @@
 """All images and texts, loaded once, and their split into training and test rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +78,16 @@ class Split:
 
 
 def load_dataset(
-    data: Path, more: Sequence[Path], towers: FeatureExtractor, names: ClassNames
+    data: Path,
+    more: Sequence[Path],
+    towers: FeatureExtractor,
+    names: ClassNames,
+    hidden: Collection[str] = (),
 ) -> Dataset:
     """Run both towers over `data` and the captioned folders `more`, or load their cached outputs.
 
-    If `towers` return text ids, these replace sentence vectors everywhere: (n, …) int64 instead of
-    (n, …, 384).
+    Images and names of the ImageNet classes with the ids `hidden` are left out. If `towers` return
+    text ids, these replace sentence vectors everywhere: (n, …) int64 instead of (n, …, 384).
     """
 
     def images(rows: Sequence[CaptionedImage], ids: Tensor) -> CaptionedImages:
@@ -97,8 +101,8 @@ def load_dataset(
     ) -> LabeledImages:
         return LabeledImages(towers.images(paths), labels, towers.sentences(texts))
 
-    sample = sorted((data / "imagenet_sample").glob("*.JPEG"))
-    ids = [path.name.split("_")[0] for path in sample]
+    sample = [path for path in sample_images(data) if sample_class(path) not in hidden]
+    ids = [sample_class(path) for path in sample]
     objects = sorted((data / "objects").glob("*/*.jpg"))
     object_names = [path.parent.name.replace("_", " ").lower() for path in objects]
     grocery = sorted((data / "grocery").glob("*/*"))
@@ -121,9 +125,19 @@ def load_dataset(
         sample=labelled(sample, ids, [prompt_for(names.synsets[i].lemmas[0]) for i in ids]),
         grocery=labelled(grocery, goods, [f"a photo of {name}" for name in goods]),
         objects=labelled(objects, object_names, [prompt_for(name) for name in object_names]),
-        words=embed_class_names(names, towers),
+        words=embed_class_names(names, towers, hidden),
         wrong=towers.sentences(wrong),
     )
+
+
+def sample_images(data: Path) -> list[Path]:
+    """Return the images of ImageNet, one of each class."""
+    return sorted((data / "imagenet_sample").glob("*.JPEG"))
+
+
+def sample_class(path: Path) -> str:
+    """Return the WordNet id of an image's class."""
+    return path.name.split("_")[0]
 
 
 def captions(rows: Sequence[CaptionedImage]) -> list[str]:

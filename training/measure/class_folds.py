@@ -14,8 +14,9 @@ images of Flickr8k that the trial has not seen.
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from training.data.dataset import trial_rows
 from training.data.sources import CaptionedImage, own_captioned, read_captioned
-from training.measure.eval_release import FOLDER, embed_images
+from training.measure.eval_release import BATCH, FOLDER, embed_images
 
 FOLDS = 5
 LEAST_IMAGES, MOST_SHARE = 3, 0.6  # of a noun whose average precision is measured
@@ -65,8 +66,9 @@ def candidates() -> Iterator[tuple[str, Constants]]:
 class Phrasings:
     """Vectors of phrasings, each embedded once by the text graph."""
 
-    def __init__(self, encoder: PocketEncoder) -> None:
-        self._encoder, self._rows = encoder, dict[str, Vectors]()
+    def __init__(self, encode: Callable[[Sequence[str]], Vectors]) -> None:
+        """Take what embeds texts as they are, given shortest first."""
+        self._encode, self._rows = encode, dict[str, Vectors]()
         self._dictionary = Dictionary()
 
     def embed(self, texts: Sequence[str], constants: Constants) -> Vectors:
@@ -79,10 +81,15 @@ class Phrasings:
         return join_phrasings(np.stack([self._rows[text] for text, _ in plan.phrasings]), plan)
 
     def _add(self, texts: set[str]) -> None:
-        ordered = sorted(texts, key=len)
-        for start in range(0, len(ordered), 64):
-            batch = ordered[start : start + 64]
-            self._rows |= zip(batch, self._encoder.encode_phrasings(batch), strict=True)
+        if texts:
+            ordered = sorted(texts, key=len)
+            self._rows |= zip(ordered, self._encode(ordered), strict=True)
+
+
+def encode_batches(encoder: PocketEncoder, texts: Sequence[str]) -> Vectors:
+    """Embed texts as they are, (n, d)."""
+    starts = range(0, len(texts), BATCH)
+    return np.concatenate([encoder.encode_phrasings(texts[at : at + BATCH]) for at in starts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +135,23 @@ def mean_precision(images: Vectors, texts: Vectors, relevant: Mapping[str, set[i
     return 100 * float(np.mean(values))
 
 
+def summary(results: Sequence[tuple[float, float]]) -> str:
+    """Mean and standard deviation of each fold's accuracy before and after, and of the gain."""
+    table = np.array(results)
+    (before, after), spread = table.mean(0), table.std(0, ddof=1)
+    gain = table[:, 1] - table[:, 0]
+    return (
+        f"mean {before:.1f} → {after:.1f}, spread over folds {spread[0]:.1f} and {spread[1]:.1f}, "
+        f"gain {gain.mean():.1f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.1f}"
+    )
+
+
 @click.command(help=__doc__)
 @click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
 @click.option("--model", type=FOLDER, required=True, help="The packed trial.")
 def main(data: Path, model: Path) -> None:
     encoder = PocketEncoder(model)
-    phrasings = Phrasings(encoder)
+    phrasings = Phrasings(partial(encode_batches, encoder))
     paths = sorted((data / "objects").glob("*/*.jpg"))
     folders = sorted({path.parent.name for path in paths})
     labels = np.array([folders.index(path.parent.name) for path in paths])
@@ -157,7 +175,7 @@ def main(data: Path, model: Path) -> None:
             allowed[name] = (embed_names(phrasings, names, constants), found)
     order = np.random.default_rng(0).permutation(everything)
     folds = [np.sort(fold) for fold in np.array_split(order, FOLDS)]
-    results = []
+    results: list[tuple[float, float]] = []
     for number, fold in enumerate(folds):
         inside = np.isin(labels, fold)
         rest = np.setdiff1d(everything, fold)
@@ -172,13 +190,7 @@ def main(data: Path, model: Path) -> None:
         )
         results.append((before, after))
         click.echo(f"fold {number}: {before:.1f} → {after:.1f} ({best})")
-    table = np.array(results)
-    gain = table[:, 1] - table[:, 0]
-    click.echo(
-        f"mean {table[:, 0].mean():.1f} → {table[:, 1].mean():.1f}, spread over folds "
-        f"{table[:, 0].std(ddof=1):.1f} and {table[:, 1].std(ddof=1):.1f}, "
-        f"gain {gain.mean():.1f} ± {gain.std(ddof=1) / FOLDS**0.5:.1f}"
-    )
+    click.echo(summary(results))
     built = classes.right(embed_names(phrasings, names, Constants()), everything).mean()
     click.echo(
         f"as built: {100 * built:.1f}; average precision of {len(nouns)} nouns "

@@ -1,9 +1,10 @@
 """Measure the calibration of the embedded model on images and queries that its fit has not seen.
 
-    python -m training.measure.eval_calibration --data ../shared/data --unseen FOLDER
+    python -m training.measure.eval_calibration --data ../shared/data --trial .cache/training/trial
 
 Images and queries are split into halves, twice: a calibration is fitted to one half, without the
-words of the queries of the other, and measured there. The images must be unknown to the model.
+words of the queries of the other, and measured there. The images must be unknown to the model: the
+test images of a trial, or for the released weights Flickr8k's validation images and `--unseen`.
 """
 
 import re
@@ -21,7 +22,7 @@ from clipsearch.models.pocket.encoder import WEIGHTS, PocketEncoder
 from clipsearch.types import Vectors
 from training.data.sources import CaptionedImage
 from training.measure.eval_release import embed_images, embed_texts
-from training.packing.build_calibration import unseen_rows
+from training.packing.build_calibration import trial_test_rows, unseen_rows
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 QUERIES = Path(__file__).with_name("calibration_queries.txt")
@@ -62,9 +63,10 @@ class Result:
 @click.command(help=__doc__)
 @click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
 @click.option("--unseen", type=FOLDER, multiple=True, help="More images unknown to the model.")
-@click.option("--model", type=FOLDER, default=WEIGHTS, show_default=True)
-def main(data: Path, unseen: tuple[Path, ...], model: Path) -> None:
-    encoder, rows = PocketEncoder(model), unseen_rows(data, unseen)
+@click.option("--trial", type=FOLDER, help="Folder of the trial's weights.")
+def main(data: Path, unseen: tuple[Path, ...], trial: Path | None) -> None:
+    encoder = PocketEncoder(trial or WEIGHTS)
+    rows = trial_test_rows(data) if trial else unseen_rows(data, unseen)
     images = embed_images(encoder, [row.path for row in rows])
     queries, absent = read_queries(rows)
     results: list[Result] = []
