@@ -22,6 +22,8 @@ CLOSEST = 0.92  # cosine of two texts of the bank, so that synonyms do not fill 
 COLLECTIONS = 4_000  # simulated ones, each with one query
 MIN_COLLECTION, MAX_COLLECTION = 50, 20_000  # images
 SAMPLE_ROWS, MAX_SCORED = 1_000, 2_000  # as in `clipsearch.query.zscore`
+PROMPT = "a photo of a {}"  # around some words, so that p does not depend on how they are phrased
+PROMPTS = 0.3  # share of words that are in it
 SENTENCES = 0.15  # share of queries that are whole captions
 ABSENT = 0.15  # share of queries whose relevant images are left out of the collection
 ALL = 0.6  # share of queries whose relevant images are all in it
@@ -35,13 +37,14 @@ class CaptionedVectors:
     """Images (n, d), and texts with the rows of the images that they describe.
 
     `sentences` (s, d) are whole captions of the images `owners` (s,); `words` (w, d) are the texts
-    of `queries`. All have length 1.
+    of `queries`, `prompts` (w, d) the same in PROMPT. All have length 1.
     """
 
     images: Vectors
     sentences: Vectors
     owners: Rows
     words: Vectors
+    prompts: Vectors
     queries: Sequence[CaptionQuery]
 
 
@@ -139,7 +142,8 @@ def _draw_query(data: CaptionedVectors, draw: Generator) -> tuple[Vectors, Rows,
         return data.sentences[at], data.owners[[at]], 1.0
     row = int(draw.integers(len(data.queries)))
     query = data.queries[row]
-    return data.words[row], np.array(query.rows), query.completeness
+    vectors = data.prompts if draw.random() < PROMPTS else data.words
+    return vectors[row], np.array(query.rows), query.completeness
 
 
 def _draw_collection(count: int, relevant: Rows, draw: Generator) -> Rows:

@@ -76,7 +76,7 @@ def query(
 
     \b
     clipsearch query "bird on a wire"
-    clipsearch query "a horse" -n 100 --min-p 0.2
+    clipsearch query "a horse" -n 100 --min-p 0.25
     clipsearch query house + ./lake.jpg - people
     clipsearch query apple --textness -1
     clipsearch query 2:dog + beach --image ./sunset.jpg -n 20 --sheet dogs.html

@@ -9,7 +9,12 @@ import numpy as np
 from clipsearch.calibration import Calibration, find_calibration
 from clipsearch.calibration.caption_queries import caption_queries
 from clipsearch.calibration.collection_calibration import BUNDLED, load_bundled
-from clipsearch.calibration.fit import CaptionedVectors, adapt_calibration, fit_calibration
+from clipsearch.calibration.fit import (
+    PROMPT,
+    CaptionedVectors,
+    adapt_calibration,
+    fit_calibration,
+)
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.evaluation.captions import CaptionedImage
 from clipsearch.evaluation.embeddings import embed_image_files, embed_text_list, warn_skipped
@@ -81,6 +86,7 @@ def embed_captions(
         embed_text_list([text for texts in captions for text in texts], encoder),
         np.repeat(np.arange(len(captions)), [len(texts) for texts in captions]),
         embed_text_list([query.text for query in queries], encoder),
+        embed_text_list([PROMPT.format(query.text) for query in queries], encoder),
         queries,
     )
 

@@ -37,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 60
 SIMILAR = 24
-MIN_P = 0.2
+MIN_P = 0.25
 """The cut of the page for hits with p, if its address has none; 0 there means no cut."""
 MIN_Z = 2.0
 """The same for other hits."""

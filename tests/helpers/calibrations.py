@@ -34,7 +34,12 @@ class World:
         ]
         words = self.texts[list(things)]
         return CaptionedVectors(
-            self.images[rows], self.texts[self.shown[rows]], np.arange(len(rows)), words, queries
+            self.images[rows],
+            self.texts[self.shown[rows]],
+            np.arange(len(rows)),
+            words,
+            words,
+            queries,
         )
 
 

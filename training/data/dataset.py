@@ -1,7 +1,7 @@
 """All images and texts, loaded once, and their split into training and test rows."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ COCO_REPEAT = 3  # the small set counts three times
 DISTRACTORS = 278  # other images, beside those of COCO, in the test set of a trial
 # Flickr8k training images that a trial holds out, beside the 500 validation images.
 EXTRA = 500
+EVERYDAY = 1  # among `Dataset.others`
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers of each set; `objects` says whether the object images are included."""
+    """Row numbers of each set; `objects` says whether the object images are included.
+
+    `others` are the rows of each of `Dataset.others`; None means all.
+    """
 
     flickr: Sequence[int]
     coco: Sequence[int]
     backgrounds: Sequence[int]
     objects: bool
+    others: Sequence[Sequence[int]] | None = None
 
 
 def load_dataset(
@@ -193,13 +198,26 @@ def final_split(dataset: Dataset) -> Split:
     return Split(train, coco, others, objects=True)
 
 
+def calibration_split(dataset: Dataset) -> Split:
+    """Return the training rows of a trial without every second image of `everyday/`.
+
+    There are too few images in the test set of a trial to fit a calibration to.
+    """
+    train, _ = trial_split(dataset)
+    others = [range(len(images.rows)) for images in dataset.others]
+    others[EVERYDAY] = others[EVERYDAY][::2]
+    return replace(train, others=others)
+
+
 def captioned_sets(dataset: Dataset, split: Split) -> list[CaptionedSet]:
     """Return the captioned images of a split."""
+    every = [range(len(images.rows)) for images in dataset.others]
+    others = every if split.others is None else split.others
     return [
         dataset.flickr.captioned(split.flickr),
         dataset.coco.captioned(split.coco, COCO_REPEAT),
         dataset.backgrounds.captioned(split.backgrounds),
-        *(images.captioned(range(len(images.rows))) for images in dataset.others),
+        *(images.captioned(rows) for images, rows in zip(dataset.others, others, strict=True)),
     ]
 
 

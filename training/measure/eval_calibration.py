@@ -1,15 +1,16 @@
 """Measure the calibration of the embedded model on images and queries that its fit has not seen.
 
-    python -m training.measure.eval_calibration --data ../shared/data --trial .cache/training/trial
+    python -m training.measure.eval_calibration --data ../shared/data \\
+        --trial .cache/training/calibration
 
 Images and queries are split into halves, twice: a calibration is fitted to one half, without the
-words of the queries of the other, and measured there. The images must be unknown to the model: the
-test images of a trial, or for the released weights Flickr8k's validation images and `--unseen`.
+words of the queries of the other, and measured there. The images must be unknown to the model: for
+the released weights, Flickr8k's validation images and `--unseen`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,12 +18,12 @@ import numpy as np
 
 from clipsearch.calibration import Calibration
 from clipsearch.calibration.caption_queries import caption_queries
-from clipsearch.calibration.fit import CaptionedVectors, fit_calibration
+from clipsearch.calibration.fit import PROMPT, CaptionedVectors, fit_calibration
 from clipsearch.models.pocket.encoder import WEIGHTS, PocketEncoder
 from clipsearch.types import Vectors
 from training.data.sources import CaptionedImage
 from training.measure.eval_release import embed_images, embed_texts
-from training.packing.build_calibration import trial_test_rows, unseen_rows
+from training.packing.build_calibration import SHIFT, rows_without_training, shifted, unseen_rows
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 QUERIES = Path(__file__).with_name("calibration_queries.txt")
@@ -63,12 +64,16 @@ class Result:
 @click.command(help=__doc__)
 @click.option("--data", type=FOLDER, required=True, help="Images, as in ../shared/data.")
 @click.option("--unseen", type=FOLDER, multiple=True, help="More images unknown to the model.")
-@click.option("--trial", type=FOLDER, help="Folder of the trial's weights.")
-def main(data: Path, unseen: tuple[Path, ...], trial: Path | None) -> None:
+@click.option("--trial", type=FOLDER, help="Output of packing.build --calibration.")
+@click.option("--prompt", is_flag=True, help="Ask for things as “a photo of a …”.")
+def main(data: Path, unseen: tuple[Path, ...], trial: Path | None, *, prompt: bool) -> None:
     encoder = PocketEncoder(trial or WEIGHTS)
-    rows = trial_test_rows(data) if trial else unseen_rows(data, unseen)
+    rows = rows_without_training(data) if trial else unseen_rows(data, unseen)
     images = embed_images(encoder, [row.path for row in rows])
     queries, absent = read_queries(rows)
+    if prompt:
+        queries = [replace(query, text=PROMPT.format(query.text)) for query in queries]
+        absent = [PROMPT.format(text) for text in absent]
     results: list[Result] = []
     empty: list[Vectors] = []
     draw = np.random.default_rng(0)
@@ -102,12 +107,14 @@ def fit(
         embed_texts(encoder, [text for texts in captions for text in texts]),
         np.repeat(np.arange(len(captions)), [len(texts) for texts in captions]),
         embed_texts(encoder, [query.text for query in found]),
+        embed_texts(encoder, [PROMPT.format(query.text) for query in found]),
         found,
     )
     # Its words are chosen without looking at images, so that they may be those of the queries.
     common = [query.text for query in caption_queries([row.captions for row in rows])]
     words = (common, embed_texts(encoder, common))
-    return fit_calibration(encoder.identity, data, "half of the images", words=words)
+    fitted = fit_calibration(encoder.identity, data, "half of the images", words=words)
+    return shifted(fitted, SHIFT)
 
 
 def measured(
@@ -140,7 +147,7 @@ def report(results: Sequence[Result], empty: Sequence[Vectors]) -> Iterator[str]
         for kind in ("frequent", "rare", "attributes")
     }
     chosen = [result for group in groups.values() for result in group]
-    for cut in (0.1, 0.15, 0.2, 0.3, 0.5, _best_cut(chosen)):
+    for cut in (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, _best_cut(chosen)):
         parts = [f"{name} {_mean_share(group, cut):.2f}" for name, group in groups.items()]
         quiet = sum(int((p >= cut).sum() <= 2) for p in empty)
         yield (

@@ -8,6 +8,7 @@ Debian's `wordnet-base`.
 
 Towers and reading are those of the release in `--base`; `--tower` with `--reading`, and
 `--language`, take others. `--quick` trains a single fit of the trial and prints its scores.
+`--calibration` trains and packs what `build_calibration` needs, in `.cache/training/calibration`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,14 @@ import torch
 from clipsearch.models.pocket.encoder import LOGIT_SCALE, WEIGHTS
 from training.data import sources
 from training.data.class_names import ClassNames
-from training.data.dataset import Split, final_split, load_dataset, trial_rows, trial_split
+from training.data.dataset import (
+    Split,
+    calibration_split,
+    final_split,
+    load_dataset,
+    trial_rows,
+    trial_split,
+)
 from training.data.features import Towers
 from training.data.wordnet import imagenet_ids, read_synsets
 from training.heads import assemble
@@ -62,6 +70,7 @@ HARD = ((0.3, 0.1, 0.1, 0.1), (0.3, 0.3, 0.3, 0.1))
     help="First train and evaluate a trial without the test images.",
 )
 @click.option("--quick", is_flag=True, help="Only train and evaluate one fit of the trial.")
+@click.option("--calibration", is_flag=True, help="Only train a model to calibrate with.")
 def main(
     data: Path,
     more: tuple[Path, ...],
@@ -77,6 +86,7 @@ def main(
     fits: int,
     trial: bool,  # noqa: FBT001 - click passes flags so
     quick: bool,  # noqa: FBT001
+    calibration: bool,  # noqa: FBT001
 ) -> None:
     graphs = load_graphs(data, cache, base, tower, reading, language)
     towers = Towers(graphs.image_features(), graphs.sentences(), graphs.tokenizer, cache)
@@ -110,6 +120,10 @@ def main(
                 bare,
             )
 
+    if calibration:
+        heads = trained("calibration", calibration_split(dataset))
+        pack(cache / "calibration", graphs, heads, scale=LOGIT_SCALE)
+        return
     if trial or quick:
         train_rows, test_rows = trial_split(dataset)
         heads = trained("quick" if quick else "trial", train_rows)
