@@ -73,11 +73,13 @@ def _silence(restore: ExitStack) -> None:
         restore.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.CRITICAL)
     root, handler = logging.getLogger(), logging.NullHandler()
+    # OpenVINO's conversion sets both, and leaves the program without its warnings.
+    restore.callback(root.setLevel, root.level)
+    restore.callback(setattr, root, "filters", root.filters.copy())
     # open_clip logs on the root logger, which would otherwise get a handler permanently.
     root.addHandler(handler)
     restore.callback(root.removeHandler, handler)
     root.addFilter(_is_critical)
-    restore.callback(root.removeFilter, _is_critical)
     if not sys.stderr.isatty() and not are_progress_bars_disabled():
         disable_progress_bars()
         restore.callback(enable_progress_bars)

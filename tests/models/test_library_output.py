@@ -16,6 +16,7 @@ def settings() -> tuple[object, ...]:
     root = logging.getLogger()
     return (
         tuple(root.handlers),
+        root.level,
         tuple(root.filters),
         tuple(logging.getLogger(name).level for name in LIBRARIES),
         tuple(warnings.filters),
@@ -55,6 +56,14 @@ def test_overlapping_loads_restore_the_settings(first_to_end: int) -> None:
         assert settings() != before
         may_end[number].set()
         threads[number].join(10)
+    assert settings() == before
+
+
+def test_what_a_library_does_to_the_root_logger_is_undone() -> None:
+    before, root = settings(), logging.getLogger()
+    with quiet():  # as OpenVINO's conversion does
+        root.setLevel(logging.ERROR)
+        root.addFilter(lambda _: False)
     assert settings() == before
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from clipsearch.models.library_output import quiet
 from clipsearch.models.pocket.encoder import INPUT_SIZE
 from clipsearch.models.pocket.query_words import query_arrays
 
@@ -35,8 +35,7 @@ def _openvino() -> Any:
 
 def _convert(module: nn.Module, example: tuple[Tensor, ...], shapes: list[list[int]]) -> Any:
     ov = _openvino()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer is deprecated, and constants are intended
+    with quiet():  # torch's tracer is deprecated, and constants are intended
         partial = [ov.PartialShape(shape) for shape in shapes]
         return ov.convert_model(module.eval(), example_input=example, input=partial)
 
