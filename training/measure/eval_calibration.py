@@ -113,8 +113,8 @@ def fit(
     # Its words are chosen without looking at images, so that they may be those of the queries.
     common = [query.text for query in caption_queries([row.captions for row in rows])]
     words = (common, embed_texts(encoder, common))
-    fitted = fit_calibration(encoder.identity, data, "half of the images", words=words)
-    return shifted(fitted, SHIFT)
+    source = "half of the images"
+    return shifted(fit_calibration(encoder.identity, data, source, words=words), SHIFT)
 
 
 def measured(
