@@ -39,8 +39,17 @@ class Client:
 
     def post(self, path: str, body: object) -> Any:
         """Send JSON and return the JSON of the response; raises as `get` does."""
+        self.send(path, body)
+        return self.receive()
+
+    def send(self, path: str, body: object) -> None:
+        """Send JSON; `receive` waits for the response."""
         data = json.dumps(body).encode()
-        return json.loads(self._send("POST", path, data, {"Content-Type": "application/json"}))
+        self.connection.request("POST", path, data, {"Content-Type": "application/json"})
+
+    def receive(self) -> Any:
+        """Return the JSON of the response to `send`; raises as `get` does."""
+        return json.loads(self._body())
 
     def upload(self, path: str, data: bytes) -> Any:
         """Send a file as a form and return the JSON of the response; raises as `get` does."""
@@ -53,12 +62,15 @@ class Client:
 
     def _send(self, method: str, path: str, *body: Any) -> bytes:
         self.connection.request(method, path, *body)
+        return self._body()
+
+    def _body(self) -> bytes:
         response = self.connection.getresponse()
         data = response.read()
         if response.status == 503:
-            raise BusyError(path)
+            raise BusyError("the server is busy")
         if not 200 <= response.status < 300:
-            raise RuntimeError(f"{method} {path}: {response.status} {data[:500]!r}")
+            raise RuntimeError(f"{response.status} {data[:500]!r}")
         return data
 
 

@@ -81,9 +81,10 @@ def stop_within_requests(server: Server) -> list[str]:
     def search(number: int) -> None:
         client = Client(server.url)
         client.get("/v1/status")  # connect
+        client.send("/v1/search", {"terms": [{"text": f"a boat, number {number}"}]})
         ready.wait()
         try:
-            client.post("/v1/search", {"terms": [{"text": f"a boat, number {number}"}]})
+            client.receive()
         except Exception as error:  # noqa: BLE001 - reported
             problems.append(f"a request during SIGTERM: {error!r}")
 
@@ -91,7 +92,7 @@ def stop_within_requests(server: Server) -> list[str]:
     for thread in searches:
         thread.start()
     ready.wait()
-    time.sleep(0.01)  # all requests are sent, none is answered
+    time.sleep(0.05)  # for the server to read what is sent; it has not answered all of that
     server.process.send_signal(signal.SIGTERM)
     for thread in searches:
         thread.join()
