@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { button, find, findAll, icon, make } from "./dom.js";
 import { formatCount, pathText, visible } from "./format.js";
 
-const DEFAULTS = { textness: "0", min_p: "0.2", min_z: "2", order: "relevance", group_duplicates: "" };
+const DEFAULTS = { textness: "0", min_p: "0.25", min_z: "2", order: "relevance", group_duplicates: "" };
 const NAMES = {
   under: "Folder", glob: "Name", taken_from: "From", taken_before: "Before", format: "Type",
   tag: "Tag", says: "Says", camera: "Camera", near: "Near", min_width: "Min. width",
