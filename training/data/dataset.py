@@ -19,7 +19,6 @@ COCO_REPEAT = 3  # the small set counts three times
 DISTRACTORS = 278  # other images, beside those of COCO, in the test set of a trial
 # Flickr8k training images that a trial holds out, beside the 500 validation images.
 EXTRA = 500
-EVERYDAY = 1  # among `Dataset.others`
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,8 @@ class Dataset:
     flickr: CaptionedImages
     coco: CaptionedImages
     backgrounds: CaptionedImages
+    captioned_sample: CaptionedImages
+    everyday: CaptionedImages
     others: Sequence[CaptionedImages]
     sample: LabeledImages
     grocery: LabeledImages
@@ -72,14 +73,14 @@ class Dataset:
 class Split:
     """Row numbers of each set; `objects` says whether the object images are included.
 
-    `others` are the rows of each of `Dataset.others`; None means all.
+    `everyday` are the rows of those images; None means all.
     """
 
     flickr: Sequence[int]
     coco: Sequence[int]
     backgrounds: Sequence[int]
     objects: bool
-    others: Sequence[Sequence[int]] | None = None
+    everyday: Sequence[int] | None = None
 
 
 def load_dataset(
@@ -121,11 +122,13 @@ def load_dataset(
     ]
     negatives, wrong = negative_ids([text for rows in told for text in captions(rows)])
     parts = torch.from_numpy(negatives).split([len(rows) * CAPTIONS for rows in told])
-    flickr, coco, backgrounds, *others = map(images, told, parts)
+    flickr, coco, backgrounds, captioned_sample, everyday, *others = map(images, told, parts)
     return Dataset(
         flickr=flickr,
         coco=coco,
         backgrounds=backgrounds,
+        captioned_sample=captioned_sample,
+        everyday=everyday,
         others=others,
         sample=labelled(sample, ids, [prompt_for(names.synsets[i].lemmas[0]) for i in ids]),
         grocery=labelled(grocery, goods, [f"a photo of {name}" for name in goods]),
@@ -204,20 +207,19 @@ def calibration_split(dataset: Dataset) -> Split:
     There are too few images in the test set of a trial to fit a calibration to.
     """
     train, _ = trial_split(dataset)
-    others = [range(len(images.rows)) for images in dataset.others]
-    others[EVERYDAY] = others[EVERYDAY][::2]
-    return replace(train, others=others)
+    return replace(train, everyday=range(0, len(dataset.everyday.rows), 2))
 
 
 def captioned_sets(dataset: Dataset, split: Split) -> list[CaptionedSet]:
     """Return the captioned images of a split."""
-    every = [range(len(images.rows)) for images in dataset.others]
-    others = every if split.others is None else split.others
+    every = range(len(dataset.everyday.rows))
     return [
         dataset.flickr.captioned(split.flickr),
         dataset.coco.captioned(split.coco, COCO_REPEAT),
         dataset.backgrounds.captioned(split.backgrounds),
-        *(images.captioned(rows) for images, rows in zip(dataset.others, others, strict=True)),
+        dataset.captioned_sample.captioned(range(len(dataset.captioned_sample.rows))),
+        dataset.everyday.captioned(every if split.everyday is None else split.everyday),
+        *(images.captioned(range(len(images.rows))) for images in dataset.others),
     ]
 
 

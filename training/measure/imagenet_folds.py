@@ -50,7 +50,7 @@ def main(data: Path, base: Path, cache: Path, wordnet: Path) -> None:
     paths = sample_images(data)
     ids = [sample_class(path) for path in paths]
     labels = [names.synsets[id_].lemmas[0] for id_ in ids]
-    everything = load_dataset(data, [], towers, names)
+    features = towers.images(paths)
     results: list[tuple[float, float]] = []
     order = np.random.default_rng(0).permutation(len(ids))
     for number, fold in enumerate(np.array_split(order, FOLDS)):
@@ -67,7 +67,7 @@ def main(data: Path, base: Path, cache: Path, wordnet: Path) -> None:
         )
         image, text = assemble.fuse_heads([heads], dataset, split, BlendWeights(), DIM)
         with torch.no_grad():
-            rows = assemble.trunk_outputs([heads], everything.sample.features, list(fold))
+            rows = assemble.trunk_outputs([heads], features, fold.tolist())
             images = image(rows).numpy()
         phrasings = Phrasings(partial(encode, text, towers))
         before, after = (
