@@ -23,10 +23,11 @@ def require_model(collection: Collection, model: str | Encoder) -> None:
     made_by = collection.info.model.name
     ref = registry.parse_model_name(model)
     if made_by not in (ref.name, ref.open_clip_name):
+        command = reindex_command(collection.info.name, ref.name)
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {made_by}, and vectors of "
             f"{ref.name} cannot be compared with its vectors: leave the model out, name another "
-            f"collection, or embed its images again with `{reindex_command(collection, ref.name)}`"
+            f"collection, or embed its images again with `{command}`"
         )
 
 
@@ -40,16 +41,15 @@ def require_comparable(collection: Collection, encoder: Encoder) -> None:
         elif registry.is_other_release(made_by):
             model = f"another release of {model}"
             advice = "open it with the version of clipsearch that made it"
-        command = reindex_command(collection, encoder.identity.name)
+        command = reindex_command(collection.info.name, encoder.identity.name)
         raise ModelMismatchError(
             f"the collection {collection.info.name!r} was made by {model} {reason}: {advice}, or "
             f"embed its images again with `{command}`"
         )
 
 
-def reindex_command(collection: Collection, model: str) -> str:
-    """The command that embeds the images of a collection with another model."""
-    name = collection.info.name
+def reindex_command(name: str, model: str) -> str:
+    """The command that embeds the images of the collection `name` with another model."""
     option = "" if name == config.default_collection() else f" --collection {shlex.quote(name)}"
     return f"clipsearch reindex{option} --model {model}"
 

@@ -109,7 +109,7 @@ def reindex(
             made_by = index.collection.info.model
             note(f"{collection} is up to date: by {made_by.name}, with all fields of this version")
             if is_other_release(made_by):
-                command = reindex_command(index.collection, made_by.name)
+                command = reindex_command(collection, made_by.name)
                 note(
                     f"its vectors are of another release of {made_by.name}: `{command}` embeds the "
                     "images with this one"

@@ -1,7 +1,6 @@
 """`clipsearch status`."""
 
 import json
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -70,7 +69,9 @@ def _show(collection: Mapping[str, Any], max_failures: int | None) -> None:
     model = collection["model"]
     click.echo(f"  model     {model}, {collection['dim']} dimensions")
     if collection["is_other_release"]:
-        command = f"clipsearch reindex --collection {shlex.quote(name)} --model {model}"
+        from clipsearch.model_match import reindex_command  # slow to import, and rarely needed
+
+        command = reindex_command(name, model)
         click.echo(f"  release   another one of {model}: `{command}` embeds with this one")
     elif collection["calibration"] is None:
         click.echo("  p         none: `clipsearch calibrate` calibrates the model")

@@ -82,7 +82,7 @@ def _check_collection(store: "Store", name: str) -> Iterator[Finding]:
     yield Finding("store", "ok", message)
     if registry.is_other_release(info.model):
         message = f"{name}: another release of {info.model.name} made it, no text can be searched"
-        yield Finding("store", "warning", message, reindex_command(collection, info.model.name))
+        yield Finding("store", "warning", message, reindex_command(name, info.model.name))
     for root in info.roots:
         if not isinstance(root, RemotePath) and not root.exists():
             advice = "mount its disk; if it is gone for good: `clipsearch remove` and that folder"
