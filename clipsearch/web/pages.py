@@ -41,6 +41,8 @@ MIN_P = 0.25
 """The cut of the page for hits with p, if its address has none; 0 there means no cut."""
 MIN_Z = 2.0
 """The same for other hits."""
+CUTS = {"min_p": f"{MIN_P:g}", "min_z": f"{MIN_Z:g}"}
+"""Both as in an address, for the controls and the script of the page."""
 
 _FIELDS = frozenset(SearchParameters.model_fields)
 _LISTS = frozenset({"format", "tag"})
@@ -61,7 +63,7 @@ async def show_search(
         result = await search_json(body, engine, duplicates)
     except (ClipsearchError, Problem, ValidationError) as problem:
         error, status = _explain(problem)
-    page = {"terms": terms, "min_p": f"{MIN_P:g}", "min_z": f"{MIN_Z:g}", "page": result}
+    page = {"terms": terms, "cuts": CUTS, "page": result}
     shown = result or {"hits": [], "warnings": [], "reasons": [], "cut": {"passed": None}}
     return html_response(
         "search.html",
@@ -183,8 +185,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _form_values(values: Mapping[str, Any]) -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(_FIELDS, "")
-    cuts = {"min_p": f"{MIN_P:g}", "min_z": f"{MIN_Z:g}"}
-    return empty | {"format": [], "tag": [], "textness": "0"} | cuts | dict(values)
+    return empty | {"format": [], "tag": [], "textness": "0"} | CUTS | dict(values)
 
 
 def _count(offset: int, result: Mapping[str, Any]) -> str:

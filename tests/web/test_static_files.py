@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from clipsearch.web.pages import MIN_P, MIN_Z
 from clipsearch.web.static_files import FOLDER, static_base, static_files
 
 SUMS = Path(__file__).with_name("vendored.sha256").read_text(encoding="ascii").split()
@@ -24,11 +23,6 @@ def test_vendored_files_are_those_of_npm() -> None:
 def test_each_vendored_folder_has_its_license() -> None:
     folders = {name.rsplit("/", 1)[0] for name in VENDORED}
     assert {f"{folder}/LICENSE" for folder in folders} <= set(VENDORED)
-
-
-def test_the_defaults_of_the_script_are_those_of_the_server() -> None:
-    script = (FOLDER / "js" / "filters.js").read_text(encoding="utf-8")
-    assert f'min_p: "{MIN_P:g}", min_z: "{MIN_Z:g}"' in script
 
 
 def test_files_are_cached_only_under_the_present_version(client: TestClient) -> None:

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { button, find, findAll, icon, make } from "./dom.js";
 import { formatCount, pathText, visible } from "./format.js";
 
-const DEFAULTS = { textness: "0", min_p: "0.25", min_z: "2", order: "relevance", group_duplicates: "" };
+const DEFAULTS = { textness: "0", order: "relevance", group_duplicates: "" };
 const NAMES = {
   under: "Folder", glob: "Name", taken_from: "From", taken_before: "Before", format: "Type",
   tag: "Tag", says: "Says", camera: "Camera", near: "Near", min_width: "Min. width",
@@ -15,8 +15,10 @@ const NAMES = {
 export const labelOf = (name) => NAMES[name] ?? NAMES[name.replace(/s$/u, "")] ?? name;
 
 export class Filters {
-  constructor(form, onChange) {
+  /** `cuts` are the page's own, which its URL leaves out. */
+  constructor(form, cuts, onChange) {
     this.form = form;
+    this.defaults = { ...DEFAULTS, ...cuts };
     this.panel = find("#filters");
     this.toggle = find("#filter-button");
     this.applied = find("#applied");
@@ -50,7 +52,7 @@ export class Filters {
   params() {
     const params = new URLSearchParams();
     for (const [name, value] of new FormData(this.form)) {
-      if (typeof value === "string" && value !== "" && value !== DEFAULTS[name]) {
+      if (typeof value === "string" && value !== "" && value !== this.defaults[name]) {
         params.append(name, value);
       }
     }
@@ -64,7 +66,7 @@ export class Filters {
   fill(params) {
     for (const control of this.form.elements) {
       if (!control.name) continue;
-      const value = params.get(control.name) ?? DEFAULTS[control.name] ?? "";
+      const value = params.get(control.name) ?? this.defaults[control.name] ?? "";
       if (control.type === "radio" || control.type === "checkbox") {
         control.checked = control.value === value;
       } else {

@@ -33,7 +33,7 @@ const results = new Results(grid, selection, (says) => {
   chips.set([]);
   changed(null, 0);
 });
-const filters = new Filters(form, (name, isFinal) => changed(name, isFinal ? 60 : 120));
+const filters = new Filters(form, given.cuts, (name, isFinal) => changed(name, isFinal ? 60 : 120));
 const chips = new Chips(form, (isCommitted) => {
   if (isCommitted) changed(null, 0);
   else changed("typing", 90);
@@ -61,7 +61,7 @@ function apiParams(params) {
   const copy = new URLSearchParams(params);
   const isCutByZ = params.has("min_z") && !params.has("min_p"); // as older addresses are
   for (const name of isCutByZ ? ["min_z"] : ["min_p", "min_z"]) {
-    copy.set(name, params.get(name) ?? given[name]);
+    copy.set(name, params.get(name) ?? given.cuts[name]);
     if (!copy.has("q")) copy.delete(name);
   }
   if (copy.get("min_z") === "0") copy.delete("min_z");
