@@ -5,28 +5,35 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from clipsearch.errors import of_process
 
 
 class _BestEffort(io.FileIO):
-    """A file that ignores errors of writing: no message is worth ending a run on a full disk."""
+    """A file that ignores errors of writing: no message is worth ending a run on a full disk.
+
+    It is used without a buffer: if Ctrl-C comes while `write` returns, a buffer does not learn
+    what was written, and writes it again.
+    """
 
     def write(self, data: object) -> int:
-        """Write bytes; report them as written if that fails."""
-        try:
-            return super().write(data)  # type: ignore[arg-type]
-        except OSError:
-            return memoryview(data).nbytes  # type: ignore[arg-type]
+        """Write all bytes; report them as written if that fails."""
+        left = memoryview(data)  # type: ignore[arg-type]
+        size = left.nbytes
+        with suppress(OSError):
+            while left:
+                left = left[super().write(left) :]
+        return size
 
 
 def prepare_process_streams() -> None:
     """Prepare the streams of a process of our own, before anything is opened or printed."""
     _reopen_closed()
     if isinstance(sys.stderr, io.TextIOWrapper):
-        file = io.BufferedWriter(_BestEffort(2, "w", closefd=False))
+        file: Any = _BestEffort(2, "w", closefd=False)
         encoding = sys.stderr.encoding
-        sys.stderr = io.TextIOWrapper(file, encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = io.TextIOWrapper(file, encoding, "backslashreplace", write_through=True)
 
 
 def prepare_streams() -> None:
