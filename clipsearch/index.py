@@ -190,7 +190,7 @@ class Index(SearchAPI, ReindexingSession, ParquetSession, TextSession, Calibrati
         return self.read(lambda collection: clear_tags(collection, filters=filters))
 
     def tags(self) -> dict[str, int]:
-        """Count the images with each tag, the most frequent first."""
+        """Count the images with each tag, the most frequent first, equal numbers by tag."""
         return dict(self.read(Collection.tags).most_common())
 
     def duplicates(

@@ -139,9 +139,10 @@ class Collection:
         list(self._sound_rows.read(self._scanner.sample(self._all_fields, self.info.rows)))
 
     def tags(self) -> Counter[str]:
-        """Count the images with each tag; raises as `require_fields` does."""
+        """Count the images with each tag, sorted by tag; raises as `require_fields` does."""
         self.require_fields([TAGS])
-        return Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
+        counts = Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
+        return Counter(dict(sorted(counts.items())))
 
     def require_fields(self, names: Iterable[str]) -> None:
         """Raise MissingFieldError if this collection was made without one of the fields."""

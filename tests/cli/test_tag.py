@@ -30,9 +30,8 @@ def test_a_collection_is_classified_tagged_and_filtered(ingested: Run, image_fol
     assert "'a red wall'" in wrong.stderr
 
     listed = ingested("tag", "--list").stdout
-    assert [line.split("  ")[0] for line in listed.splitlines()] == [
-        label for label, count in sorted(counts.items(), key=lambda each: -each[1]) if count
-    ]
+    used = sorted((-count, label) for label, count in counts.items() if count)
+    assert [line.split("  ")[0] for line in listed.splitlines()] == [label for _, label in used]
     assert "removed the tags of 3 images" in ingested("tag", "--clear").stderr
     assert ingested("tag", "--list").stdout == ""
 
