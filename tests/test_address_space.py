@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.fakes import draw
+from tests.helpers.limits import limited
 
-resource = pytest.importorskip("resource")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 
 
 @pytest.mark.parametrize("megabytes", [250, 380, 600, 850])
@@ -20,12 +21,15 @@ def test_a_command_works_or_says_what_is_missing(
     arguments = {"query": ["red"], "ingest": [str(tmp_path / "images")]}.get(command, [])
     uri = [] if command == "--help" else ["--uri", str(tmp_path / "images.db")]
     done = subprocess.run(
-        [sys.executable, "-m", "clipsearch", command, *arguments, *uri],
+        limited(
+            "-v",
+            megabytes * 10**6 // 1024,  # in KiB
+            [sys.executable, "-m", "clipsearch", command, *arguments, *uri],
+        ),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6,) * 2),
     )
     assert "Traceback" not in done.stderr
     if command == "--help":

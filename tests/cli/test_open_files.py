@@ -9,8 +9,7 @@ import pytest
 
 from clipsearch.store.milvus_lite.native_server import native_library
 from tests.helpers.fakes import draw
-
-resource = pytest.importorskip("resource")
+from tests.helpers.limits import limited
 
 pytestmark = pytest.mark.skipif(native_library() is None, reason="needs the native Milvus Lite 2.5")
 
@@ -30,14 +29,13 @@ COMMANDS = (
 
 def run(folder: Path, limit: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "clipsearch", *arguments],
+        limited("-n", limit, [sys.executable, "-m", "clipsearch", *arguments]),
         cwd=folder,
         env={**os.environ, "CLIPSEARCH_URI": str(folder / "a.db"), "CLIPSEARCH_MODEL": "pocket"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
     )
 
 
