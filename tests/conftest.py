@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clipsearch.images.memory import default_limit, set_max_memory
 from clipsearch.store import Collection, Store
@@ -22,6 +23,11 @@ os.environ["CLIPSEARCH_CONFIG"] = os.devnull
 # No test reaches another machine, nor does a process that it starts, where that can be prevented.
 offline.leave_network()
 offline.watch_sockets()
+# No property fails because the machine is busy.
+settings.register_profile(
+    "no deadline", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no deadline")
 
 
 def pytest_terminal_summary(

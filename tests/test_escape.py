@@ -4,17 +4,15 @@ import os
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.escape import escape_control
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-slow_machine = settings(deadline=None)
 ANY = st.text(st.characters(exclude_categories=()), max_size=40)
 
 
-@slow_machine
 @given(ANY)
 def test_escaped_text_has_no_terminal_controls(text: str) -> None:
     shown = escape_control(text)
@@ -25,7 +23,6 @@ def test_escaped_text_has_no_terminal_controls(text: str) -> None:
     shown.encode("utf-8")
 
 
-@slow_machine
 @given(ANY.filter(str.isprintable))
 def test_printable_text_is_unchanged(text: str) -> None:
     assert escape_control(text) == text

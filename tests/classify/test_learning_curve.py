@@ -71,7 +71,7 @@ def test_zero_shot_is_tested_on_the_same_images_and_compared_in_examples() -> No
     assert found.zero_shot.mean == pytest.approx(3 / 12)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=5))
 def test_every_class_is_fitted_and_tested_at_any_size(sizes: list[int]) -> None:
     features, targets = clusters(tuple(sizes), spread=0.05)

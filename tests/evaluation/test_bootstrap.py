@@ -1,7 +1,7 @@
 """Bootstrap intervals: coverage, groups and medians."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.evaluation.bootstrap import estimate_means, estimate_median
@@ -42,7 +42,6 @@ def test_the_median_has_an_interval() -> None:
     assert estimate_median([1, 4]).value == 2.5
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 10))
 def test_the_interval_of_a_median_lies_among_the_values(values: list[int], groups: int) -> None:
     estimate = estimate_median(values, np.arange(len(values)) % groups, resamples=50)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import UsageError
@@ -107,7 +107,6 @@ def test_unreadable_files_raise_usage_error(tmp_path: Path) -> None:
 NAMES = st.text("abc .é猫", min_size=1, max_size=5).filter(str.strip)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_json_lines_survive_a_round_trip(content: dict[str, list[str]]) -> None:
     import tempfile
@@ -121,7 +120,6 @@ def test_json_lines_survive_a_round_trip(content: dict[str, list[str]]) -> None:
     ]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_raises_usage_error(text: str) -> None:
     import tempfile

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -41,7 +41,6 @@ def test_a_query_without_a_relevant_item_has_no_rank() -> None:
         rank_query([1.0, 2.0], [])
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(SCORES, min_size=1, max_size=12), st.data())
 def test_rank_query_against_a_naive_implementation(
     scores: list[float], data: st.DataObject
@@ -59,7 +58,6 @@ def test_rank_query_against_a_naive_implementation(
     assert ranking.average_precision == pytest.approx(sum(precisions) / len(precisions))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.data())
 def test_rank_targets_is_rank_query_with_one_relevant_item(data: st.DataObject) -> None:
     n, m = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 7))
@@ -84,7 +82,6 @@ def test_average_precision_at_k_by_hand() -> None:
     assert average_precision_at_k([[0, 1]], [[2, 3]]).tolist() == [0.0]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 8))
 def test_average_precision_at_k_against_a_naive_implementation(
     first: list[int], second: list[int], k: int
@@ -106,7 +103,6 @@ def test_rank_correlation_by_hand() -> None:
     assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=15))
 def test_rank_correlation_is_pearsons_of_the_average_ranks(
     pairs: list[tuple[float, float]],

@@ -1,13 +1,12 @@
 """The windows of the occlusion map."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.explain.occlusion import make_windows
 
 
-@settings(deadline=None)
 @given(st.integers(8, 400), st.integers(8, 400))
 def test_windows_cover_every_image(width: int, height: int) -> None:
     for group in make_windows(width, height):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,7 +29,6 @@ def test_words_of_any_script(text: str, words: list[str]) -> None:
     assert [text[start:end] for start, end in word_spans(text)] == words
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_every_letter_is_in_exactly_one_word(text: str) -> None:
     joined = "".join(text[start:end] for start, end in word_spans(text))

@@ -395,9 +395,7 @@ FILES = st.sampled_from(
 TREES = st.sets(st.tuples(st.lists(FOLDERS, max_size=3), FILES).map(lambda t: (*t[0], t[1])))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     tree=TREES,
     exclude=st.lists(st.sampled_from(["*.png", "a", "[bB]", "1.*", "x*"]), max_size=2),

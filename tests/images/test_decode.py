@@ -247,13 +247,13 @@ def survives(data: bytes) -> None:
 HEADS = [data[:size] for data in SAVED.values() for size in (4, 12, 32)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([b"", *HEADS]), st.binary(max_size=300))
 def test_arbitrary_bytes_raise_nothing_else(head: bytes, tail: bytes) -> None:
     survives(head + tail)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damaged_files_raise_nothing_else(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from(list(SAVED.values()))))

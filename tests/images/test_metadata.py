@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -172,7 +172,6 @@ def test_the_creation_time_of_a_sequence(version: int) -> None:
     assert container_time(io.BytesIO(data[:-1])) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 350), st.integers(0, 255))
 def test_any_container_is_read_without_an_error(junk: bytes, at: int, value: int) -> None:
     data = bytearray(with_creation_time("AVIF", SUMMER))
@@ -265,7 +264,6 @@ def test_timestamps(text: object, expected: datetime | None) -> None:
     assert parse_timestamp(text) == expected
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(max_size=40), st.binary(max_size=40)))
 def test_any_metadata_is_read_without_an_error(junk: str | bytes) -> None:
     time = parse_timestamp(junk)

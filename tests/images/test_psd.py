@@ -126,7 +126,7 @@ def test_pillow_agrees() -> None:
             assert distance(decode(data).image, image.convert("RGB")) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damage_raises_nothing_but_an_image_error(data: st.DataObject) -> None:
     file = bytearray(psd(RGB, 3, packed=True, resources={1057: b"\0\0\0\1\1"}))

@@ -187,7 +187,7 @@ def test_directories_that_form_a_loop_end() -> None:
     assert not is_camera_raw(io.BytesIO(bytes(data)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_directories_raise_nothing_else(data: st.DataObject) -> None:
     original = tiff(RAW_TIFFS["filter pattern below"])[-700:]

@@ -117,7 +117,7 @@ def test_a_thumbnail_in_broken_metadata_is_not_taken_for_the_image() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "HEIF", "PNG"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_damaged_exif_costs_no_pixels(kind: str, data: st.DataObject) -> None:
     exif = Image.Exif()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -193,7 +193,6 @@ def test_other_xml_is_not_svg() -> None:
         parse(b"<!DOCTYPE svg><a/>")
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["width", "height", "viewBox"]), st.text("0123456789.e-+ %pxcm,")

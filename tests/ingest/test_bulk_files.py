@@ -62,7 +62,7 @@ FILES = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=20), max_size
 
 
 @given(files=FILES, rows_at_once=st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_last_row_of_each_id_is_kept(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[int]], rows_at_once: int
 ) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import ModelError
@@ -13,7 +13,6 @@ DICTIONARY = Dictionary()
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(counts=st.dictionaries(WORDS, st.integers(0, 999), min_size=1, max_size=900), data=st.data())
 def test_every_word_of_a_file_is_found_again(
     counts: dict[str, int], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

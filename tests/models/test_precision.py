@@ -301,7 +301,7 @@ def test_drawn_images_differ_and_are_the_same_every_time() -> None:
     assert len({image.tobytes() for image in first}) == 8
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 12), st.integers(0, 16))
 def test_real_images_take_the_place_of_drawn_ones(count: int, available: int) -> None:
     real = [Image.new("RGB", (2, 2)) for _ in range(available)]

@@ -21,7 +21,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     width=SIDES,
     height=SIDES,
@@ -55,7 +55,7 @@ def test_open_clips_transforms(
     np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     width=SIDES,
     height=SIDES,

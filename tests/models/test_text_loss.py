@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.models.pocket.encoder import PocketEncoder
@@ -35,7 +35,6 @@ def test_pocket_knows_latin_words_only(text: str, unknown: tuple[str, ...]) -> N
     assert (loss.unknown if loss else ()) == unknown
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400))
 def test_what_fits_into_the_context_is_not_reported(words: int) -> None:
     [loss] = POCKET.text_losses(["dog " * words])

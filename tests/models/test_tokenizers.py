@@ -73,14 +73,14 @@ TEXTS = st.text(max_size=60) | st.text(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=TEXTS)
 def test_any_text_gets_clips_own_token_ids(text: str, folder: Path) -> None:
     expected = theirs("lower", 77)([text]).tolist()
     assert filled(ours("lower", 77, folder)([text]), 77) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=st.text(alphabet=st.characters(max_codepoint=0x7F), max_size=60))
 @pytest.mark.parametrize("cleaning", ["lower", "whitespace", "canonicalize"])
 def test_plain_text_needs_no_repair(cleaning: Cleaning, text: str) -> None:
@@ -96,7 +96,7 @@ def sentence_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.sampled_from(HARD + checkpoints.PROMPTS) | TEXTS)
 @pytest.mark.parametrize("strip", [False, True])
 def test_a_saved_tokenizer_gives_its_librarys_token_ids(

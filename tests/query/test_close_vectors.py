@@ -24,7 +24,7 @@ def clustered(count: int, centers: int, noise: float, seed: int, dim: int = DIM)
 
 
 @pytest.mark.parametrize("dense", [1, 32, 10**9], ids=["never", "as it is", "always"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     centers=st.integers(1, 40),
     noise=st.sampled_from([0.0, 0.01, 0.2, 1.0]),

@@ -183,9 +183,7 @@ def combine(children: st.SearchStrategy[tuple[str, Verdict]]) -> st.SearchStrate
     )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.recursive(comparisons(), combine, max_leaves=8))
 def test_an_expression_selects_what_python_selects(
     images: Collection, case: tuple[str, Verdict]
@@ -198,9 +196,7 @@ def test_an_expression_selects_what_python_selects(
 WORDS = [*"()[]</01,%", "size", "width", "==", "not", "in", "like", "and", "or", "tags"]
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.text(max_size=30),

@@ -95,7 +95,7 @@ comparisons = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(comparisons, comparisons, st.sampled_from(["and", "or", "and not", "or not"]))
 def test_the_store_selects_what_the_records_say(
     collection: Collection, left: str, right: str, word: str

@@ -40,9 +40,7 @@ def found(images: Collection, filters: Filters) -> set[Path]:
     return {r.path for r in images.scan(selection.condition) if selection.matches(r)}
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NAMES, min_size=1, max_size=3), st.data())
 def test_every_form_of_a_path_is_the_same_path(
     images: Collection, names: list[str], data: st.DataObject

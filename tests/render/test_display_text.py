@@ -1,13 +1,12 @@
 """Display width and shortening of text."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.escape import escape_control
 from clipsearch.render.display_text import display_width, shorten
 
-slow_machine = settings(deadline=None)
 ANY = st.text(st.characters(exclude_categories=()), max_size=40)
 
 
@@ -19,7 +18,6 @@ def test_width_counts_columns(text: str, columns: int) -> None:
     assert display_width(text) == columns
 
 
-@slow_machine
 @given(ANY.map(escape_control), st.integers(1, 30))
 def test_shortened_text_fits(text: str, columns: int) -> None:
     short = shorten(text, lambda part: display_width(part) <= columns)

@@ -8,13 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.render.json_csv import HIT_FIELDS, hit_json, hit_paths, hits_csv
 from tests.helpers.hits import make_hit
-
-slow_machine = settings(deadline=None)
 
 
 def test_a_json_line_has_every_field() -> None:
@@ -45,7 +43,6 @@ def test_a_json_line_has_every_field() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text on Windows")
-@slow_machine
 @given(st.binary(min_size=1, max_size=20).filter(lambda name: not set(name) & {0, ord("/")}))
 def test_any_file_name_survives_json_and_bare_paths(name: bytes) -> None:
     hit = make_hit(Path("/p") / os.fsdecode(name))

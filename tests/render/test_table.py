@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.render.display_text import display_width
 from clipsearch.render.table import hits_table
 from tests.helpers.hits import make_hit
 
-slow_machine = settings(deadline=None)
 ANY = st.text(st.characters(exclude_categories=()), max_size=40)
 
 
@@ -36,7 +35,6 @@ def test_paths_below_the_folder_are_shown_relative_to_it() -> None:
     assert shown == ["path", str(Path("in/a.jpg")), str(Path("/q/b.jpg"))]
 
 
-@slow_machine
 @given(
     st.lists(
         st.tuples(

@@ -27,7 +27,7 @@ FEW_WORDS = st.lists(st.one_of(WORDS, PHRASES), min_size=1, max_size=3).map(" ".
 SAYS = st.one_of(TEXTS, FEW_WORDS)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.lists(TEXTS, min_size=1, max_size=8), SAYS)
 def test_the_index_finds_what_the_matcher_finds(texts: list[str], says: str) -> None:
     try:

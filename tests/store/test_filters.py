@@ -48,9 +48,7 @@ def test_any_path_survives_being_stored(path: Path) -> None:
     assert not any(ch < " " for ch in text)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PATHS, min_size=1, max_size=12, unique=True))
 def test_any_path_matches_itself_and_its_folders(images: Collection, given: list[Path]) -> None:
     fill(images, *(row(path) for path in given))

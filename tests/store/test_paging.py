@@ -52,7 +52,6 @@ def write(images: Collection, rows: list[ImageRow]) -> None:
 
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

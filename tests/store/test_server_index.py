@@ -91,7 +91,7 @@ def test_opening_a_collection_does_not_load_it(
         assert second.backend.is_loaded(name)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.lists(st.sampled_from([5, 10, 50, 64, 100, 300]), min_size=2, max_size=8))
 def test_pages_of_any_size_are_those_of_one_long_search(
     images: Collection, vectors: Vectors, limits: list[int]

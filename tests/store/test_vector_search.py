@@ -88,7 +88,7 @@ def page(graph: Graph, limit: int, offset: int = 0, queries: Vectors = QUERY) ->
     return [[entity["size"] for _, entity in hits] for hits in results]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from([1, 7, 10, 60, 64, 65, 192, 300, 1_000]), min_size=1, max_size=5),
     st.sampled_from([None, Path("images.db")]),  # Milvus Lite 3 has graphs, too

@@ -92,7 +92,7 @@ def test_rows_without_a_usable_vector_or_path_are_reported_by_number(
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float64, (6, 3)), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_each_vector_is_normalized_or_has_a_reason(matrix: Any, present: list[bool]) -> None:
     rows = [list(row) if here else None for row, here in zip(matrix, present, strict=True)]

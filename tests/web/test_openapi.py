@@ -66,7 +66,6 @@ def test_generated_requests_get_the_responses_that_are_described(
         max_examples=EXAMPLES,
         derandomize=True,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     def call(case: Any) -> None:

@@ -345,7 +345,7 @@ def test_an_older_collection_warns_once_and_gets_the_metadata_after_a_reindex(
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(["\udcff", "a/b", "a//c", "x.tar/y"])
 @given(st.lists(names, min_size=1, max_size=5))
 def test_any_name_has_a_location_that_opens(tmp_path: Path, stems: list[str]) -> None:

@@ -51,7 +51,7 @@ def test_the_text_for_searching_has_no_case_and_line_breaks() -> None:
     assert [line.text for line in to_row(entity).text.lines] == ["Café\x00 Ｎº", "STRASSE"]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 3_000), st.text(min_size=1, max_size=80))
 def test_the_last_lines_of_a_long_text_are_cut(number: int, words: str) -> None:
     text = ImageText(tuple(TextLine(f"{n} {words}", BOX, 1) for n in range(number)), "reader")
