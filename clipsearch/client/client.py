@@ -166,7 +166,9 @@ class Client(SearchAPI):
     def _embed(self, inputs: Sequence[str], modality: str) -> Vectors:
         """Embed texts or data URIs: (n, d) float32."""
         request = {"input": inputs, "modality": modality, "encoding_format": "base64"}
-        data = self._session.post("/v1/embeddings", request)["data"]
+        response = self._session.post("/v1/embeddings", request)
+        _log_all(response["warnings"])
+        data = response["data"]
         rows = [np.frombuffer(base64.b64decode(item["embedding"]), dtype="<f4") for item in data]
         if len(rows) != len(inputs):
             raise StoreError(f"the server returned {len(rows)} embeddings for {len(inputs)} inputs")

@@ -16,6 +16,7 @@ from clipsearch.images.decode import decode
 from clipsearch.index import Index
 from clipsearch.models.base import Encoder
 from clipsearch.models.embedding import embed_texts, encode_pixels
+from clipsearch.models.text_loss import text_warnings
 from clipsearch.types import Vectors
 from clipsearch.vectors import normalize
 from clipsearch.web.dependencies import EngineOf, ModelComputationsOf
@@ -67,8 +68,13 @@ def _answer(
         {"object": "embedding", "index": number, "embedding": _encode(vector, body.encoding_format)}
         for number, vector in enumerate(embed(index.encoder))
     ]
-    usage = {"prompt_tokens": count, "total_tokens": count}
-    return {"object": "list", "data": data, "model": model.name, "usage": usage}
+    return {
+        "object": "list",
+        "data": data,
+        "model": model.name,
+        "usage": {"prompt_tokens": count, "total_tokens": count},
+        "warnings": text_warnings(index.encoder, body.input if body.modality == "text" else []),
+    }
 
 
 def _embed_texts(texts: Sequence[str], encoder: Encoder) -> Vectors:

@@ -177,9 +177,13 @@ class Usage(BaseModel):
 
 
 class EmbeddingsResult(BaseModel):
-    """The embeddings, in the order of the inputs."""
+    """The embeddings, in the order of the inputs.
+
+    `warnings` say what the model ignores of the texts; OpenAI's API has no such field.
+    """
 
     object: Literal["list"] = "list"
     data: list[EmbeddingResult]
     model: str
     usage: Usage
+    warnings: list[str]

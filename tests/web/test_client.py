@@ -276,10 +276,11 @@ def test_what_cannot_be_sent_is_refused(remote: Client) -> None:
 def test_warnings_are_logged(
     remote: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remote.search("xyzzyqwrtplk 漢字")
-    logged = caplog.messages
-    assert logged
-    assert all("pocket" in message for message in logged)
+    for ask in (remote.search, remote.embed_texts):
+        caplog.clear()
+        ask("xyzzyqwrtplk 漢字")
+        assert caplog.messages
+        assert all("pocket" in message for message in caplog.messages)
 
 
 def test_one_client_serves_many_threads(remote: Client, index: Index) -> None:

@@ -40,6 +40,8 @@ def test_texts_have_the_embeddings_of_the_python_api(client: TestClient, server:
     assert result["object"] == "list"
     assert result["model"] == "pocket"
     assert result["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    [warning] = result["warnings"]
+    assert "🦊" in warning
     for number, item in enumerate(result["data"]):
         assert (item["object"], item["index"]) == ("embedding", number)
     [one] = embed(client, input=texts[0])["data"]
