@@ -45,10 +45,11 @@ def caption_queries(captions: Sequence[Sequence[str]]) -> list[CaptionQuery]:
 
     An image counts as relevant if one of its captions has the words next to each other, in the
     singular or plural. That misses images whose captions do not mention what they show: how many is
-    estimated from how often two captions of one image agree.
+    estimated from how often two captions of one image agree. One that is repeated counts once.
     """
     found: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for row, texts in enumerate(captions):
+    distinct = [{" ".join(text.lower().split()) for text in texts} for texts in captions]
+    for row, texts in enumerate(distinct):
         for text in texts:
             for phrase in set(_phrases(text)):
                 found[phrase][row] += 1
@@ -58,7 +59,7 @@ def caption_queries(captions: Sequence[Sequence[str]]) -> list[CaptionQuery]:
         for text, mentions in found.items()
         if (MIN_IMAGES_OF_PHRASE if " " in text else MIN_IMAGES) <= len(mentions) <= limit
     }
-    numbers = [len(texts) for texts in captions]
+    numbers = [len(texts) for texts in distinct]
     pairs = {text: _agreeing_pairs(mentions, numbers) for text, mentions in kept.items()}
     agreeing = sum(pair[0] for pair in pairs.values())
     mean = agreeing / max(sum(pair[1] for pair in pairs.values()), 1)
@@ -95,7 +96,7 @@ def _completeness(
 
 def _phrases(caption: str) -> Iterator[str]:
     """Yield words, pairs of words, and pairs with a link between: "man in hat"."""
-    for part in re.split(r"[.,;:!?]", caption.lower()):
+    for part in re.split(r"[.,;:!?]", caption):
         words = [_singular(word) for word in _WORD.findall(part)]
         for word, second, third in zip(words, [*words[1:], ""], [*words[2:], "", ""], strict=False):
             if not _is_content(word):

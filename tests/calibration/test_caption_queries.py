@@ -36,6 +36,12 @@ def test_a_word_that_every_second_caption_of_an_image_has_is_nearly_complete() -
     assert found["lamp"] < 0.8
 
 
+def test_a_repeated_caption_is_one() -> None:
+    captions = [["A horse", "a  horse"]] * 10 + [["sea", "Sea"]] * 30
+    found = {query.text: query.completeness for query in caption_queries(captions)}
+    assert found["horse"] == pytest.approx(0.6)
+
+
 def test_images_with_one_caption_say_nothing_about_completeness() -> None:
     captions = [["a horse"]] * 10 + [["sea"]] * 30
     found = {query.text: query.completeness for query in caption_queries(captions)}
