@@ -11,6 +11,7 @@ from PIL import Image
 from clipsearch.errors import ModelError, UsageError
 from clipsearch.images.hashing import image_id
 from clipsearch.ocr.image_text import ImageText
+from clipsearch.remote_path import locate
 from clipsearch.store import Collection
 from clipsearch.textness.probe import TextnessProbe
 from ingest.ocr.options import ReadOptions
@@ -393,6 +394,29 @@ def test_images_in_archives_are_read(
     assert texts(collection) == {
         f"{n}.png": " ".join(map(str, color)) for n, color in enumerate(colors)
     }
+
+
+@pytest.mark.parametrize("where", ["", "photos", "photos/red.png", "photos/shard.tar"])
+def test_images_in_object_stores_are_read(
+    collection: Collection, store_images: Store, tmp_path: Path, reader: ColorReader, where: str
+) -> None:
+    system = pytest.importorskip("fsspec").filesystem("memory")
+    shard = write_tar(tmp_path / "shard.tar", sample("green", (0, 90, 0)))
+    files = {"red.png": draw(tmp_path / "red.png", (200, 0, 0)), "shard.tar": shard}
+    for name, file in files.items():
+        system.pipe_file(f"/readable/photos/{name}", file.read_bytes())
+    try:
+        prefix = "memory://readable"
+        store_images(f"{prefix}/photos", f"{prefix}/photos/shard.tar")
+        read(collection, reader, *([locate(f"{prefix}/{where}")] if where else []))
+        written = {"red.png": "200 0 0", "green.png": "0 90 0"}
+        assert texts(collection) == {
+            name: text
+            for name, text in written.items()
+            if where in ("", "photos") or (name == "red.png") == (where == "photos/red.png")
+        }
+    finally:
+        system.rm("/readable", recursive=True)
 
 
 def test_a_text_is_not_written_if_its_image_was_removed_meanwhile(
