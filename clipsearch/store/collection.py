@@ -141,8 +141,7 @@ class Collection:
     def tags(self) -> Counter[str]:
         """Count the images with each tag, sorted by tag; raises as `require_fields` does."""
         self.require_fields([TAGS])
-        counts = Counter(str(tag) for tags in self.scan_field(TAGS) for tag in tags)
-        return Counter(dict(sorted(counts.items())))
+        return Counter(dict(sorted(Counter(chain.from_iterable(self.scan_field(TAGS))).items())))
 
     def require_fields(self, names: Iterable[str]) -> None:
         """Raise MissingFieldError if this collection was made without one of the fields."""

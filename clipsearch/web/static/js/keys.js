@@ -2,8 +2,9 @@
 
 import { find, toast } from "./dom.js";
 
+// A dialog that was just closed has the focus for one more frame.
 const isTyping = (element) =>
-  element.isContentEditable || element.closest("input, select, textarea, dialog") !== null;
+  element.isContentEditable || element.closest("input, select, textarea, dialog[open]") !== null;
 
 /** Handle keys of the whole page; `parts` has grid, lightbox, selection, chips, search, info. */
 export function listenToKeys(parts) {
