@@ -22,8 +22,9 @@ class _BestEffort(io.FileIO):
         left = memoryview(data)  # type: ignore[arg-type]
         size = left.nbytes
         with suppress(OSError):
-            while left:
-                left = left[super().write(left) :]
+            # None: a pipe that is full and does not block, as those of Node.js.
+            while left and (written := super().write(left)) is not None:
+                left = left[written:]
         return size
 
 

@@ -1,4 +1,4 @@
-"""Standard error, when Ctrl-C comes while a message is printed."""
+"""Standard error, when Ctrl-C comes while a message is printed, and when nobody reads it."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 PRINT = """
 import time, click
@@ -31,7 +33,7 @@ def test_a_line_during_which_ctrl_c_comes_is_printed_once() -> None:
     try:
         process = subprocess.Popen(
             [sys.executable, "-c", PRINT],
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -44,3 +46,25 @@ def test_a_line_during_which_ctrl_c_comes_is_printed_once() -> None:
     finally:
         os.sched_setaffinity(0, processors)
     assert lines == [f"line {number}\n" for number in range(50)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes that do not block: POSIX")
+def test_messages_that_nobody_reads_do_not_stop_a_process_whose_pipe_does_not_block() -> None:
+    code = """
+import os, sys
+from clipsearch.cli.streams import prepare_process_streams
+os.set_blocking(2, False)
+prepare_process_streams()
+for number in range(2000):
+    print("x" * 999, file=sys.stderr)
+"""
+    read, write = os.pipe()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stderr=write, timeout=60, check=False
+        )
+        assert done.returncode == 0
+        assert os.read(read, 1000) == b"x" * 999 + b"\n"
+    finally:
+        os.close(read)
+        os.close(write)
