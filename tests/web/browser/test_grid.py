@@ -93,6 +93,11 @@ def test_question_mark_lists_the_keys(page: Page) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
     page.keyboard.press("/")
     expect(page.get_by_label("Search images")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Search images")).not_to_be_focused()
+    # As if the button of the closed dialog still had the focus.
+    page.locator("#keys button").dispatch_event("keydown", {"key": "/"})
+    expect(page.get_by_label("Search images")).to_be_focused()
 
 
 def test_images_are_selected_and_downloaded(page: Page, context: BrowserContext) -> None:
