@@ -95,7 +95,7 @@ def _completeness(
 
 
 def _phrases(caption: str) -> Iterator[str]:
-    """Yield words, pairs of words, and pairs with a link between: "man in hat"."""
+    """Yield the words of a caption in lower case, pairs of them, and linked ones: "man in hat"."""
     for part in re.split(r"[.,;:!?]", caption):
         words = [_singular(word) for word in _WORD.findall(part)]
         for word, second, third in zip(words, [*words[1:], ""], [*words[2:], "", ""], strict=False):
