@@ -115,7 +115,7 @@ class _Pass:
             # Loading has its own threads, as files may be far away.
             with Pool() as loading, Pool(threads=most, max_threads=most) as reading:
                 try:
-                    groups: Iterable[list[StoredFile]] = stored_files(self._present(), ids)
+                    groups: Iterable[list[StoredFile]] = stored_files(self._present, ids)
                     self._read_groups(groups, loading, reading, most)
                     while self._orphans:
                         orphans, self._orphans = self._orphans, []

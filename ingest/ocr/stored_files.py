@@ -1,7 +1,7 @@
 """The files of stored images, in a given order; archives follow, each of which is read once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,12 +24,18 @@ StoredFile: TypeAlias = tuple[ImageRecord, ImageFile | Failure]
 """A record and its file as it is now."""
 
 
-def stored_files(collection: Collection, ids: Iterable[bytes]) -> Iterator[list[StoredFile]]:
-    """Yield the files of images by the ids of these, in groups; images deleted meanwhile not."""
+def stored_files(
+    present: Callable[[], Collection], ids: Iterable[bytes]
+) -> Iterator[list[StoredFile]]:
+    """Yield the files of images by the ids of these, in groups; images deleted meanwhile not.
+
+    `present` returns the collection in the generation that is in use now: a reindex may end, and
+    delete the one before, while files are read.
+    """
     members: defaultdict[Path, list[bytes]] = defaultdict(list)
     for batch in batches(ids, CHUNK):
         group: list[StoredFile] = []
-        for record in _records(collection, batch):
+        for record in _records(present(), batch):
             if (archive := find_archive(record.path)) is None:
                 group.append((record, find_image(record)))
             else:
@@ -37,7 +43,7 @@ def stored_files(collection: Collection, ids: Iterable[bytes]) -> Iterator[list[
         yield group
     for archive_ids in members.values():
         for batch in batches(archive_ids, ARCHIVE_CHUNK):
-            yield from batches(_members(_records(collection, batch)), CHUNK)
+            yield from batches(_members(_records(present(), batch)), CHUNK)
 
 
 def _records(collection: Collection, ids: Sequence[bytes]) -> list[ImageRecord]:

@@ -3,6 +3,7 @@
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Never
 
@@ -15,6 +16,8 @@ from clipsearch.models.base import Encoder
 from clipsearch.store import Collection, Store
 from clipsearch.store.schema import SCHEMA_VERSION
 from clipsearch.types import Pixels, Vectors
+from ingest.ocr.options import ReadOptions
+from ingest.ocr.run import read_images
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.reindex import verify
@@ -24,6 +27,7 @@ from ingest.sources.source import open_source
 from tests.helpers.fakes import ColorEncoder, draw
 from tests.helpers.ingestion import embedding, names
 from tests.helpers.records import old_schema
+from tests.helpers.texts import ColorReader, color_words
 
 COLORS = [(9 * n + 20, 250 - 8 * n, 5 * n + 1) for n in range(24)]
 
@@ -332,3 +336,30 @@ def test_another_model_does_not_continue_an_unfinished_reindex(
     assert report is not None
     assert report.switched
     assert loaded == ["swapped"]
+
+
+def test_text_is_read_on_while_a_reindex_deletes_the_old_rows(
+    store: Store, images: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reindexing:
+        total: float | None = None
+        done = 0.0
+
+        def update(self, n: float) -> None:
+            if not self.done:
+                _reindex(store, None, ReindexOptions(force=True, drop_old=True))
+            self.done += n
+
+    monkeypatch.setattr("ingest.ocr.stored_files.CHUNK", 4)  # images whose rows are read at once
+    options, progress = ReadOptions(min_textness=0), Reindexing()
+    reader = ColorReader()
+    reader.concurrency = 1  # with more, all images are loaded before the first one is done
+    present = partial(store.collection, "images")
+    report = read_images(present, reader, [], options, None, progress)
+    assert report.read == progress.done == len(COLORS)
+    stored = present()
+    assert stored.info.milvus_name != images.info.milvus_name
+    read = {row.id: row.text.text for row in stored.texts.scan()}
+    assert {record.path.name: read[record.id] for record in stored.scan()} == {
+        f"{number}.png": color_words(color) for number, color in enumerate(COLORS)
+    }
